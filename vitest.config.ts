@@ -1,0 +1,20 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { defineConfig } from 'vitest/config';
+
+const conditions = ['@cria/source', 'module', 'node', 'import', 'default'];
+const roots = ['packages', 'apps'].flatMap((folder) =>
+  readdirSync(new URL(folder, import.meta.url)).map((name) => `${folder}/${name}`),
+);
+
+export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
+  test: {
+    projects: roots
+      .filter((root) => existsSync(new URL(`${root}/package.json`, import.meta.url)))
+      .map((root) => ({
+        extends: true,
+        test: { name: root.split('/')[1]!, root, include: ['test/**/*.test.ts'], testTimeout: 60_000 },
+      })),
+  },
+});
