@@ -1,1 +1,1 @@
-export {};
+export type { DecodeOptions, EncodeOptions, Encoding, TokenDecoder, Tokenizer } from './tokenizer.ts';
