@@ -1,0 +1,139 @@
+import type { Device, StorageId } from './device.ts';
+
+const ALIGNMENT = 256;
+const FIRST_SEGMENT = 1 << 20;
+
+interface Segment {
+  readonly storage: StorageId;
+  readonly bytes: number;
+  /** Free pieces by ascending offset, never touching each other. */
+  free: { offset: number; bytes: number }[];
+  /** Highest byte that was ever given out since the last reset. */
+  extent: number;
+}
+
+/** A piece of an arena. It goes back when its last holder lets go, or with the step. */
+export class Region {
+  readonly segment: Segment;
+  readonly offset: number;
+  readonly bytes: number;
+  holds = 1;
+
+  constructor(segment: Segment, offset: number, bytes: number) {
+    this.segment = segment;
+    this.offset = offset;
+    this.bytes = bytes;
+  }
+
+  get storage(): StorageId {
+    return this.segment.storage;
+  }
+}
+
+/**
+ * Memory for the tensors of a step. Because a device runs commands in order, memory may be given to another tensor as soon as the
+ * last command that reads it is encoded: lifetimes are known here, without waiting for anything. Reset keeps the memory and, once
+ * its size is known, turns it into one piece.
+ */
+export class Arena {
+  readonly device: Device;
+  #segments: Segment[] = [];
+  #inUse = 0;
+  #highWater = 0;
+
+  constructor(device: Device) {
+    this.device = device;
+  }
+
+  /** Most bytes in use at one time since the arena was made. */
+  get highWater(): number {
+    return this.#highWater;
+  }
+
+  get inUse(): number {
+    return this.#inUse;
+  }
+
+  /** Bytes held from the device. */
+  get reserved(): number {
+    return this.#segments.reduce((sum, segment) => sum + segment.bytes, 0);
+  }
+
+  allocate(bytes: number): Region {
+    const size = Math.max(ALIGNMENT, Math.ceil(bytes / ALIGNMENT) * ALIGNMENT);
+    const region = this.#bestFit(size) ?? this.#grow(size);
+    this.#inUse += size;
+    this.#highWater = Math.max(this.#highWater, this.#inUse);
+    return region;
+  }
+
+  release(region: Region): void {
+    this.#inUse -= region.bytes;
+    insertFree(region.segment.free, region.offset, region.bytes);
+  }
+
+  /** Takes everything back. Several segments become one that would have held them all. */
+  reset(): void {
+    this.#inUse = 0;
+    if (this.#segments.length > 1) {
+      const bytes = this.#segments.reduce((sum, segment) => sum + segment.extent, 0);
+      this.dispose();
+      this.#addSegment(bytes);
+    }
+    for (const segment of this.#segments) segment.free = [{ offset: 0, bytes: segment.bytes }];
+  }
+
+  dispose(): void {
+    for (const segment of this.#segments) this.device.free(segment.storage);
+    this.#segments = [];
+  }
+
+  #bestFit(bytes: number): Region | undefined {
+    let best: { segment: Segment; index: number; bytes: number } | undefined;
+    for (const segment of this.#segments) {
+      for (let index = 0; index < segment.free.length; index++) {
+        const piece = segment.free[index].bytes;
+        if (piece >= bytes && (best === undefined || piece < best.bytes)) best = { segment, index, bytes: piece };
+      }
+    }
+    return best && carve(best.segment, best.index, bytes);
+  }
+
+  #grow(bytes: number): Region {
+    return carve(this.#addSegment(Math.max(bytes, this.reserved, FIRST_SEGMENT)), 0, bytes);
+  }
+
+  #addSegment(bytes: number): Segment {
+    const segment = { storage: this.device.allocate(bytes), bytes, free: [{ offset: 0, bytes }], extent: 0 };
+    this.#segments.push(segment);
+    return segment;
+  }
+}
+
+function carve(segment: Segment, index: number, bytes: number): Region {
+  const piece = segment.free[index];
+  const region = new Region(segment, piece.offset, bytes);
+  if (piece.bytes === bytes) segment.free.splice(index, 1);
+  else segment.free[index] = { offset: piece.offset + bytes, bytes: piece.bytes - bytes };
+  segment.extent = Math.max(segment.extent, region.offset + bytes);
+  return region;
+}
+
+function insertFree(free: { offset: number; bytes: number }[], offset: number, bytes: number): void {
+  let index = free.findIndex((piece) => piece.offset > offset);
+  if (index < 0) index = free.length;
+  const before = free[index - 1];
+  const after = free[index];
+  if (before && before.offset + before.bytes === offset) {
+    before.bytes += bytes;
+    if (after && before.offset + before.bytes === after.offset) {
+      before.bytes += after.bytes;
+      free.splice(index, 1);
+    }
+  } else if (after && offset + bytes === after.offset) {
+    after.offset = offset;
+    after.bytes += bytes;
+  } else {
+    free.splice(index, 0, { offset, bytes });
+  }
+}

@@ -1,0 +1,133 @@
+import { Arena } from './arena.ts';
+import { checkKernels } from './checked.ts';
+import type { Determinism, Device, DeviceMemory, StorageId } from './device.ts';
+import { byteLength, type ComputeDType, type DType, dtypes } from './dtype.ts';
+import { fail } from './errors.ts';
+import type { Kernels } from './kernels.ts';
+import { Step, type StepOptions } from './step.ts';
+import { describe, type Shape, sizeOf, Tensor } from './tensor.ts';
+
+/**
+ * What all devices share: shape checks around the kernels, tensors, steps and their arenas, accounting. A device adds memory
+ * (`allocateStorage`, `freeStorage`), copies, `flush`, `pack`, and its raw kernels.
+ */
+export abstract class DeviceBase implements Device {
+  abstract readonly name: string;
+  abstract readonly description: string;
+  abstract readonly computeDTypes: ReadonlySet<ComputeDType>;
+  abstract readonly determinism: Determinism;
+  abstract readonly rowChunk: number;
+  #kernels: Kernels | undefined;
+  #idleArenas: Arena[] = [];
+  #sizes = new Map<StorageId, number>();
+  #allocated = 0;
+  #peak = 0;
+  #disposed = false;
+
+  protected abstract createKernels(): Kernels;
+  protected abstract allocateStorage(bytes: number): StorageId;
+  protected abstract freeStorage(storage: StorageId): void;
+  protected abstract writeStorage(storage: StorageId, offset: number, data: Uint8Array): void;
+  protected abstract readStorage(storage: StorageId, offset: number, bytes: number): Promise<ArrayBuffer>;
+  protected abstract disposeDevice(): void;
+  abstract flush(): Promise<void>;
+  abstract pack(weight: Tensor): Tensor;
+
+  get kernels(): Kernels {
+    return (this.#kernels ??= checkKernels(this, this.createKernels()));
+  }
+
+  get memory(): DeviceMemory {
+    return { allocated: this.#allocated, peak: this.#peak };
+  }
+
+  allocate(bytes: number): StorageId {
+    if (this.#disposed) fail(`${this.name}.allocate`, 'the device was disposed of.');
+    if (!Number.isSafeInteger(bytes) || bytes < 0) fail(`${this.name}.allocate`, `${bytes} is not a number of bytes.`);
+    const storage = this.allocateStorage(bytes);
+    this.#sizes.set(storage, bytes);
+    this.#allocated += bytes;
+    this.#peak = Math.max(this.#peak, this.#allocated);
+    return storage;
+  }
+
+  free(storage: StorageId): void {
+    const bytes = this.#sizes.get(storage);
+    if (bytes === undefined) fail(`${this.name}.free`, `storage ${storage} is not allocated here.`, 'free each storage once');
+    this.#sizes.delete(storage);
+    this.#allocated -= bytes;
+    this.freeStorage(storage);
+  }
+
+  writeBytes(storage: StorageId, offset: number, data: Uint8Array): void {
+    this.#checkRange('writeBytes', storage, offset, data.byteLength);
+    if (data.byteLength > 0) this.writeStorage(storage, offset, data);
+  }
+
+  async readBytes(storage: StorageId, offset: number, bytes: number): Promise<ArrayBuffer> {
+    this.#checkRange('readBytes', storage, offset, bytes);
+    return this.readStorage(storage, offset, bytes);
+  }
+
+  empty(shape: Shape, dtype: DType): Tensor {
+    checkShape(`${this.name}.empty`, shape, dtype);
+    return new Tensor(this, dtype, shape, { storage: this.allocate(byteLength(dtype, sizeOf(shape))), offset: 0 });
+  }
+
+  tensor(data: ArrayLike<number>, shape: Shape, dtype: DType): Tensor {
+    return this.empty(shape, dtype).write(data);
+  }
+
+  step(options: StepOptions): Step {
+    const arena = this.#idleArenas.pop() ?? new Arena(this);
+    const end = () => {
+      arena.reset();
+      this.#idleArenas.push(arena);
+    };
+    try {
+      return new Step(this, arena, options, end);
+    } catch (error) {
+      end();
+      throw error;
+    }
+  }
+
+  /** Adopts storage that was made by other means (a mapped file), so that it is counted and freed like the rest. */
+  protected adopt(storage: StorageId, bytes: number): StorageId {
+    this.#sizes.set(storage, bytes);
+    return storage;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#disposed) return;
+    for (const storage of [...this.#sizes.keys()]) this.free(storage);
+    this.#idleArenas = [];
+    this.#disposed = true;
+    this.disposeDevice();
+  }
+
+  #checkRange(op: string, storage: StorageId, offset: number, bytes: number): void {
+    const size = this.#sizes.get(storage);
+    if (size === undefined) fail(`${this.name}.${op}`, `storage ${storage} is not allocated here.`, 'was it freed, or the device disposed of?');
+    if (!(offset >= 0 && offset + bytes <= size)) {
+      fail(`${this.name}.${op}`, `bytes ${offset} to ${offset + bytes} are outside a storage of ${size}.`);
+    }
+  }
+}
+
+/** Refuses shapes that are not whole, and rows that do not hold whole blocks of a block format. */
+export function checkShape(op: string, shape: Shape, dtype: DType): void {
+  for (const extent of shape) {
+    if (!Number.isSafeInteger(extent) || extent < 0) fail(op, `[${shape.join(', ')}] is not a shape.`);
+  }
+  const { blockSize } = dtypes[dtype];
+  const columns = shape.at(-1) ?? 1;
+  if (columns % blockSize !== 0) {
+    fail(op, `rows of ${columns} do not hold whole blocks of ${dtype}.`, `make the last axis a multiple of ${blockSize}`);
+  }
+}
+
+/** For devices that cannot handle a weight: one message for all. */
+export function refuseWeight(op: string, weight: Tensor): never {
+  return fail(op, `${describe(weight)} is not a weight this device can use.`);
+}

@@ -1,0 +1,50 @@
+/** Every error this project throws on bad input: `[op] what was wrong, with the actual values. hint: what to do`. */
+export class CriaError extends Error {
+  override readonly name = 'CriaError';
+  /** The function, file or flag that refused. */
+  readonly op: string;
+  readonly hint: string | undefined;
+
+  constructor(op: string, what: string, hint?: string, options?: ErrorOptions) {
+    super(`[${op}] ${what}${hint === undefined ? '' : ` hint: ${hint}`}`, options);
+    this.op = op;
+    this.hint = hint;
+  }
+}
+
+/** Throws a `CriaError`; `what` ends with a full stop. */
+export function fail(op: string, what: string, hint?: string, cause?: unknown): never {
+  throw new CriaError(op, what, hint, cause === undefined ? undefined : { cause });
+}
+
+/** The known name with the fewest edits from `name`, if it is close enough to have been meant. */
+export function nearestName(name: string, known: Iterable<string>): string | undefined {
+  let best: string | undefined;
+  let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1;
+  for (const candidate of known) {
+    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
+    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
+  }
+  return best;
+}
+
+/** Rejects fields that a function does not know, naming the nearest one that it does. */
+export function checkOptions(op: string, options: object, known: readonly string[]): void {
+  for (const key of Object.keys(options)) {
+    if (known.includes(key)) continue;
+    const nearest = nearestName(key, known);
+    fail(op, `unknown option "${key}".`, nearest ? `did you mean "${nearest}"?` : `known options are ${known.join(', ')}`);
+  }
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
+    }
+    row = next;
+  }
+  return row[b.length];
+}

@@ -1,0 +1,159 @@
+import type { Tensor } from './tensor.ts';
+
+/*
+ * The operations a LLaMA needs, and no more. Outputs come first, nothing is allocated for the caller, scratch belongs to the
+ * device, and a call only appends to the device's command list. Shapes are checked once, above the device (`checked.ts`).
+ *
+ *   T rows (tokens of all sequences)   D, M, N, C widths   H heads   K key/value heads   E head width   V vocabulary   S sequences
+ *
+ * x is always a float tensor of the compute dtype (f32, bf16, f64); gradients of parameters, rstd, lse, losses and norms are f32
+ * (f64 beside f64). Gradients of parameters always accumulate; gradients of inputs overwrite unless `accumulate` is given.
+ * Sums over tokens run in token order in chunks of `device.rowChunk` rows.
+ */
+
+export interface AttentionShape {
+  readonly heads: number;
+  readonly kvHeads: number;
+  /** Factor on q·k; 1/√E where absent. */
+  readonly scale?: number;
+}
+
+/** Which elements of a head form a rotated pair: `adjacent` (2j, 2j+1) as in Meta's and GGUF's weights, `half` (j, j + E/2) as in HF's. */
+export type RopePairing = 'adjacent' | 'half';
+
+export interface AdamWSettings {
+  readonly learningRate: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  /** Decoupled: value *= 1 − learningRate · weightDecay. */
+  readonly weightDecay: number;
+  /** Every gradient is multiplied by this first: clipping and the division by the number of tokens. */
+  readonly gradientScale: number;
+  /** Update number, from 1, for the bias corrections. */
+  readonly step: number;
+}
+
+export interface Kernels {
+  /** y = x·wᵀ (+ residual, added once after the sum; may be y itself)      y: [T, N]   x: [T, C]   w: [N, C] plain, packed or quantised */
+  linear(y: Tensor, x: Tensor, w: Tensor, options?: { readonly residual?: Tensor }): void;
+  /** dx = dy·w (+ dx)                                                      dx: [T, C]   dy: [T, N]   w: [N, C] */
+  linearGradInput(dx: Tensor, dy: Tensor, w: Tensor, options?: { readonly accumulate?: boolean }): void;
+  /** dw += dyᵀ·x                                                           dw: [N, C]   dy: [T, N]   x: [T, C] */
+  linearGradWeight(dw: Tensor, dy: Tensor, x: Tensor): void;
+
+  /** y[t] = table[tokens[t]]                                               y: [T, D]   tokens: i32 [T]   table: [V, D] */
+  embedding(y: Tensor, tokens: Tensor, table: Tensor): void;
+  /** dtable[tokens[t]] += dy[t], in token order                            dtable: [V, D] */
+  embeddingGrad(dtable: Tensor, dy: Tensor, tokens: Tensor): void;
+
+  /** y = x · rstd · gain, rstd = rsqrt(mean(x²) + eps)                     x, y: [T, D]   gain: [D]   rstd: [T], or undefined where not wanted */
+  rmsNorm(y: Tensor, rstd: Tensor | undefined, x: Tensor, gain: Tensor, options: { readonly eps: number }): void;
+  /** dx = rstd · (dy∘gain − x̂ · mean(dy∘gain∘x̂)) (+ dx);  dgain += Σ_T dy∘x̂         x̂ = x · rstd;  dgain undefined: not wanted */
+  rmsNormGrad(
+    dx: Tensor,
+    dgain: Tensor | undefined,
+    dy: Tensor,
+    x: Tensor,
+    gain: Tensor,
+    rstd: Tensor,
+    options?: { readonly accumulate?: boolean },
+  ): void;
+
+  /**
+   * Rotates every head of x by its position's angles; y may be x. `inverse` turns back, which is also the gradient.
+   *                                    x, y: [T, H·E]   positions: i32 [T]   table: [P, E], row p = cos, sin of pair 0, cos, sin of pair 1, …
+   */
+  rope(
+    y: Tensor,
+    x: Tensor,
+    positions: Tensor,
+    table: Tensor,
+    options: { readonly heads: number; readonly pairing: RopePairing; readonly inverse?: boolean },
+  ): void;
+
+  /** y = silu(gate) ∘ up                                                   all [T, F] */
+  swiglu(y: Tensor, gate: Tensor, up: Tensor): void;
+  /** dgate = dy∘up∘silu′(gate);  dup = dy∘silu(gate).  dgate may be gate, dup may be up. */
+  swigluGrad(dgate: Tensor, dup: Tensor, dy: Tensor, gate: Tensor, up: Tensor): void;
+
+  /**
+   * Causal grouped-query attention inside segments: segment s holds rows segments[s] to segments[s + 1].
+   *                                    out, q: [T, H·E]   k, v: [T, K·E]   lse: [T, H]   segments: i32 [S + 1], from 0 to T
+   */
+  attention(out: Tensor, lse: Tensor, q: Tensor, k: Tensor, v: Tensor, segments: Tensor, shape: AttentionShape): void;
+  /** dq, dk, dv (overwritten) from dout and what the forward pass left.    dq: [T, H·E]   dk, dv: [T, K·E] */
+  attentionGrad(
+    dq: Tensor,
+    dk: Tensor,
+    dv: Tensor,
+    dout: Tensor,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    out: Tensor,
+    lse: Tensor,
+    segments: Tensor,
+    shape: AttentionShape,
+  ): void;
+
+  /** keyCache[slot(t)] = k[t], likewise v; a slot is block · blockSize + place, and a negative one writes nothing.
+   *                                    caches: [blocks, blockSize, K·E]   k, v: [T, K·E]   slots: i32 [T] */
+  cacheWrite(keyCache: Tensor, valueCache: Tensor, k: Tensor, v: Tensor, slots: Tensor): void;
+  /**
+   * Attention over a paged cache, for one row a sequence (decode) or many (prefill). Sequence s owns the query rows queryStarts[s] to
+   * queryStarts[s + 1], the last of which stands at position lengths[s] − 1; key p lies in block blockTable[s, p / blockSize].
+   *                                    out, q: [T, H·E]   blockTable: i32 [S, B]   queryStarts: i32 [S + 1]   lengths: i32 [S]
+   */
+  pagedAttention(
+    out: Tensor,
+    q: Tensor,
+    keyCache: Tensor,
+    valueCache: Tensor,
+    blockTable: Tensor,
+    queryStarts: Tensor,
+    lengths: Tensor,
+    shape: AttentionShape,
+  ): void;
+
+  /**
+   * losses[t] = −log softmax(x[t]·wᵀ)[targets[t]], 0 where the target is −100; the logits of a step are never all held at once. With
+   * `grads` also dx (overwritten) and dw += of the **sum** of the losses, in the same pass.
+   *                                    losses: [T]   x, dx: [T, D]   w, dw: [V, D]   targets: i32 [T]
+   */
+  linearCrossEntropy(
+    losses: Tensor,
+    x: Tensor,
+    w: Tensor,
+    targets: Tensor,
+    grads?: { readonly dx: Tensor; readonly dw: Tensor | undefined },
+  ): void;
+
+  /** y[i] = x[rows[i]]                                                     y: [R, D]   x: [T, D]   rows: i32 [R] */
+  gatherRows(y: Tensor, x: Tensor, rows: Tensor): void;
+  /** y = a + b, element by element; y may be a or b. */
+  add(y: Tensor, a: Tensor, b: Tensor): void;
+  /** y = x, converted to y's dtype (round to nearest even); a plain copy where the dtypes agree. Same number of elements. */
+  cast(y: Tensor, x: Tensor): void;
+  /** Every element of y = value. */
+  fill(y: Tensor, value: number): void;
+
+  /** out[0] = Σ x², summed on an absolute grid; not finite when any element is not.        out: [1], f32 (f64 beside f64) */
+  sumSquares(out: Tensor, x: Tensor): void;
+  /**
+   * g = gradient · gradientScale;  value *= 1 − lr·wd;  m = β₁m + (1−β₁)g;  v = β₂v + (1−β₂)g²;
+   * value −= lr / (1−β₁ᵗ) · m / (√v / √(1−β₂ᵗ) + ε)        (Loshchilov & Hutter 2019, algorithm 2, in PyTorch's order of operations)
+   * `copy`, where given, receives the new value in its own dtype.          all flat, same size
+   */
+  adamw(
+    value: Tensor,
+    gradient: Tensor,
+    firstMoment: Tensor,
+    secondMoment: Tensor,
+    settings: AdamWSettings,
+    copy?: Tensor,
+  ): void;
+}
+
+/** The target of a row that counts nothing. */
+export const IGNORE_TARGET = -100;

@@ -1,0 +1,211 @@
+import type { Device } from './device.ts';
+import { accumulatorDType, byteLength, type ComputeDType } from './dtype.ts';
+import { fail } from './errors.ts';
+import { hashName, normals } from './random.ts';
+import { type Shape, sizeOf, Tensor } from './tensor.ts';
+
+/** How a parameter starts: constant, or N(0, std²) from the parameter's own random stream. */
+export type Initializer = { readonly constant: number } | { readonly normal: number };
+
+export interface ParameterOptions {
+  readonly init: Initializer;
+  /** Weight decay applies: matrices and embeddings yes, norm gains no. */
+  readonly decay: boolean;
+}
+
+/** A named piece of the flat space. `value` may be replaced by a packed or quantised tensor of the same shape for inference. */
+export class Parameter {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly init: Initializer;
+  readonly decay: boolean;
+  #value: Tensor | undefined;
+  #grad: Tensor | undefined;
+
+  constructor(name: string, shape: Shape, options: ParameterOptions) {
+    this.name = name;
+    this.shape = shape;
+    this.init = options.init;
+    this.decay = options.decay;
+  }
+
+  get size(): number {
+    return sizeOf(this.shape);
+  }
+
+  get value(): Tensor {
+    return this.#value ?? fail('parameter.value', `${this.name} has no memory yet.`, 'call parameters.allocate() after building the model');
+  }
+
+  set value(tensor: Tensor) {
+    if (tensor.shape.join() !== this.shape.join()) {
+      fail('parameter.value', `${this.name} has shape [${this.shape.join(', ')}], not [${tensor.shape.join(', ')}].`);
+    }
+    this.#value = tensor;
+  }
+
+  /** Accumulated gradient, f32 (f64 beside f64). */
+  get grad(): Tensor {
+    return this.#grad ?? fail('parameter.grad', `${this.name} has no gradient.`, 'call parameters.allocate({ gradients: true })');
+  }
+
+  set grad(tensor: Tensor | undefined) {
+    this.#grad = tensor;
+  }
+
+  /** Whether backward passes should compute this gradient. */
+  get trainable(): boolean {
+    return this.#grad !== undefined;
+  }
+}
+
+export interface AllocateOptions {
+  /** Default f32. */
+  readonly dtype?: ComputeDType;
+  readonly gradients?: boolean;
+  readonly moments?: boolean;
+}
+
+/** Every parameter starts at a multiple of this many elements, so that vectors and pages line up in every dtype. */
+const ELEMENT_ALIGNMENT = 64;
+
+/**
+ * All parameters of a model in one flat space, decayed ones first. Values, gradients and both moments have the same offsets, so the
+ * optimizer, an all-reduce and a checkpoint are linear passes.
+ */
+export class ParameterSpace {
+  readonly device: Device;
+  #parameters: Parameter[] = [];
+  #byName = new Map<string, Parameter>();
+  #offsets = new Map<Parameter, number>();
+  #size = 0;
+  #decayedSize = 0;
+  #values: Tensor | undefined;
+  #gradients: Tensor | undefined;
+  #moments: readonly [Tensor, Tensor] | undefined;
+
+  constructor(device: Device) {
+    this.device = device;
+  }
+
+  /** Declares a parameter; memory comes with `allocate`. */
+  add(name: string, shape: Shape, options: ParameterOptions): Parameter {
+    if (this.#size > 0) fail('parameters.add', `"${name}" comes after allocate().`);
+    if (this.#byName.has(name)) fail('parameters.add', `"${name}" exists already.`);
+    const parameter = new Parameter(name, shape, options);
+    this.#parameters.push(parameter);
+    this.#byName.set(name, parameter);
+    return parameter;
+  }
+
+  get(name: string): Parameter | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** In the order in which they were declared. */
+  get parameters(): readonly Parameter[] {
+    return this.#parameters;
+  }
+
+  /** Number of parameters, without padding. */
+  get count(): number {
+    return this.#parameters.reduce((sum, parameter) => sum + parameter.size, 0);
+  }
+
+  /** Elements of the flat space, padding included. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** The first so many elements of the space have weight decay. */
+  get decayedSize(): number {
+    return this.#decayedSize;
+  }
+
+  /** First element of a parameter in the flat space. */
+  offsetOf(parameter: Parameter): number {
+    return this.#offsets.get(parameter) ?? fail('parameters.offsetOf', `${parameter.name} is not allocated here.`);
+  }
+
+  get values(): Tensor {
+    return this.#values ?? fail('parameters.values', 'no memory yet.', 'call allocate()');
+  }
+
+  get gradients(): Tensor {
+    return this.#gradients ?? fail('parameters.gradients', 'not allocated.', 'call allocate({ gradients: true })');
+  }
+
+  get firstMoments(): Tensor {
+    return (this.#moments ?? fail('parameters.firstMoments', 'not allocated.', 'call allocate({ moments: true })'))[0];
+  }
+
+  get secondMoments(): Tensor {
+    return (this.#moments ?? fail('parameters.secondMoments', 'not allocated.', 'call allocate({ moments: true })'))[1];
+  }
+
+  /** Lays the space out and takes zeroed memory for it. */
+  allocate(options: AllocateOptions = {}): void {
+    if (this.#size > 0) fail('parameters.allocate', 'called twice.');
+    if (this.#parameters.length === 0) fail('parameters.allocate', 'no parameters were added.');
+    const decayed = this.#parameters.filter((parameter) => parameter.decay);
+    for (const parameter of decayed) this.#place(parameter);
+    this.#decayedSize = this.#size;
+    for (const parameter of this.#parameters) if (!parameter.decay) this.#place(parameter);
+
+    const dtype = options.dtype ?? 'f32';
+    const wide = accumulatorDType(dtype);
+    this.#values = this.device.empty([this.#size], dtype);
+    for (const parameter of this.#parameters) parameter.value = this.view(this.#values, parameter);
+    if (options.gradients) {
+      this.#gradients = this.device.empty([this.#size], wide);
+      for (const parameter of this.#parameters) parameter.grad = this.view(this.#gradients, parameter);
+    }
+    if (options.moments) this.#moments = [this.device.empty([this.#size], wide), this.device.empty([this.#size], wide)];
+  }
+
+  /** A parameter's part of any flat tensor with this space's layout. */
+  view(flat: Tensor, parameter: Parameter): Tensor {
+    return new Tensor(flat.device, flat.dtype, parameter.shape, {
+      storage: flat.storage,
+      offset: flat.offset + byteLength(flat.dtype, this.offsetOf(parameter)),
+    });
+  }
+
+  /** Sets every parameter from (seed, its name, the element's index) alone: neither order, padding nor device matters. */
+  initialize(seed: number): void {
+    for (const parameter of this.#parameters) {
+      const { init } = parameter;
+      if ('constant' in init) this.device.kernels.fill(parameter.value, init.constant);
+      else writeNormals(parameter, init.normal, seed);
+    }
+  }
+
+  /** Gradients back to zero, for a new optimizer step. */
+  clearGradients(): void {
+    this.device.kernels.fill(this.gradients, 0);
+  }
+
+  /** Gives all memory back. */
+  free(): void {
+    for (const flat of [this.#values, this.#gradients, ...(this.#moments ?? [])]) if (flat) this.device.free(flat.storage);
+    [this.#values, this.#gradients, this.#moments] = [undefined, undefined, undefined];
+  }
+
+  #place(parameter: Parameter): void {
+    this.#offsets.set(parameter, this.#size);
+    this.#size += Math.ceil(parameter.size / ELEMENT_ALIGNMENT) * ELEMENT_ALIGNMENT;
+  }
+}
+
+/** Rows at a time, so that a large matrix never needs a large host array. */
+function writeNormals(parameter: Parameter, std: number, seed: number): void {
+  const flat = parameter.value.reshape(parameter.size);
+  const stream = hashName(parameter.name);
+  const piece = new Float32Array(Math.min(parameter.size, 1 << 18));
+  for (let start = 0; start < parameter.size; start += piece.length) {
+    const end = Math.min(start + piece.length, parameter.size);
+    const part = piece.subarray(0, end - start);
+    normals({ seed, stream, start, std }, part);
+    flat.slice(start, end).write(part);
+  }
+}

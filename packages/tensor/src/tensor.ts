@@ -1,0 +1,149 @@
+import type { Region } from './arena.ts';
+import type { Device, StorageId } from './device.ts';
+import { byteLength, type DType, dtypes, type HostArray, hostView } from './dtype.ts';
+import { fail } from './errors.ts';
+import { bf16ToNumber, f16ToNumber, numberToBf16, numberToF16 } from './half.ts';
+
+export type Shape = readonly number[];
+
+export interface TensorPlace {
+  readonly storage: StorageId;
+  /** Bytes from the start of the storage. */
+  readonly offset: number;
+  /** `plain` is row-major; anything else is a layout that only the device that packed it knows. */
+  readonly layout?: string;
+  /** The piece of a step arena this tensor lies in, if it does. */
+  readonly region?: Region | undefined;
+}
+
+/** A device, a dtype, a shape, and a place in a storage. Contiguous and row-major; it owns nothing and is never disposed of. */
+export class Tensor {
+  readonly device: Device;
+  readonly dtype: DType;
+  readonly shape: Shape;
+  readonly storage: StorageId;
+  readonly offset: number;
+  readonly layout: string;
+  readonly region: Region | undefined;
+
+  constructor(device: Device, dtype: DType, shape: Shape, place: TensorPlace) {
+    this.device = device;
+    this.dtype = dtype;
+    this.shape = shape;
+    this.storage = place.storage;
+    this.offset = place.offset;
+    this.layout = place.layout ?? 'plain';
+    this.region = place.region;
+  }
+
+  /** Number of elements. */
+  get size(): number {
+    return sizeOf(this.shape);
+  }
+
+  /** Bytes of the plain layout. */
+  get byteLength(): number {
+    return byteLength(this.dtype, this.size);
+  }
+
+  /** All leading axes as one: the number of rows of the last axis. */
+  get rows(): number {
+    return this.shape.length === 0 ? 1 : this.size / (this.columns || 1);
+  }
+
+  /** Length of the last axis (1 for a scalar). */
+  get columns(): number {
+    return this.shape.length === 0 ? 1 : this.shape[this.shape.length - 1];
+  }
+
+  /** The same elements under another shape of the same size. */
+  reshape(...shape: number[]): Tensor {
+    if (sizeOf(shape) !== this.size) {
+      fail('tensor.reshape', `cannot view ${describe(this)} as [${shape.join(', ')}].`, 'the number of elements must stay the same');
+    }
+    return new Tensor(this.device, this.dtype, shape, this);
+  }
+
+  /** Elements `start` to `end` of the first axis, without a copy. */
+  slice(start: number, end: number): Tensor {
+    const [length = 0, ...rest] = this.shape;
+    if (!(Number.isInteger(start) && Number.isInteger(end) && 0 <= start && start <= end && end <= length)) {
+      fail('tensor.slice', `[${start}, ${end}) is not a range of the first axis of ${describe(this)}.`);
+    }
+    const stride = byteLength(this.dtype, sizeOf(rest));
+    return new Tensor(this.device, this.dtype, [end - start, ...rest], {
+      storage: this.storage,
+      offset: this.offset + start * stride,
+      layout: this.layout,
+      region: this.region,
+    });
+  }
+
+  /** Waits for all encoded commands, then copies the elements out (bf16 and f16 as bits, block formats as bytes). */
+  async read(): Promise<HostArray> {
+    const bytes = await this.device.readBytes(this.storage, this.offset, this.byteLength);
+    return hostView(this.dtype, bytes);
+  }
+
+  /** As `read`, with half precision widened; block formats are refused. */
+  async toFloat32(): Promise<Float32Array> {
+    const data = await this.read();
+    if (this.dtype === 'f32') return data as Float32Array;
+    if (this.dtype === 'bf16') return Float32Array.from(data, bf16ToNumber);
+    if (this.dtype === 'f16') return Float32Array.from(data, f16ToNumber);
+    if (dtypes[this.dtype].blockSize > 1) fail('tensor.toFloat32', `${describe(this)} holds quantised blocks.`, 'use read() for the bytes');
+    return Float32Array.from(data);
+  }
+
+  /**
+   * Copies elements in, in the order of the commands: kernels encoded earlier still see the old ones. Numbers are converted to a
+   * float dtype; a `Uint16Array` into bf16 or f16, and a `Uint8Array` into anything, are taken as raw bits.
+   */
+  write(data: ArrayLike<number> & { readonly length: number }): this {
+    this.device.writeBytes(this.storage, this.offset, encodeElements(this, data));
+    return this;
+  }
+}
+
+export function sizeOf(shape: Shape): number {
+  let size = 1;
+  for (const extent of shape) size *= extent;
+  return size;
+}
+
+/** `f32[256, 288]`, for messages. */
+export function describe(tensor: Tensor): string {
+  return `${tensor.dtype}[${tensor.shape.join(', ')}]${tensor.layout === 'plain' ? '' : ` (${tensor.layout})`}`;
+}
+
+function encodeElements(tensor: Tensor, data: ArrayLike<number>): Uint8Array {
+  const raw = data instanceof Uint8Array && tensor.dtype !== 'u8';
+  if (data.length !== (raw ? tensor.byteLength : tensor.size)) {
+    fail('tensor.write', `${data.length} ${raw ? 'bytes' : 'elements'} do not fill ${describe(tensor)}.`);
+  }
+  if (data instanceof Uint8Array) return data;
+  return bytesOf(convert(tensor, data));
+}
+
+function convert(tensor: Tensor, data: ArrayLike<number>): HostArray {
+  switch (tensor.dtype) {
+    case 'f32':
+      return data instanceof Float32Array ? data : Float32Array.from(data);
+    case 'f64':
+      return data instanceof Float64Array ? data : Float64Array.from(data);
+    case 'i32':
+      return data instanceof Int32Array ? data : Int32Array.from(data);
+    case 'u8':
+      return Uint8Array.from(data);
+    case 'bf16':
+      return data instanceof Uint16Array ? data : Uint16Array.from(data, numberToBf16);
+    case 'f16':
+      return data instanceof Uint16Array ? data : Uint16Array.from(data, numberToF16);
+    default:
+      return fail('tensor.write', `${describe(tensor)} holds quantised blocks.`, 'write its bytes as a Uint8Array');
+  }
+}
+
+function bytesOf(array: HostArray): Uint8Array {
+  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+}
