@@ -10,11 +10,12 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
-    projects: roots
-      .filter((root) => existsSync(new URL(`${root}/package.json`, import.meta.url)))
-      .map((root) => ({
-        extends: true,
-        test: { name: root.split('/')[1]!, root, include: ['test/**/*.test.ts'], testTimeout: 60_000 },
-      })),
+    projects: [
+      ...roots.filter((root) => existsSync(new URL(`${root}/package.json`, import.meta.url))),
+      'scripts',
+    ].map((root) => ({
+      extends: true,
+      test: { name: root.split('/').at(-1)!, root, include: ['test/**/*.test.ts'], testTimeout: 60_000 },
+    })),
   },
 });

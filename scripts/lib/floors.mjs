@@ -1,0 +1,31 @@
+// The floor plan: a package imports packages of lower floors, never one above it or beside it. docs/architecture.md draws it.
+
+/** Floor of every package; apps stand above them all. */
+export const floors = /** @type {const} */ ({
+  attention: 0,
+  tokenizer: 0,
+  tensor: 1,
+  cpu: 2,
+  webgpu: 2,
+  cuda: 2,
+  layers: 3,
+  optimizers: 3,
+  checkpoint: 4,
+  parallelism: 4,
+  data: 4,
+  inference: 4,
+  evaluation: 4,
+  tfjs: 4,
+  training: 5,
+});
+
+const appFloor = 6;
+
+/**
+ * @param {{ name: string, kind: 'packages' | 'apps' }} room
+ * @returns {number | undefined} undefined for a package the plan does not know
+ */
+export function floorOf(room) {
+  if (room.kind === 'apps') return appFloor;
+  return /** @type {Record<string, number>} */ (floors)[room.name];
+}

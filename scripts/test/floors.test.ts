@@ -1,0 +1,118 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import { importProblems, importsOf, packageName } from '../lib/imports.mjs';
+import { rooms } from '../lib/workspace.mjs';
+
+const folders: string[] = [];
+afterEach(() => folders.splice(0).forEach((folder) => rmSync(folder, { recursive: true, force: true })));
+
+type Package = {
+  files: Record<string, string>;
+  dependencies?: Record<string, string>;
+  devDependencies?: object;
+};
+
+/** Writes a workspace of the given packages and returns what the check says about it. */
+function problemsOf(packages: Record<string, Package>, rootDevDependencies: string[] = ['vitest']): string[] {
+  const root = mkdtempSync(join(tmpdir(), 'cria-floors-'));
+  folders.push(root);
+  for (const [path, { files, dependencies = {}, devDependencies = {} }] of Object.entries(packages)) {
+    const manifest = { name: `@cria/${path.split('/')[1]}`, version: '0.0.0', dependencies, devDependencies };
+    for (const [name, text] of Object.entries({ ...files, 'package.json': JSON.stringify(manifest) })) {
+      mkdirSync(dirname(join(root, path, name)), { recursive: true });
+      writeFileSync(join(root, path, name), text);
+    }
+  }
+  return importProblems(rooms(root), { root, rootDevDependencies });
+}
+
+const attention = { files: { 'src/index.ts': 'export const a = 1;' } };
+const uses = (...names: string[]) => Object.fromEntries(names.map((name) => [name, 'workspace:^']));
+
+test('a package may import lower floors, itself, and what it declares', () => {
+  const tensor = {
+    files: {
+      'src/index.ts': `import { a } from '@cria/attention';\nimport fs from 'node:fs';\nexport * from './b.ts';`,
+      'src/b.ts': `export const b: typeof import('@cria/attention').a = 1;`,
+      'test/a.test.ts': `import { test } from 'vitest';\nimport * as self from '@cria/tensor';`,
+    },
+    dependencies: uses('@cria/attention'),
+  };
+  expect(problemsOf({ 'packages/attention': attention, 'packages/tensor': tensor })).toEqual([]);
+});
+
+test('an import of a higher floor is a problem, in sources and in tests', () => {
+  const low = {
+    files: {
+      'src/index.ts': `\nimport { t } from '@cria/tensor';`,
+      'test/a.test.ts': `const t = await import('@cria/tensor');`,
+    },
+    dependencies: uses('@cria/tensor'),
+  };
+  expect(problemsOf({ 'packages/attention': low, 'packages/tensor': attention })).toEqual([
+    'packages/attention/src/index.ts:2: @cria/tensor is on floor 1, above attention on floor 0',
+    'packages/attention/test/a.test.ts:1: @cria/tensor is on floor 1, above attention on floor 0',
+  ]);
+});
+
+test('an import of a package beside is a problem in sources, not in tests', () => {
+  const data = {
+    files: {
+      'src/index.ts': `export type { a } from '@cria/inference';`,
+      'test/a.test.ts': `import { a } from '@cria/inference';`,
+    },
+    dependencies: uses('@cria/inference'),
+  };
+  expect(problemsOf({ 'packages/data': data, 'packages/inference': attention })).toEqual([
+    'packages/data/src/index.ts:1: @cria/inference stands beside data on floor 4',
+  ]);
+});
+
+test('undeclared, unused, wrongly pinned and escaping imports are problems', () => {
+  const tensor = {
+    files: {
+      'src/index.ts': `import 'left-pad/x';\nimport '../../attention/src/index.ts';`,
+      'test/a.test.ts': `import 'fast-check';`,
+    },
+    dependencies: { '@cria/attention': '^1.0.0' },
+    devDependencies: { typebox: '1.0.0' },
+  };
+  expect(problemsOf({ 'packages/attention': attention, 'packages/tensor': tensor })).toEqual([
+    'packages/tensor/src/index.ts:1: left-pad is not declared. hint: add it to "dependencies" of packages/tensor/package.json',
+    'packages/tensor/src/index.ts:2: "../../attention/src/index.ts" leaves the package. hint: import the other package by its name',
+    'packages/tensor/test/a.test.ts:1: fast-check is not declared. hint: add it to "devDependencies" of packages/tensor/package.json',
+    'packages/tensor/package.json: @cria/attention is declared and never used',
+    'packages/tensor/package.json: typebox is declared and never used',
+    'packages/tensor/package.json: @cria/attention is "^1.0.0". hint: use "workspace:^"',
+  ]);
+});
+
+test('a package that the plan does not know is a problem', () => {
+  expect(problemsOf({ 'packages/attic': attention })).toEqual([
+    'packages/attic: not in the floor plan. hint: give it a floor in scripts/lib/floors.mjs',
+  ]);
+});
+
+test('imports are found in every form, and comments and strings are not imports', () => {
+  const root = mkdtempSync(join(tmpdir(), 'cria-floors-'));
+  folders.push(root);
+  const file = join(root, 'a.ts');
+  writeFileSync(
+    file,
+    `// import 'no';\nconst s = "import 'no'";\nimport a from 'one';\nexport * from "two";\nawait import('three');\ntype T = import('four').T;\n`,
+  );
+  expect(importsOf(file).map(({ line, specifier }) => [line, specifier])).toEqual([
+    [3, 'one'],
+    [4, 'two'],
+    [5, 'three'],
+    [6, 'four'],
+  ]);
+});
+
+test('package names', () => {
+  expect(['@cria/tensor/conformance', 'yaml/x', 'node:fs', 'fs/promises', './a.ts'].map(packageName)).toEqual(
+    ['@cria/tensor', 'yaml', undefined, undefined, undefined],
+  );
+});
