@@ -45,10 +45,7 @@ export abstract class DeviceBase implements Device {
     if (this.#disposed) fail(`${this.name}.allocate`, 'the device was disposed of.');
     if (!Number.isSafeInteger(bytes) || bytes < 0) fail(`${this.name}.allocate`, `${bytes} is not a number of bytes.`);
     const storage = this.allocateStorage(bytes);
-    this.#sizes.set(storage, bytes);
-    this.#allocated += bytes;
-    this.#peak = Math.max(this.#peak, this.#allocated);
-    return storage;
+    return this.adopt(storage, bytes);
   }
 
   free(storage: StorageId): void {
@@ -95,6 +92,8 @@ export abstract class DeviceBase implements Device {
   /** Adopts storage that was made by other means (a mapped file), so that it is counted and freed like the rest. */
   protected adopt(storage: StorageId, bytes: number): StorageId {
     this.#sizes.set(storage, bytes);
+    this.#allocated += bytes;
+    this.#peak = Math.max(this.#peak, this.#allocated);
     return storage;
   }
 

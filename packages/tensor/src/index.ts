@@ -1,6 +1,7 @@
 export { Arena, Region } from './arena.ts';
 export { checkKernels } from './checked.ts';
 export { checkShape, DeviceBase, refuseWeight } from './device-base.ts';
+export { dequantize } from './dequantize.ts';
 export type { Determinism, Device, DeviceMemory, StorageId } from './device.ts';
 export {
   accumulatorDType,
@@ -17,5 +18,6 @@ export { bf16ToNumber, f16ToNumber, numberToBf16, numberToF16 } from './half.ts'
 export { type AdamWSettings, type AttentionShape, IGNORE_TARGET, type Kernels, type RopePairing } from './kernels.ts';
 export { type AllocateOptions, type Initializer, Parameter, type ParameterOptions, ParameterSpace } from './parameters.ts';
 export { hashName, normals, permute, philox, type RandomPlace, uniform, uniforms } from './random.ts';
+export { reference, ReferenceDevice, type ReferenceOptions } from './reference/index.ts';
 export { type PagedCache, type Recompute, Step, type StepOptions } from './step.ts';
 export { describe, type Shape, sizeOf, Tensor, type TensorPlace } from './tensor.ts';
