@@ -1,0 +1,55 @@
+import type { LlamaConfig } from '@cria/layers';
+import type { ParameterSpace } from '@cria/tensor';
+import type { SpecialIds } from '../checkpoint.ts';
+
+/** Plain data that survives JSON unchanged: finite numbers, strings, booleans, null, lists and records of them. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
+
+export interface TrainingState {
+  /** Optimizer steps done. */
+  readonly step: number;
+  /** Values, and both moments where they are allocated. */
+  readonly parameters: ParameterSpace;
+  readonly config: LlamaConfig;
+  /** Whatever the loop needs to go on: sample position, seeds, schedule, best loss. */
+  readonly counters: Json;
+  /** Hashes of the tokenizer, the data and the like, to compare before going on. */
+  readonly fingerprints?: Readonly<Record<string, string>>;
+  /** Files to keep beside the weights, such as `tokenizer.model`: a plain name, and the bytes. */
+  readonly extraFiles?: Readonly<Record<string, Uint8Array>>;
+  /** For `config.json`. */
+  readonly specialIds?: Partial<SpecialIds>;
+}
+
+export interface SaveTrainingStateOptions {
+  /** Complete states to keep, the new one included; at least 1. Default 2. */
+  readonly keepLast?: number;
+}
+
+/** A complete training state on disk. */
+export interface SavedTrainingState {
+  readonly step: number;
+  readonly folder: string;
+  /** Bytes of all its files. */
+  readonly bytes: number;
+}
+
+export interface LoadTrainingStateOptions {
+  /** Where the newest state is damaged, take the newest whole one before it instead of failing. Default false. */
+  readonly fallback?: boolean;
+}
+
+/** A training state whose every byte was checked against its manifest. */
+export interface LoadedTrainingState extends SavedTrainingState {
+  readonly config: LlamaConfig;
+  readonly counters: Json;
+  readonly fingerprints: Readonly<Record<string, string>>;
+  readonly hasMoments: boolean;
+  /** Names of the extra files. */
+  readonly extraFiles: readonly string[];
+  readExtraFile(name: string): Promise<Uint8Array>;
+  /** Newer states that were passed over because of damage, and why. */
+  readonly damaged: readonly { readonly folder: string; readonly reason: string }[];
+  /** Values, and both moments where the space has them, bit for bit. */
+  load(parameters: ParameterSpace): Promise<void>;
+}
