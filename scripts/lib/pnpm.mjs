@@ -4,10 +4,18 @@ import { readManifest, root } from './workspace.mjs';
 
 const shell = process.platform === 'win32';
 
-/** The environment without what npm adds to a script's: pnpm would read npm's settings as its own. */
+const kept =
+  /^npm_config_(registry|(https_?|http_?|no_?)?proxy|cafile|ca|userconfig|globalconfig|cache|store_dir)$/i;
+
+/**
+ * The environment without what npm adds to a script's: pnpm would read npm's settings as its own. Where to fetch from
+ * stays, since it may have been given in the environment alone.
+ */
 export function plainEnvironment() {
   return Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !/^npm_(config|package|lifecycle)_/i.test(name)),
+    Object.entries(process.env).filter(
+      ([name]) => !/^npm_(config|package|lifecycle)_/i.test(name) || kept.test(name),
+    ),
   );
 }
 
