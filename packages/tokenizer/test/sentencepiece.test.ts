@@ -1,0 +1,113 @@
+import { describe, expect, it } from 'vitest';
+import { readSentencePieceModel, SentencePieceTokenizer, writeSentencePieceModel } from '../src/index.ts';
+import { hasShared, publishedVectors, sharedBytes, sharedJson, why } from './files.ts';
+
+interface Encodings {
+  readonly encode: readonly { readonly ids: number[]; readonly decoded: string }[];
+  readonly decode: readonly { readonly ids: number[]; readonly decoded: string }[];
+}
+
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+
+const models = [
+  { name: 'llama2', file: 'data/tokenizer/llama.tokenizer.model', encodings: 'fixtures/tokenizer/llama2.json' },
+  { name: 'english-512', file: 'fixtures/tokenizer/english-512/tokenizer.model', encodings: 'fixtures/tokenizer/english-512/encodings.json' },
+  { name: 'mixed-2000', file: 'fixtures/tokenizer/mixed-2000/tokenizer.model', encodings: 'fixtures/tokenizer/mixed-2000/encodings.json' },
+];
+
+function load(file: string): SentencePieceTokenizer {
+  return new SentencePieceTokenizer(readSentencePieceModel(sharedBytes(file)));
+}
+
+describe.skipIf(!hasShared)(`sentencepiece fixtures${why}`, () => {
+  const texts = hasShared ? sharedJson<{ texts: string[] }>('fixtures/tokenizer/strings.json').texts : [];
+
+  describe.each(models)('$name', ({ file, encodings }) => {
+    it('encodes, decodes and streams every case as sentencepiece does', () => {
+      const tokenizer = load(file);
+      const expected = sharedJson<Encodings>(encodings);
+      expect(expected.encode.length).toBe(texts.length);
+      expected.encode.forEach(({ ids, decoded }, i) => {
+        const got = tokenizer.encode(texts[i]);
+        expect(Array.from(got), JSON.stringify(texts[i].slice(0, 80))).toEqual(ids);
+        expect(tokenizer.decode(got)).toBe(decoded);
+        expect(streamed(tokenizer, got)).toBe(decoded);
+        expect(tokenizer.countTokens(texts[i])).toBe(ids.length);
+      });
+    });
+
+    it('decodes ids that no encoder makes', () => {
+      const tokenizer = load(file);
+      for (const { ids, decoded } of sharedJson<Encodings>(encodings).decode) {
+        expect(tokenizer.decode(ids), ids.join(' ')).toBe(decoded);
+        expect(streamed(tokenizer, ids), ids.join(' ')).toBe(decoded);
+      }
+    });
+
+    it('covers the whole text with offsets', () => {
+      const tokenizer = load(file);
+      for (const text of texts) {
+        const bytes = new TextEncoder().encode(text);
+        const { ids, byteStart, byteEnd, start, end } = tokenizer.encodeWithOffsets(text);
+        expect(Array.from(ids)).toEqual(Array.from(tokenizer.encode(text)));
+        let at = 0;
+        ids.forEach((id, i) => {
+          expect(byteStart[i]).toBe(at);
+          at = byteEnd[i];
+          const own = utf8.decode(tokenizer.tokenBytes(id));
+          const there = utf8.decode(bytes.subarray(byteStart[i], byteEnd[i])).replaceAll('▁', ' ');
+          if (i > 0) expect(there).toBe(own);
+          expect(utf8.decode(bytes.subarray(0, byteStart[i])).startsWith(text.slice(0, start[i])), JSON.stringify(text)).toBe(true);
+          expect(end[i]).toBeGreaterThanOrEqual(start[i]);
+        });
+        expect(at).toBe(bytes.length);
+      }
+    });
+  });
+
+  it('gives the 46 published vectors', () => {
+    const tokenizer = load(models[0].file);
+    const vectors = publishedVectors('llama-spm');
+    expect(vectors.length).toBe(46);
+    for (const { text, ids } of vectors) expect(Array.from(tokenizer.encode(text))).toEqual(ids);
+  });
+
+  it('gives the vectors that papers and tests document', () => {
+    const tokenizer = load(models[0].file);
+    const ids = (text: string) => Array.from(tokenizer.encode(text, { addBos: true }));
+    expect(ids('I believe the meaning of life is')).toEqual([1, 306, 4658, 278, 6593, 310, 2834, 338]);
+    expect(ids('This is a test')).toEqual([1, 910, 338, 263, 1243]);
+    expect(ids('Hey how are you doing')).toEqual([1, 18637, 920, 526, 366, 2599]);
+    expect(Array.from(tokenizer.encode('', { addBos: true, addEos: true }))).toEqual([1, 2]);
+    expect(Array.from(tokenizer.encode('a</s>b', { allowedSpecial: 'all' }))).toEqual([263, 2, 289]);
+    expect(Array.from(tokenizer.encode('a</s>b', { allowedSpecial: ['<s>'] }))).toEqual(Array.from(tokenizer.encode('a</s>b')));
+  });
+
+  it('writes back the file it read, byte for byte', () => {
+    for (const { file } of models) {
+      const bytes = sharedBytes(file);
+      expect(Buffer.compare(writeSentencePieceModel(readSentencePieceModel(bytes)), bytes)).toBe(0);
+    }
+  });
+
+  it('names pieces', () => {
+    const tokenizer = load(models[0].file);
+    expect(tokenizer.vocabSize).toBe(32000);
+    expect([tokenizer.unkId, tokenizer.bosId, tokenizer.eosId, tokenizer.padId]).toEqual([0, 1, 2, undefined]);
+    for (let id = 0; id < 32000; id++) expect(tokenizer.pieceToId(tokenizer.idToPiece(id))).toBe(id);
+    expect(tokenizer.pieceToId('no such piece')).toBeUndefined();
+    expect(Array.from(tokenizer.tokenBytes(13))).toEqual([10]);
+    expect(tokenizer.fingerprint).toMatch(/^[0-9a-f]{32}$/);
+  });
+});
+
+function streamed(tokenizer: SentencePieceTokenizer, ids: ArrayLike<number>): string {
+  const stream = tokenizer.decodeStream();
+  let text = '';
+  for (let i = 0; i < ids.length; i++) {
+    const part = stream.push(ids[i]);
+    expect(part).not.toMatch(/[\ud800-\udfff]/u);
+    text += part;
+  }
+  return text + stream.end();
+}
