@@ -1,1 +1,23 @@
-export {};
+export { Attention, type AttentionOptions } from './attention.ts';
+export {
+  countParameters,
+  feedForwardDim,
+  type LlamaConfig,
+  llamaConfig,
+  type LlamaConfigFields,
+  type RopeScaling,
+} from './config.ts';
+export { LinearCrossEntropy, type LossLayer, type LossOptions } from './cross-entropy.ts';
+export { Embedding, type EmbeddingLayer, type EmbeddingOptions } from './embedding.ts';
+export { defaultFactories, type Factories } from './factories.ts';
+export { FeedForward, type FeedForwardOptions } from './feed-forward.ts';
+export type { FusedLayer, Layer, LinearFactory, LinearLayer, NormLayer, ParameterHome } from './layer.ts';
+export { Linear, type LinearOptions } from './linear.ts';
+export { Llama, type LlamaOptions } from './llama.ts';
+export { type ActivationPlan, type MemoryPlan, planMemory, type PlanOptions } from './memory-plan.ts';
+export { preset, type PresetName, presets } from './presets.ts';
+export { type NormOptions, RMSNorm } from './rms-norm.ts';
+export { inverseFrequencies, ropeFrequencyDivisors } from './rope-frequencies.ts';
+export { RotaryEmbedding, type RotaryOptions } from './rotary-embedding.ts';
+export { SwiGLU } from './swiglu.ts';
+export { type BlockOptions, TransformerBlock } from './transformer-block.ts';

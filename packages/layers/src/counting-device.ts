@@ -1,0 +1,59 @@
+import { DeviceBase, type Kernels, type StorageId, type Tensor } from '@cria/tensor';
+
+/**
+ * A device without memory: storages are numbers, kernels do nothing. A model that runs on it takes and gives back the same memory, in
+ * the same order, as on a real device.
+ */
+export class CountingDevice extends DeviceBase {
+  readonly name = 'counting';
+  readonly description = 'counts bytes, computes nothing';
+  readonly computeDTypes = new Set(['f32', 'bf16', 'f16', 'f64'] as const);
+  readonly determinism = 'none';
+  readonly rowChunk = 64;
+  #next = 0;
+
+  protected createKernels(): Kernels {
+    const nothing = () => {};
+    return {
+      linear: nothing,
+      linearGradInput: nothing,
+      linearGradWeight: nothing,
+      embedding: nothing,
+      embeddingGrad: nothing,
+      rmsNorm: nothing,
+      rmsNormGrad: nothing,
+      rope: nothing,
+      swiglu: nothing,
+      swigluGrad: nothing,
+      attention: nothing,
+      attentionGrad: nothing,
+      cacheWrite: nothing,
+      pagedAttention: nothing,
+      linearCrossEntropy: nothing,
+      gatherRows: nothing,
+      add: nothing,
+      cast: nothing,
+      fill: nothing,
+      sumSquares: nothing,
+      adamw: nothing,
+    };
+  }
+
+  protected allocateStorage(): StorageId {
+    return this.#next++;
+  }
+
+  protected freeStorage(): void {}
+  protected writeStorage(): void {}
+
+  protected async readStorage(_storage: StorageId, _offset: number, bytes: number): Promise<ArrayBuffer> {
+    return new ArrayBuffer(bytes);
+  }
+
+  protected disposeDevice(): void {}
+  async flush(): Promise<void> {}
+
+  pack(weight: Tensor): Tensor {
+    return this.empty(weight.shape, weight.dtype);
+  }
+}

@@ -1,0 +1,46 @@
+import type { Parameter, ParameterSpace, Step, Tensor } from '@cria/tensor';
+import { type ParameterHome, parameterSpace } from './layer.ts';
+
+export type EmbeddingOptions = ParameterHome & {
+  /** The parameter's name in checkpoints: `tok_embeddings.weight`. */
+  readonly name: string;
+  /** V */
+  readonly vocabSize: number;
+  /** D */
+  readonly dim: number;
+  /** Standard deviation of the initial table; default 0.02. */
+  readonly std?: number;
+};
+
+export interface EmbeddingLayer {
+  readonly weight: Parameter;
+  forward(tokens: Tensor, step: Step): Tensor;
+  backward(dy: Tensor, step: Step): void;
+}
+
+/** y[t] = table[tokens[t]]                                               tokens: i32 [T]   table: [V, D]   y: [T, D] */
+export class Embedding implements EmbeddingLayer {
+  readonly parameters: ParameterSpace;
+  readonly weight: Parameter;
+
+  constructor(options: EmbeddingOptions) {
+    const { name, vocabSize, dim, std = 0.02 } = options;
+    this.parameters = parameterSpace('embedding', options);
+    this.weight = this.parameters.add(name, [vocabSize, dim], { init: { normal: std }, decay: true });
+  }
+
+  forward(tokens: Tensor, step: Step): Tensor {
+    const y = step.empty([tokens.size, this.weight.shape[1]!]);
+    step.device.kernels.embedding(y, tokens, this.weight.value);
+    if (this.weight.trainable) step.save(tokens);
+    return y;
+  }
+
+  /** dtable[tokens[t]] += dy[t]; token ids have no gradient. */
+  backward(dy: Tensor, step: Step): void {
+    if (!this.weight.trainable) return;
+    const tokens = step.restore();
+    step.device.kernels.embeddingGrad(this.weight.grad, dy, tokens);
+    step.release(tokens);
+  }
+}

@@ -1,0 +1,69 @@
+import type { Parameter, ParameterSpace, Step, Tensor } from '@cria/tensor';
+import { type LinearLayer, type ParameterHome, parameterSpace } from './layer.ts';
+
+export type LinearOptions = ParameterHome & {
+  /** The parameter's name in checkpoints: `layers.0.attention.wq.weight`. */
+  readonly name: string;
+  /** C */
+  readonly inFeatures: number;
+  /** N */
+  readonly outFeatures: number;
+  /** Standard deviation of the initial weights; default 0.02. */
+  readonly std?: number;
+  /** A weight [N, C] that another layer owns (tied embeddings). */
+  readonly weight?: Parameter;
+};
+
+/** y = x·wᵀ, without bias.                                              x: [T, C]   w: [N, C]   y: [T, N] */
+export class Linear implements LinearLayer {
+  readonly parameters: ParameterSpace;
+  readonly weight: Parameter;
+  readonly #shared: boolean;
+  #packed: Tensor | undefined;
+
+  constructor(options: LinearOptions) {
+    const { name, inFeatures, outFeatures, std = 0.02, weight } = options;
+    this.parameters = parameterSpace('linear', options);
+    this.#shared = weight !== undefined;
+    this.weight =
+      weight ?? this.parameters.add(name, [outFeatures, inFeatures], { init: { normal: std }, decay: true });
+  }
+
+  /** y = x·wᵀ (+ residual) */
+  forward(x: Tensor, step: Step, residual?: Tensor): Tensor {
+    const y = step.empty([x.rows, this.weight.shape[0]!]);
+    step.device.kernels.linear(y, x, this.#packed ?? this.weight.value, residual && { residual });
+    if (this.weight.trainable) step.save(x);
+    return y;
+  }
+
+  backward(dy: Tensor, step: Step, into?: Tensor): Tensor {
+    const { kernels } = step.device;
+    if (this.weight.trainable) {
+      const x = step.restore();
+      kernels.linearGradWeight(this.weight.grad, dy, x); // dw += dyᵀ·x
+      step.release(x);
+    }
+    const dx = into ?? step.empty([dy.rows, this.weight.shape[1]!]);
+    kernels.linearGradInput(dx, dy, this.weight.value, { accumulate: into !== undefined }); // dx = dy·w
+    return dx;
+  }
+
+  /**
+   * Takes the weight in the device's layout for `forward`. A weight of its own is replaced, and the caller gives the original back;
+   * a shared one stays plain for its owner beside the packed copy.
+   */
+  pack(): void {
+    const { device } = this.parameters;
+    const packed = device.pack(this.weight.value);
+    if (!this.#shared) this.weight.value = packed;
+    else if (packed.layout === 'plain') device.free(packed.storage);
+    else this.#packed = packed;
+  }
+
+  /** Gives the packed copy of a shared weight back; every other weight belongs to its parameter space. */
+  free(): void {
+    if (this.#packed) this.parameters.device.free(this.#packed.storage);
+    this.#packed = undefined;
+  }
+}

@@ -1,0 +1,197 @@
+import {
+  checkOptions,
+  type Device,
+  fail,
+  IGNORE_TARGET,
+  ParameterSpace,
+  type RopePairing,
+  type Step,
+  type Tensor,
+} from '@cria/tensor';
+import type { LlamaConfig } from './config.ts';
+import type { LossLayer } from './cross-entropy.ts';
+import type { EmbeddingLayer } from './embedding.ts';
+import { defaultFactories, type Factories } from './factories.ts';
+import type { Layer, LinearLayer, NormLayer } from './layer.ts';
+import { packParameters } from './pack.ts';
+import { RotaryEmbedding } from './rotary-embedding.ts';
+
+export interface LlamaOptions {
+  readonly device: Device;
+  /** Parts to make otherwise: adapters, quantised weights, shards. */
+  readonly factories?: Partial<Factories>;
+  /** Which elements RoPE turns together: `adjacent` (default) for Meta's order of wq and wk rows, `half` for HF's. */
+  readonly pairing?: RopePairing;
+}
+
+/**
+ * LLaMA (Touvron et al. 2023): embedding, L blocks, norm, output matrix; shapes as in `config`. Memory comes with
+ * `model.parameters.allocate()`, values with `model.parameters.initialize(seed)` or from a checkpoint. Parameters have Meta's names.
+ *
+ *     using step = device.step({ rows, training: true });
+ *     const losses = model.loss(model.tokens(ids, step), model.targets(next, step), step);
+ *     model.backward(step);
+ */
+export class Llama implements Disposable {
+  readonly config: LlamaConfig;
+  readonly device: Device;
+  readonly parameters: ParameterSpace;
+  readonly embedding: EmbeddingLayer;
+  readonly blocks: readonly Layer[];
+  readonly norm: NormLayer;
+  /** [V, D]; its weight is the embedding's where embeddings are tied. */
+  readonly output: LinearLayer;
+  readonly rope: RotaryEmbedding;
+  readonly #loss: LossLayer;
+  readonly #linears: LinearLayer[] = [];
+
+  constructor(config: LlamaConfig, options: LlamaOptions) {
+    checkOptions('llama', options, ['device', 'factories', 'pairing']);
+    checkOptions('llama.factories', options.factories ?? {}, Object.keys(defaultFactories));
+    const { device, pairing = 'adjacent' } = options;
+    const made: Factories = { ...defaultFactories, ...options.factories };
+    const factories: Factories = { ...made, linear: (each) => this.#remember(made.linear(each)) };
+    const { dim, vocabSize, normEps: eps, headDim, ropeTheta: theta, ropeScaling: scaling } = config;
+    const parameters = new ParameterSpace(device);
+    this.config = config;
+    this.device = device;
+    this.parameters = parameters;
+    this.rope = new RotaryEmbedding({ device, headDim, theta, scaling, pairing });
+    this.embedding = factories.embedding({ parameters, name: 'tok_embeddings.weight', vocabSize, dim });
+    this.blocks = Array.from({ length: config.nLayers }, (_, index) =>
+      factories.block({ parameters, config, index, rope: this.rope, factories }),
+    );
+    this.norm = factories.norm({ parameters, name: 'norm.weight', dim, eps });
+    const tied = config.tiedEmbeddings ? { weight: this.embedding.weight } : {};
+    this.output = factories.linear({
+      parameters,
+      name: 'output.weight',
+      inFeatures: dim,
+      outFeatures: vocabSize,
+      ...tied,
+    });
+    this.#loss = factories.loss({ output: this.output });
+  }
+
+  /** Hidden states after the final norm.                                   tokens: i32 [T], see `tokens`   result: [T, D] */
+  forward(tokens: Tensor, step: Step): Tensor {
+    this.#checkStep(step);
+    let x = this.embedding.forward(tokens, step);
+    for (const block of this.blocks) {
+      const y = block.forward(x, step);
+      step.release(x);
+      x = y;
+    }
+    const hidden = this.norm.forward(x, step);
+    step.release(x);
+    return hidden;
+  }
+
+  /** Logits of the given rows, or of all; they have no backward.            hidden: [T, D]   result: [R, V] */
+  logits(hidden: Tensor, step: Step, rows?: ArrayLike<number>): Tensor {
+    return step.unsaved(() => {
+      if (!rows) return this.output.forward(hidden, step);
+      const x = this.#gather(hidden, rows, step);
+      const y = this.output.forward(x, step);
+      step.release(x);
+      return y;
+    });
+  }
+
+  /**
+   * Cross entropy of every token, 0 where the target is −100; divide by the number of the others for the mean. In a training step the
+   * gradients of the output layer are taken in the same pass.                tokens, targets: i32 [T]   result: [T], f32 (f64 beside f64)
+   */
+  loss(tokens: Tensor, targets: Tensor, step: Step): Tensor {
+    const hidden = this.forward(tokens, step);
+    const losses = this.#loss.forward(hidden, targets, step);
+    step.release(hidden);
+    return losses;
+  }
+
+  /**
+   * Adds the gradients of the **sum** of the losses to `parameters`; parameters without gradients are passed over. After `forward` alone,
+   * of any other objective: its gradient with respect to the hidden states is then `dhidden`, [T, D].
+   */
+  backward(step: Step, dhidden?: Tensor): void {
+    const dh = dhidden ?? this.#loss.backward(step);
+    let dx = this.norm.backward(dh, step);
+    if (!dhidden) step.release(dh);
+    for (const block of this.blocks.toReversed()) dx = block.backward(dx, step);
+    this.embedding.backward(dx, step);
+    step.release(dx);
+  }
+
+  /** Token ids as a tensor of the step; throws on ids outside the vocabulary, which devices do not check. */
+  tokens(ids: ArrayLike<number>, step: Step): Tensor {
+    return this.#ids('llama.tokens', ids, step, false);
+  }
+
+  /** What each row must predict, or −100 for nothing; checked likewise. */
+  targets(ids: ArrayLike<number>, step: Step): Tensor {
+    return this.#ids('llama.targets', ids, step, true);
+  }
+
+  /**
+   * For inference: matrices take the device's packed layout and the flat space is given back. Afterwards there is no training, and
+   * `parameters.values` is gone; each parameter still has its value. The peak is twice the weights.
+   */
+  pack(): void {
+    packParameters(this.parameters, this.#linears);
+  }
+
+  /** Gives all memory of the model back. */
+  [Symbol.dispose](): void {
+    this.rope.free();
+    for (const linear of this.#linears) linear.free();
+    this.parameters.free();
+  }
+
+  #remember(linear: LinearLayer): LinearLayer {
+    this.#linears.push(linear);
+    return linear;
+  }
+
+  #checkStep(step: Step): void {
+    const { contextLength } = this.config;
+    if (step.maxPosition >= contextLength) {
+      fail(
+        'llama.forward',
+        `position ${step.maxPosition} lies outside the context of ${contextLength} tokens.`,
+        'cut the sequence',
+      );
+    }
+    if (step.device !== this.device)
+      fail('llama.forward', `the step is of ${step.device.name}, the model of ${this.device.name}.`);
+  }
+
+  #ids(op: string, ids: ArrayLike<number>, step: Step, ignorable: boolean): Tensor {
+    const { vocabSize } = this.config;
+    if (ids.length !== step.rows) fail(op, `${ids.length} ids for a step of ${step.rows} rows.`);
+    for (let t = 0; t < ids.length; t++) {
+      const id = ids[t]!;
+      if (Number.isInteger(id) && id >= 0 && id < vocabSize) continue;
+      if (ignorable && id === IGNORE_TARGET) continue;
+      fail(
+        op,
+        `id ${id} of row ${t} is outside a vocabulary of ${vocabSize}.`,
+        'was another tokenizer used?',
+      );
+    }
+    return step.integers(ids);
+  }
+
+  #gather(hidden: Tensor, rows: ArrayLike<number>, step: Step): Tensor {
+    if (rows.length === 0) fail('llama.logits', 'no rows were given.', 'leave rows out for all of them');
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i]!;
+      if (!(Number.isInteger(row) && row >= 0 && row < hidden.rows))
+        fail('llama.logits', `row ${row} is none of ${hidden.rows}.`);
+    }
+    const indices = step.integers(rows);
+    const x = step.empty([rows.length, this.config.dim]);
+    step.device.kernels.gatherRows(x, hidden, indices);
+    step.release(indices);
+    return x;
+  }
+}

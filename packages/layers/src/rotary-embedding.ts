@@ -1,0 +1,101 @@
+import { accumulatorDType, type Device, type RopePairing, type Step, type Tensor } from '@cria/tensor';
+import type { RopeScaling } from './config.ts';
+import { inverseFrequencies } from './rope-frequencies.ts';
+
+export interface RotaryOptions {
+  readonly device: Device;
+  /** E, even. */
+  readonly headDim: number;
+  /** Default 10000. */
+  readonly theta?: number;
+  readonly scaling?: RopeScaling | undefined;
+  /** Which elements of a head turn together; default `adjacent`, as in Meta's weights. */
+  readonly pairing?: RopePairing;
+}
+
+/** Rows that are computed and written at a time. */
+const PIECE = 1024;
+
+/**
+ * Rotates pair j of every head by the angle position · θ^(−2j/E) (Su et al. 2021). The table of cosines and sines reaches as far as the
+ * positions that were seen, in powers of two, so that a long context costs nothing until it is used.
+ */
+export class RotaryEmbedding {
+  readonly device: Device;
+  readonly headDim: number;
+  readonly pairing: RopePairing;
+  readonly #frequencies: Float64Array;
+  readonly #tables = new Map<'f32' | 'f64', Tensor>();
+
+  constructor(options: RotaryOptions) {
+    const { device, headDim, theta = 10000, scaling, pairing = 'adjacent' } = options;
+    this.device = device;
+    this.headDim = headDim;
+    this.pairing = pairing;
+    this.#frequencies = inverseFrequencies(headDim, theta, scaling);
+  }
+
+  /** x turned in place by the positions of the step.                     x: [T, heads·E] */
+  rotate(x: Tensor, step: Step, heads: number): void {
+    this.#turn(x, step, heads, false);
+  }
+
+  /** Gradient of `rotate`, in place: dx turned back. */
+  rotateBack(dx: Tensor, step: Step, heads: number): void {
+    this.#turn(dx, step, heads, true);
+  }
+
+  /** Gives the tables back. */
+  free(): void {
+    for (const table of this.#tables.values()) this.device.free(table.storage);
+    this.#tables.clear();
+  }
+
+  #turn(x: Tensor, step: Step, heads: number, inverse: boolean): void {
+    const { positions, maxPosition } = step;
+    const table = this.#table(maxPosition + 1, accumulatorDType(step.dtype));
+    this.device.kernels.rope(x, x, positions, table, { heads, pairing: this.pairing, inverse });
+  }
+
+  /** cos, sin of pair 0, cos, sin of pair 1, … a row: [P, E] with P at least `positions`. */
+  #table(positions: number, dtype: 'f32' | 'f64'): Tensor {
+    const old = this.#tables.get(dtype);
+    if (old && old.rows >= positions) return old;
+    const table = this.device.empty([tableRows(positions), this.headDim], dtype);
+    for (let start = 0; start < table.rows; start += PIECE) {
+      const end = Math.min(start + PIECE, table.rows);
+      table.slice(start, end).write(cosinesAndSines(this.#frequencies, start, end, dtype));
+    }
+    this.#tables.set(dtype, table);
+    if (old) this.device.free(old.storage);
+    return table;
+  }
+}
+
+/** Rows of a table that must hold so many positions. */
+export function tableRows(positions: number): number {
+  return Math.max(64, 2 ** Math.ceil(Math.log2(positions)));
+}
+
+/** In f32 the angle is the rounded product of position and rounded frequency, as in Meta's code; in f64 all is double. */
+function cosinesAndSines(
+  frequencies: Float64Array,
+  start: number,
+  end: number,
+  dtype: 'f32' | 'f64',
+): Float64Array | Float32Array {
+  const pairs = frequencies.length;
+  const rounded = dtype === 'f32';
+  const rows = new (rounded ? Float32Array : Float64Array)((end - start) * 2 * pairs);
+  const used = rounded ? Float32Array.from(frequencies) : frequencies;
+  let at = 0;
+  for (let position = start; position < end; position++) {
+    for (let j = 0; j < pairs; j++) {
+      const product = position * used[j]!;
+      const angle = rounded ? Math.fround(product) : product;
+      rows[at++] = Math.cos(angle);
+      rows[at++] = Math.sin(angle);
+    }
+  }
+  return rows;
+}
