@@ -1,11 +1,11 @@
 import { Arena } from './arena.ts';
 import { checkKernels } from './checked.ts';
 import type { Determinism, Device, DeviceMemory, StorageId } from './device.ts';
-import { byteLength, type ComputeDType, type DType, dtypes } from './dtype.ts';
+import { byteLength, type ComputeDType, type DType } from './dtype.ts';
 import { fail } from './errors.ts';
 import type { Kernels } from './kernels.ts';
 import { Step, type StepOptions } from './step.ts';
-import { describe, type Shape, sizeOf, Tensor } from './tensor.ts';
+import { checkShape, describe, type Shape, sizeOf, Tensor } from './tensor.ts';
 
 /**
  * What all devices share: shape checks around the kernels, tensors, steps and their arenas, accounting. A device adds memory
@@ -111,18 +111,6 @@ export abstract class DeviceBase implements Device {
     if (!(offset >= 0 && offset + bytes <= size)) {
       fail(`${this.name}.${op}`, `bytes ${offset} to ${offset + bytes} are outside a storage of ${size}.`);
     }
-  }
-}
-
-/** Refuses shapes that are not whole, and rows that do not hold whole blocks of a block format. */
-export function checkShape(op: string, shape: Shape, dtype: DType): void {
-  for (const extent of shape) {
-    if (!Number.isSafeInteger(extent) || extent < 0) fail(op, `[${shape.join(', ')}] is not a shape.`);
-  }
-  const { blockSize } = dtypes[dtype];
-  const columns = shape.at(-1) ?? 1;
-  if (columns % blockSize !== 0) {
-    fail(op, `rows of ${columns} do not hold whole blocks of ${dtype}.`, `make the last axis a multiple of ${blockSize}`);
   }
 }
 

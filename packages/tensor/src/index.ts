@@ -1,6 +1,6 @@
 export { Arena, Region } from './arena.ts';
 export { checkKernels } from './checked.ts';
-export { checkShape, DeviceBase, refuseWeight } from './device-base.ts';
+export { DeviceBase, refuseWeight } from './device-base.ts';
 export { dequantize } from './dequantize.ts';
 export type { Determinism, Device, DeviceMemory, StorageId } from './device.ts';
 export {
@@ -20,4 +20,4 @@ export { type AllocateOptions, type Initializer, Parameter, type ParameterOption
 export { hashName, normals, permute, philox, type RandomPlace, uniform, uniforms } from './random.ts';
 export { reference, ReferenceDevice, type ReferenceOptions } from './reference/index.ts';
 export { type PagedCache, type Recompute, Step, type StepOptions } from './step.ts';
-export { describe, type Shape, sizeOf, Tensor, type TensorPlace } from './tensor.ts';
+export { checkShape, describe, type Shape, sizeOf, Tensor, type TensorPlace } from './tensor.ts';

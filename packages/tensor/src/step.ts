@@ -1,8 +1,8 @@
 import type { Arena, Region } from './arena.ts';
 import type { Device } from './device.ts';
 import { byteLength, type ComputeDType, type DType } from './dtype.ts';
-import { fail } from './errors.ts';
-import { describe, type Shape, sizeOf, Tensor } from './tensor.ts';
+import { checkOptions, fail } from './errors.ts';
+import { checkShape, describe, type Shape, sizeOf, Tensor } from './tensor.ts';
 
 /**
  * What the forward pass keeps for the backward pass: `none` recomputes nothing, `selective` makes norms and silu·mul again and
@@ -71,6 +71,8 @@ export class Step implements Disposable {
   readonly training: boolean;
   /** i32 [T] */
   readonly positions: Tensor;
+  /** The largest of the positions, known without reading them back. */
+  readonly maxPosition: number;
   /** i32 [S + 1]; undefined when a cache is used. */
   readonly segments: Tensor | undefined;
   readonly cache: CacheTensors | undefined;
@@ -79,7 +81,8 @@ export class Step implements Disposable {
   #saving: boolean;
   #saved: Saved[] = [];
   #recipes = new Map<Region, Recipe>();
-  #end: () => void;
+  /** Gives the arena back; gone once the step has ended. */
+  #end: (() => void) | undefined;
 
   constructor(device: Device, arena: Arena, options: StepOptions, end: () => void) {
     this.device = device;
@@ -92,7 +95,9 @@ export class Step implements Disposable {
     this.#end = end;
     checkStep(device, options);
     const segments = options.segments ?? [0, options.rows];
-    this.positions = this.integers(options.positions ?? defaultPositions(options, segments));
+    const positions = options.positions ?? defaultPositions(options, segments);
+    this.maxPosition = largestPosition(positions);
+    this.positions = this.integers(positions);
     this.segments = options.cache ? undefined : this.integers(segments);
     this.cache = options.cache && this.#uploadCache(options.cache);
   }
@@ -103,6 +108,8 @@ export class Step implements Disposable {
 
   /** A tensor from the arena, of the step's dtype unless another is named. Its elements are not set. */
   empty(shape: Shape, dtype: DType = this.dtype): Tensor {
+    if (!this.#end) fail('step.empty', 'the step has ended.', 'its arena belongs to the next step now');
+    checkShape('step.empty', shape, dtype);
     const region = this.arena.allocate(byteLength(dtype, sizeOf(shape)));
     return new Tensor(this.device, dtype, shape, { storage: region.storage, offset: region.offset, region });
   }
@@ -120,6 +127,7 @@ export class Step implements Disposable {
 
   /** One holder less: no command encoded later reads what this holder held. Tensors outside the arena are left alone. */
   release(...tensors: Tensor[]): void {
+    if (!this.#end) fail('step.release', 'the step has ended.', 'its tensors went with it');
     for (const { region } of tensors) {
       if (!region) continue;
       if (region.holds === 0) fail('step.release', 'a tensor was released more often than it was held.');
@@ -178,8 +186,8 @@ export class Step implements Disposable {
   [Symbol.dispose](): void {
     this.#saved = [];
     this.#recipes.clear();
-    this.#end();
-    this.#end = () => {};
+    this.#end?.();
+    this.#end = undefined;
   }
 
   #with<R>(saving: boolean, recompute: Recompute, run: () => R): R {
@@ -215,8 +223,21 @@ function defaultPositions(options: StepOptions, segments: ArrayLike<number>): In
   return positions;
 }
 
+const OPTION_NAMES = ['rows', 'dtype', 'training', 'recompute', 'segments', 'positions', 'cache'];
+
+function largestPosition(positions: ArrayLike<number>): number {
+  let largest = 0;
+  for (let t = 0; t < positions.length; t++) {
+    const position = positions[t];
+    if (!(Number.isInteger(position) && position >= 0)) fail('device.step', `position ${position} of row ${t} is not a position.`);
+    if (position > largest) largest = position;
+  }
+  return largest;
+}
+
 function checkStep(device: Device, options: StepOptions): void {
   const { rows, dtype = 'f32', cache } = options;
+  checkOptions('device.step', options, OPTION_NAMES);
   if (!Number.isInteger(rows) || rows < 1) fail('device.step', `rows is ${rows}.`, 'a step has at least one token');
   if (!device.computeDTypes.has(dtype)) {
     fail('device.step', `${device.name} does not compute in ${dtype}.`, `it does in ${[...device.computeDTypes].join(', ')}`);

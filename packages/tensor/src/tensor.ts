@@ -58,6 +58,7 @@ export class Tensor {
 
   /** The same elements under another shape of the same size. */
   reshape(...shape: number[]): Tensor {
+    checkShape('tensor.reshape', shape, this.dtype);
     if (sizeOf(shape) !== this.size) {
       fail('tensor.reshape', `cannot view ${describe(this)} as [${shape.join(', ')}].`, 'the number of elements must stay the same');
     }
@@ -70,7 +71,11 @@ export class Tensor {
     if (!(Number.isInteger(start) && Number.isInteger(end) && 0 <= start && start <= end && end <= length)) {
       fail('tensor.slice', `[${start}, ${end}) is not a range of the first axis of ${describe(this)}.`);
     }
+    this.#refusePacked('slice');
     const stride = byteLength(this.dtype, sizeOf(rest));
+    if (!Number.isInteger(start * stride) || !Number.isInteger(end * stride)) {
+      fail('tensor.slice', `[${start}, ${end}) of ${describe(this)} cuts through a block.`, `use multiples of ${dtypes[this.dtype].blockSize}`);
+    }
     return new Tensor(this.device, this.dtype, [end - start, ...rest], {
       storage: this.storage,
       offset: this.offset + start * stride,
@@ -81,6 +86,7 @@ export class Tensor {
 
   /** Waits for all encoded commands, then copies the elements out (bf16 and f16 as bits, block formats as bytes). */
   async read(): Promise<HostArray> {
+    this.#refusePacked('read');
     const bytes = await this.device.readBytes(this.storage, this.offset, this.byteLength);
     return hostView(this.dtype, bytes);
   }
@@ -100,8 +106,14 @@ export class Tensor {
    * float dtype; a `Uint16Array` into bf16 or f16, and a `Uint8Array` into anything, are taken as raw bits.
    */
   write(data: ArrayLike<number> & { readonly length: number }): this {
+    this.#refusePacked('write');
     this.device.writeBytes(this.storage, this.offset, encodeElements(this, data));
     return this;
+  }
+
+  #refusePacked(verb: string): void {
+    if (this.layout === 'plain') return;
+    fail(`tensor.${verb}`, `${describe(this)} is packed: only its device knows where the elements are.`, 'use the tensor it was packed from');
   }
 }
 
@@ -109,6 +121,18 @@ export function sizeOf(shape: Shape): number {
   let size = 1;
   for (const extent of shape) size *= extent;
   return size;
+}
+
+/** Refuses shapes that are not whole, and rows that do not hold whole blocks of a block format. */
+export function checkShape(op: string, shape: Shape, dtype: DType): void {
+  for (const extent of shape) {
+    if (!Number.isSafeInteger(extent) || extent < 0) fail(op, `[${shape.join(', ')}] is not a shape.`);
+  }
+  const { blockSize } = dtypes[dtype];
+  const columns = shape.at(-1) ?? 1;
+  if (columns % blockSize !== 0) {
+    fail(op, `rows of ${columns} do not hold whole blocks of ${dtype}.`, `make the last axis a multiple of ${blockSize}`);
+  }
 }
 
 /** `f32[256, 288]`, for messages. */
