@@ -1,0 +1,25 @@
+import { CriaError } from '@cria/tensor';
+
+/** Why a request was refused; a server maps these to HTTP status codes. */
+export type RequestErrorCode =
+  /** A field has a wrong type or value. */
+  | 'invalid_request'
+  /** The prompt leaves no room in the context. */
+  | 'context_length_exceeded'
+  /** Too many requests wait already; try again later. */
+  | 'queue_full'
+  /** The engine was closed or has failed. */
+  | 'engine_closed';
+
+/** A request the engine does not take. Nothing was started. */
+export class RequestError extends CriaError {
+  readonly code: RequestErrorCode;
+  /** The field of the request that is to blame, if one is. */
+  readonly param: string | undefined;
+
+  constructor(code: RequestErrorCode, op: string, what: string, options: { hint?: string; param?: string; cause?: unknown } = {}) {
+    super(op, what, options.hint, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.param = options.param;
+  }
+}
