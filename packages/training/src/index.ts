@@ -1,1 +1,7 @@
-export {};
+export type { Batch, TrainingSource, ValidationSource } from './batch.ts';
+export type { EvaluationReport, SkippedReport, StepReport, TrainingEvent } from './events.ts';
+export { flopsPerToken } from './flops.ts';
+export { addGradients, type LossSum, sumLosses } from './gradient.ts';
+export { measureSpeed, type SpeedMeasurement } from './measure.ts';
+export type { TrainingOptions } from './options.ts';
+export { train, Trainer, type TrainingResult } from './trainer.ts';

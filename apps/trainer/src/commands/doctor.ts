@@ -1,0 +1,28 @@
+import { availableParallelism, cpus, totalmem } from 'node:os';
+import { cpuAvailability, measurePeak } from '@cria/cpu';
+import type { Command } from '../command.ts';
+import { bytes } from '../show/format.ts';
+
+/** What this machine gives: device, instruction set, threads, and the reason where something faster is missing. */
+export const doctor: Command = {
+  summary: 'show the device, its instruction set, threads, and why',
+  usage: 'cria doctor',
+  flags: {},
+  async run(_, context) {
+    const cpu = cpuAvailability();
+    const threads = availableParallelism();
+    const rows: [string, string][] = [
+      ['node', `${process.version} on ${process.platform}-${process.arch}`],
+      ['processor', `${cpus()[0]?.model ?? 'unknown'}, ${threads} threads`],
+      ['memory', bytes(totalmem())],
+      ['device', cpu.available ? 'cpu (native)' : 'reference (plain TypeScript)'],
+    ];
+    if (cpu.available) {
+      rows.push(['instruction set', `${cpu.isa}; this machine also runs ${cpu.isas.filter((isa) => isa !== cpu.isa).join(', ') || 'no other'}`]);
+      rows.push(['native file', cpu.path ?? '']);
+      rows.push(['f32 peak', `${measurePeak(1).toFixed(0)} GFLOP/s on 1 thread, ${measurePeak(threads).toFixed(0)} on ${threads}`]);
+    }
+    rows.push(['reason', cpu.reason]);
+    for (const [name, value] of rows) context.out.write(`${name.padEnd(16)} ${value}\n`);
+  },
+};

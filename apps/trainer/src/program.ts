@@ -1,0 +1,62 @@
+import { CriaError, fail, nearestName } from '@cria/tensor';
+import { describeFlags, parseFlags } from './arguments.ts';
+import type { Command, Context } from './command.ts';
+import { dataPrepare } from './commands/data-prepare.ts';
+import { doctor } from './commands/doctor.ts';
+import { sample } from './commands/sample.ts';
+import { start } from './commands/start.ts';
+import { tokenizerTrain } from './commands/tokenizer-train.ts';
+import { trainCommand } from './commands/train.ts';
+
+/** Every verb of `cria`, by the words that call it. */
+export const commands: Readonly<Record<string, Command>> = {
+  start,
+  train: trainCommand,
+  sample,
+  'data prepare': dataPrepare,
+  'tokenizer train': tokenizerTrain,
+  doctor,
+};
+
+/** Runs one command line; resolves to the exit code. Errors are one line, never a stack, unless they are faults of the program. */
+export async function main(args: readonly string[], context: Context): Promise<number> {
+  try {
+    await dispatch(args, context);
+    return 0;
+  } catch (error) {
+    const known = error instanceof CriaError || isSystemError(error) || /^\[[\w .-]+\] /.test((error as Error).message ?? '');
+    context.errors.write(`${known ? (error as Error).message : ((error as Error).stack ?? String(error))}\n`);
+    return 1;
+  }
+}
+
+async function dispatch(args: readonly string[], context: Context): Promise<void> {
+  const [first = 'help', second = ''] = args;
+  const name = `${first} ${second}` in commands ? `${first} ${second}` : first;
+  if (name === 'help' || name === '--help' || name === '-h') {
+    context.out.write(overview());
+    return;
+  }
+  const chosen = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (!chosen) unknownVerb(args);
+  const { values, words } = parseFlags(name, args.slice(name.split(' ').length), chosen.flags);
+  if ((values as { help?: boolean }).help) context.out.write(`${chosen.summary}\n\n  ${chosen.usage}\n\n${describeFlags(chosen.flags)}\n`);
+  else await chosen.run({ values, words }, context);
+}
+
+function unknownVerb(args: readonly string[]): never {
+  const typed = args.slice(0, 2).filter((word) => !word.startsWith('-')).join(' ');
+  const nearest = nearestName(typed, Object.keys(commands)) ?? nearestName(args[0]!, Object.keys(commands));
+  return fail('cria', `there is no command "${typed}".`, nearest ? `did you mean "cria ${nearest}"?` : `known are ${Object.keys(commands).join(', ')}`);
+}
+
+function overview(): string {
+  const width = Math.max(...Object.keys(commands).map((name) => name.length));
+  const lines = Object.entries(commands).map(([name, { summary }]) => `  cria ${name.padEnd(width)}  ${summary}`);
+  return `cria trains LLaMA models.\n\n${lines.join('\n')}\n\ncria COMMAND --help shows the flags of a command.\n`;
+}
+
+/** A refusal by the operating system (a full disk, a read-only folder) is the user's to mend, not a fault. */
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error && 'code' in error;
+}

@@ -1,0 +1,55 @@
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fail } from '@cria/tensor';
+
+/** What is known of a run beside its configuration: decided once, so that a resumed run is the same run. */
+export interface RunFile {
+  readonly version: 1;
+  /** Hash of the configuration and the data. */
+  readonly key: string;
+  /** Updates of the whole run, once they are fixed. */
+  readonly steps?: number;
+  /** Held-out loss of the unigram model of the same tokens. */
+  readonly unigramLoss?: number;
+  readonly finished?: { readonly validationLoss: number | undefined; readonly totalTokens: number; readonly seconds: number };
+}
+
+/** Places inside a run folder. */
+export function runPaths(folder: string) {
+  return {
+    folder,
+    run: join(folder, 'run.json'),
+    config: join(folder, 'config.yaml'),
+    tokenizer: join(folder, 'tokenizer.model'),
+    data: join(folder, 'data'),
+    checkpoints: join(folder, 'checkpoints'),
+    curve: join(folder, 'loss.svg'),
+    samples: join(folder, 'samples.txt'),
+    lock: join(folder, 'lock'),
+  } as const;
+}
+
+export function readRunFile(folder: string): RunFile | undefined {
+  const path = runPaths(folder).run;
+  if (!existsSync(path)) return undefined;
+  let content: RunFile;
+  try {
+    content = JSON.parse(readFileSync(path, 'utf8')) as RunFile;
+  } catch (error) {
+    return fail('run', `${path} is damaged: ${(error as Error).message}.`, 'move the folder away to start anew', error);
+  }
+  if (content.version !== 1) fail('run', `${path} has version ${String(content.version)}; this program knows 1.`);
+  return content;
+}
+
+export function writeRunFile(folder: string, content: RunFile): void {
+  writeWhole(runPaths(folder).run, JSON.stringify(content, null, 2) + '\n');
+}
+
+/** A file is there with all of its content or not at all. */
+export function writeWhole(path: string, content: string | Uint8Array): void {
+  mkdirSync(join(path, '..'), { recursive: true });
+  const temporary = `${path}.${process.pid}.tmp`;
+  writeFileSync(temporary, content, { flush: true });
+  renameSync(temporary, path);
+}

@@ -1,0 +1,25 @@
+/** Rows of several samples laid end to end: what one forward pass takes. `TokenDataset` of `@cria/data` makes them. */
+export interface Batch {
+  /** [rows] */
+  readonly tokens: Int32Array;
+  /** What each row must predict; −100 counts nothing.          [rows] */
+  readonly targets: Int32Array;
+  /** First row of each packed document, and rows at the end.    [S + 1] */
+  readonly segments: Int32Array;
+}
+
+/** Samples by number: a pure function of the counter, so that the counter is all a resumed run needs to know. */
+export interface TrainingSource {
+  /** Tokens of one sample. */
+  readonly contextLength: number;
+  /** `size` samples from number `position` on. */
+  batch(position: number, size: number): Batch;
+}
+
+/** A fixed list of windows, the same at every evaluation. */
+export interface ValidationSource {
+  readonly contextLength: number;
+  /** How many samples there are. */
+  readonly length: number;
+  batch(position: number, size: number): Batch;
+}

@@ -1,0 +1,43 @@
+/** What a run tells whoever shows progress. Times are seconds, losses nats a token. */
+export type TrainingEvent =
+  | { readonly type: 'resumed'; readonly step: number; readonly position: number }
+  | ({ readonly type: 'step' } & StepReport)
+  | ({ readonly type: 'skipped' } & SkippedReport)
+  | ({ readonly type: 'evaluation' } & EvaluationReport)
+  | { readonly type: 'saved'; readonly step: number; readonly folder: string; readonly seconds: number }
+  | { readonly type: 'stopped'; readonly step: number }
+  | { readonly type: 'finished'; readonly step: number };
+
+export interface StepReport {
+  /** Updates done, this one included. */
+  readonly step: number;
+  readonly totalSteps: number;
+  /** Mean over the tokens that count. */
+  readonly loss: number;
+  readonly learningRate: number;
+  /** Global norm of the mean gradient, before clipping. */
+  readonly gradientNorm: number;
+  /** Factor the gradient was multiplied with to keep its norm in bounds; 1 where it was. */
+  readonly clipFactor: number;
+  /** Tokens of this step, and of the run so far. */
+  readonly tokens: number;
+  readonly totalTokens: number;
+  readonly seconds: number;
+  readonly tokensPerSecond: number;
+  /** Floating-point operations a second that the model's mathematics needs: tokensPerSecond · flopsPerToken. */
+  readonly flopsPerSecond: number;
+}
+
+export interface SkippedReport {
+  readonly step: number;
+  readonly loss: number;
+  readonly gradientNorm: number;
+  readonly reason: string;
+}
+
+export interface EvaluationReport {
+  readonly step: number;
+  readonly loss: number;
+  readonly tokens: number;
+  readonly seconds: number;
+}

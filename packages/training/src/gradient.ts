@@ -1,0 +1,48 @@
+import type { Llama } from '@cria/layers';
+import { type Device, IGNORE_TARGET, type Recompute, type Step } from '@cria/tensor';
+import type { Batch } from './batch.ts';
+
+export interface LossSum {
+  /** Sum of the losses of all tokens that count, in nats, added in token order. */
+  readonly sum: number;
+  /** How many tokens counted. */
+  readonly tokens: number;
+}
+
+const nothing: LossSum = { sum: 0, tokens: 0 };
+
+/**
+ * Gradients of the sum of the losses, added to the parameters' gradients; waits for the losses. Micro-batches pass on what came
+ * `before`, so that the sum runs over all tokens in order however they were split.
+ */
+export function addGradients(model: Llama, batch: Batch, recompute: Recompute, before = nothing): Promise<LossSum> {
+  return withLosses(model, batch, before, { training: true, recompute }, (step) => model.backward(step));
+}
+
+/** The losses alone. */
+export function sumLosses(model: Llama, batch: Batch, before = nothing): Promise<LossSum> {
+  return withLosses(model, batch, before, { training: false }, () => {});
+}
+
+async function withLosses(
+  model: Llama,
+  { tokens, targets, segments }: Batch,
+  before: LossSum,
+  options: { readonly training: boolean; readonly recompute?: Recompute },
+  after: (step: Step) => void,
+): Promise<LossSum> {
+  const device: Device = model.parameters.device;
+  using step = device.step({ rows: tokens.length, segments, dtype: computeDType(model), ...options });
+  const losses = model.loss(step.integers(tokens), step.integers(targets), step);
+  after(step);
+  const values = await losses.read();
+  let sum = before.sum;
+  for (const value of values) sum += value;
+  let counted = before.tokens;
+  for (const target of targets) counted += target === IGNORE_TARGET ? 0 : 1;
+  return { sum, tokens: counted };
+}
+
+function computeDType(model: Llama): 'f32' | 'f64' {
+  return model.parameters.values.dtype === 'f64' ? 'f64' : 'f32';
+}

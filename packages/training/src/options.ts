@@ -1,0 +1,117 @@
+import type { SpecialIds } from '@cria/checkpoint';
+import type { LlamaConfig } from '@cria/layers';
+import { checkOptions, type Device, fail, type Recompute } from '@cria/tensor';
+import type { TrainingSource, ValidationSource } from './batch.ts';
+import type { TrainingEvent } from './events.ts';
+
+export interface TrainingOptions {
+  /** Where to compute. The caller opens it and disposes of it. */
+  readonly device: Device;
+  readonly model: LlamaConfig;
+  readonly data: TrainingSource;
+  readonly validation?: ValidationSource;
+  /** Updates in the whole run; the schedule ends there. */
+  readonly totalSteps: number;
+  /** Samples an update; default 8. */
+  readonly batchSize?: number;
+  /** Samples a forward pass; must divide `batchSize`; default all. Smaller takes less memory and gives the same bits where
+   * samples · contextLength is a multiple of `device.rowChunk`. */
+  readonly microBatchSize?: number;
+  /** Peak learning rate; default 3e-4 (7B of the paper). */
+  readonly learningRate?: number;
+  /** Updates of linear warm-up; default 1 % of the run, at least 1. */
+  readonly warmupSteps?: number;
+  /** Last learning rate over the peak; default 0.1. */
+  readonly finalLearningRateRatio?: number;
+  /** Default 0.9. */
+  readonly beta1?: number;
+  /** Default 0.95. */
+  readonly beta2?: number;
+  /** Default 0.1, on matrices and embeddings only. */
+  readonly weightDecay?: number;
+  /** Largest global norm of the mean gradient; default 1. */
+  readonly gradientClip?: number;
+  /** What the backward pass makes again instead of keeping; default `selective`, as the paper. */
+  readonly recompute?: Recompute;
+  /** Initialisation; default 0. */
+  readonly seed?: number;
+  /** Folder of training states; without it nothing is saved and nothing resumed. */
+  readonly checkpoints?: string;
+  /** Updates between saves; default only at the end and on a stop. */
+  readonly saveEvery?: number;
+  /** Complete training states to keep; default 2. */
+  readonly keepLast?: number;
+  /** Files put beside the weights of every state, by name: the tokenizer, the configuration. */
+  readonly extraFiles?: Readonly<Record<string, Uint8Array>>;
+  /** Ids of BOS, EOS and padding, for the `config.json` of every state. */
+  readonly specialIds?: Partial<SpecialIds>;
+  /** What a resumed run must have in common with the saved one, beside the model: tokenizer, data, settings of the run. */
+  readonly fingerprints?: Readonly<Record<string, string>>;
+  /** Updates between evaluations; default only at the end. */
+  readonly evaluateEvery?: number;
+  /** Consecutive non-finite updates after which the run gives up; default 5. */
+  readonly maxSkippedSteps?: number;
+  readonly onEvent?: (event: TrainingEvent) => void | Promise<void>;
+  /** Seconds; default `performance.now() / 1000`. */
+  readonly now?: () => number;
+  /** Asks the run to save and stop after the update in progress. */
+  readonly signal?: AbortSignal;
+}
+
+export type ResolvedOptions = Required<Omit<TrainingOptions, 'validation' | 'checkpoints' | 'specialIds' | 'signal'>> &
+  Pick<TrainingOptions, 'validation' | 'checkpoints' | 'specialIds' | 'signal'>;
+
+const defaults = {
+  batchSize: 8,
+  learningRate: 3e-4,
+  finalLearningRateRatio: 0.1,
+  beta1: 0.9,
+  beta2: 0.95,
+  weightDecay: 0.1,
+  gradientClip: 1,
+  recompute: 'selective',
+  seed: 0,
+  saveEvery: Infinity,
+  keepLast: 2,
+  extraFiles: {},
+  fingerprints: {},
+  evaluateEvery: Infinity,
+  maxSkippedSteps: 5,
+  onEvent: () => {},
+  now: () => performance.now() / 1000,
+} as const;
+
+const required = ['device', 'model', 'data', 'totalSteps'] as const;
+const known = [...required, 'validation', 'microBatchSize', 'warmupSteps', 'checkpoints', 'specialIds', 'signal', ...Object.keys(defaults)];
+
+/** Fills defaults and refuses what cannot be run. */
+export function resolveOptions(options: TrainingOptions): ResolvedOptions {
+  checkOptions('train', options, known);
+  for (const name of required) if (options[name] === undefined) fail('train', `${name} is missing.`);
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const resolved = {
+    ...defaults,
+    microBatchSize: options.batchSize ?? defaults.batchSize,
+    warmupSteps: Math.min(Math.max(1, Math.round(options.totalSteps / 100)), Math.max(0, options.totalSteps - 1)),
+    ...given,
+  } as ResolvedOptions;
+  checkValues(resolved);
+  return resolved;
+}
+
+function checkValues(options: ResolvedOptions): void {
+  const { batchSize, microBatchSize, totalSteps, warmupSteps, data, model } = options;
+  for (const name of ['totalSteps', 'batchSize', 'microBatchSize', 'keepLast'] as const) {
+    if (!Number.isSafeInteger(options[name]) || options[name] < 1) fail('train', `${name} is ${options[name]}.`, 'give a whole number of 1 or more');
+  }
+  if (batchSize % microBatchSize !== 0) fail('train', `microBatchSize ${microBatchSize} does not divide batchSize ${batchSize}.`);
+  if (!(Number.isInteger(warmupSteps) && warmupSteps >= 0 && warmupSteps < Math.max(2, totalSteps))) {
+    fail('train', `warmupSteps is ${warmupSteps} of ${totalSteps} steps.`, 'the warm-up must be shorter than the run');
+  }
+  for (const name of ['learningRate', 'gradientClip'] as const) {
+    if (!(options[name] > 0 && Number.isFinite(options[name]))) fail('train', `${name} is ${options[name]}.`, 'give a number above 0');
+  }
+  if (data.contextLength > model.contextLength) {
+    fail('train', `samples have ${data.contextLength} tokens, the model's context ${model.contextLength}.`);
+  }
+}

@@ -1,0 +1,236 @@
+import { listTrainingStates, loadTrainingState, saveTrainingState } from '@cria/checkpoint';
+import { Llama } from '@cria/layers';
+import { AdamW, clipFactor, cosineSchedule, gradientNorm, type Schedule } from '@cria/optimizers';
+import { fail } from '@cria/tensor';
+import type { EvaluationReport, SkippedReport, StepReport, TrainingEvent } from './events.ts';
+import { flopsPerToken } from './flops.ts';
+import { addGradients, type LossSum, sumLosses } from './gradient.ts';
+import { type ResolvedOptions, resolveOptions, type TrainingOptions } from './options.ts';
+
+export interface TrainingResult {
+  /** `stopped`: the signal asked for it, and the run can be resumed. */
+  readonly status: 'finished' | 'stopped';
+  readonly step: number;
+  readonly totalTokens: number;
+  /** Held-out loss at the end of the run, where there is held-out data. */
+  readonly validationLoss: number | undefined;
+}
+
+/**
+ * One training run. Its whole state is weights, moments and a few counters, so that a run which was stopped or killed and opened
+ * again goes on with the same bits as one that was not.
+ */
+export class Trainer implements Disposable {
+  readonly options: ResolvedOptions;
+  readonly model: Llama;
+  readonly optimizer: AdamW;
+  #schedule: Schedule;
+  #flopsPerToken: number;
+  #step = 0;
+  #totalTokens = 0;
+  #skippedInARow = 0;
+  #savedStep = -1;
+
+  private constructor(options: ResolvedOptions) {
+    const { device, model, beta1, beta2, weightDecay } = options;
+    this.options = options;
+    this.model = new Llama(model, { device });
+    this.model.parameters.allocate({ gradients: true, moments: true });
+    this.optimizer = new AdamW(this.model.parameters, { beta1, beta2, weightDecay });
+    this.#schedule = cosineSchedule({
+      maxLearningRate: options.learningRate,
+      warmupSteps: options.warmupSteps,
+      totalSteps: options.totalSteps,
+      finalRatio: options.finalLearningRateRatio,
+    });
+    this.#flopsPerToken = flopsPerToken(model, options.data.contextLength);
+  }
+
+  /** Builds the model and either initialises it or goes on from the newest complete training state. */
+  static async open(options: TrainingOptions): Promise<Trainer> {
+    const trainer = new Trainer(resolveOptions(options));
+    try {
+      if (!(await trainer.#resume())) trainer.model.parameters.initialize(trainer.options.seed);
+    } catch (error) {
+      trainer[Symbol.dispose]();
+      throw error;
+    }
+    return trainer;
+  }
+
+  /** Updates done (skipped ones included); the position in the data is this many batches. */
+  get step(): number {
+    return this.#step;
+  }
+
+  get totalTokens(): number {
+    return this.#totalTokens;
+  }
+
+  /** Trains to the end, or until the signal. Saves in both cases where a checkpoint folder is given. */
+  async run(): Promise<TrainingResult> {
+    const { totalSteps, saveEvery, evaluateEvery, signal } = this.options;
+    let evaluation: EvaluationReport | undefined;
+    while (this.#step < totalSteps && !signal?.aborted) {
+      await this.update();
+      if (this.#step % evaluateEvery === 0 && this.#step < totalSteps) await this.evaluate();
+      if (this.#step % saveEvery === 0 && this.#step < totalSteps) await this.save();
+    }
+    const finished = this.#step >= totalSteps;
+    if (finished) evaluation = await this.evaluate();
+    await this.save();
+    await this.#emit({ type: finished ? 'finished' : 'stopped', step: this.#step });
+    return {
+      status: finished ? 'finished' : 'stopped',
+      step: this.#step,
+      totalTokens: this.#totalTokens,
+      validationLoss: evaluation?.loss,
+    };
+  }
+
+  /** One optimizer update over `batchSize` samples. An update whose loss or gradient is not finite changes no weight. */
+  async update(): Promise<StepReport | SkippedReport> {
+    const { gradientClip, now } = this.options;
+    const { parameters } = this.model;
+    const start = now();
+    parameters.clearGradients();
+    const { sum, tokens } = await this.#accumulate();
+    const norm = (await gradientNorm(parameters)) / Math.max(1, tokens);
+    const loss = sum / tokens;
+    this.#step++;
+    this.#totalTokens += this.options.batchSize * this.options.data.contextLength;
+    if (!(Number.isFinite(loss) && Number.isFinite(norm))) return this.#skip(loss, norm, tokens);
+    this.#skippedInARow = 0;
+    const clip = clipFactor(norm, gradientClip);
+    const learningRate = this.#schedule(this.#step);
+    this.optimizer.step({ learningRate, gradientScale: clip / tokens });
+    await this.options.device.flush();
+    return this.#report({ loss, learningRate, gradientNorm: norm, clipFactor: clip }, now() - start);
+  }
+
+  /** Mean loss over all held-out windows. */
+  async evaluate(): Promise<EvaluationReport | undefined> {
+    const { validation, microBatchSize, now } = this.options;
+    if (!validation || validation.length === 0) return undefined;
+    const start = now();
+    let total: LossSum = { sum: 0, tokens: 0 };
+    for (let position = 0; position < validation.length; position += microBatchSize) {
+      const batch = validation.batch(position, Math.min(microBatchSize, validation.length - position));
+      total = await sumLosses(this.model, batch, total);
+    }
+    const { sum, tokens } = total;
+    const report = { step: this.#step, loss: sum / tokens, tokens, seconds: now() - start };
+    await this.#emit({ type: 'evaluation', ...report });
+    return report;
+  }
+
+  /** Writes a training state, whole or not at all; nothing when there is no checkpoint folder or the state is saved already. */
+  async save(): Promise<void> {
+    const { checkpoints, keepLast, model, extraFiles, specialIds, fingerprints, now } = this.options;
+    if (checkpoints === undefined || this.#savedStep === this.#step) return;
+    const start = now();
+    const { folder } = await saveTrainingState(
+      checkpoints,
+      {
+        step: this.#step,
+        config: model,
+        parameters: this.model.parameters,
+        counters: { updates: this.optimizer.updates, totalTokens: this.#totalTokens, skippedInARow: this.#skippedInARow },
+        fingerprints: { ...fingerprints, ...this.#settings() },
+        extraFiles,
+        ...(specialIds ? { specialIds } : {}),
+      },
+      { keepLast },
+    );
+    this.#savedStep = this.#step;
+    await this.#emit({ type: 'saved', step: this.#step, folder, seconds: now() - start });
+  }
+
+  /** Gives the model's memory back. */
+  [Symbol.dispose](): void {
+    this.model.parameters.free();
+  }
+
+  async #accumulate(): Promise<LossSum> {
+    const { data, batchSize, microBatchSize, recompute } = this.options;
+    let total: LossSum | undefined;
+    for (let sample = 0; sample < batchSize; sample += microBatchSize) {
+      const batch = data.batch(this.#step * batchSize + sample, microBatchSize);
+      total = await addGradients(this.model, batch, recompute, total);
+    }
+    if (!total?.tokens) fail('train', `no token of step ${this.#step + 1} has a target.`, 'check the data: every document may be one token long');
+    return total;
+  }
+
+  async #report(
+    values: Pick<StepReport, 'loss' | 'learningRate' | 'gradientNorm' | 'clipFactor'>,
+    seconds: number,
+  ): Promise<StepReport> {
+    const tokens = this.options.batchSize * this.options.data.contextLength;
+    const tokensPerSecond = tokens / seconds;
+    const report: StepReport = {
+      step: this.#step,
+      totalSteps: this.options.totalSteps,
+      ...values,
+      tokens,
+      totalTokens: this.#totalTokens,
+      seconds,
+      tokensPerSecond,
+      flopsPerSecond: tokensPerSecond * this.#flopsPerToken,
+    };
+    await this.#emit({ type: 'step', ...report });
+    return report;
+  }
+
+  async #skip(loss: number, norm: number, tokens: number): Promise<SkippedReport> {
+    const what = Number.isFinite(loss) ? `gradient norm is ${norm}` : `loss is ${loss}`;
+    const report = { step: this.#step, loss, gradientNorm: norm, reason: `${what} over ${tokens} tokens` };
+    await this.#emit({ type: 'skipped', ...report });
+    if (++this.#skippedInARow >= this.options.maxSkippedSteps) {
+      fail('train', `${this.#skippedInARow} updates in a row were not finite, the last at step ${this.#step}: ${what}.`, 'lower the learning rate or lengthen the warm-up; the last saved state is clean');
+    }
+    return report;
+  }
+
+  async #resume(): Promise<boolean> {
+    const { checkpoints } = this.options;
+    if (checkpoints === undefined || (await listTrainingStates(checkpoints)).length === 0) return false;
+    const state = await loadTrainingState(checkpoints);
+    this.#checkFingerprints(state.fingerprints);
+    await state.load(this.model.parameters);
+    const { updates = 0, totalTokens = 0, skippedInARow = 0 } = state.counters as Record<string, number>;
+    this.#step = state.step;
+    this.#savedStep = state.step;
+    this.#totalTokens = totalTokens;
+    this.#skippedInARow = skippedInARow;
+    this.optimizer.updates = updates;
+    await this.#emit({ type: 'resumed', step: this.#step, position: this.#step * this.options.batchSize });
+    return true;
+  }
+
+  /** Settings that change the bits of a run: resuming under others would be another run. */
+  #settings(): Record<string, string> {
+    const { totalSteps, batchSize, learningRate, warmupSteps, finalLearningRateRatio, beta1, beta2, weightDecay } = this.options;
+    const { gradientClip, seed, data } = this.options;
+    const settings = { totalSteps, batchSize, learningRate, warmupSteps, finalLearningRateRatio, beta1, beta2, weightDecay };
+    return { settings: JSON.stringify({ ...settings, gradientClip, seed, contextLength: data.contextLength }) };
+  }
+
+  #checkFingerprints(saved: Readonly<Record<string, string>>): void {
+    const wanted: Record<string, string> = { ...this.options.fingerprints, ...this.#settings() };
+    for (const name of new Set([...Object.keys(saved), ...Object.keys(wanted)])) {
+      if (saved[name] === wanted[name]) continue;
+      fail('train', `the saved run has ${name} ${saved[name] ?? 'unset'}, this one ${wanted[name] ?? 'unset'}.`, 'resume with the same configuration and data, or train into another folder');
+    }
+  }
+
+  async #emit(event: TrainingEvent): Promise<void> {
+    await this.options.onEvent(event);
+  }
+}
+
+/** Trains a LLaMA from the first step, or from where a run in the same folder stopped, to the last. */
+export async function train(options: TrainingOptions): Promise<TrainingResult> {
+  using trainer = await Trainer.open(options);
+  return trainer.run();
+}

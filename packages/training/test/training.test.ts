@@ -1,0 +1,130 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Device, type HostArray, type Recompute } from '@cria/tensor';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { measureSpeed, train, Trainer, type TrainingEvent, type TrainingOptions } from '../src/index.ts';
+import { devices } from './devices.ts';
+import { contextLength, tinyData, tinyOptions } from './tiny.ts';
+
+interface Outcome {
+  readonly weights: HostArray;
+  readonly moments: HostArray;
+  readonly losses: readonly number[];
+}
+
+/** Runs to the end (or the stop) and takes everything that must be equal. */
+async function outcome(options: TrainingOptions): Promise<Outcome> {
+  const losses: number[] = [];
+  const onEvent = (event: TrainingEvent) => void (event.type === 'step' && losses.push(event.loss));
+  using trainer = await Trainer.open({ ...options, onEvent });
+  await trainer.run();
+  const { values, secondMoments } = trainer.model.parameters;
+  return { weights: await values.read(), moments: await secondMoments.read(), losses };
+}
+
+describe.each(devices)('training on $name', ({ open }) => {
+  let device: Device;
+  let folder: string;
+  beforeEach(() => {
+    device = open();
+    folder = mkdtempSync(join(tmpdir(), 'cria-training-'));
+  });
+  afterEach(() => {
+    device[Symbol.dispose]();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('learns: the loss falls well below that of a guess', async () => {
+    const { losses } = await outcome(tinyOptions({ device, totalSteps: 40, learningRate: 1e-2 }));
+    expect(losses[0]).toBeCloseTo(Math.log(31), 0);
+    expect(losses.at(-1)).toBeLessThan(losses[0]! - 0.7);
+  });
+
+  it('continues bit for bit after a stop, whole runs and stopped ones alike', async () => {
+    const whole = await outcome(tinyOptions({ device }));
+    const options = tinyOptions({ device, checkpoints: folder });
+    const resumed: number[] = [];
+    for (let stopAt = 3; stopAt <= 12; stopAt += 4) {
+      const controller = new AbortController();
+      const onEvent = (event: TrainingEvent) => {
+        if (event.type === 'step') resumed.push(event.loss);
+        if (event.type === 'step' && event.step === stopAt) controller.abort();
+      };
+      const result = await train({ ...options, onEvent, signal: controller.signal });
+      expect(result).toMatchObject({ status: 'stopped', step: stopAt });
+    }
+    const end = await outcome(options);
+    expect([...resumed, ...end.losses]).toEqual(whole.losses);
+    expect(end.weights).toEqual(whole.weights);
+    expect(end.moments).toEqual(whole.moments);
+  });
+
+  it('gives the same bits for every split into micro-batches of whole row chunks', async () => {
+    expect(contextLength % device.rowChunk).toBe(0);
+    const whole = await outcome(tinyOptions({ device, totalSteps: 4 }));
+    for (const microBatchSize of [1, 2]) expect(await outcome(tinyOptions({ device, totalSteps: 4, microBatchSize }))).toEqual(whole);
+  });
+
+  it('gives the same bits at every recompute level', async () => {
+    const run = (recompute: Recompute) => outcome(tinyOptions({ device, totalSteps: 3, recompute }));
+    const none = await run('none');
+    expect(await run('selective')).toEqual(none);
+    expect(await run('full')).toEqual(none);
+  });
+
+  it('changes no weight in an update that is not finite, and gives up after a row of them', async () => {
+    using trainer = await Trainer.open(tinyOptions({ device, maxSkippedSteps: 2 }));
+    const { parameters } = trainer.model;
+    const before = await parameters.values.read();
+    before[3] = NaN;
+    parameters.values.write(before);
+    expect(await trainer.update()).toMatchObject({ step: 1, reason: expect.stringMatching(/loss is NaN over \d+ tokens/) });
+    expect(await parameters.values.read()).toEqual(before);
+    await expect(trainer.update()).rejects.toThrow(/2 updates in a row were not finite/);
+  });
+
+  it('evaluates the same held-out windows whatever the batch', async () => {
+    const evaluate = async (microBatchSize: number) => {
+      using trainer = await Trainer.open(tinyOptions({ device, validation: tinyData, microBatchSize }));
+      return trainer.evaluate();
+    };
+    const [one, four] = [await evaluate(1), await evaluate(4)];
+    expect(one!.tokens).toBe(5 * (contextLength - 2));
+    expect(one!.loss).toBe(four!.loss);
+  });
+
+  it('keeps as many states as it is told and none that is not needed', async () => {
+    await train(tinyOptions({ device, checkpoints: folder, saveEvery: 2, keepLast: 3 }));
+    expect(readdirSync(folder).sort()).toEqual(['step-00000008', 'step-00000010', 'step-00000012']);
+  });
+
+  it('refuses to resume another run', async () => {
+    await train(tinyOptions({ device, checkpoints: folder, totalSteps: 2, fingerprints: { data: 'aaa' } }));
+    const again = (extra: Partial<TrainingOptions>) => train(tinyOptions({ device, checkpoints: folder, totalSteps: 2, fingerprints: { data: 'aaa' }, ...extra }));
+    await expect(again({ fingerprints: { data: 'bbb' } })).rejects.toThrow(/data aaa, this one bbb/);
+    await expect(again({ learningRate: 1 })).rejects.toThrow(/hint: resume with the same configuration/);
+    await expect(again({})).resolves.toMatchObject({ status: 'finished' });
+  });
+
+  it('measures speed without touching anything', async () => {
+    const { secondsPerStep, steps } = await measureSpeed(tinyOptions({ device, checkpoints: folder }), 0.01);
+    expect(secondsPerStep).toBeGreaterThan(0);
+    expect(steps).toBeGreaterThanOrEqual(3);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+});
+
+describe('options', () => {
+  const device = devices[0]!.open();
+  it.each([
+    [{ totalStep: 3 }, 'did you mean "totalSteps"?'],
+    [{ batchSize: 6, microBatchSize: 4 }, 'microBatchSize 4 does not divide batchSize 6'],
+    [{ totalSteps: 0 }, 'totalSteps is 0'],
+    [{ learningRate: NaN }, 'learningRate is NaN'],
+    [{ warmupSteps: 12 }, 'warmupSteps is 12 of 12'],
+    [{ data: { ...tinyData, contextLength: 128 } }, "samples have 128 tokens, the model's context 64"],
+  ])('%o is refused', async (extra, message) => {
+    await expect(Trainer.open({ ...tinyOptions({ device }), ...(extra as object) })).rejects.toThrow(message);
+  });
+});
