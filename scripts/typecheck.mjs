@@ -1,78 +1,77 @@
 // Type check of the whole workspace from sources, tests, benches and scripts included.
 //   node scripts/typecheck.mjs
-// Three sets of options live in one workspace: tsconfig.json for most of it, tsconfig.numeric.json for the numeric
-// packages (no `noUncheckedIndexedAccess`), tsconfig.scripts.json for the plain JavaScript of scripts/. Since every
-// package is read from its sources, a program of one set also holds files of another; each program therefore reports only
-// the files that its own `include` names. Results are kept in node_modules/.cache, so that a second run looks at changes only.
-import { existsSync, mkdirSync } from 'node:fs';
+// Three sets of options live in one workspace: tsconfig.json for most of it, tsconfig.numeric.json for the numeric packages
+// (no `noUncheckedIndexedAccess`), tsconfig.scripts.json for the plain JavaScript of scripts/ and docs/. Since every package is
+// read from its sources, a program of one set also holds files of another; each program therefore reports only the files
+// that its own `include` names. Files are parsed once for all three.
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import ts from 'typescript';
 import { root } from './lib/workspace.mjs';
 
+const configs = ['tsconfig.json', 'tsconfig.numeric.json', 'tsconfig.scripts.json'];
+
+/** @type {ts.FormatDiagnosticsHost} */
 const formatHost = {
   getCurrentDirectory: () => root,
-  getCanonicalFileName: (/** @type {string} */ name) => name,
+  getCanonicalFileName: (name) => name,
   getNewLine: () => '\n',
 };
 
 /**
- * Diagnostics of the files that this configuration includes.
- * @param {string} config  file name below the root
- * @returns {{ files: number, diagnostics: readonly ts.Diagnostic[] }}
+ * A compiler host that keeps what it parsed. The options that parsing and binding depend on are the same in every set.
+ * @param {ts.CompilerOptions} options
+ * @param {Map<string, ts.SourceFile | undefined>} parsed  shared between the sets
  */
-function check(config) {
-  const parsed = ts.getParsedCommandLineOfConfigFile(
-    join(root, config),
-    {
-      noEmit: true,
-      incremental: true,
-      tsBuildInfoFile: join(root, 'node_modules/.cache/types', `${config}.tsbuildinfo`),
-    },
+function sharingHost(options, parsed) {
+  const host = ts.createCompilerHost(options);
+  const parse = host.getSourceFile.bind(host);
+  host.getSourceFile = (name, version, ...rest) => {
+    if (!parsed.has(name)) parsed.set(name, parse(name, version, ...rest));
+    return parsed.get(name);
+  };
+  return host;
+}
+
+/**
+ * Diagnostics of the files that one configuration includes.
+ * @param {string} config  path of a tsconfig
+ * @param {Map<string, ts.SourceFile | undefined>} parsed
+ * @returns {{ files: number, diagnostics: readonly ts.Diagnostic[] }}
+ * @throws when the configuration cannot be read
+ */
+export function check(config, parsed) {
+  const settings = ts.getParsedCommandLineOfConfigFile(
+    config,
+    { noEmit: true },
     {
       ...ts.sys,
       onUnRecoverableConfigFileDiagnostic: (diagnostic) => {
-        throw new Error(ts.formatDiagnostic(diagnostic, formatHost));
+        throw new Error(`[typecheck] ${ts.formatDiagnostic(diagnostic, formatHost).trim()}`);
       },
     },
   );
-  if (parsed === undefined)
-    throw new Error(`[typecheck] cannot read ${config}. hint: it stands in the repository root`);
-  const host = ts.createIncrementalCompilerHost(parsed.options);
-  const program = ts.createIncrementalProgram({
-    rootNames: parsed.fileNames,
-    options: parsed.options,
-    configFileParsingDiagnostics: parsed.errors,
-    host,
-  });
-  const own = new Set(parsed.fileNames.map((name) => ts.sys.resolvePath(name)));
-  const diagnostics = [
-    ...parsed.errors,
-    ...program.getOptionsDiagnostics(),
-    ...program.getGlobalDiagnostics(),
-  ];
-  for (const file of program.getSourceFiles()) {
-    if (!own.has(file.fileName)) continue;
+  if (settings === undefined) throw new Error(`[typecheck] cannot read ${config}. hint: is it there?`);
+  const { fileNames, options, errors } = settings;
+  const program = ts.createProgram(fileNames, options, sharingHost(options, parsed));
+  const diagnostics = [...errors, ...program.getOptionsDiagnostics(), ...program.getGlobalDiagnostics()];
+  for (const name of fileNames) {
+    const file = program.getSourceFile(name);
+    if (file === undefined) continue; // reported with the options
     diagnostics.push(...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file));
   }
-  program.emit(); // noEmit: writes the build info alone
-  return { files: own.size, diagnostics };
+  return { files: fileNames.length, diagnostics };
 }
 
-mkdirSync(join(root, 'node_modules/.cache/types'), { recursive: true });
-const started = performance.now();
-let files = 0;
-let errors = 0;
-for (const config of ['tsconfig.json', 'tsconfig.numeric.json', 'tsconfig.scripts.json'].filter((name) =>
-  existsSync(join(root, name)),
-)) {
-  const result = check(config);
-  files += result.files;
-  errors += result.diagnostics.length;
-  if (result.diagnostics.length > 0) {
-    const write = process.stdout.isTTY ? ts.formatDiagnosticsWithColorAndContext : ts.formatDiagnostics;
-    process.stdout.write(write(result.diagnostics, formatHost));
-  }
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const started = performance.now();
+  const parsed = new Map();
+  const results = configs.map((name) => check(join(root, name), parsed));
+  const diagnostics = results.flatMap((result) => result.diagnostics);
+  const files = results.reduce((sum, result) => sum + result.files, 0);
+  const write = process.stdout.isTTY ? ts.formatDiagnosticsWithColorAndContext : ts.formatDiagnostics;
+  process.stdout.write(write(diagnostics, formatHost));
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  console.log(`${files} files, ${diagnostics.length} type errors (${seconds} s)`);
+  process.exitCode = diagnostics.length === 0 ? 0 : 1;
 }
-const seconds = ((performance.now() - started) / 1000).toFixed(1);
-console.log(`${files} files, ${errors} type errors (${seconds} s)`);
-process.exitCode = errors === 0 ? 0 : 1;

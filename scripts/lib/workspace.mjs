@@ -10,6 +10,7 @@ export const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/[\
  * @typedef {object} Manifest  the fields of a package.json that these scripts read
  * @property {string} name
  * @property {string} version
+ * @property {string} [license]
  * @property {boolean} [private]
  * @property {string} [packageManager]
  * @property {Record<string, string>} [scripts]
@@ -55,17 +56,18 @@ export function rooms(from = root) {
 const skipped = new Set(['node_modules', 'dist', 'build', 'coverage']);
 
 /**
- * Files below a folder, depth first in name order; none when the folder does not exist. Build output is left out.
+ * Files below a folder, depth first in name order; none when the folder does not exist. Dependencies and build output are left out.
  * @param {string} folder
+ * @param {{ into?: readonly string[] }} [options]  names of folders to look into although they are build output
  * @returns {Generator<string>}  absolute paths
  */
-export function* filesBelow(folder) {
+export function* filesBelow(folder, options = {}) {
   if (!existsSync(folder)) return;
   const entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
   for (const entry of entries) {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) {
-      if (!skipped.has(entry.name)) yield* filesBelow(path);
+      if (!skipped.has(entry.name) || options.into?.includes(entry.name)) yield* filesBelow(path, options);
     } else if (entry.isFile()) yield path;
   }
 }
