@@ -1,1 +1,2 @@
-export {};
+export type { Check, ConformanceOptions, CreateDevice } from './checks.ts';
+export { conformanceFailures, describeDevice } from './describe.ts';

@@ -1,0 +1,200 @@
+import type { Device, StorageId } from '../device.ts';
+import { accumulatorDType, byteLength, type ComputeDType, type DType, dtypes, hostView } from '../dtype.ts';
+import { bf16ToNumber, f16ToNumber, numberToF16 } from '../half.ts';
+import { type Kernels } from '../kernels.ts';
+import { hashName, normals, uniforms } from '../random.ts';
+import { rounder } from '../reference/memory.ts';
+import { type Shape, sizeOf, Tensor } from '../tensor.ts';
+
+/** What a run left in one output. */
+export interface Result {
+  readonly dtype: DType;
+  readonly shape: Shape;
+  readonly bytes: Uint8Array;
+}
+
+export type Results = Readonly<Record<string, Result>>;
+
+interface Placed {
+  readonly storage: StorageId;
+  readonly offset: number;
+  readonly bytes: number;
+  /** Contents a kernel must leave alone; undefined for outputs. */
+  readonly input: Uint8Array | undefined;
+}
+
+const GUARD = 64;
+const GUARD_BYTE = 0xa5;
+
+/** Where the block formats keep their scales, as halves. */
+const SCALES: Partial<Record<DType, readonly number[]>> = {
+  q4_0: [0], q4_1: [0, 2], q5_0: [0], q5_1: [0, 2], q8_0: [0],
+  q2_k: [80, 82], q3_k: [108], q4_k: [0, 2], q5_k: [0, 2], q6_k: [208],
+}; // prettier-ignore
+
+/**
+ * Operands for one run of a case. The same case runs on the device under test and, `exact`, on the reference device in f64, with the
+ * same numbers: those that the dtype under test can hold. Every tensor lies between guard bytes, at offsets that only elements align;
+ * outputs start as NaN.
+ */
+export class Bench {
+  readonly device: Device;
+  /** The dtype under test. */
+  readonly dtype: ComputeDType;
+  readonly #exact: boolean;
+  readonly #seed: number;
+  #placed: Placed[] = [];
+  #draws = 0;
+
+  constructor(device: Device, dtype: ComputeDType, name: string, exact = false) {
+    this.device = device;
+    this.dtype = dtype;
+    this.#exact = exact;
+    this.#seed = hashName(name);
+  }
+
+  get kernels(): Kernels {
+    return this.device.kernels;
+  }
+
+  /** N(0, std²), an activation or weight of the dtype under test. */
+  normal(shape: Shape, std = 1): Tensor {
+    return this.float(this.#normals(shape, std), shape);
+  }
+
+  /** Whole numbers from −limit to limit: sums of products are exact in f32, in any order. */
+  whole(shape: Shape, limit = 4): Tensor {
+    return this.float(this.#whole(shape, limit), shape);
+  }
+
+  /** The given numbers, rounded to the dtype under test. */
+  float(values: ArrayLike<number>, shape: Shape): Tensor {
+    const round = rounder(this.dtype);
+    return this.#place(Float64Array.from(values, round), shape, this.#exact ? 'f64' : this.dtype, true);
+  }
+
+  /** An f32 operand (f64 beside f64): tables, gradients that came before, moments. */
+  wide(values: ArrayLike<number>, shape: Shape): Tensor {
+    const round = rounder(accumulatorDType(this.dtype));
+    return this.#place(Float64Array.from(values, round), shape, this.#wideDType, true);
+  }
+
+  wideNormal(shape: Shape, std = 1): Tensor {
+    return this.wide(this.#normals(shape, std), shape);
+  }
+
+  integers(values: ArrayLike<number>, shape: Shape = [values.length]): Tensor {
+    return this.#place(Float64Array.from(values), shape, 'i32', true);
+  }
+
+  /** Whole numbers from 0 to limit − 1. */
+  indices(count: number, limit: number): Tensor {
+    return this.integers(this.#uniforms(count).map((u) => Math.floor(u * limit)));
+  }
+
+  /** A weight of any storage dtype, some 1/√C large. */
+  weight(shape: readonly [number, number], dtype: DType): Tensor {
+    if (dtypes[dtype].blockSize > 1) return this.#place(this.#blocks(shape, dtype), shape, dtype, true);
+    const round = rounder(dtype);
+    const values = Float64Array.from(this.#normals(shape, 1 / Math.sqrt(shape[1])), round);
+    return this.#place(values, shape, this.#exact ? 'f64' : dtype, true);
+  }
+
+  /** An output of the dtype under test: every element is NaN before. */
+  output(shape: Shape): Tensor {
+    return this.#place(new Float64Array(sizeOf(shape)).fill(NaN), shape, this.#exact ? 'f64' : this.dtype, false);
+  }
+
+  wideOutput(shape: Shape): Tensor {
+    return this.#place(new Float64Array(sizeOf(shape)).fill(NaN), shape, this.#wideDType, false);
+  }
+
+  /** An operand that the kernel adds to or changes in place. */
+  changing(values: ArrayLike<number> | 'normal', shape: Shape, kind: 'float' | 'wide' = 'float'): Tensor {
+    const dtype = kind === 'float' ? this.dtype : accumulatorDType(this.dtype);
+    const numbers = Float64Array.from(values === 'normal' ? this.#normals(shape, 1) : values, rounder(dtype));
+    return this.#place(numbers, shape, this.#exact ? 'f64' : dtype, false);
+  }
+
+  /** Reads outputs, checks that nothing else changed, and gives all memory back. */
+  async finish(outputs: Readonly<Record<string, Tensor>>): Promise<Results> {
+    const results: Record<string, Result> = {};
+    for (const [name, tensor] of Object.entries(outputs)) {
+      const bytes = await this.device.readBytes(tensor.storage, tensor.offset, tensor.byteLength);
+      results[name] = { dtype: tensor.dtype, shape: tensor.shape, bytes: new Uint8Array(bytes) };
+    }
+    for (const placed of this.#placed) await this.#checkUntouched(placed);
+    for (const { storage } of this.#placed) this.device.free(storage);
+    this.#placed = [];
+    return results;
+  }
+
+  get #wideDType(): DType {
+    return this.#exact ? 'f64' : accumulatorDType(this.dtype);
+  }
+
+  #place(values: Float64Array | Uint8Array, shape: Shape, dtype: DType, input: boolean): Tensor {
+    const bytes = byteLength(dtype, sizeOf(shape));
+    const offset = GUARD + (this.#placed.length % 2) * 3 * dtypes[dtype].blockBytes;
+    const storage = this.device.allocate(offset + bytes + GUARD);
+    this.device.writeBytes(storage, 0, new Uint8Array(offset + bytes + GUARD).fill(GUARD_BYTE));
+    const tensor = new Tensor(this.device, dtype, shape, { storage, offset });
+    tensor.write(values);
+    this.#placed.push({ storage, offset, bytes, input: input ? encode(values, dtype) : undefined });
+    return tensor;
+  }
+
+  async #checkUntouched({ storage, offset, bytes, input }: Placed): Promise<void> {
+    const all = new Uint8Array(await this.device.readBytes(storage, 0, offset + bytes + GUARD));
+    const outside = all.findIndex((byte, i) => (i < offset || i >= offset + bytes) && byte !== GUARD_BYTE);
+    if (outside >= 0) throw new Error(`wrote outside a tensor of ${bytes} bytes: at byte ${outside - offset}`);
+    if (input && input.some((byte, i) => byte !== all[offset + i])) throw new Error('changed an operand that it only reads');
+  }
+
+  #normals(shape: Shape, std: number): Float64Array {
+    const values = new Float64Array(sizeOf(shape));
+    normals({ seed: this.#seed, stream: this.#draws++, start: 0, std }, values);
+    return values;
+  }
+
+  #uniforms(count: number): Float64Array {
+    const values = new Float64Array(count);
+    uniforms({ seed: this.#seed, stream: this.#draws++, start: 0 }, values);
+    return values;
+  }
+
+  #whole(shape: Shape, limit: number): Float64Array {
+    return this.#uniforms(sizeOf(shape)).map((u) => Math.floor(u * (2 * limit + 1)) - limit);
+  }
+
+  #blocks(shape: Shape, dtype: DType): Uint8Array {
+    const { blockBytes } = dtypes[dtype];
+    const bytes = Uint8Array.from(this.#uniforms(byteLength(dtype, sizeOf(shape))), (u) => u * 256);
+    for (let block = 0; block < bytes.length; block += blockBytes) {
+      for (const at of SCALES[dtype] ?? []) {
+        const half = numberToF16(0.001 + bytes[block + at] / 65536);
+        bytes[block + at] = half & 255;
+        bytes[block + at + 1] = half >> 8;
+      }
+    }
+    return bytes;
+  }
+}
+
+/** Numbers of a result; halves widened. */
+export function numbersOf({ dtype, bytes }: Result): Float64Array {
+  const stored = hostView(dtype, bytes.slice().buffer);
+  const decode = dtype === 'bf16' ? bf16ToNumber : dtype === 'f16' ? f16ToNumber : Number;
+  return Float64Array.from(stored, decode);
+}
+
+/** The bytes that writing these values leaves. */
+function encode(values: Float64Array | Uint8Array, dtype: DType): Uint8Array {
+  if (values instanceof Uint8Array) return values;
+  if (dtype === 'f64') return new Uint8Array(values.buffer);
+  if (dtype === 'i32') return new Uint8Array(Int32Array.from(values).buffer);
+  if (dtype === 'f32') return new Uint8Array(Float32Array.from(values).buffer);
+  const f32 = Float32Array.from(values);
+  if (dtype === 'f16') return new Uint8Array(Uint16Array.from(f32, numberToF16).buffer);
+  return new Uint8Array(Uint16Array.from(new Uint32Array(f32.buffer), (bits) => bits >>> 16).buffer); // already rounded
+}

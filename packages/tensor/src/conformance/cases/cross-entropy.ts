@@ -1,0 +1,55 @@
+import { IGNORE_TARGET } from '../../kernels.ts';
+import type { Bench } from '../bench.ts';
+import type { Case } from '../case.ts';
+
+const SIZES = [[1, 1, 2], [3, 17, 5], [17, 64, 100], [65, 63, 257], [130, 32, 1031]] as const; // prettier-ignore
+
+export function crossEntropyCases(): Case[] {
+  return [
+    ...SIZES.flatMap(([T, D, V]): Case[] => {
+      const name = `T ${T}, D ${D}, V ${V}`;
+      return [lossCase(name, T, D, V), gradCase(name, T, D, V, true), gradCase(name, T, D, V, false)];
+    }),
+    {
+      kernel: 'linearCrossEntropy',
+      name: 'logits of thousands',
+      run(b) {
+        const x = b.float([1000, 1, -2000, 3, 0, 0.5], [3, 2]);
+        const w = b.float([1, 0, -1, 0, 0, 1, 2, 2], [4, 2]);
+        const losses = b.wideOutput([3]);
+        b.kernels.linearCrossEntropy(losses, x, w, b.integers([0, 2, 3]));
+        return { losses };
+      },
+    },
+  ];
+}
+
+/** Every seventh row counts nothing. */
+export function targetsOf(b: Bench, T: number, V: number) {
+  return b.integers(Int32Array.from({ length: T }, (_, t) => (t % 7 === 5 ? IGNORE_TARGET : (t * 31) % V)));
+}
+
+function lossCase(name: string, T: number, D: number, V: number): Case {
+  return {
+    kernel: 'linearCrossEntropy',
+    name,
+    run(b) {
+      const [x, w, losses] = [b.normal([T, D]), b.normal([V, D], 2 * D ** -0.5), b.wideOutput([T])];
+      b.kernels.linearCrossEntropy(losses, x, w, targetsOf(b, T, V));
+      return { losses };
+    },
+  };
+}
+
+function gradCase(name: string, T: number, D: number, V: number, wanted: boolean): Case {
+  return {
+    kernel: 'linearCrossEntropy',
+    name: `${name}, gradients${wanted ? '' : ', no dw'}`,
+    run(b) {
+      const [x, w, losses] = [b.normal([T, D]), b.normal([V, D], 2 * D ** -0.5), b.wideOutput([T])];
+      const [dx, dw] = [b.output([T, D]), wanted ? b.changing('normal', [V, D], 'wide') : undefined];
+      b.kernels.linearCrossEntropy(losses, x, w, targetsOf(b, T, V), { dx, dw });
+      return dw ? { losses, dx, dw } : { losses, dx };
+    },
+  };
+}

@@ -1,0 +1,50 @@
+import type { Case } from '../case.ts';
+
+const SIZES = [[1, 1, 2], [3, 17, 5], [17, 64, 100], [65, 63, 7], [130, 100, 33]] as const; // prettier-ignore
+
+export function rowCases(): Case[] {
+  return SIZES.flatMap(([T, D, V]): Case[] => [
+    {
+      kernel: 'embedding',
+      name: `T ${T}, D ${D}, V ${V}`,
+      exact: true,
+      run(b) {
+        const [tokens, table, y] = [b.indices(T, V), b.normal([V, D]), b.output([T, D])];
+        b.kernels.embedding(y, tokens, table);
+        return { y };
+      },
+    },
+    {
+      kernel: 'embeddingGrad',
+      name: `T ${T}, D ${D}, V ${V}, tokens repeat`,
+      run(b) {
+        const [tokens, dy, dtable] = [b.indices(T, V), b.normal([T, D]), b.changing('normal', [V, D], 'wide')];
+        b.kernels.embeddingGrad(dtable, dy, tokens);
+        return { dtable };
+      },
+    },
+    {
+      kernel: 'gatherRows',
+      name: `T ${T}, D ${D}, ${V} rows`,
+      exact: true,
+      run(b) {
+        const [x, rows, y] = [b.normal([T, D]), b.indices(V, T), b.output([V, D])];
+        b.kernels.gatherRows(y, x, rows);
+        return { y };
+      },
+    },
+    {
+      kernel: 'cacheWrite',
+      name: `T ${T}, width ${D}, blocks of 4`,
+      exact: true,
+      run(b) {
+        const blocks = Math.ceil(T / 4) + 2;
+        const caches = [b.changing('normal', [blocks, 4, D]), b.changing('normal', [blocks, 4, D])] as const;
+        // Backwards through the blocks, every fifth row nowhere.
+        const slots = b.integers(Int32Array.from({ length: T }, (_, t) => (t % 5 === 4 ? -1 : blocks * 4 - 2 - t)));
+        b.kernels.cacheWrite(...caches, b.normal([T, D]), b.normal([T, D]), slots);
+        return { keyCache: caches[0], valueCache: caches[1] };
+      },
+    },
+  ]);
+}

@@ -1,0 +1,40 @@
+import { type ComputeDType, type DType, dtypes } from '../dtype.ts';
+import { reference } from '../reference/index.ts';
+import { Bench } from './bench.ts';
+import type { Check, Subject } from './checks.ts';
+import { expectClose } from './compare.ts';
+
+/** A packed weight gives what the plain one gives, lives in memory of its own, and leaves the original as it was. */
+export function packingChecks(subject: Subject): Check[] {
+  return subject.dtypes.flatMap((dtype) => {
+    const all: readonly DType[] = [...new Set<DType>([dtype, ...subject.weights])];
+    return all.map((weight) => ({
+      group: 'packing',
+      name: `linear with a packed weight ${weight}, ${dtype}`,
+      run: () => checkPacked(subject, dtype, weight),
+    }));
+  });
+}
+
+async function checkPacked({ device }: Subject, dtype: ComputeDType, weight: DType): Promise<void> {
+  const blocks = dtypes[weight].blockSize > 1;
+  const output = blocks ? 'quantised' : 'y';
+  using oracle = reference();
+  for (const [T, C, N] of [[1, 256, 3], [17, 512, 65], [65, 256, 100]] as const) { // prettier-ignore
+    const name = `T ${T}, C ${C}, N ${N}`;
+    const exact = new Bench(oracle, dtype, name, true);
+    const bench = new Bench(device, dtype, name);
+    const results = [];
+    for (const b of [exact, bench]) {
+      const [x, plain, y] = [b.normal([T, C]), b.weight([N, C], weight), b.output([T, N])];
+      const before = b.device.memory.allocated;
+      const packed = b.device.pack(plain);
+      if (packed.storage === plain.storage) throw new Error(`${name}: the packed weight shares the original's memory`);
+      b.kernels.linear(y, x, packed);
+      b.device.free(packed.storage);
+      if (b.device.memory.allocated !== before) throw new Error(`${name}: freeing a packed weight did not give its memory back`);
+      results.push(await b.finish({ [output]: y }));
+    }
+    expectClose('linear', dtype, results[1], results[0], name);
+  }
+}

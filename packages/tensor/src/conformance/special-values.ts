@@ -1,0 +1,178 @@
+import type { ComputeDType } from '../dtype.ts';
+import { IGNORE_TARGET } from '../kernels.ts';
+import type { Tensor } from '../tensor.ts';
+import { Bench, numbersOf } from './bench.ts';
+import { ropeTable } from './cases/activation.ts';
+import type { Check, Subject } from './checks.ts';
+
+type Outputs = Readonly<Record<string, Tensor>>;
+
+const [ROWS, WIDTH, BAD] = [70, 20, 33];
+
+/** NaN and infinities go where the formula takes them, and nowhere else. */
+export function specialValueChecks(subject: Subject): Check[] {
+  const { device } = subject;
+  return subject.dtypes.flatMap((dtype) => [
+    rowCheck(device, dtype, 'linear', (b, bad) => {
+      const [x, y] = [b.float(bad(ROWS, WIDTH), [ROWS, WIDTH]), b.output([ROWS, 17])];
+      b.kernels.linear(y, x, b.normal([17, WIDTH]));
+      return { y };
+    }),
+    rowCheck(device, dtype, 'linearGradInput', (b, bad) => {
+      const [dy, dx] = [b.float(bad(ROWS, WIDTH), [ROWS, WIDTH]), b.output([ROWS, 17])];
+      b.kernels.linearGradInput(dx, dy, b.normal([WIDTH, 17]));
+      return { dx };
+    }),
+    rowCheck(device, dtype, 'rmsNorm', (b, bad) => {
+      const [x, y, rstd] = [b.float(bad(ROWS, WIDTH), [ROWS, WIDTH]), b.output([ROWS, WIDTH]), b.wideOutput([ROWS])];
+      b.kernels.rmsNorm(y, rstd, x, b.normal([WIDTH]), { eps: 1e-5 });
+      return { y, rstd };
+    }),
+    rowCheck(device, dtype, 'linearCrossEntropy', (b, bad) => {
+      const [x, losses, dx] = [b.float(bad(ROWS, WIDTH), [ROWS, WIDTH]), b.wideOutput([ROWS]), b.output([ROWS, WIDTH])];
+      b.kernels.linearCrossEntropy(losses, x, b.normal([65, WIDTH]), b.indices(ROWS, 65), { dx, dw: undefined });
+      return { losses, dx };
+    }),
+    elementCheck(device, dtype, 'swiglu', (b, bad) => {
+      const [gate, y] = [b.float(bad(ROWS), [ROWS]), b.output([ROWS])];
+      b.kernels.swiglu(y, gate, b.normal([ROWS]));
+      return { y };
+    }),
+    elementCheck(device, dtype, 'add, cast', (b, bad) => {
+      const [x, y, wide] = [b.float(bad(ROWS), [ROWS]), b.output([ROWS]), b.wideOutput([ROWS])];
+      b.kernels.add(y, x, b.normal([ROWS]));
+      b.kernels.cast(wide, x);
+      return { y, wide };
+    }),
+    elementCheck(device, dtype, 'adamw', (b, bad) => {
+      const zeros = () => b.changing(new Float64Array(ROWS), [ROWS], 'wide');
+      const [value, m, v] = [b.changing('normal', [ROWS], 'wide'), zeros(), zeros()];
+      const settings = { learningRate: 0.1, beta1: 0.9, beta2: 0.9, epsilon: 1e-8, weightDecay: 0, gradientScale: 1, step: 1 };
+      b.kernels.adamw(value, b.wide(bad(ROWS), [ROWS]), m, v, settings);
+      return { value, m, v };
+    }),
+    {
+      group: 'special values',
+      name: `a NaN key reaches the rows that see it, ${dtype}`,
+      run: () => checkAttention(subject, dtype),
+    },
+    { group: 'special values', name: `infinities, overflow and sums, ${dtype}`, run: () => checkInfinities(subject, dtype) },
+    { group: 'special values', name: `rows that count nothing, ${dtype}`, run: () => checkIgnored(subject, dtype) },
+    { group: 'special values', name: `rope turns back, ${dtype}`, run: () => checkInverse(subject, dtype) },
+  ]);
+}
+
+/** NaN in row BAD makes all of that row NaN and leaves the others finite. */
+function rowCheck(
+  device: Subject['device'],
+  dtype: ComputeDType,
+  name: string,
+  run: (b: Bench, bad: (rows: number, columns: number) => Float64Array) => Outputs,
+): Check {
+  return {
+    group: 'special values',
+    name: `${name}: NaN stays in its row, ${dtype}`,
+    async run() {
+      const b = new Bench(device, dtype, name);
+      const bad = (rows: number, columns: number) =>
+        Float64Array.from({ length: rows * columns }, (_, i) => (i === BAD * columns + 2 ? NaN : Math.sin(i)));
+      const results = await b.finish(run(b, bad));
+      for (const [output, result] of Object.entries(results)) {
+        const values = numbersOf(result);
+        const columns = values.length / ROWS;
+        expectWhere(output, values, (i) => Math.floor(i / columns) === BAD);
+      }
+    },
+  };
+}
+
+function elementCheck(
+  device: Subject['device'],
+  dtype: ComputeDType,
+  name: string,
+  run: (b: Bench, bad: (count: number) => Float64Array) => Outputs,
+): Check {
+  return {
+    group: 'special values',
+    name: `${name}: NaN stays in its element, ${dtype}`,
+    async run() {
+      const b = new Bench(device, dtype, name);
+      const bad = (count: number) => Float64Array.from({ length: count }, (_, i) => (i === BAD ? NaN : Math.sin(i)));
+      const results = await b.finish(run(b, bad));
+      for (const [output, result] of Object.entries(results)) expectWhere(output, numbersOf(result), (i) => i === BAD);
+    },
+  };
+}
+
+function expectWhere(output: string, values: Float64Array, isNaNHere: (i: number) => boolean): void {
+  values.forEach((value, i) => {
+    if (isNaNHere(i) ? !Number.isNaN(value) : !Number.isFinite(value)) throw new Error(`${output}[${i}] is ${value}`);
+  });
+}
+
+/** Key 20 of the second segment is NaN: rows before it and the other segments must not know, although they share tiles with it. */
+async function checkAttention({ device }: Subject, dtype: ComputeDType): Promise<void> {
+  const [starts, bad, rows] = [[0, 30, 100, 131], 50, 131];
+  for (const where of ['key', 'value']) {
+    const b = new Bench(device, dtype, `attention, NaN ${where}`);
+    const spoil = (spoiled: boolean) =>
+      b.float(Float64Array.from({ length: rows * 8 }, (_, i) => (spoiled && i === bad * 8 + 3 ? NaN : Math.sin(i))), [rows, 8]);
+    const [q, out, lse] = [b.normal([rows, 16]), b.output([rows, 16]), b.wideOutput([rows, 2])];
+    b.kernels.attention(out, lse, q, spoil(where === 'key'), spoil(where === 'value'), b.integers(starts), { heads: 2, kvHeads: 1 });
+    const values = numbersOf((await b.finish({ out })).out);
+    for (let t = 0; t < rows; t++) {
+      const sees = t >= bad && t < 100;
+      const some = values.subarray(t * 16, (t + 1) * 16).some(Number.isNaN);
+      if (some !== sees) throw new Error(`NaN in a ${where} of row ${bad}: row ${t} ${some ? 'became' : 'did not become'} NaN`);
+    }
+  }
+}
+
+async function checkInfinities({ device }: Subject, dtype: ComputeDType): Promise<void> {
+  const b = new Bench(device, dtype, 'infinities');
+  const x = b.float([1, Infinity, -Infinity, 2], [2, 2]);
+  const [y, sums, overflow] = [b.output([2, 1]), [0, 1, 2].map(() => b.wideOutput([1])), b.output([2])];
+  b.kernels.linear(y, x, b.float([1, 1], [1, 2]));
+  [NaN, Infinity, -Infinity].forEach((value, i) => {
+    const many = new Float64Array(5000).fill(0.5);
+    many[4999] = value;
+    b.kernels.sumSquares(sums[i], b.float(many, [5000]));
+  });
+  b.kernels.cast(overflow, b.wide([3.4e38, -3.4e38], [2]));
+  const results = await b.finish({ y, nan: sums[0], inf: sums[1], minus: sums[2], overflow });
+  const show = (name: string) => numbersOf(results[name]).join(', ');
+  if (show('y') !== 'Infinity, -Infinity') throw new Error(`linear over infinities gives ${show('y')}`);
+  for (const name of ['nan', 'inf', 'minus']) {
+    if (Number.isFinite(numbersOf(results[name])[0])) throw new Error(`sumSquares with ${name} is ${show(name)}`);
+  }
+  const half = dtype === 'f16' || dtype === 'bf16';
+  if (half && show('overflow') !== 'Infinity, -Infinity') throw new Error(`casting ±3.4e38 gives ${show('overflow')}`);
+}
+
+async function checkIgnored({ device }: Subject, dtype: ComputeDType): Promise<void> {
+  const b = new Bench(device, dtype, 'ignored');
+  const [losses, dx] = [b.wideOutput([ROWS]), b.output([ROWS, WIDTH])];
+  const dw = b.changing(new Float64Array(7 * WIDTH).fill(1), [7, WIDTH], 'wide');
+  const targets = b.integers(new Int32Array(ROWS).fill(IGNORE_TARGET));
+  b.kernels.linearCrossEntropy(losses, b.normal([ROWS, WIDTH]), b.normal([7, WIDTH]), targets, { dx, dw });
+  const results = await b.finish({ losses, dx, dw });
+  for (const [name, expected] of [['losses', 0], ['dx', 0], ['dw', 1]] as const) { // prettier-ignore
+    const wrong = numbersOf(results[name]).find((value) => value !== expected);
+    if (wrong !== undefined) throw new Error(`with every target ignored, ${name} holds ${wrong}`);
+  }
+}
+
+async function checkInverse({ device }: Subject, dtype: ComputeDType): Promise<void> {
+  for (const pairing of ['adjacent', 'half'] as const) {
+    const b = new Bench(device, dtype, 'inverse');
+    const x = b.normal([ROWS, 24]);
+    const [positions, table, y] = [b.indices(ROWS, 99), ropeTable(b, 99, 12), b.output([ROWS, 24])];
+    b.kernels.rope(y, x, positions, table, { heads: 2, pairing });
+    b.kernels.rope(y, y, positions, table, { heads: 2, pairing, inverse: true });
+    const { y: turned, x: before } = await b.finish({ y, x });
+    const [actual, expected] = [numbersOf(turned), numbersOf(before)];
+    const allowed = { f64: 1e-12, f32: 2e-6, f16: 1e-2, bf16: 5e-2 }[dtype];
+    const i = expected.findIndex((value, at) => Math.abs(value - actual[at]) > allowed);
+    if (i >= 0) throw new Error(`${pairing}: element ${i} is ${actual[i]}, was ${expected[i]}`);
+  }
+}
