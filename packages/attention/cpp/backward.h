@@ -1,0 +1,116 @@
+// Backward attention: probabilities are made again tile by tile from q, k and the stored log-sum-exp (Dao et al. 2022).
+//   dv[j] += p[j] dout    dp[j] = dout . v[j]    ds[j] = scale p[j] (dp[j] - dout . out)    dq += ds[j] k[j]    dk[j] += ds[j] q
+#pragma once
+#include "forward.h"
+
+namespace cria::CRIA_ISA::attention {
+
+// Keys a step: scores and their gradients of a tile stay in the first-level cache.
+constexpr int BACKWARD_KEYS = 64;
+
+// First of a segment's rows of one key/value head; rows lie `step` elements apart.
+struct KeyRows {
+  const float* k;
+  const float* v;
+  float* dk;
+  float* dv;
+  int64_t step;
+};
+
+struct Gradients {
+  float* dq;
+  const float* dout;
+  const float* q;
+  const float* out;
+  const float* lse;
+  bool queries, keys;  // which to compute
+};
+
+static inline float dot(const float* a, const float* b, int E) {
+  V sum = zero();
+  for (int e = 0; e < E; e += W) {
+    const int rest = E - e < W ? E - e : W;
+    sum = fma(load(a + e, rest), load(b + e, rest), sum);
+  }
+  return reduce_add(sum);
+}
+
+// One panel: scores -> p, dp -> ds; both zero where a lane does not see a key.     lse in s.max, delta in s.sum
+static inline void gradient_panel(float* weights, float* dweights, int full, int keys, int zeroes, int64_t first, int lane, const Tile& tile,
+                                  const Scratch& s, float scale) {
+  const V lse = load(s.max + lane), delta = load(s.sum + lane), factor = set1(scale);
+  for (int j = 0; j < keys; j++) {
+    V p = exp(sub(load(weights + j * W), lse));
+    if (j >= full) p = select(tile.first_lane(first + j) - lane, zero(), p);
+    store(weights + j * W, p);
+    store(dweights + j * W, mul(mul(p, sub(load(dweights + j * W), delta)), factor));
+  }
+  for (int j = keys; j < zeroes; j++) {
+    store(weights + j * W, zero());
+    store(dweights + j * W, zero());
+  }
+}
+
+// One tile of lanes against keys begin to end of its segment; dk and dv are added to, dq starts anew at key 0.
+static void backward_tile(const Gradients& g, const KeyRows& rows, const Tile& tile, int64_t begin, int64_t end, const Shape& shape,
+                          const Scratch& s) {
+  const Width width(shape.E);
+  const float* queries[LANES];
+  const float* douts[LANES];
+  float* dqs[LANES];
+  const float* keys[BACKWARD_KEYS];
+  const float* values[BACKWARD_KEYS];
+  float* dkeys[BACKWARD_KEYS];
+  float* dvalues[BACKWARD_KEYS];
+  float one[LANES];
+  for (int l = 0; l < LANES; l++) one[l] = 1;
+  for (int l = 0; l < tile.lanes; l++) {
+    const int64_t at = tile.offset(l, shape);
+    queries[l] = g.q + at;
+    douts[l] = g.dout + at;
+    dqs[l] = g.dq + at;
+    s.max[l] = g.lse[at / shape.E];
+    s.sum[l] = dot(g.dout + at, g.out + at, shape.E);
+  }
+  for (int l = tile.lanes; l < LANES; l++) s.max[l] = s.sum[l] = 0;
+  pack_columns(s.columns, queries, tile.lanes, shape.E, shape.scale);
+  pack_columns(s.dcolumns, douts, tile.lanes, shape.E, 1);
+  end = min64(end, tile.visible(tile.lanes - 1));
+  for (int64_t first = begin; first < end; first += BACKWARD_KEYS) {
+    const int n = static_cast<int>(min64(BACKWARD_KEYS, end - first));
+    for (int j = 0; j < n; j++) {
+      const int64_t at = (first + j) * rows.step;
+      keys[j] = rows.k + at;
+      values[j] = rows.v + at;
+      dkeys[j] = rows.dk + at;
+      dvalues[j] = rows.dv + at;
+    }
+    score_chunk(s.weights, keys, n, first, s.columns, tile, shape.E);
+    score_chunk(s.dweights, values, n, first, s.dcolumns, tile, shape.E);
+    for (int lane = 0; lane < tile.lanes; lane += W) {
+      const int last = (lane + W < tile.lanes ? lane + W : tile.lanes) - 1;
+      const int full = static_cast<int>(max64(0, min64(n, tile.visible(lane) - first)));
+      const int seen = static_cast<int>(max64(0, min64(n, tile.visible(last) - first)));
+      if (seen == 0) continue;
+      // A block of key rows may reach past the last key that this panel sees: those weights are zero.
+      const int zeroes = seen + ROWS < n ? seen + ROWS : n;
+      gradient_panel(s.weights + lane / W * PANEL, s.dweights + lane / W * PANEL, full, seen, zeroes, first, lane, tile, s, shape.scale);
+      if (!g.queries) continue;
+      for (int l = lane; l <= last; l += width.rows()) {
+        const int count = last - l + 1 < width.rows() ? last - l + 1 : width.rows();
+        const int to = static_cast<int>(max64(0, min64(n, tile.visible(l + count - 1) - first)));
+        if (to == 0) continue;
+        accumulate<SUM_KEYS>(count, {dqs + l, s.dweights + lane / W * PANEL + l - lane, keys, 0, to, first == 0 ? nullptr : one, shape.E}, width);
+      }
+    }
+    if (!g.keys) continue;
+    for (int j = 0; j < n; j += width.rows()) {
+      const int count = n - j < width.rows() ? n - j : width.rows();
+      const int from = tile.first_lane(first + j);
+      accumulate<SUM_LANES>(count, {dvalues + j, s.weights + j * W, douts, from, tile.lanes, one, shape.E}, width);
+      accumulate<SUM_LANES>(count, {dkeys + j, s.dweights + j * W, queries, from, tile.lanes, one, shape.E}, width);
+    }
+  }
+}
+
+}  // namespace cria::CRIA_ISA::attention

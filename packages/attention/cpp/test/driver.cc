@@ -1,0 +1,156 @@
+// Runs attention kernels on problems from standard input and writes the results to standard output, as raw little-endian numbers.
+//
+// A problem: int32 {op, T, S, H, K, E, blockSize, maxBlocks, blocks, reverse}, float scale, then the arrays that `op` names below. `reverse`
+// takes the units in descending order. Built once an instruction set:  g++ -DCRIA_ISA=avx2 -DCRIA_VEC='"vec-avx2.h"' -mavx2 -mfma driver.cc
+#include CRIA_VEC
+#include "../attention.h"
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+
+using namespace cria::CRIA_ISA;
+using namespace cria::CRIA_ISA::attention;
+
+namespace {
+
+enum Op { FORWARD, BACKWARD, PAGED, EXP, BENCH_FORWARD, BENCH_BACKWARD, BENCH_PAGED, PEAK };
+
+template <class T>
+struct Array {
+  T* data;
+  size_t size;
+  explicit Array(size_t size) : data(static_cast<T*>(malloc(size * sizeof(T) + 64))), size(size) {}
+  Array(const Array&) = delete;
+  ~Array() { free(data); }
+  Array& read() {
+    if (fread(data, sizeof(T), size, stdin) != size) exit(3);
+    return *this;
+  }
+  void write() const { fwrite(data, sizeof(T), size, stdout); }
+  Array& fill(T value) {
+    for (size_t i = 0; i < size; i++) data[i] = value;
+    return *this;
+  }
+};
+
+template <class Unit>
+void each(int64_t units, bool reverse, Unit unit) {
+  for (int64_t u = 0; u < units; u++) unit(reverse ? units - 1 - u : u);
+}
+
+double seconds() {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
+// The best of several runs, in seconds.
+template <class Run>
+void time_best(Run run) {
+  double best = 1e9, start = seconds();
+  for (int i = 0; i < 200 && (i < 5 || seconds() - start < 0.7); i++) {
+    const double before = seconds();
+    run();
+    const double took = seconds() - before;
+    if (took < best) best = took;
+  }
+  fwrite(&best, sizeof best, 1, stdout);
+}
+
+// Largest number of fma a second that this instruction set reaches in registers, as FLOP/s.
+void peak() {
+  V sum[12];
+  for (int i = 0; i < 12; i++) sum[i] = set1(static_cast<float>(i));
+  double best = 0;
+  for (int round = 0; round < 5; round++) {
+    const double start = seconds();
+    for (int n = 0; n < 10000000; n++) {
+      CRIA_UNROLL for (int i = 0; i < 12; i++) sum[i] = fma(sum[i], set1(0.999f), set1(1e-6f));
+    }
+    const double rate = 1e7 * 12 * W * 2 / (seconds() - start);
+    if (rate > best) best = rate;
+  }
+  float total = 0;
+  for (int i = 0; i < 12; i++) total += reduce_add(sum[i]);
+  if (!std::isfinite(total)) exit(4);
+  fwrite(&best, sizeof best, 1, stdout);
+}
+
+void run_exp(size_t count) {
+  Array<float> x(count);
+  x.read();
+  for (size_t i = 0; i < count; i += W) {
+    const int n = count - i < static_cast<size_t>(W) ? static_cast<int>(count - i) : W;
+    store(x.data + i, exp(load(x.data + i, n)), n);
+  }
+  x.write();
+}
+
+}  // namespace
+
+int main() {
+  int32_t header[10];
+  float scale;
+  while (fread(header, sizeof header, 1, stdin) == 1 && fread(&scale, sizeof scale, 1, stdin) == 1) {
+    const auto [op, T, S, H, K, E, block_size, max_blocks, blocks, reverse] = header;
+    const Shape shape{T, S, H, K, E, scale};
+    const size_t wide = static_cast<size_t>(T) * H * E, narrow = static_cast<size_t>(T) * K * E, heads = static_cast<size_t>(T) * H;
+    Array<char> scratch(scratch_bytes(E));
+    scratch.fill(-1);  // NaN everywhere: nothing may be read before it is written
+    if (op == PEAK) {
+      peak();
+    } else if (op == EXP) {
+      run_exp(T);
+    } else if (op == FORWARD || op == BENCH_FORWARD) {  // q k v segments -> out lse
+      Array<float> q(wide), k(narrow), v(narrow), out(wide), lse(heads);
+      Array<int32_t> segments(S + 1);
+      q.read(), k.read(), v.read(), segments.read();
+      out.fill(NAN), lse.fill(NAN);
+      const auto run = [&, reverse = reverse] {
+        each(forward_units(shape), reverse, [&](int64_t u) {
+          forward_unit(u, scratch.data, out.data, lse.data, q.data, k.data, v.data, segments.data, shape);
+        });
+      };
+      if (op == BENCH_FORWARD) {
+        time_best(run);
+      } else {
+        run(), out.write(), lse.write();
+      }
+    } else if (op == BACKWARD || op == BENCH_BACKWARD) {  // dout q k v out lse segments -> dq dk dv
+      Array<float> dout(wide), q(wide), k(narrow), v(narrow), out(wide), lse(heads), dq(wide), dk(narrow), dv(narrow);
+      Array<int32_t> segments(S + 1);
+      dout.read(), q.read(), k.read(), v.read(), out.read(), lse.read(), segments.read();
+      dq.fill(NAN), dk.fill(NAN), dv.fill(NAN);
+      const auto run = [&, reverse = reverse] {
+        each(backward_units(shape), reverse, [&](int64_t u) {
+          backward_unit(u, scratch.data, dq.data, dk.data, dv.data, dout.data, q.data, k.data, v.data, out.data, lse.data, segments.data, shape);
+        });
+      };
+      if (op == BENCH_BACKWARD) {
+        time_best(run);
+      } else {
+        run(), dq.write(), dk.write(), dv.write();
+      }
+    } else if (op == PAGED || op == BENCH_PAGED) {  // q keyCache valueCache blockTable queryStarts lengths -> out
+      const size_t cache = static_cast<size_t>(blocks) * block_size * K * E;
+      Array<float> q(wide), keys(cache), values(cache), out(wide);
+      Array<int32_t> table(static_cast<size_t>(S) * max_blocks), starts(S + 1), lengths(S);
+      q.read(), keys.read(), values.read(), table.read(), starts.read(), lengths.read();
+      out.fill(NAN);
+      const PagedCache paged{keys.data, values.data, table.data, starts.data, lengths.data, block_size, max_blocks};
+      const auto run = [&, reverse = reverse] {
+        each(paged_units(shape), reverse, [&](int64_t u) { paged_unit(u, scratch.data, out.data, q.data, paged, shape); });
+      };
+      if (op == BENCH_PAGED) {
+        time_best(run);
+      } else {
+        run(), out.write();
+      }
+    } else {
+      return 2;
+    }
+  }
+  return ferror(stdin) ? 3 : 0;
+}

@@ -1,0 +1,170 @@
+// The small matrix products of attention, register-blocked.
+//
+// A tile has up to LANES lanes; a lane is one query head of one row, so a vector holds the same key for W lanes and maximum, exp and sum
+// need no shuffles. Weights of a tile (scores, probabilities, their gradients) are stored in panels of W lanes: [panel][KEYS][W].
+// Rows of keys, values, queries and outputs are found by pointer, so packed sequences and paged caches read alike.
+// Every element is one chain of fma in ascending order of what is summed: its bits depend on nothing beside it.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace cria::CRIA_ISA::attention {
+
+constexpr int LANES = 64;
+constexpr int PANELS = LANES / W;
+// Keys are walked in chunks of this many, counted from the first key of the segment or sequence.
+constexpr int KEYS = 128;
+constexpr int PANEL = KEYS * W;
+// A block of sums is at most 8 rows by WIDE vectors.
+constexpr int WIDE = REGISTERS >= 32 ? 4 : 2;
+constexpr int ROWS = 8;
+
+// Rows by `vectors` that fit the registers beside the operands, and feed two fma units.
+constexpr int block_rows(int vectors) {
+  return REGISTERS >= 32 ? (vectors == 4 ? 6 : 8) : (vectors == 2 ? 6 : 8);
+}
+
+#define CRIA_UNROLL _Pragma("GCC unroll 16")
+
+// panels[p][n][lane] = sum over e of rows[n][e] * columns[e][p * W + lane]           columns: [E][LANES]
+template <int N, int P>
+static inline void products_block(float* panels, const float* const* rows, const float* columns, int E) {
+  V sum[N][P];
+  CRIA_UNROLL for (int n = 0; n < N; n++) {
+    CRIA_UNROLL for (int p = 0; p < P; p++) sum[n][p] = zero();
+  }
+  const float* row[N];
+  CRIA_UNROLL for (int n = 0; n < N; n++) row[n] = rows[n];
+  for (int e = 0; e < E; e++) {
+    V column[P];
+    CRIA_UNROLL for (int p = 0; p < P; p++) column[p] = load(columns + static_cast<size_t>(e) * LANES + p * W);
+    CRIA_UNROLL for (int n = 0; n < N; n++) {
+      const V x = set1(row[n][e]);
+      CRIA_UNROLL for (int p = 0; p < P; p++) sum[n][p] = fma(x, column[p], sum[n][p]);
+    }
+  }
+  CRIA_UNROLL for (int n = 0; n < N; n++) {
+    CRIA_UNROLL for (int p = 0; p < P; p++) store(panels + p * PANEL + n * W, sum[n][p]);
+  }
+}
+
+template <int P, int N = block_rows(P)>
+static void products_rows(int n, float* panels, const float* const* rows, const float* columns, int E) {
+  if constexpr (N > 1) {
+    if (n < N) return products_rows<P, N - 1>(n, panels, rows, columns, E);
+  }
+  products_block<N, P>(panels, rows, columns, E);
+}
+
+static inline void products(int p, int n, float* panels, const float* const* rows, const float* columns, int E) {
+  if constexpr (WIDE == 4) {
+    if (p == 4) return products_rows<4>(n, panels, rows, columns, E);
+    if (p == 3) return products_rows<3>(n, panels, rows, columns, E);
+  }
+  if (p == 2) return products_rows<2>(n, panels, rows, columns, E);
+  products_rows<1>(n, panels, rows, columns, E);
+}
+
+// How the weights of a block of sums are stored: rows are lanes and keys are summed, or rows are keys and lanes are summed.
+enum Summed { SUM_KEYS, SUM_LANES };
+
+struct Accumulate {
+  float* const* sums;         // rows of E
+  const float* weights;       // SUM_KEYS: of the first lane, key 0.  SUM_LANES: of lane 0, first key.
+  const float* const* values; // rows of E, one a summand
+  int from, to;               // summands
+  const float* factors;       // the old sums are multiplied by factors[n] first; null: they count as zero
+  int E;
+};
+
+// sums[n][at + ...] = factors[n] * sums[n][...] + sum over r of weight(n, r) * values[r][at + ...]      T: the last vector has `tail` lanes
+template <Summed S, int N, int P, bool T>
+static inline void accumulate_block(const Accumulate& a, int at, int tail) {
+  V sum[N][P];
+  CRIA_UNROLL for (int n = 0; n < N; n++) {
+    CRIA_UNROLL for (int p = 0; p < P; p++) {
+      const float* old = a.sums[n] + at + p * W;
+      sum[n][p] = a.factors ? mul(T && p == P - 1 ? load(old, tail) : load(old), set1(a.factors[n])) : zero();
+    }
+  }
+  for (int r = a.from; r < a.to;) {
+    const int end = S == SUM_KEYS || (r | (W - 1)) + 1 > a.to ? a.to : (r | (W - 1)) + 1;
+    const float* weight = S == SUM_KEYS ? a.weights + r * W : a.weights + (r / W) * PANEL + r % W;
+    for (; r < end; r++, weight += S == SUM_KEYS ? W : 1) {
+      const float* from = a.values[r] + at;
+      V value[P];
+      CRIA_UNROLL for (int p = 0; p < P; p++) value[p] = T && p == P - 1 ? load(from + p * W, tail) : load(from + p * W);
+      CRIA_UNROLL for (int n = 0; n < N; n++) {
+        const V x = set1(weight[S == SUM_KEYS ? n : n * W]);
+        CRIA_UNROLL for (int p = 0; p < P; p++) sum[n][p] = fma(x, value[p], sum[n][p]);
+      }
+    }
+  }
+  CRIA_UNROLL for (int n = 0; n < N; n++) {
+    CRIA_UNROLL for (int p = 0; p < P; p++) {
+      float* to = a.sums[n] + at + p * W;
+      if (T && p == P - 1) {
+        store(to, sum[n][p], tail);
+      } else {
+        store(to, sum[n][p]);
+      }
+    }
+  }
+}
+
+template <Summed S, int P, bool T, int N = block_rows(P)>
+static void accumulate_rows(int n, const Accumulate& a, int at, int tail) {
+  if constexpr (N > 1) {
+    if (n < N) return accumulate_rows<S, P, T, N - 1>(n, a, at, tail);
+  }
+  accumulate_block<S, N, P, T>(a, at, tail);
+}
+
+template <Summed S, bool T>
+static inline void accumulate_vectors(int p, int n, const Accumulate& a, int at, int tail) {
+  if constexpr (WIDE == 4) {
+    if (p == 4) return accumulate_rows<S, 4, T>(n, a, at, tail);
+    if (p == 3) return accumulate_rows<S, 3, T>(n, a, at, tail);
+  }
+  if (p == 2) return accumulate_rows<S, 2, T>(n, a, at, tail);
+  accumulate_rows<S, 1, T>(n, a, at, tail);
+}
+
+// How a row of E elements is cut: `blocks` blocks of at most WIDE vectors, as even as can be.
+struct Width {
+  int E, vectors, blocks, tail;
+  explicit Width(int E) : E(E), vectors((E + W - 1) / W), blocks((vectors + WIDE - 1) / WIDE), tail(E % W) {}
+  int start(int block) const { return vectors * block / blocks; }
+  // Rows a block of sums may have, for the widest of the blocks.
+  int rows() const { return block_rows((vectors + blocks - 1) / blocks); }
+};
+
+// n rows of sums at once, n <= width.rows()
+template <Summed S>
+static inline void accumulate(int n, const Accumulate& a, const Width& width) {
+  for (int b = 0; b < width.blocks; b++) {
+    const int first = width.start(b), end = width.start(b + 1);
+    if (end == width.vectors && width.tail) {
+      accumulate_vectors<S, true>(end - first, n, a, first * W, width.tail);
+    } else {
+      accumulate_vectors<S, false>(end - first, n, a, first * W, 0);
+    }
+  }
+}
+
+// columns[e][lane] = scale * rows[lane][e], zero beyond `lanes` up to a whole vector
+static inline void pack_columns(float* columns, const float* const* rows, int lanes, int E, float scale) {
+  const V factor = set1(scale);
+  for (int first = 0; first < lanes; first += W) {
+    const int n = lanes - first < W ? lanes - first : W;
+    for (int e = 0; e < E; e += W) {
+      const int width = E - e < W ? E - e : W;
+      V block[W];
+      for (int i = 0; i < W; i++) block[i] = i < n ? mul(load(rows[first + i] + e, width), factor) : zero();
+      transpose(block);
+      for (int i = 0; i < width; i++) store(columns + static_cast<size_t>(e + i) * LANES + first, block[i]);
+    }
+  }
+}
+
+}  // namespace cria::CRIA_ISA::attention

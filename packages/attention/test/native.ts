@@ -1,0 +1,147 @@
+/** Builds cpp/test/driver.cc once an instruction set and runs problems through it as a child process. */
+import { execFile, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { FloatArray } from '../src/index.ts';
+
+const driver = fileURLToPath(new URL('../cpp/test/driver.cc', import.meta.url));
+/** The vector types are the CPU device's; these kernels are written against them. */
+const vectors = fileURLToPath(new URL('../../cpu/cpp/', import.meta.url));
+
+const isas = {
+  avx512: {
+    flags: ['-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mfma'],
+    needs: ['avx512f', 'avx512bw', 'avx512dq', 'avx512vl'],
+  },
+  avx2: { flags: ['-mavx2', '-mfma'], needs: ['avx2', 'fma'] },
+  baseline: { flags: [], needs: [] },
+} as const;
+export type Isa = keyof typeof isas;
+
+/** Instruction sets that this machine can build and run, and why the others are left out. */
+export function availableIsas(): { isas: Isa[]; skipped: string[] } {
+  const compiler = spawnSync('g++', ['--version']);
+  if (compiler.error || compiler.status !== 0) return { isas: [], skipped: ['all: no g++'] };
+  if (!existsSync(join(vectors, 'vec-baseline.h')))
+    return { isas: [], skipped: ['all: packages/cpu/cpp has no vec-*.h'] };
+  const cpu = existsSync('/proc/cpuinfo') ? readFileSync('/proc/cpuinfo', 'utf8') : '';
+  const available = (Object.keys(isas) as Isa[]).filter((isa) =>
+    isas[isa].needs.every((flag) => cpu.includes(` ${flag}`)),
+  );
+  const skipped = (Object.keys(isas) as Isa[])
+    .filter((isa) => !available.includes(isa))
+    .map((isa) => `${isa}: not in /proc/cpuinfo`);
+  return { isas: available, skipped };
+}
+
+export interface Driver {
+  readonly run: (problem: Problem) => Buffer;
+  /** The object file's symbols, demangled. */
+  readonly symbols: () => string;
+  readonly remove: () => void;
+}
+
+/** Compiles the driver for one instruction set into a temporary folder. */
+export async function buildDriver(isa: Isa): Promise<Driver> {
+  const folder = mkdtempSync(join(tmpdir(), 'cria-attention-'));
+  const binary = join(folder, isa);
+  const flags = [
+    '-std=c++17',
+    '-O2',
+    '-fno-exceptions',
+    '-fno-rtti',
+    '-fno-math-errno',
+    '-ffp-contract=off',
+    ...isas[isa].flags,
+  ];
+  await promisify(execFile)('g++', [
+    ...flags,
+    `-DCRIA_ISA=${isa}`,
+    `-DCRIA_VEC="vec-${isa}.h"`,
+    `-I${vectors}`,
+    driver,
+    '-o',
+    binary,
+  ]);
+  return {
+    run: (problem) => {
+      const child = spawnSync(binary, { input: encode(problem), maxBuffer: 2 ** 30 });
+      if (child.status !== 0)
+        throw new Error(`driver ended with ${child.status ?? child.signal}: ${child.stderr.toString()}`);
+      return child.stdout;
+    },
+    symbols: () => spawnSync('nm', ['-C', binary], { encoding: 'utf8' }).stdout,
+    remove: () => rmSync(folder, { recursive: true }),
+  };
+}
+
+/** In the driver's order. */
+const ops = [
+  'forward',
+  'backward',
+  'paged',
+  'exp',
+  'bench-forward',
+  'bench-backward',
+  'bench-paged',
+  'peak',
+] as const;
+
+export interface Problem {
+  readonly op: (typeof ops)[number];
+  readonly T?: number;
+  readonly S?: number;
+  readonly heads?: number;
+  readonly kvHeads?: number;
+  readonly headDim?: number;
+  readonly blockSize?: number;
+  readonly maxBlocks?: number;
+  readonly blocks?: number;
+  /** Take the units of work in descending order. */
+  readonly reverse?: boolean;
+  readonly scale?: number;
+  readonly arrays: readonly (FloatArray | Int32Array)[];
+}
+
+function encode(p: Problem): Buffer {
+  const {
+    T = 0,
+    S = 0,
+    heads = 1,
+    kvHeads = heads,
+    headDim = 1,
+    blockSize = 0,
+    maxBlocks = 0,
+    blocks = 0,
+  } = p;
+  const header = Int32Array.of(
+    ops.indexOf(p.op),
+    T,
+    S,
+    heads,
+    kvHeads,
+    headDim,
+    blockSize,
+    maxBlocks,
+    blocks,
+    p.reverse ? 1 : 0,
+  );
+  const scale = Float32Array.of(p.scale ?? 1 / Math.sqrt(headDim));
+  return Buffer.concat(
+    [header, scale, ...p.arrays].map((array) =>
+      Buffer.from(array.buffer, array.byteOffset, array.byteLength),
+    ),
+  );
+}
+
+/** Cuts the driver's answer into arrays of the given lengths. */
+export function decode(answer: Buffer, lengths: readonly number[]): Float32Array[] {
+  const all = new Float32Array(answer.buffer.slice(answer.byteOffset, answer.byteOffset + answer.length));
+  if (all.length !== lengths.reduce((a, b) => a + b, 0))
+    throw new Error(`driver answered ${all.length} numbers, expected ${lengths.join(' + ')}`);
+  let start = 0;
+  return lengths.map((length) => all.subarray(start, (start += length)));
+}
