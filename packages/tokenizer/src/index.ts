@@ -2,3 +2,4 @@ export type { DecodeOptions, EncodeOptions, Encoding, TokenDecoder, Tokenizer } 
 export { SentencePieceTokenizer, type SentencePieceOptions } from './sentencepiece.ts';
 export { readSentencePieceModel, writeSentencePieceModel, type SentencePieceModel, type SentencePieceSettings } from './sentencepiece-model.ts';
 export { PieceList, type Piece } from './piece-list.ts';
+export { SentencePieceTrainer, type SentencePieceTrainerOptions, type TrainingProgress } from './sentencepiece-trainer.ts';
