@@ -40,7 +40,8 @@ export class BlockPool {
   }
 
   giveBack(block: number): void {
-    if (this.#taken[block] !== 1) fail('blockPool.giveBack', `block ${block} is not taken.`, 'give each block back once');
+    if (this.#taken[block] !== 1)
+      fail('blockPool.giveBack', `block ${block} is not taken.`, 'give each block back once');
     this.#taken[block] = 0;
     this.#free[this.#freeCount++] = block;
   }

@@ -23,7 +23,8 @@ export function penalizeGenerated(
     const id = generated[i] as number;
     counts.set(id, (counts.get(id) ?? 0) + 1);
   }
-  for (const [id, count] of counts) scores[id] = (scores[id] as number) - penalty.presence - penalty.frequency * count;
+  for (const [id, count] of counts)
+    scores[id] = (scores[id] as number) - penalty.presence - penalty.frequency * count;
 }
 
 /** score /= temperature                                                     temperature > 0 */

@@ -1,1 +1,20 @@
-export {};
+export { Engine, type EngineOptions, type EngineStats } from './engine.ts';
+export {
+  argmax,
+  keepMinP,
+  keepTopK,
+  keepTopP,
+  penalizeGenerated,
+  penalizeRepetition,
+  scaleByTemperature,
+} from './filters.ts';
+export { collect, generate, type GeneratedText, type GenerateOptions } from './generate.ts';
+export type { FinishReason, GenerationChunk, Usage } from './output.ts';
+export { RequestError, type RequestErrorCode } from './request-error.ts';
+export type { GenerationOptions, GenerationRequest } from './request.ts';
+export { type History, resolveSampling, Sampler, type Sampling, type SamplingOptions } from './sampling.ts';
+export { BlockPool } from './block-pool.ts';
+export { Scheduler, type SchedulerOptions, type Turn } from './scheduler.ts';
+export { Sequence } from './sequence.ts';
+export { StopStrings } from './stop-strings.ts';
+export { TextAssembler } from './text-assembler.ts';

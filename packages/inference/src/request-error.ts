@@ -17,9 +17,20 @@ export class RequestError extends CriaError {
   /** The field of the request that is to blame, if one is. */
   readonly param: string | undefined;
 
-  constructor(code: RequestErrorCode, op: string, what: string, options: { hint?: string; param?: string; cause?: unknown } = {}) {
+  constructor(
+    code: RequestErrorCode,
+    op: string,
+    what: string,
+    options: { hint?: string; param?: string; cause?: unknown } = {},
+  ) {
     super(op, what, options.hint, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.param = options.param;
   }
+}
+
+/** A field with a value it can not have. `wanted` says what it could be: "a whole number". */
+export function invalidField(op: string, param: string, value: unknown, wanted: string): RequestError {
+  const shown = typeof value === 'number' ? String(value) : JSON.stringify(value);
+  return new RequestError('invalid_request', op, `${param} is ${shown}, not ${wanted}.`, { param });
 }

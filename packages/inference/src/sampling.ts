@@ -10,7 +10,7 @@ import {
   penalizeRepetition,
   scaleByTemperature,
 } from './filters.ts';
-import { RequestError } from './request-error.ts';
+import { invalidField, RequestError } from './request-error.ts';
 
 /**
  * How the next token is chosen. Applied in Hugging Face's order: repetition penalty, presence and frequency penalties, temperature,
@@ -39,7 +39,11 @@ export interface SamplingOptions {
 
 export type Sampling = Required<SamplingOptions>;
 
-type Check = { readonly holds: (value: number) => boolean; readonly what: string; readonly default: () => number };
+type Check = {
+  readonly holds: (value: number) => boolean;
+  readonly what: string;
+  readonly default: () => number;
+};
 const between = (low: number, high: number, standard: number): Check => ({
   holds: (value) => value >= low && value <= high,
   what: `a number from ${low} to ${high}`,
@@ -52,11 +56,19 @@ const whole = (high: number, standard: () => number): Check => ({
 });
 
 const checks: Readonly<Record<keyof Sampling, Check>> = {
-  temperature: { holds: (value) => value >= 0 && value < Infinity, what: 'a number from 0 on', default: () => 1 },
+  temperature: {
+    holds: (value) => value >= 0 && value < Infinity,
+    what: 'a number from 0 on',
+    default: () => 1,
+  },
   topK: whole(Number.MAX_SAFE_INTEGER, () => 0),
   topP: between(0, 1, 1),
   minP: between(0, 1, 0),
-  repetitionPenalty: { holds: (value) => value > 0 && value < Infinity, what: 'a number above 0', default: () => 1 },
+  repetitionPenalty: {
+    holds: (value) => value > 0 && value < Infinity,
+    what: 'a number above 0',
+    default: () => 1,
+  },
   presencePenalty: between(-2, 2, 0),
   frequencyPenalty: between(-2, 2, 0),
   seed: whole(Number.MAX_SAFE_INTEGER, randomSeed),
@@ -73,7 +85,7 @@ export function resolveSampling(op: string, options: SamplingOptions): Sampling 
     const check = checks[name];
     if (value === undefined) return check.default();
     if (typeof value === 'number' && check.holds(value)) return value;
-    throw new RequestError('invalid_request', op, `${name} is ${JSON.stringify(value)}, not ${check.what}.`, { param: name });
+    throw invalidField(op, name, value, check.what);
   };
   return Object.fromEntries(samplingNames.map((name) => [name, resolve(name)])) as Sampling; // one entry per name
 }

@@ -57,7 +57,10 @@ export class Scheduler<S extends Sequence = Sequence> {
 
   add(sequence: S): void {
     if (sequence.length > this.maxTokens) {
-      fail('scheduler.add', `${sequence.length} tokens do not fit ${this.pool.size} blocks of ${this.pool.blockSize}.`);
+      fail(
+        'scheduler.add',
+        `${sequence.length} tokens do not fit ${this.pool.size} blocks of ${this.pool.blockSize}.`,
+      );
     }
     this.#waiting.push(sequence);
   }

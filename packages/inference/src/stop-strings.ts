@@ -64,7 +64,12 @@ function build(strings: readonly string[]): Node {
     let node = root;
     for (let i = 0; i < string.length; i++) {
       const unit = string.charCodeAt(i);
-      const child: Node = node.next.get(unit) ?? { depth: node.depth + 1, next: new Map(), fallback: undefined, match: 0 };
+      const child: Node = node.next.get(unit) ?? {
+        depth: node.depth + 1,
+        next: new Map(),
+        fallback: undefined,
+        match: 0,
+      };
       node.next.set(unit, child);
       node = child;
     }

@@ -27,9 +27,15 @@ const stages: Record<string, (scores: Float64Array, value: number, history: Arra
 describe.skipIf(!existsSync(folder))('filters against transformers (../shared/fixtures/sampling)', () => {
   const read = (name: string) => readFileSync(new URL(name, folder));
   const index = existsSync(folder)
-    ? (JSON.parse(read('index.json').toString()) as { V: number; N: number; chains: { name: string; chain: Stage[] }[] })
+    ? (JSON.parse(read('index.json').toString()) as {
+        V: number;
+        N: number;
+        chains: { name: string; chain: Stage[] }[];
+      })
     : { V: 0, N: 0, chains: [] };
-  const known = index.chains.filter(({ chain }) => chain.every((stage) => Object.keys(stage).every((name) => name in stages)));
+  const known = index.chains.filter(({ chain }) =>
+    chain.every((stage) => Object.keys(stage).every((name) => name in stages)),
+  );
 
   it('knows most chains', () => expect(known.length).toBeGreaterThanOrEqual(14));
 
@@ -38,16 +44,20 @@ describe.skipIf(!existsSync(folder))('filters against transformers (../shared/fi
     const expected = readSafetensors(read('expected.safetensors'));
     let compared = 0;
     for (let row = 0; row < index.N; row++) {
-      const of = (tensor: string, width: number) => expected.get(tensor)!.subarray(row * width, (row + 1) * width);
+      const of = (tensor: string, width: number) =>
+        expected.get(tensor)!.subarray(row * width, (row + 1) * width);
       const scores = Float64Array.from(logits.get('logits')!.subarray(row * index.V, (row + 1) * index.V));
       const history = logits.get('history')!.subarray(row * 24, (row + 1) * 24);
-      for (const stage of chain) for (const [key, value] of Object.entries(stage)) stages[key]!(scores, value, history);
+      for (const stage of chain)
+        for (const [key, value] of Object.entries(stage)) stages[key]!(scores, value, history);
       if (of(`${name}.stable`, 1)[0] === 0) continue;
       compared++;
       const kept = Array.from(scores, (score) => (score > -Infinity ? 1 : 0));
       expect(kept, `row ${row}`).toEqual([...of(`${name}.kept`, index.V)]);
       const total = exponentiate(scores);
-      of(`${name}.probs`, index.V).forEach((p, id) => expect(Math.abs(scores[id]! / total - p)).toBeLessThan(1e-13));
+      of(`${name}.probs`, index.V).forEach((p, id) =>
+        expect(Math.abs(scores[id]! / total - p)).toBeLessThan(1e-13),
+      );
     }
     expect(compared).toBeGreaterThan(40);
   });
@@ -103,7 +113,9 @@ describe('filters', () => {
 
   it('draws each token for its share of [0, 1)', () => {
     const weights = Float64Array.of(0, 1, 0, 2, 1, 0);
-    expect([0, 0.2499, 0.25, 0.7499, 0.75, 1 - 2 ** -53].map((u) => draw(weights, 4, u))).toEqual([1, 1, 3, 3, 4, 4]);
+    expect([0, 0.2499, 0.25, 0.7499, 0.75, 1 - 2 ** -53].map((u) => draw(weights, 4, u))).toEqual([
+      1, 1, 3, 3, 4, 4,
+    ]);
     expect(draw(weights, 4.1, 0.999)).toBe(4);
   });
 });

@@ -14,7 +14,11 @@ export function readSafetensors(file: Buffer): Map<string, Float64Array> {
   for (const [name, { dtype, data_offsets: range }] of Object.entries(header)) {
     const reader = readers[dtype];
     if (!reader) continue;
-    const view = new DataView(file.buffer, file.byteOffset + 8 + headerLength + range[0], range[1] - range[0]);
+    const view = new DataView(
+      file.buffer,
+      file.byteOffset + 8 + headerLength + range[0],
+      range[1] - range[0],
+    );
     const at = (_: unknown, i: number) => reader.at(view, i * reader.bytes);
     tensors.set(name, Float64Array.from({ length: view.byteLength / reader.bytes }, at));
   }

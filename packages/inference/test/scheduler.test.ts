@@ -27,7 +27,8 @@ function checkBlocks({ scheduler, jobs }: World): void {
   expect(new Set(held).size, 'a block has one owner').toBe(held.length);
   expect(scheduler.pool.freeCount + held.length, 'no block is lost').toBe(scheduler.pool.size);
   for (const job of jobs) {
-    if (job.state === 'running') expect(job.blocks.length).toBeGreaterThanOrEqual(scheduler.pool.blocksFor(job.computed));
+    if (job.state === 'running')
+      expect(job.blocks.length).toBeGreaterThanOrEqual(scheduler.pool.blocksFor(job.computed));
     else expect(job.blocks).toEqual([]);
   }
 }
@@ -81,18 +82,24 @@ describe('Scheduler', () => {
     let preemptions = 0;
     fc.assert(
       fc.property(options, fc.integer({ min: 6, max: 10 }), commands, (chosen, blocks, script) => {
-        const world: World = { scheduler: new Scheduler<Job>(new BlockPool(blocks, BLOCK), chosen), jobs: [], options: chosen };
+        const world: World = {
+          scheduler: new Scheduler<Job>(new BlockPool(blocks, BLOCK), chosen),
+          jobs: [],
+          options: chosen,
+        };
         for (const command of script) {
           if ('add' in command) {
             const job = new Job(world.jobs.length, ...command.add);
             world.jobs.push(job);
             world.scheduler.add(job);
           } else if ('step' in command) step(world);
-          else if (world.jobs.length > 0) world.scheduler.remove(world.jobs[command.cancel % world.jobs.length]!);
+          else if (world.jobs.length > 0)
+            world.scheduler.remove(world.jobs[command.cancel % world.jobs.length]!);
           checkBlocks(world);
         }
         const work = world.jobs.reduce((sum, job) => sum + job.promptLength + job.wanted, 0);
-        for (let i = 0; i < 20 * (work + 1) && world.jobs.some((job) => job.state !== 'finished'); i++) step(world);
+        for (let i = 0; i < 20 * (work + 1) && world.jobs.some((job) => job.state !== 'finished'); i++)
+          step(world);
         expect(world.jobs.every((job) => job.state === 'finished')).toBe(true);
         expect(world.scheduler.pool.freeCount).toBe(blocks);
         expect(world.scheduler.schedule()).toEqual([]);
@@ -104,7 +111,11 @@ describe('Scheduler', () => {
   });
 
   it('puts decodes before prompts, and cuts prompts to the budget', () => {
-    const scheduler = new Scheduler<Job>(new BlockPool(100, BLOCK), { maxBatchRows: 8, prefillChunk: 6, maxSequences: 4 });
+    const scheduler = new Scheduler<Job>(new BlockPool(100, BLOCK), {
+      maxBatchRows: 8,
+      prefillChunk: 6,
+      maxSequences: 4,
+    });
     const [long, short] = [new Job(0, 20, 5), new Job(1, 2, 5)];
     scheduler.add(long);
     scheduler.add(short);
@@ -114,11 +125,26 @@ describe('Scheduler', () => {
       for (const { sequence } of turns) if (sequence.pending === 0) sequence.append(0);
       return turns.map((turn) => [turn.sequence.arrival, turn.rows]);
     };
-    expect(rows()).toEqual([[0, 6], [1, 2]]);
-    expect(rows()).toEqual([[1, 1], [0, 6]]);
-    expect(rows()).toEqual([[1, 1], [0, 6]]);
-    expect(rows()).toEqual([[1, 1], [0, 2]]);
-    expect(rows()).toEqual([[0, 1], [1, 1]]);
+    expect(rows()).toEqual([
+      [0, 6],
+      [1, 2],
+    ]);
+    expect(rows()).toEqual([
+      [1, 1],
+      [0, 6],
+    ]);
+    expect(rows()).toEqual([
+      [1, 1],
+      [0, 6],
+    ]);
+    expect(rows()).toEqual([
+      [1, 1],
+      [0, 2],
+    ]);
+    expect(rows()).toEqual([
+      [0, 1],
+      [1, 1],
+    ]);
   });
 
   it('refuses what could never fit, and a double give-back', () => {

@@ -14,13 +14,17 @@ function cutAtStop(text: string, stops: readonly string[]): { text: string; stop
 /** The longest suffix that begins a stop string, found by trying all. */
 function heldBack(text: string, stops: readonly string[]): string {
   for (let start = 0; start < text.length; start++) {
-    if (stops.some((stop) => stop.length > text.length - start && stop.startsWith(text.slice(start)))) return text.slice(start);
+    if (stops.some((stop) => stop.length > text.length - start && stop.startsWith(text.slice(start))))
+      return text.slice(start);
   }
   return '';
 }
 
 const letters = fc.string({ unit: fc.constantFrom('a', 'b', '😀', '😁'), maxLength: 30 });
-const stopLists = fc.array(fc.string({ unit: fc.constantFrom('a', 'b', '😀', '😁'), minLength: 1, maxLength: 5 }), { maxLength: 4 });
+const stopLists = fc.array(
+  fc.string({ unit: fc.constantFrom('a', 'b', '😀', '😁'), minLength: 1, maxLength: 5 }),
+  { maxLength: 4 },
+);
 
 describe('StopStrings', () => {
   it('finds what a plain search finds, however the text is cut, and holds back exactly what it must', () => {
@@ -39,7 +43,7 @@ describe('StopStrings', () => {
             return;
           }
           expect(sent + heldBack(seen, stops)).toBe(seen);
-          expect(sent.isWellFormed()).toBe(true);
+          expect(sent).not.toMatch(/\p{Surrogate}/u);
         }
         expect({ text: sent + finder.end(), stopped: false }).toEqual(expected);
       }),

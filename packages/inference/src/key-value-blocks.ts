@@ -1,0 +1,58 @@
+import type { LlamaConfig } from '@cria/layers';
+import { byteLength, type ComputeDType, type Device, type PagedCache } from '@cria/tensor';
+import type { Turn } from './scheduler.ts';
+
+export interface BlockShape {
+  readonly config: LlamaConfig;
+  /** Tokens per block. */
+  readonly blockSize: number;
+  readonly dtype: ComputeDType;
+}
+
+/** Memory of one block over all layers: keys and values of `blockSize` tokens. */
+export function bytesPerBlock({ config, blockSize, dtype }: BlockShape): number {
+  return 2 * config.nLayers * byteLength(dtype, blockSize * config.nKvHeads * config.headDim);
+}
+
+/** The memory behind the block numbers: per layer two tensors [blocks, blockSize, K·E], allocated once. */
+export class KeyValueBlocks {
+  readonly layers: PagedCache['layers'];
+  #device: Device;
+  #blockSize: number;
+
+  constructor(device: Device, blocks: number, { config, blockSize, dtype }: BlockShape) {
+    const shape = [blocks, blockSize, config.nKvHeads * config.headDim];
+    this.#device = device;
+    this.#blockSize = blockSize;
+    this.layers = Array.from({ length: config.nLayers }, () => ({
+      keys: device.empty(shape, dtype),
+      values: device.empty(shape, dtype),
+    }));
+  }
+
+  /** The cache as a step sees it: rows of the sequences one after another, in the order of the turns. */
+  view(turns: readonly Turn[]): PagedCache {
+    const blocksPerSequence = Math.max(...turns.map(({ sequence }) => sequence.blocks.length));
+    const blockTable = new Int32Array(turns.length * blocksPerSequence);
+    const queryStarts = [0];
+    const lengths: number[] = [];
+    const slots: number[] = [];
+    turns.forEach(({ sequence, rows }, s) => {
+      blockTable.set(sequence.blocks, s * blocksPerSequence);
+      lengths.push(sequence.computed + rows);
+      for (let position = sequence.computed; position < sequence.computed + rows; position++) {
+        const block = sequence.blocks[Math.floor(position / this.#blockSize)] as number; // the scheduler reserved it
+        slots.push(block * this.#blockSize + (position % this.#blockSize));
+      }
+      queryStarts.push(slots.length);
+    });
+    return { layers: this.layers, slots, blockTable, blocksPerSequence, queryStarts, lengths };
+  }
+
+  free(): void {
+    for (const { keys, values } of this.layers) {
+      this.#device.free(keys.storage);
+      this.#device.free(values.storage);
+    }
+  }
+}
