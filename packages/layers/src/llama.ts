@@ -5,6 +5,7 @@ import {
   IGNORE_TARGET,
   ParameterSpace,
   type RopePairing,
+  type StorageId,
   type Step,
   type Tensor,
 } from '@cria/tensor';
@@ -44,6 +45,7 @@ export class Llama implements Disposable {
   readonly rope: RotaryEmbedding;
   readonly #loss: LossLayer;
   readonly #linears: LinearLayer[] = [];
+  #packed: readonly StorageId[] = [];
 
   constructor(config: LlamaConfig, options: LlamaOptions) {
     checkOptions('llama', options, ['device', 'factories', 'pairing']);
@@ -137,7 +139,7 @@ export class Llama implements Disposable {
    * `parameters.values` is gone; each parameter still has its value. The peak is twice the weights.
    */
   pack(): void {
-    packParameters(this.parameters, this.#linears);
+    this.#packed = packParameters(this.parameters, this.#linears);
   }
 
   /** Gives all memory of the model back. */
@@ -145,6 +147,8 @@ export class Llama implements Disposable {
     this.rope.free();
     for (const linear of this.#linears) linear.free();
     this.parameters.free();
+    for (const storage of this.#packed) this.device.free(storage);
+    this.#packed = [];
   }
 
   #remember(linear: LinearLayer): LinearLayer {

@@ -1,8 +1,8 @@
-import { fail, type ParameterSpace } from '@cria/tensor';
+import { fail, type ParameterSpace, type StorageId } from '@cria/tensor';
 import type { LinearLayer } from './layer.ts';
 
-/** Packs all linear weights, copies the few other parameters, and gives the flat space back. */
-export function packParameters(parameters: ParameterSpace, linears: readonly LinearLayer[]): void {
+/** Packs all linear weights, copies the few other parameters, and gives the flat space back. Returns the storages made instead. */
+export function packParameters(parameters: ParameterSpace, linears: readonly LinearLayer[]): StorageId[] {
   if (parameters.parameters.some((parameter) => parameter.trainable)) {
     fail(
       'llama.pack',
@@ -20,4 +20,5 @@ export function packParameters(parameters: ParameterSpace, linears: readonly Lin
     parameter.value = copy;
   }
   parameters.free();
+  return parameters.parameters.map((parameter) => parameter.value.storage);
 }
