@@ -1,1 +1,11 @@
-export {};
+export { CpuDevice } from './device.ts';
+export {
+  cpu,
+  type CpuAvailability,
+  cpuAvailability,
+  type CpuOptions,
+  type IsaName,
+  measurePeak,
+  type OpenedDevice,
+  openDevice,
+} from './open.ts';

@@ -1,0 +1,66 @@
+// What the command walker and the kernels agree on. Plain data only: this header is compiled with every instruction set's flags, and
+// an inline function here would be shared between them.
+//
+// A list is doubles: code, length (of the whole command), arguments. code = operation + operations · dtype, so that an operation in
+// another dtype is one more table entry. A tensor argument is two numbers, storage and byte offset; storage 0 is "not given".
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+/** Operations, in the order of their codes. JavaScript learns the names from the addon. */
+#define CRIA_OPERATIONS(X)                                                                                           \
+  X(free)                                                                                                            \
+  X(copy)                                                                                                            \
+  X(fill)                                                                                                            \
+  X(add)                                                                                                             \
+  X(cast)                                                                                                            \
+  X(gatherRows)                                                                                                      \
+  X(scatterAddRows)                                                                                                  \
+  X(sumSquares)                                                                                                      \
+  X(sumPartials)                                                                                                     \
+  X(sumRows)                                                                                                         \
+  X(adamw)                                                                                                           \
+  X(rmsNorm)                                                                                                         \
+  X(rmsNormGrad)                                                                                                     \
+  X(rope)                                                                                                            \
+  X(swiglu)                                                                                                          \
+  X(swigluGrad)                                                                                                      \
+  X(packPanels)                                                                                                      \
+  X(gemm)                                                                                                            \
+  X(crossEntropy)                                                                                                    \
+  X(cacheWrite)                                                                                                      \
+  X(attention)                                                                                                       \
+  X(attentionGrad)                                                                                                   \
+  X(pagedAttention)                                                                                                  \
+  X(measure)
+
+namespace cria {
+
+enum class Op : int32_t {
+#define X(name) name##_,
+  CRIA_OPERATIONS(X)
+#undef X
+      count
+};
+constexpr int32_t OPERATIONS = static_cast<int32_t>(Op::count);
+
+/** Dtypes of commands, in the order of their codes. */
+enum class Dtype : int32_t { f32, bf16, f16, count };
+constexpr int32_t DTYPES = static_cast<int32_t>(Dtype::count);
+
+/** Memory of one thread that lasts from chunk to chunk; `grow` (storage.h) makes it large enough. */
+struct ThreadMemory {
+  char* memory;
+  uint64_t bytes;
+  char* (*grow)(ThreadMemory& memory, uint64_t bytes);
+};
+
+/** A command's work is `chunks` pieces, their number a function of the arguments alone; any thread may run any of them. */
+struct Kernel {
+  int64_t (*chunks)(const double* arguments, char* const* storages);
+  void (*run)(const double* arguments, char* const* storages, int64_t chunk, ThreadMemory& memory);
+};
+
+using KernelTable = Kernel[OPERATIONS * DTYPES];
+
+}  // namespace cria

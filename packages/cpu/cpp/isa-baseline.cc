@@ -1,0 +1,9 @@
+#define CRIA_ISA baseline
+#include "vec-baseline.h"
+#include "kernels/table.h"
+#include "isa.h"
+
+void cria::fill_baseline(KernelTable& table, int32_t& panel) {
+  cria::baseline::fillTable(table);
+  panel = cria::baseline::NR;
+}

@@ -1,0 +1,67 @@
+#include "isa.h"
+
+#if defined(__x86_64__) || defined(__i386__)
+#include <cpuid.h>
+#endif
+
+namespace cria {
+namespace {
+
+#if defined(__x86_64__) || defined(__i386__)
+/** Register state that the system saves: XCR0. */
+uint64_t savedState() {
+  uint32_t a, b, c, d;
+  if (__get_cpuid(1, &a, &b, &c, &d) == 0 || (c >> 27 & 1) == 0) return 0;
+  uint32_t low, high;
+  asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return static_cast<uint64_t>(high) << 32 | low;
+}
+
+bool bits(uint32_t value, uint32_t wanted) { return (value & wanted) == wanted; }
+
+/** AVX2, FMA and F16C, with the upper halves of the registers saved. */
+bool hasAvx2() {
+  uint32_t a, b, c, d;
+  if (__get_cpuid(1, &a, &b, &c, &d) == 0 || !bits(c, 1u << 12 | 1u << 28 | 1u << 29)) return false;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || !bits(b, 1u << 5)) return false;
+  return (savedState() & 0x6) == 0x6;
+}
+
+/** AVX-512 F, DQ, BW and VL, with masks and all 32 registers saved. */
+bool hasAvx512() {
+  uint32_t a, b, c, d;
+  if (!hasAvx2() || __get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
+  return bits(b, 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31) && (savedState() & 0xe6) == 0xe6;
+}
+#endif
+
+bool always() { return true; }
+
+constexpr Isa KNOWN[] = {
+#if defined(__x86_64__) || defined(__i386__)
+    {"avx512", hasAvx512, fill_avx512},
+    {"avx2", hasAvx2, fill_avx2},
+#endif
+    {"baseline", always, fill_baseline},
+};
+constexpr int32_t COUNT = static_cast<int32_t>(sizeof KNOWN / sizeof *KNOWN);
+
+LoadedIsa* loadAll() {
+  LoadedIsa* loaded = new LoadedIsa[COUNT]();
+  for (int32_t i = 0; i < COUNT; i++) {
+    loaded[i].name = KNOWN[i].name;
+    loaded[i].available = KNOWN[i].available();
+    if (loaded[i].available) KNOWN[i].fill(loaded[i].kernels, loaded[i].panel);
+  }
+  return loaded;
+}
+
+}  // namespace
+
+const LoadedIsa* instructionSets(int32_t& count) {
+  static const LoadedIsa* const loaded = loadAll();
+  count = COUNT;
+  return loaded;
+}
+
+}  // namespace cria

@@ -1,0 +1,84 @@
+// Softmax cross entropy of one block of rows; the products around it are matrix products.
+#pragma once
+#include "operation.h"
+
+namespace cria::CRIA_ISA {
+
+/**
+ * losses[t] = log Σ exp(x[t] − max) + max − x[t, target], 0 where the target is −100; with `gradient` x[t] ← softmax(x[t]) − onehot(target),
+ * zeros where the target is −100                               x: logits [rows, columns], `stride` apart   targets: i32 [rows]
+ */
+struct CrossEntropy {
+  static constexpr int32_t IGNORE = -100;
+  float *losses, *x;
+  const int32_t* targets;
+  int64_t rows, columns, stride;
+  bool gradient;
+
+  explicit CrossEntropy(Arguments& in) {
+    losses = in.tensor<float>();
+    x = in.tensor<float>();
+    targets = in.tensor<const int32_t>();
+    rows = in.integer();
+    columns = in.integer();
+    stride = in.integer();
+    gradient = in.integer() != 0;
+  }
+  int64_t chunks() const { return ceilDivide(rows, rowsPerChunk(columns)); }
+  void run(int64_t chunk, ThreadMemory&) const {
+    const Range range = piece(chunk, rowsPerChunk(columns), rows);
+    for (int64_t t = range.start; t < range.end; t++) row(t);
+  }
+
+ private:
+  void row(int64_t t) const {
+    float* logits = x + t * stride;
+    if (targets[t] == IGNORE) {
+      losses[t] = 0.0f;
+      if (gradient) __builtin_memset(logits, 0, static_cast<size_t>(columns) * sizeof(float));
+      return;
+    }
+    const float atTarget = logits[targets[t]];
+    const float largest = maximum(logits);
+    const V shift = set1(largest);
+    V sums[2] = {zero(), zero()};
+    int64_t i = 0;
+    for (; i + 2 * W <= columns; i += 2 * W) {
+      const V a = exp(sub(load(logits + i), shift)), b = exp(sub(load(logits + i + W), shift));
+      sums[0] = add(sums[0], a);
+      sums[1] = add(sums[1], b);
+      if (gradient) {
+        store(logits + i, a);
+        store(logits + i + W, b);
+      }
+    }
+    forVectors(i, columns, [&](int64_t at, int64_t n) {
+      // Lanes that do not exist hold exp(0 − max): they are taken out by loading −∞ in their place.
+      const V a = exp(sub(n >= W ? load(logits + at) : select(n, load(logits + at, n), set1(-__builtin_inff())), shift));
+      sums[0] = add(sums[0], a);
+      if (gradient) storeSome(logits + at, a, n);
+    });
+    const float sum = reduce_add(add(sums[0], sums[1]));
+    losses[t] = __builtin_logf(sum) + (largest - atTarget);
+    if (!gradient) return;
+    const V scale = set1(1.0f / sum);
+    forVectors(0, columns, [&](int64_t at, int64_t n) { storeSome(logits + at, mul(loadSome(logits + at, n), scale), n); });
+    logits[targets[t]] -= 1.0f;
+  }
+
+  float maximum(const float* logits) const {
+    V most[4];
+    for (int j = 0; j < 4; j++) most[j] = set1(-__builtin_inff());
+    int64_t i = 0;
+    for (; i + 4 * W <= columns; i += 4 * W) {
+#pragma GCC unroll 4
+      for (int j = 0; j < 4; j++) most[j] = max(load(logits + i + j * W), most[j]);
+    }
+    forVectors(i, columns, [&](int64_t at, int64_t n) {
+      most[0] = max(n >= W ? load(logits + at) : select(n, load(logits + at, n), set1(-__builtin_inff())), most[0]);
+    });
+    return reduce_max(max(max(most[0], most[1]), max(most[2], most[3])));
+  }
+};
+
+}  // namespace cria::CRIA_ISA

@@ -1,0 +1,159 @@
+// The innermost part of every matrix product: a register tile of MR rows by NV vectors. Each element of the result is one chain of
+// fma over k ascending, whoever computes it: the tile, the few-rows kernel, or two calls that each take a part of k.
+#pragma once
+#include "operation.h"
+
+namespace cria::CRIA_ISA {
+
+/** Columns of a panel. */
+constexpr int NR = NV * W;
+
+struct GemmTile {
+  const float* a;
+  const float* b;
+  float* c;
+  /** Where the sums begin; null: at zero. */
+  const float* from;
+  const float* residual;
+  int64_t k, strideC, strideFrom, strideResidual;
+  /** Columns that exist, 1 to NR. */
+  int64_t columns;
+};
+
+/** C[M, columns] = (from +) A·B (+ residual)           a: [k][MR] packed     b: [k][NR] packed */
+template <int M>
+__attribute__((noinline)) void tile(const GemmTile& t) {
+  V sum[M][NV];
+  const bool whole = t.columns == NR;
+  if (t.from != nullptr) {
+#pragma GCC unroll 16
+    for (int i = 0; i < M; i++) {
+#pragma GCC unroll 4
+      for (int v = 0; v < NV; v++) {
+        const float* c = t.from + i * t.strideFrom + v * W;
+        sum[i][v] = whole ? load(c) : load(c, max(0, min(W, t.columns - v * W)));
+      }
+    }
+  } else {
+#pragma GCC unroll 16
+    for (int i = 0; i < M; i++) {
+#pragma GCC unroll 4
+      for (int v = 0; v < NV; v++) sum[i][v] = zero();
+    }
+  }
+  const float* a = t.a;
+  const float* b = t.b;
+  for (int64_t k = t.k; k > 0; k--) {
+    V column[NV];
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; v++) column[v] = load(b + v * W);
+    prefetch(b + 16 * NR);
+    if (NR * sizeof(float) > 64) prefetch(b + 16 * NR + 16);
+#pragma GCC unroll 16
+    for (int i = 0; i < M; i++) {
+      const V row = set1(a[i]);
+#pragma GCC unroll 4
+      for (int v = 0; v < NV; v++) sum[i][v] = fma(row, column[v], sum[i][v]);
+    }
+    a += MR;
+    b += NR;
+  }
+  if (t.residual != nullptr) {
+#pragma GCC unroll 16
+    for (int i = 0; i < M; i++) {
+#pragma GCC unroll 4
+      for (int v = 0; v < NV; v++) {
+        const float* r = t.residual + i * t.strideResidual + v * W;
+        sum[i][v] = add(sum[i][v], whole ? load(r) : load(r, max(0, min(W, t.columns - v * W))));
+      }
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < M; i++) {
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; v++) {
+      float* c = t.c + i * t.strideC + v * W;
+      if (whole) store(c, sum[i][v]);
+      else store(c, sum[i][v], max(0, min(W, t.columns - v * W)));
+    }
+  }
+}
+
+/** The tile of `rows` rows, 1 to MR. */
+template <int M = MR>
+inline void runTile(int64_t rows, const GemmTile& t) {
+  if constexpr (M > 1) {
+    if (rows < M) return runTile<M - 1>(rows, t);
+  }
+  tile<M>(t);
+}
+
+/** Rows that are cheaper to take as they lie than to pack. */
+constexpr int FEW = MR < 8 ? MR : 8;
+/** Panels that the few-rows kernel reads at one time, so that enough sums are under way. */
+constexpr int panelsAtOnce(int rows) {
+  const int fit = ACCUMULATORS / (rows * NV);
+  return fit < 1 ? 1 : fit > 4 ? 4 : fit;
+}
+
+/** C[M, P panels] = A·B (+ residual) over all of k            a: rows as they lie     b: P panels, `panel` floats apart */
+template <int M, int P>
+__attribute__((noinline)) void fewRows(const GemmTile& t, int64_t strideA, int64_t panel) {
+  V sum[P][M][NV];
+#pragma GCC unroll 4
+  for (int p = 0; p < P; p++) {
+#pragma GCC unroll 16
+    for (int i = 0; i < M; i++) {
+#pragma GCC unroll 4
+      for (int v = 0; v < NV; v++) sum[p][i][v] = zero();
+    }
+  }
+  for (int64_t k = 0; k < t.k; k++) {
+#pragma GCC unroll 4
+    for (int p = 0; p < P; p++) {
+      V column[NV];
+#pragma GCC unroll 4
+      for (int v = 0; v < NV; v++) column[v] = load(t.b + p * panel + k * NR + v * W);
+#pragma GCC unroll 16
+      for (int i = 0; i < M; i++) {
+        const V row = set1(t.a[i * strideA + k]);
+#pragma GCC unroll 4
+        for (int v = 0; v < NV; v++) sum[p][i][v] = fma(row, column[v], sum[p][i][v]);
+      }
+    }
+  }
+  for (int p = 0; p < P; p++) {
+    for (int i = 0; i < M; i++) {
+      for (int v = 0; v < NV; v++) {
+        const int64_t at = p * NR + v * W, n = max(0, min(W, t.columns - at));
+        V y = sum[p][i][v];
+        if (t.residual != nullptr) y = add(y, load(t.residual + i * t.strideResidual + at, n));
+        store(t.c + i * t.strideC + at, y, n);
+      }
+    }
+  }
+}
+
+/** All `panels` panels for M rows; `columns` counts over all of them. */
+template <int M>
+inline void runFewRows(GemmTile t, int64_t strideA, int64_t panel, int64_t panels) {
+  constexpr int P = panelsAtOnce(M);
+  const auto advance = [&](int by) {
+    t.b += by * panel;
+    t.c += by * NR;
+    if (t.residual != nullptr) t.residual += by * NR;
+    t.columns -= by * NR;
+  };
+  int64_t p = 0;
+  for (; p + P <= panels; p += P, advance(P)) fewRows<M, P>(t, strideA, panel);
+  for (; p < panels; p++, advance(1)) fewRows<M, 1>(t, strideA, panel);
+}
+template <int M = FEW>
+inline void runFewRows(int64_t rows, const GemmTile& t, int64_t strideA, int64_t panel, int64_t panels) {
+  if constexpr (M > 1) {
+    if (rows < M) return runFewRows<M - 1>(rows, t, strideA, panel, panels);
+  }
+  runFewRows<M>(t, strideA, panel, panels);
+}
+
+}  // namespace cria::CRIA_ISA

@@ -1,0 +1,29 @@
+// The yardstick: how fast this instruction set multiplies and adds when nothing else is in the way.
+#pragma once
+#include "operation.h"
+
+namespace cria::CRIA_ISA {
+
+/** `repeat` times a dozen independent fma (fewer with few registers), in each of `pieces` chunks */
+struct Measure {
+  int64_t pieces, repeat;
+
+  explicit Measure(Arguments& in) : pieces(in.integer()), repeat(in.integer()) {}
+  int64_t chunks() const { return pieces; }
+  void run(int64_t chunk, ThreadMemory& thread) const {
+    constexpr int CHAINS = ACCUMULATORS < 12 ? ACCUMULATORS : 12;
+    float* sink = reinterpret_cast<float*>(thread.grow(thread, CHAINS * W * sizeof(float)));
+    V sums[CHAINS];
+    const V a = set1(0.999f), b = set1(static_cast<float>(chunk) + 1.0f);
+#pragma GCC unroll 16
+    for (int i = 0; i < CHAINS; i++) sums[i] = set1(static_cast<float>(i));
+    for (int64_t n = 0; n < repeat; n++) {
+#pragma GCC unroll 16
+      for (int i = 0; i < CHAINS; i++) sums[i] = fma(sums[i], a, b);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < CHAINS; i++) store(sink + i * W, sums[i]);
+  }
+};
+
+}  // namespace cria::CRIA_ISA

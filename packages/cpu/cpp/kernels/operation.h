@@ -1,0 +1,72 @@
+// The shape of every kernel: a struct that reads its arguments in the order in which JavaScript wrote them (src/encoder.ts), says how
+// many chunks it has, and runs one. `entry<Struct>()` makes the table entry.
+#pragma once
+#include "../command.h"
+
+namespace cria::CRIA_ISA {
+
+class Arguments {
+ public:
+  Arguments(const double* numbers, char* const* storages) : next_(numbers), storages_(storages) {}
+
+  /** Address of a tensor; null where none was given. */
+  template <class T>
+  T* tensor() {
+    char* base = storages_[static_cast<int32_t>(next_[0])];
+    T* place = base == nullptr ? nullptr : reinterpret_cast<T*>(base + static_cast<int64_t>(next_[1]));
+    next_ += 2;
+    return place;
+  }
+  int64_t integer() { return static_cast<int64_t>(*next_++); }
+  float scalar() { return static_cast<float>(*next_++); }
+  double wide() { return *next_++; }
+
+ private:
+  const double* next_;
+  char* const* storages_;
+};
+
+template <class Operation>
+Kernel entry() {
+  return {
+      [](const double* numbers, char* const* storages) {
+        Arguments arguments(numbers, storages);
+        return Operation(arguments).chunks();
+      },
+      [](const double* numbers, char* const* storages, int64_t chunk, ThreadMemory& thread) {
+        Arguments arguments(numbers, storages);
+        Operation(arguments).run(chunk, thread);
+      },
+  };
+}
+
+constexpr int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
+constexpr int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
+constexpr int64_t ceilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
+constexpr int64_t roundUp(int64_t a, int64_t b) { return ceilDivide(a, b) * b; }
+
+struct Range {
+  int64_t start, end;
+};
+/** Piece `chunk` of `total` things in pieces of `size`. */
+inline Range piece(int64_t chunk, int64_t size, int64_t total) { return {chunk * size, min(chunk * size + size, total)}; }
+
+/** Elements that make a chunk of some microseconds where each takes about a nanosecond or less. */
+constexpr int64_t CHUNK_ELEMENTS = 1 << 14;
+/** Rows of `columns` elements in such a chunk. */
+inline int64_t rowsPerChunk(int64_t columns) { return max(1, CHUNK_ELEMENTS / max(1, columns)); }
+
+/** Calls work(i, n) for i = start, start + W, …; n is W, or what is left. */
+template <class Work>
+inline void forVectors(int64_t start, int64_t end, Work work) {
+  int64_t i = start;
+  for (; i + W <= end; i += W) work(i, int64_t{W});
+  if (i < end) work(i, end - i);
+}
+inline V loadSome(const float* p, int64_t n) { return n >= W ? load(p) : load(p, n); }
+inline void storeSome(float* p, V a, int64_t n) {
+  if (n >= W) store(p, a);
+  else store(p, a, n);
+}
+
+}  // namespace cria::CRIA_ISA

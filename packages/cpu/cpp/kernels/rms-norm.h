@@ -1,0 +1,118 @@
+// RMSNorm and its gradient.
+#pragma once
+#include "operation.h"
+
+namespace cria::CRIA_ISA {
+
+/** y = x · rstd · gain, rstd = 1 / √(mean(x²) + eps)                     x, y: [T, D]   gain: [D]   rstd: [T] or null */
+struct RmsNorm {
+  float *y, *rstd;
+  const float *x, *gain;
+  int64_t rows, columns;
+  float eps;
+
+  explicit RmsNorm(Arguments& in) {
+    y = in.tensor<float>();
+    rstd = in.tensor<float>();
+    x = in.tensor<const float>();
+    gain = in.tensor<const float>();
+    rows = in.integer();
+    columns = in.integer();
+    eps = in.scalar();
+  }
+  int64_t chunks() const { return ceilDivide(rows, rowsPerChunk(columns)); }
+  void run(int64_t chunk, ThreadMemory&) const {
+    const Range range = piece(chunk, rowsPerChunk(columns), rows);
+    for (int64_t t = range.start; t < range.end; t++) {
+      const float* in = x + t * columns;
+      float* out = y + t * columns;
+      V squares[2] = {zero(), zero()};
+      int64_t i = 0;
+      for (; i + 2 * W <= columns; i += 2 * W) {
+        const V a = load(in + i), b = load(in + i + W);
+        squares[0] = fma(a, a, squares[0]);
+        squares[1] = fma(b, b, squares[1]);
+      }
+      forVectors(i, columns, [&](int64_t j, int64_t n) {
+        const V a = loadSome(in + j, n);
+        squares[0] = fma(a, a, squares[0]);
+      });
+      const float scale = 1.0f / __builtin_sqrtf(reduce_add(add(squares[0], squares[1])) / static_cast<float>(columns) + eps);
+      if (rstd != nullptr) rstd[t] = scale;
+      const V factor = set1(scale);
+      forVectors(0, columns, [&](int64_t j, int64_t n) { storeSome(out + j, mul(mul(loadSome(in + j, n), factor), loadSome(gain + j, n)), n); });
+    }
+  }
+};
+
+/**
+ * dx = rstd · (dy∘gain − x̂ · mean(dy∘gain∘x̂)) (+ dx);  partials[c] = Σ dy∘x̂ over the rows of chunk c, for `SumRows` to add up
+ *                                                                        partials: [⌈T / 64⌉, D] or null     x̂ = x · rstd
+ */
+struct RmsNormGrad {
+  float *dx, *partials;
+  const float *dy, *x, *gain, *rstd;
+  int64_t rows, columns, chunkRows;
+  bool accumulate;
+
+  explicit RmsNormGrad(Arguments& in) {
+    dx = in.tensor<float>();
+    partials = in.tensor<float>();
+    dy = in.tensor<const float>();
+    x = in.tensor<const float>();
+    gain = in.tensor<const float>();
+    rstd = in.tensor<const float>();
+    rows = in.integer();
+    columns = in.integer();
+    chunkRows = in.integer();
+    accumulate = in.integer() != 0;
+  }
+  int64_t chunks() const { return ceilDivide(rows, chunkRows); }
+  void run(int64_t chunk, ThreadMemory&) const {
+    const Range range = piece(chunk, chunkRows, rows);
+    float* dgain = partials == nullptr ? nullptr : partials + chunk * columns;
+    if (dgain != nullptr) __builtin_memset(dgain, 0, static_cast<size_t>(columns) * sizeof(float));
+    for (int64_t t = range.start; t < range.end; t++) row(t, dgain);
+  }
+
+ private:
+  void row(int64_t t, float* dgain) const {
+    const float *in = x + t * columns, *grad = dy + t * columns;
+    float* out = dx + t * columns;
+    const V scale = set1(rstd[t]);
+    V dot = zero();
+    forVectors(0, columns, [&](int64_t i, int64_t n) {
+      const V normed = mul(loadSome(in + i, n), scale), g = loadSome(grad + i, n);
+      const V product = mul(g, normed);
+      dot = fma(product, loadSome(gain + i, n), dot);
+      if (dgain != nullptr) storeSome(dgain + i, add(loadSome(dgain + i, n), product), n);
+    });
+    const V mean = set1(reduce_add(dot) / static_cast<float>(columns));
+    forVectors(0, columns, [&](int64_t i, int64_t n) {
+      const V normed = mul(loadSome(in + i, n), scale);
+      const V value = mul(scale, fnma(normed, mean, mul(loadSome(grad + i, n), loadSome(gain + i, n))));
+      storeSome(out + i, accumulate ? add(loadSome(out + i, n), value) : value, n);
+    });
+  }
+};
+
+/** y[c] = (…((y[c] + x[0, c]) + x[1, c]) + …): rows in order               y: [columns]   x: [rows, columns] */
+struct SumRows {
+  float* y;
+  const float* x;
+  int64_t rows, columns;
+
+  explicit SumRows(Arguments& in) : y(in.tensor<float>()), x(in.tensor<const float>()), rows(in.integer()), columns(in.integer()) {}
+  int64_t width() const { return roundUp(rowsPerChunk(rows), 64); }
+  int64_t chunks() const { return ceilDivide(columns, width()); }
+  void run(int64_t chunk, ThreadMemory&) const {
+    const Range range = piece(chunk, width(), columns);
+    forVectors(range.start, range.end, [&](int64_t c, int64_t n) {
+      V sum = loadSome(y + c, n);
+      for (int64_t r = 0; r < rows; r++) sum = add(sum, loadSome(x + r * columns + c, n));
+      storeSome(y + c, sum, n);
+    });
+  }
+};
+
+}  // namespace cria::CRIA_ISA

@@ -1,0 +1,80 @@
+// Rotary position embedding.
+#pragma once
+#include "operation.h"
+
+namespace cria::CRIA_ISA {
+
+/**
+ * (a, b) ← (a·cos − b·sin, b·cos + a·sin) for every pair of every head; inverse: sin ← −sin
+ *                   x, y: [T, H·E]   positions: [T]   table: [P, E] = cos, sin of pair 0, cos, sin of pair 1, …
+ * adjacent: a, b = elements 2j, 2j + 1     half: a, b = elements j, j + E/2
+ */
+struct Rope {
+  float* y;
+  const float* x;
+  const int32_t* positions;
+  const float* table;
+  int64_t rows, heads, width;
+  bool half, inverse;
+
+  explicit Rope(Arguments& in) {
+    y = in.tensor<float>();
+    x = in.tensor<const float>();
+    positions = in.tensor<const int32_t>();
+    table = in.tensor<const float>();
+    rows = in.integer();
+    heads = in.integer();
+    width = in.integer();
+    half = in.integer() != 0;
+    inverse = in.integer() != 0;
+  }
+  int64_t chunks() const { return ceilDivide(rows, rowsPerChunk(heads * width)); }
+  void run(int64_t chunk, ThreadMemory& thread) const {
+    const int64_t pairs = width / 2;
+    float* cosines = reinterpret_cast<float*>(thread.grow(thread, static_cast<uint64_t>(width) * sizeof(float)));
+    float* sines = cosines + pairs;
+    const Range range = piece(chunk, rowsPerChunk(heads * width), rows);
+    for (int64_t t = range.start; t < range.end; t++) {
+      const float* angles = table + positions[t] * width;
+      for (int64_t j = 0; j < pairs; j++) {
+        cosines[j] = angles[2 * j];
+        sines[j] = inverse ? -angles[2 * j + 1] : angles[2 * j + 1];
+      }
+      for (int64_t h = 0; h < heads; h++) {
+        const int64_t at = (t * heads + h) * width;
+        if (half) rotateHalves(y + at, x + at, cosines, sines, pairs);
+        else rotateNeighbours(y + at, x + at, cosines, sines, pairs);
+      }
+    }
+  }
+
+ private:
+  static void rotateHalves(float* out, const float* in, const float* cosines, const float* sines, int64_t pairs) {
+    forVectors(0, pairs, [&](int64_t j, int64_t n) {
+      const V a = loadSome(in + j, n), b = loadSome(in + pairs + j, n), c = loadSome(cosines + j, n), s = loadSome(sines + j, n);
+      storeSome(out + j, fnma(b, s, mul(a, c)), n);
+      storeSome(out + pairs + j, fma(a, s, mul(b, c)), n);
+    });
+  }
+  static void rotateNeighbours(float* out, const float* in, const float* cosines, const float* sines, int64_t pairs) {
+    int64_t j = 0;
+    for (; j + W <= pairs; j += W) {
+      V a, b;
+      load2(in + 2 * j, a, b);
+      const V c = load(cosines + j), s = load(sines + j);
+      store2(out + 2 * j, fnma(b, s, mul(a, c)), fma(a, s, mul(b, c)));
+    }
+    if (j == pairs) return;
+    // The last pairs go through small arrays, so that they take the same arithmetic.
+    float old[2 * W] = {}, turned[2 * W];
+    const int64_t left = pairs - j;
+    for (int64_t i = 0; i < 2 * left; i++) old[i] = in[2 * j + i];
+    V a, b;
+    load2(old, a, b);
+    const V c = load(cosines + j, left), s = load(sines + j, left);
+    store2(turned, fnma(b, s, mul(a, c)), fma(a, s, mul(b, c)));
+    for (int64_t i = 0; i < 2 * left; i++) out[2 * j + i] = turned[i];
+  }
+};
+
+}  // namespace cria::CRIA_ISA

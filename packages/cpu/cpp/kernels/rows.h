@@ -1,0 +1,85 @@
+// Rows by index: embedding, its gradient, rows of a batch, writes into the key/value cache.
+#pragma once
+#include "operation.h"
+
+namespace cria::CRIA_ISA {
+
+/** y[i] = x[rows[i]]                           y: [count, columns]     (embedding: x is the table, rows are the tokens) */
+struct GatherRows {
+  float* y;
+  const float* x;
+  const int32_t* rows;
+  int64_t count, columns;
+
+  explicit GatherRows(Arguments& in) {
+    y = in.tensor<float>();
+    x = in.tensor<const float>();
+    rows = in.tensor<const int32_t>();
+    count = in.integer();
+    columns = in.integer();
+  }
+  int64_t chunks() const { return ceilDivide(count, rowsPerChunk(columns)); }
+  void run(int64_t chunk, ThreadMemory&) const {
+    const Range range = piece(chunk, rowsPerChunk(columns), count);
+    for (int64_t i = range.start; i < range.end; i++) {
+      __builtin_memcpy(y + i * columns, x + rows[i] * columns, static_cast<size_t>(columns) * sizeof(float));
+    }
+  }
+};
+
+/** y[rows[i]] += x[i], in the order of i       each chunk takes some columns of all rows, so no order depends on threads */
+struct ScatterAddRows {
+  static constexpr int64_t STRIPE = 64;
+  float* y;
+  const float* x;
+  const int32_t* rows;
+  int64_t count, columns;
+
+  explicit ScatterAddRows(Arguments& in) {
+    y = in.tensor<float>();
+    x = in.tensor<const float>();
+    rows = in.tensor<const int32_t>();
+    count = in.integer();
+    columns = in.integer();
+  }
+  int64_t stripe() const { return max(STRIPE, roundUp(CHUNK_ELEMENTS / max(1, count), STRIPE)); }
+  int64_t chunks() const { return count == 0 ? 0 : ceilDivide(columns, stripe()); }
+  void run(int64_t chunk, ThreadMemory&) const {
+    const Range range = piece(chunk, stripe(), columns);
+    for (int64_t i = 0; i < count; i++) {
+      float* to = y + rows[i] * columns;
+      const float* from = x + i * columns;
+      forVectors(range.start, range.end, [&](int64_t c, int64_t n) { storeSome(to + c, add(loadSome(to + c, n), loadSome(from + c, n)), n); });
+    }
+  }
+};
+
+/** keyCache[slots[t]] = k[t], valueCache likewise; nothing where the slot is negative */
+struct CacheWrite {
+  float *keyCache, *valueCache;
+  const float *k, *v;
+  const int32_t* slots;
+  int64_t count, columns;
+
+  explicit CacheWrite(Arguments& in) {
+    keyCache = in.tensor<float>();
+    valueCache = in.tensor<float>();
+    k = in.tensor<const float>();
+    v = in.tensor<const float>();
+    slots = in.tensor<const int32_t>();
+    count = in.integer();
+    columns = in.integer();
+  }
+  int64_t chunks() const { return ceilDivide(count, rowsPerChunk(2 * columns)); }
+  void run(int64_t chunk, ThreadMemory&) const {
+    const Range range = piece(chunk, rowsPerChunk(2 * columns), count);
+    const size_t bytes = static_cast<size_t>(columns) * sizeof(float);
+    for (int64_t t = range.start; t < range.end; t++) {
+      if (slots[t] < 0) continue;
+      __builtin_memcpy(keyCache + slots[t] * columns, k + t * columns, bytes);
+      __builtin_memcpy(valueCache + slots[t] * columns, v + t * columns, bytes);
+    }
+  }
+};
+
+}  // namespace cria::CRIA_ISA

@@ -1,0 +1,44 @@
+// Which kernel serves which operation and dtype, for one instruction set.
+#pragma once
+#include "attention-operations.h"
+#include "cross-entropy.h"
+#include "elementwise.h"
+#include "gemm.h"
+#include "half.h"
+#include "measure.h"
+#include "optimizer.h"
+#include "rms-norm.h"
+#include "rope.h"
+#include "rows.h"
+#include "swiglu.h"
+
+namespace cria::CRIA_ISA {
+
+inline void fillTable(Kernel* table) {
+  const auto f32 = [table](Op op) -> Kernel& { return table[static_cast<int32_t>(op) + OPERATIONS * static_cast<int32_t>(Dtype::f32)]; };
+  f32(Op::copy_) = entry<Copy>();
+  f32(Op::fill_) = entry<Fill>();
+  f32(Op::add_) = entry<Add>();
+  f32(Op::cast_) = entry<Cast>();
+  f32(Op::gatherRows_) = entry<GatherRows>();
+  f32(Op::scatterAddRows_) = entry<ScatterAddRows>();
+  f32(Op::sumSquares_) = entry<SumSquares>();
+  f32(Op::sumPartials_) = entry<SumPartials>();
+  f32(Op::sumRows_) = entry<SumRows>();
+  f32(Op::adamw_) = entry<Adamw>();
+  f32(Op::rmsNorm_) = entry<RmsNorm>();
+  f32(Op::rmsNormGrad_) = entry<RmsNormGrad>();
+  f32(Op::rope_) = entry<Rope>();
+  f32(Op::swiglu_) = entry<Swiglu>();
+  f32(Op::swigluGrad_) = entry<SwigluGrad>();
+  f32(Op::packPanels_) = entry<PackPanels>();
+  f32(Op::gemm_) = entry<Gemm>();
+  f32(Op::crossEntropy_) = entry<CrossEntropy>();
+  f32(Op::cacheWrite_) = entry<CacheWrite>();
+  f32(Op::attention_) = entry<Attention>();
+  f32(Op::attentionGrad_) = entry<AttentionGrad>();
+  f32(Op::pagedAttention_) = entry<PagedAttention>();
+  f32(Op::measure_) = entry<Measure>();
+}
+
+}  // namespace cria::CRIA_ISA

@@ -1,0 +1,150 @@
+#include "storage.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <mutex>
+#include <vector>
+
+namespace cria {
+namespace {
+
+constexpr uint64_t HUGE_PAGE = uint64_t{2} << 20;
+constexpr int32_t CAPACITY = 1 << 20;
+
+/** What has to be given back: a mapping, or a block of the C heap where `mapped` is 0. */
+struct Block {
+  void* start;
+  uint64_t mapped;
+  uint64_t bytes;
+};
+
+// Never destroyed: at process exit a pool thread may still be inside a kernel.
+std::mutex& lock = *new std::mutex;
+std::vector<Block>& blocks = *new std::vector<Block>(1);
+std::vector<int32_t>& unused = *new std::vector<int32_t>;
+uint64_t live = 0;
+
+int32_t enter(char* base, const Block& block) {
+  const std::lock_guard<std::mutex> guard(lock);
+  int32_t id;
+  if (!unused.empty()) {
+    id = unused.back();
+    unused.pop_back();
+  } else {
+    if (static_cast<int32_t>(blocks.size()) == CAPACITY) return 0;
+    id = static_cast<int32_t>(blocks.size());
+    blocks.push_back({});
+  }
+  blocks[id] = block;
+  storages[id] = base;
+  live += block.bytes;
+  return id;
+}
+
+void release(const Block& block) {
+  if (block.mapped > 0) munmap(block.start, block.mapped);
+  else free(block.start);
+}
+
+/** Fresh pages, huge ones where the system grants them: they are zero, and touched first by whoever uses them. */
+char* mapPages(uint64_t bytes, Block& block) {
+  const bool huge = bytes >= HUGE_PAGE;
+  const uint64_t size = huge ? (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE : bytes;
+  const uint64_t mapped = huge ? size + HUGE_PAGE : size;
+  int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+#ifdef MAP_NORESERVE
+  flags |= MAP_NORESERVE;
+#endif
+  void* start = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, flags, -1, 0);
+  if (start == MAP_FAILED) return nullptr;
+  block = {start, mapped, bytes};
+  if (!huge) return static_cast<char*>(start);
+  const uintptr_t address = reinterpret_cast<uintptr_t>(start);
+  char* base = static_cast<char*>(start) + ((address + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE - address);
+#ifdef MADV_HUGEPAGE
+  madvise(base, size, MADV_HUGEPAGE);
+#endif
+  return base;
+}
+
+}  // namespace
+
+char** const storages = static_cast<char**>(calloc(CAPACITY, sizeof(char*)));
+
+int32_t allocateStorage(uint64_t bytes) {
+  Block block{};
+  char* base;
+  if (bytes < (uint64_t{64} << 10)) {
+    void* start = nullptr;
+    if (posix_memalign(&start, 64, bytes < 64 ? 64 : bytes) != 0) return 0;
+    base = static_cast<char*>(memset(start, 0, bytes));
+    block = {start, 0, bytes};
+  } else {
+    base = mapPages(bytes, block);
+    if (base == nullptr) return 0;
+  }
+  const int32_t id = enter(base, block);
+  if (id == 0) release(block);
+  return id;
+}
+
+int32_t mapStorage(const char* path, uint64_t offset, uint64_t bytes) {
+  const int file = open(path, O_RDONLY | O_CLOEXEC);
+  if (file < 0) return -errno;
+  struct stat about;
+  const int status = fstat(file, &about) != 0 ? errno : offset + bytes > static_cast<uint64_t>(about.st_size) ? ERANGE : 0;
+  const uint64_t skip = offset % static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  void* start = MAP_FAILED;
+  // Private and writable: a kernel that writes here by mistake changes its own copy of the page, never the file.
+  if (status == 0) start = mmap(nullptr, bytes + skip, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, static_cast<off_t>(offset - skip));
+  const int failure = status != 0 ? status : start == MAP_FAILED ? errno : 0;
+  close(file);
+  if (failure != 0) return -failure;
+  const Block block{start, bytes + skip, bytes};
+  const int32_t id = enter(static_cast<char*>(start) + skip, block);
+  if (id == 0) release(block);
+  return id == 0 ? -ENOMEM : id;
+}
+
+void freeStorage(int32_t id) {
+  Block block;
+  {
+    const std::lock_guard<std::mutex> guard(lock);
+    if (id <= 0 || id >= static_cast<int32_t>(blocks.size()) || storages[id] == nullptr) return;
+    block = blocks[id];
+    storages[id] = nullptr;
+    live -= block.bytes;
+    unused.push_back(id);
+  }
+  release(block);
+}
+
+uint64_t liveBytes() {
+  const std::lock_guard<std::mutex> guard(lock);
+  return live;
+}
+
+uint64_t storageBytes(int32_t id) {
+  const std::lock_guard<std::mutex> guard(lock);
+  return id > 0 && id < static_cast<int32_t>(blocks.size()) && storages[id] != nullptr ? blocks[id].bytes : 0;
+}
+
+char* growThreadMemory(ThreadMemory& thread, uint64_t bytes) {
+  if (thread.bytes < bytes) {
+    if (thread.memory != nullptr) munmap(thread.memory, thread.bytes);
+    Block block{};
+    thread.bytes = (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    // Kept for the life of the thread, so the alignment gap of `mapPages` need not be given back.
+    thread.memory = mapPages(thread.bytes, block);
+    if (thread.memory == nullptr) abort();
+  }
+  return thread.memory;
+}
+
+}  // namespace cria

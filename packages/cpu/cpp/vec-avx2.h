@@ -1,0 +1,102 @@
+// Vectors of 8 floats for AVX2 with FMA. Same names and meaning as vec-avx512.h.
+#pragma once
+#include <immintrin.h>
+#include <stdint.h>
+
+namespace cria::CRIA_ISA {
+
+using V = __m256;
+constexpr int W = 8;
+/** 12 accumulators, two vectors of columns and a broadcast: 15 of 16 registers. */
+constexpr int MR = 6;
+constexpr int NV = 2;
+constexpr int REGISTERS = 16;
+constexpr int ACCUMULATORS = 12;
+
+inline __m256i lanes(int64_t n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+inline V zero() { return _mm256_setzero_ps(); }
+inline V set1(float x) { return _mm256_set1_ps(x); }
+inline V load(const float* p) { return _mm256_loadu_ps(p); }
+inline V load(const float* p, int64_t n) { return _mm256_maskload_ps(p, lanes(n)); }
+inline void store(float* p, V a) { _mm256_storeu_ps(p, a); }
+inline void store(float* p, V a, int64_t n) { _mm256_maskstore_ps(p, lanes(n), a); }
+
+inline V add(V a, V b) { return _mm256_add_ps(a, b); }
+inline V sub(V a, V b) { return _mm256_sub_ps(a, b); }
+inline V mul(V a, V b) { return _mm256_mul_ps(a, b); }
+inline V div(V a, V b) { return _mm256_div_ps(a, b); }
+inline V sqrt(V a) { return _mm256_sqrt_ps(a); }
+inline V max(V a, V b) { return _mm256_max_ps(a, b); }
+inline V min(V a, V b) { return _mm256_min_ps(a, b); }
+inline V fma(V a, V b, V c) { return _mm256_fmadd_ps(a, b, c); }
+inline V fnma(V a, V b, V c) { return _mm256_fnmadd_ps(a, b, c); }
+
+inline V select(int64_t n, V low, V high) { return _mm256_blendv_ps(high, low, _mm256_castsi256_ps(lanes(n))); }
+
+inline float reduce_add(V a) {
+  __m128 q = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+  q = _mm_add_ps(q, _mm_movehl_ps(q, q));
+  return _mm_cvtss_f32(_mm_add_ss(q, _mm_movehdup_ps(q)));
+}
+inline float reduce_max(V a) {
+  __m128 q = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+  q = _mm_max_ps(q, _mm_movehl_ps(q, q));
+  return _mm_cvtss_f32(_mm_max_ss(q, _mm_movehdup_ps(q)));
+}
+
+/** 2ⁿ for −252 ≤ n ≤ 254, in two factors so that neither leaves the range of exponents. */
+inline V scale(V y, __m256i n) {
+  const __m256i half = _mm256_srai_epi32(n, 1), rest = _mm256_sub_epi32(n, half), bias = _mm256_set1_epi32(127);
+  y = mul(y, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(half, bias), 23)));
+  return mul(y, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23)));
+}
+
+inline V exp(V x) {
+  const V c = max(set1(-105.0f), min(set1(89.0f), x));
+  const V n = _mm256_round_ps(mul(c, set1(1.44269504f)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  V r = fnma(n, set1(0.693359375f), c);
+  r = fnma(n, set1(-2.12194440e-4f), r);
+  V p = set1(0.0013926191022619605f);
+  p = fma(p, r, set1(0.008363185450434685f));
+  p = fma(p, r, set1(0.041666556149721146f));
+  p = fma(p, r, set1(0.16666576266288757f));
+  p = fma(p, r, set1(0.5f));
+  p = fma(p, r, set1(1.0f));
+  p = fma(p, r, set1(1.0f));
+  return scale(p, _mm256_cvtps_epi32(n));
+}
+
+inline void load2(const float* p, V& even, V& odd) {
+  const V a = load(p), b = load(p + W);
+  const V e = _mm256_shuffle_ps(a, b, 0x88), o = _mm256_shuffle_ps(a, b, 0xdd);
+  even = _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(e), 0xd8));
+  odd = _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(o), 0xd8));
+}
+inline void store2(float* p, V even, V odd) {
+  const V a = _mm256_unpacklo_ps(even, odd), b = _mm256_unpackhi_ps(even, odd);
+  store(p, _mm256_permute2f128_ps(a, b, 0x20));
+  store(p + W, _mm256_permute2f128_ps(a, b, 0x31));
+}
+
+inline void transpose(V (&r)[W]) {
+  V t[W];
+  for (int i = 0; i < W; i += 4) {
+    const V a = _mm256_unpacklo_ps(r[i], r[i + 1]), b = _mm256_unpacklo_ps(r[i + 2], r[i + 3]);
+    const V c = _mm256_unpackhi_ps(r[i], r[i + 1]), d = _mm256_unpackhi_ps(r[i + 2], r[i + 3]);
+    t[i] = _mm256_shuffle_ps(a, b, 0x44);
+    t[i + 1] = _mm256_shuffle_ps(a, b, 0xee);
+    t[i + 2] = _mm256_shuffle_ps(c, d, 0x44);
+    t[i + 3] = _mm256_shuffle_ps(c, d, 0xee);
+  }
+  for (int i = 0; i < 4; i++) {
+    r[i] = _mm256_permute2f128_ps(t[i], t[i + 4], 0x20);
+    r[i + 4] = _mm256_permute2f128_ps(t[i], t[i + 4], 0x31);
+  }
+}
+
+inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
+
+}  // namespace cria::CRIA_ISA

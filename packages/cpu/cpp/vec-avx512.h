@@ -1,0 +1,113 @@
+// Vectors of 16 floats for AVX-512 (F, BW, DQ, VL). The three vec-*.h define the same names with the same meaning; everything above
+// them is one text for all instruction sets. Here a lane is one float and fma(a, b, c) = a·b + c is rounded once.
+#pragma once
+#include <immintrin.h>
+#include <stdint.h>
+
+namespace cria::CRIA_ISA {
+
+using V = __m512;
+/** Lanes of a vector. */
+constexpr int W = 16;
+/** Register tile of a matrix product: MR rows by NV vectors of columns; with NV vectors of the other factor and a broadcast, 31 of 32 registers. */
+constexpr int MR = 14;
+constexpr int NV = 2;
+/** Vector registers, and how many of them a kernel may fill with sums. */
+constexpr int REGISTERS = 32;
+constexpr int ACCUMULATORS = 28;
+
+inline __mmask16 lanes(int64_t n) { return static_cast<__mmask16>((1u << n) - 1u); }
+
+inline V zero() { return _mm512_setzero_ps(); }
+inline V set1(float x) { return _mm512_set1_ps(x); }
+inline V load(const float* p) { return _mm512_loadu_ps(p); }
+/** The first n lanes, 0 ≤ n ≤ W, and zeros. Nothing beyond them is touched. */
+inline V load(const float* p, int64_t n) { return _mm512_maskz_loadu_ps(lanes(n), p); }
+inline void store(float* p, V a) { _mm512_storeu_ps(p, a); }
+inline void store(float* p, V a, int64_t n) { _mm512_mask_storeu_ps(p, lanes(n), a); }
+
+inline V add(V a, V b) { return _mm512_add_ps(a, b); }
+inline V sub(V a, V b) { return _mm512_sub_ps(a, b); }
+inline V mul(V a, V b) { return _mm512_mul_ps(a, b); }
+inline V div(V a, V b) { return _mm512_div_ps(a, b); }
+inline V sqrt(V a) { return _mm512_sqrt_ps(a); }
+/** The larger; b where either is NaN. */
+inline V max(V a, V b) { return _mm512_max_ps(a, b); }
+inline V min(V a, V b) { return _mm512_min_ps(a, b); }
+inline V fma(V a, V b, V c) { return _mm512_fmadd_ps(a, b, c); }
+/** c − a·b */
+inline V fnma(V a, V b, V c) { return _mm512_fnmadd_ps(a, b, c); }
+
+/** The first n lanes of `low`, the others of `high`. */
+inline V select(int64_t n, V low, V high) { return _mm512_mask_blend_ps(lanes(n), high, low); }
+
+/** Halves are folded onto each other: lane i with i + 8, then + 4, + 2, + 1. */
+inline float reduce_add(V a) {
+  __m256 h = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+  __m128 q = _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+  q = _mm_add_ps(q, _mm_movehl_ps(q, q));
+  return _mm_cvtss_f32(_mm_add_ss(q, _mm_movehdup_ps(q)));
+}
+inline float reduce_max(V a) {
+  __m256 h = _mm256_max_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+  __m128 q = _mm_max_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+  q = _mm_max_ps(q, _mm_movehl_ps(q, q));
+  return _mm_cvtss_f32(_mm_max_ss(q, _mm_movehdup_ps(q)));
+}
+
+/** e^x = 2ⁿ·p(r), n = round(x / ln 2), r = x − n·ln 2; less than 1 ulp off (all of f32's range was tried). NaN stays, overflow is ∞, underflow 0. */
+inline V exp(V x) {
+  // max and min return their second operand where one is NaN, so NaN passes both.
+  const V c = max(set1(-105.0f), min(set1(89.0f), x));
+  const V n = _mm512_roundscale_ps(mul(c, set1(1.44269504f)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  V r = fnma(n, set1(0.693359375f), c);
+  r = fnma(n, set1(-2.12194440e-4f), r);
+  V p = set1(0.0013926191022619605f);
+  p = fma(p, r, set1(0.008363185450434685f));
+  p = fma(p, r, set1(0.041666556149721146f));
+  p = fma(p, r, set1(0.16666576266288757f));
+  p = fma(p, r, set1(0.5f));
+  p = fma(p, r, set1(1.0f));
+  p = fma(p, r, set1(1.0f));
+  return _mm512_scalef_ps(p, n);
+}
+
+/** Elements 0, 2, 4 … and 1, 3, 5 … of 2·W floats. */
+inline void load2(const float* p, V& even, V& odd) {
+  const V a = load(p), b = load(p + W);
+  const __m512i e = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  const __m512i o = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+  even = _mm512_permutex2var_ps(a, e, b);
+  odd = _mm512_permutex2var_ps(a, o, b);
+}
+inline void store2(float* p, V even, V odd) {
+  const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  const __m512i high = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  store(p, _mm512_permutex2var_ps(even, low, odd));
+  store(p + W, _mm512_permutex2var_ps(even, high, odd));
+}
+
+/** Turns W rows of W lanes into their columns. */
+inline void transpose(V (&r)[W]) {
+  V t[W];
+  for (int i = 0; i < W; i += 4) {
+    const __m512d a = _mm512_castps_pd(_mm512_unpacklo_ps(r[i], r[i + 1])), b = _mm512_castps_pd(_mm512_unpacklo_ps(r[i + 2], r[i + 3]));
+    const __m512d c = _mm512_castps_pd(_mm512_unpackhi_ps(r[i], r[i + 1])), d = _mm512_castps_pd(_mm512_unpackhi_ps(r[i + 2], r[i + 3]));
+    t[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+    t[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+    t[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(c, d));
+    t[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(c, d));
+  }
+  for (int i = 0; i < 4; i++) {
+    const V a = _mm512_shuffle_f32x4(t[i], t[i + 4], 0x88), b = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0x88);
+    const V c = _mm512_shuffle_f32x4(t[i], t[i + 4], 0xdd), d = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0xdd);
+    r[i] = _mm512_shuffle_f32x4(a, b, 0x88);
+    r[i + 8] = _mm512_shuffle_f32x4(a, b, 0xdd);
+    r[i + 4] = _mm512_shuffle_f32x4(c, d, 0x88);
+    r[i + 12] = _mm512_shuffle_f32x4(c, d, 0xdd);
+  }
+}
+
+inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
+
+}  // namespace cria::CRIA_ISA

@@ -1,0 +1,93 @@
+// Vectors of 4 floats by the compiler's vector extension: SSE2, NEON or whatever the target has. Same names and meaning as
+// vec-avx512.h, but fma rounds twice: not every target of this file has the instruction.
+#pragma once
+#include <stdint.h>
+
+namespace cria::CRIA_ISA {
+
+typedef float V __attribute__((vector_size(16)));
+typedef int32_t I __attribute__((vector_size(16)));
+typedef float Unaligned __attribute__((vector_size(16), aligned(4), may_alias));
+constexpr int W = 4;
+constexpr int MR = 4;
+constexpr int NV = 2;
+constexpr int REGISTERS = 16;
+constexpr int ACCUMULATORS = 8;
+
+inline V zero() { return V{0, 0, 0, 0}; }
+inline V set1(float x) { return V{x, x, x, x}; }
+inline V load(const float* p) { return *reinterpret_cast<const Unaligned*>(p); }
+inline V load(const float* p, int64_t n) {
+  V a = zero();
+  for (int64_t i = 0; i < n; i++) a[i] = p[i];
+  return a;
+}
+inline void store(float* p, V a) { *reinterpret_cast<Unaligned*>(p) = a; }
+inline void store(float* p, V a, int64_t n) {
+  for (int64_t i = 0; i < n; i++) p[i] = a[i];
+}
+
+inline V add(V a, V b) { return a + b; }
+inline V sub(V a, V b) { return a - b; }
+inline V mul(V a, V b) { return a * b; }
+inline V div(V a, V b) { return a / b; }
+inline V sqrt(V a) {
+  return V{__builtin_sqrtf(a[0]), __builtin_sqrtf(a[1]), __builtin_sqrtf(a[2]), __builtin_sqrtf(a[3])};
+}
+inline V pick(I mask, V a, V b) { return reinterpret_cast<V>((mask & reinterpret_cast<I>(a)) | (~mask & reinterpret_cast<I>(b))); }
+inline V max(V a, V b) { return pick(a > b, a, b); }
+inline V min(V a, V b) { return pick(a < b, a, b); }
+inline V fma(V a, V b, V c) { return a * b + c; }
+inline V fnma(V a, V b, V c) { return c - a * b; }
+
+inline V select(int64_t n, V low, V high) {
+  const int32_t bound = static_cast<int32_t>(n);
+  return pick(I{0, 1, 2, 3} < I{bound, bound, bound, bound}, low, high);
+}
+
+inline float reduce_add(V a) { return (a[0] + a[2]) + (a[1] + a[3]); }
+inline float reduce_max(V a) {
+  const float low = a[0] > a[2] ? a[0] : a[2], high = a[1] > a[3] ? a[1] : a[3];
+  return low > high ? low : high;
+}
+
+inline V scale(V y, I n) {
+  const I half = n >> 1, rest = n - half;
+  return y * reinterpret_cast<V>((half + 127) << 23) * reinterpret_cast<V>((rest + 127) << 23);
+}
+
+inline V exp(V x) {
+  const V c = max(set1(-105.0f), min(set1(89.0f), x));
+  // Adding and taking away 1.5·2²³ rounds to the nearest whole number and leaves it in the low bits.
+  const V magic = set1(12582912.0f);
+  const V shifted = add(mul(c, set1(1.44269504f)), magic);
+  const V n = sub(shifted, magic);
+  V r = fnma(n, set1(0.693359375f), c);
+  r = fnma(n, set1(-2.12194440e-4f), r);
+  V p = set1(0.0013926191022619605f);
+  p = fma(p, r, set1(0.008363185450434685f));
+  p = fma(p, r, set1(0.041666556149721146f));
+  p = fma(p, r, set1(0.16666576266288757f));
+  p = fma(p, r, set1(0.5f));
+  p = fma(p, r, set1(1.0f));
+  p = fma(p, r, set1(1.0f));
+  return scale(p, reinterpret_cast<I>(shifted) - 0x4b400000);
+}
+
+inline void load2(const float* p, V& even, V& odd) {
+  even = V{p[0], p[2], p[4], p[6]};
+  odd = V{p[1], p[3], p[5], p[7]};
+}
+inline void store2(float* p, V even, V odd) {
+  store(p, V{even[0], odd[0], even[1], odd[1]});
+  store(p + W, V{even[2], odd[2], even[3], odd[3]});
+}
+
+inline void transpose(V (&r)[W]) {
+  const V a = r[0], b = r[1], c = r[2], d = r[3];
+  for (int i = 0; i < W; i++) r[i] = V{a[i], b[i], c[i], d[i]};
+}
+
+inline void prefetch(const void* p) { __builtin_prefetch(p); }
+
+}  // namespace cria::CRIA_ISA

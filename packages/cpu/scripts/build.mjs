@@ -1,0 +1,209 @@
+// Builds the native file of this package with whatever C++ compiler there is, when sources, flags or compiler changed.
+//   node scripts/build.mjs              → build/cria-cpu-<platform>-<arch>.node
+//   node scripts/build.mjs --sanitize   → build/driver-{address,thread}, standalone programs that run the kernels under sanitizers
+//   node scripts/build.mjs --objects    prints the object files of the instruction sets, for tests
+// Without a compiler it says so, writes the reason to build/reason.json, and succeeds: the reference device takes over.
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const cpp = join(root, 'cpp');
+const build = join(root, 'build');
+const target = `cria-cpu-${process.platform}-${process.arch}.node`;
+const require = createRequire(import.meta.url);
+
+/** Flags of each instruction set's file; the portable one has none of its own. */
+const isas = {
+  avx512: { arch: ['x64'], flags: ['-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mavx2', '-mfma', '-mf16c', '-mprefer-vector-width=512'] },
+  avx2: { arch: ['x64'], flags: ['-mavx2', '-mfma', '-mf16c'] },
+  baseline: { arch: ['x64', 'arm64'], flags: [] },
+};
+
+const common = [
+  '-std=c++17',
+  '-O3',
+  '-fPIC',
+  '-fvisibility=hidden',
+  '-fno-exceptions',
+  '-fno-rtti',
+  '-fno-math-errno',
+  '-ffp-contract=off',
+  '-pthread',
+  '-Wall',
+  '-Wextra',
+  '-Wno-unknown-pragmas',
+  // g++ 12 warns about its own intrinsics headers.
+  '-Wno-uninitialized',
+  '-Wno-maybe-uninitialized',
+];
+
+/** Every header and source that the build reads: ours, and the attention kernels. */
+function sources() {
+  const attention = attentionFolder();
+  const folders = [cpp, join(cpp, 'kernels'), ...(attention ? [attention] : [])];
+  return folders.flatMap((folder) =>
+    readdirSync(folder)
+      .filter((name) => /\.(cc|h)$/.test(name))
+      .sort()
+      .map((name) => join(folder, name)),
+  );
+}
+
+/** The C++ attention kernels: in the workspace beside this package, in npm copied into it. */
+function attentionFolder() {
+  return [join(root, '../attention/cpp'), join(cpp, 'attention')].find((folder) => existsSync(folder));
+}
+
+/** @returns {{ command: string, version: string } | undefined} */
+function findCompiler() {
+  const named = process.env.CXX?.trim();
+  for (const command of [...(named ? [named] : []), 'g++', 'clang++', 'c++']) {
+    const [program = '', ...first] = command.split(/\s+/);
+    const found = spawnSync(program, [...first, '--version'], { encoding: 'utf8' });
+    if (found.status === 0) return { command, version: found.stdout };
+  }
+  return undefined;
+}
+
+/** @param {string} command @param {string[]} args @returns {Promise<string>} what the compiler said when it failed, else '' */
+function compile(command, args) {
+  return new Promise((resolve) => {
+    const [program = '', ...first] = command.split(/\s+/);
+    const child = spawn(program, [...first, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    child.stdout.on('data', (data) => (output += data));
+    child.stderr.on('data', (data) => (output += data));
+    child.on('error', (error) => resolve(error.message));
+    child.on('close', (code) => resolve(code === 0 ? '' : output || `${program} ended with status ${code}`));
+  });
+}
+
+/** Runs the jobs, as many at one time as there are cores (four at most); the first failure's message, or ''. */
+async function all(/** @type {(() => Promise<string>)[]} */ jobs) {
+  let next = 0;
+  let failure = '';
+  const lane = async () => {
+    while (next < jobs.length && failure === '') failure ||= (await jobs[next++]?.()) ?? '';
+  };
+  await Promise.all(Array.from({ length: Math.min(4, availableParallelism(), jobs.length) }, lane));
+  return failure;
+}
+
+/** @param {string} reason */
+function recordReason(reason) {
+  mkdirSync(build, { recursive: true });
+  writeFileSync(join(build, 'reason.json'), `${JSON.stringify({ reason })}\n`);
+}
+
+const native = Object.entries(isas).filter(([, { arch }]) => arch.includes(process.arch));
+const includes = attentionFolder() ? [`-I${attentionFolder()}`] : [];
+
+/** Object files of a build: [source, object, flags]. Instruction sets come first, they take longest. */
+function units(/** @type {string} */ folder, /** @type {string[]} */ flags, /** @type {string[]} */ plain) {
+  return [
+    ...native.map(([name, isa]) => ({ source: `isa-${name}.cc`, object: join(folder, `isa-${name}.o`), flags: [...flags, ...isa.flags] })),
+    ...plain.map((name) => ({ source: `${name}.cc`, object: join(folder, `${name}.o`), flags })),
+  ];
+}
+
+/**
+ * @param {string} compiler
+ * @param {ReturnType<typeof units>} parts
+ * @param {string} output
+ * @param {string[]} linkFlags
+ */
+async function make(compiler, parts, output, linkFlags) {
+  const failure = await all(
+    parts.map(({ source, object, flags }) => () => compile(compiler, [...flags, '-c', join(cpp, source), '-o', object])),
+  );
+  if (failure) return failure;
+  const partial = `${output}.${process.pid}.tmp`;
+  const linked = await compile(compiler, [...parts.map(({ object }) => object), ...linkFlags, '-o', partial]);
+  if (linked) {
+    rmSync(partial, { force: true });
+    return linked;
+  }
+  renameSync(partial, output);
+  return '';
+}
+
+/** Every instruction set that this machine's compiler makes is there; the others are named, so that isa.cc links. */
+function linkFlags() {
+  if (process.platform === 'darwin') return ['-bundle', '-undefined', 'dynamic_lookup'];
+  // Pool threads outlive the worker that loaded the file: it must never be unloaded.
+  return ['-shared', '-pthread', '-Wl,-z,nodelete', '-s'];
+}
+
+async function main() {
+  const compiler = findCompiler();
+  if (!compiler) {
+    const reason = 'no C++ compiler was found (looked for $CXX, g++, clang++, c++)';
+    recordReason(reason);
+    console.log(`@cria/cpu: ${reason}; the plain TypeScript device takes over.`);
+    return 0;
+  }
+  if (process.platform === 'win32' || native.length === 0) {
+    const reason = `the native kernels are not built for ${process.platform}-${process.arch}`;
+    recordReason(reason);
+    console.log(`@cria/cpu: ${reason}; the plain TypeScript device takes over.`);
+    return 0;
+  }
+  if (process.argv.includes('--sanitize')) return sanitize(compiler.command);
+
+  const headers = join(dirname(require.resolve('node-api-headers/package.json')), 'include');
+  const flags = [...common, ...includes];
+  const hash = createHash('sha256');
+  for (const text of [compiler.command, compiler.version, JSON.stringify([flags, isas, linkFlags()])]) hash.update(`${text}\0`);
+  for (const path of sources()) hash.update(`${path.slice(root.length)}\0`).update(readFileSync(path));
+  const key = hash.digest('hex');
+  const output = join(build, target);
+  const stamp = join(build, 'sources.sha256');
+  if (existsSync(output) && existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return 0;
+
+  const started = performance.now();
+  const objects = join(build, `objects-${process.pid}`);
+  mkdirSync(objects, { recursive: true });
+  const parts = units(objects, [...flags, `-I${headers}`], ['storage', 'pool', 'isa', 'addon']);
+  const failure = await make(compiler.command, parts, output, linkFlags());
+  if (failure === '') {
+    // Kept for the test that no symbol leaks out of an instruction set's namespace.
+    for (const { object } of parts.slice(0, native.length)) renameSync(object, join(build, object.slice(objects.length + 1)));
+  }
+  rmSync(objects, { recursive: true, force: true });
+  if (failure) {
+    rmSync(output, { force: true });
+    recordReason(`${compiler.command} could not compile the kernels`);
+    console.error(failure.trimEnd());
+    console.error(`[@cria/cpu build] ${compiler.command} could not compile the kernels. hint: set CXX to another compiler`);
+    return 1;
+  }
+  writeFileSync(stamp, key);
+  rmSync(join(build, 'reason.json'), { force: true });
+  console.log(`@cria/cpu: built ${target} (${native.map(([name]) => name).join(', ')}) in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  return 0;
+}
+
+/** Standalone drivers: pool, storage and kernels without Node, once per kind of sanitizer. */
+async function sanitize(/** @type {string} */ compiler) {
+  for (const kind of /** @type {const} */ (['address', 'thread'])) {
+    const sanitizer = kind === 'address' ? ['-fsanitize=address,undefined', '-fno-sanitize-recover=undefined'] : ['-fsanitize=thread'];
+    const objects = join(build, `objects-${kind}`);
+    mkdirSync(objects, { recursive: true });
+    const flags = [...common.filter((flag) => flag !== '-O3'), '-O1', '-g', '-fno-omit-frame-pointer', ...sanitizer, ...includes];
+    const output = join(build, `driver-${kind}`);
+    const failure = await make(compiler, units(objects, flags, ['storage', 'pool', 'isa', 'driver']), output, ['-pthread', ...sanitizer]);
+    if (failure) {
+      console.error(failure.trimEnd());
+      return 1;
+    }
+    console.log(`@cria/cpu: built build/driver-${kind}`);
+  }
+  return 0;
+}
+
+process.exitCode = await main();

@@ -1,0 +1,137 @@
+import { describe, fail, type Tensor } from '@cria/tensor';
+import type { Native } from './native.ts';
+
+/** Room that a single command may take. */
+const MOST_NUMBERS = 64;
+const FIRST_CAPACITY = 1 << 12;
+const FIRST_STAGING = 1 << 18;
+
+/** A place in memory: a tensor's, or one of the device's own. */
+export interface Place {
+  readonly storage: number;
+  readonly offset: number;
+}
+
+/**
+ * Commands that wait to be run: `code, length, arguments…` as doubles, in the layout that cpp/kernels read. Also the bytes that were
+ * written while commands waited: they lie in a staging storage until a copy command takes them to their place.
+ */
+export class CommandList {
+  readonly #native: Native;
+  readonly #codes: Readonly<Record<string, number>>;
+  #numbers = new Float64Array(FIRST_CAPACITY);
+  #length = 0;
+  #start = 0;
+  #staging = 0;
+  #stagingSize = 0;
+  #staged = 0;
+
+  constructor(native: Native, codes: Readonly<Record<string, number>>) {
+    this.#native = native;
+    this.#codes = codes;
+  }
+
+  get numbers(): Float64Array {
+    return this.#numbers;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Begins a command; its arguments follow in order, then `end`. */
+  begin(operation: string): this {
+    if (this.#length + MOST_NUMBERS > this.#numbers.length) this.#grow();
+    this.#start = this.#length;
+    this.#numbers[this.#length] = this.#codes[operation]!;
+    this.#length += 2;
+    return this;
+  }
+
+  /** A plain f32 tensor. */
+  f32(tensor: Tensor): this {
+    if (tensor.dtype !== 'f32') refuse(tensor);
+    return this.place(tensor);
+  }
+
+  /** As `f32`; an absent one is "not given". */
+  optional(tensor: Tensor | undefined): this {
+    if (tensor) return this.f32(tensor);
+    return this.number(0).number(0);
+  }
+
+  place({ storage, offset }: Place): this {
+    return this.number(storage).number(offset);
+  }
+
+  number(value: number): this {
+    this.#numbers[this.#length++] = value;
+    return this;
+  }
+
+  flag(value: boolean | undefined): this {
+    return this.number(value ? 1 : 0);
+  }
+
+  end(): void {
+    this.#numbers[this.#start + 1] = this.#length - this.#start;
+  }
+
+  /** Memory goes back when the commands before are done. */
+  free(storage: number): void {
+    this.begin('free').number(storage).end();
+  }
+
+  /** Bytes arrive at their place after the commands before. */
+  write(to: Place, data: Uint8Array): void {
+    if (data.byteLength > FIRST_STAGING) {
+      const storage = allocate(this.#native, data.byteLength);
+      this.#native.write(storage, 0, data);
+      this.copy(to, { storage, offset: 0 }, data.byteLength);
+      this.free(storage);
+      return;
+    }
+    if (this.#staged + data.byteLength > this.#stagingSize) {
+      if (this.#staging > 0) this.free(this.#staging);
+      this.#stagingSize = FIRST_STAGING;
+      this.#staging = allocate(this.#native, this.#stagingSize);
+      this.#staged = 0;
+    }
+    this.#native.write(this.#staging, this.#staged, data);
+    this.copy(to, { storage: this.#staging, offset: this.#staged }, data.byteLength);
+    this.#staged += Math.ceil(data.byteLength / 64) * 64;
+  }
+
+  copy(to: Place, from: Place, bytes: number): void {
+    this.begin('copy').place(to).place(from).number(bytes).end();
+  }
+
+  /** Forgets what has been run. */
+  reset(): void {
+    this.#length = 0;
+    this.#staged = 0;
+  }
+
+  dispose(): void {
+    if (this.#staging > 0) this.#native.free(this.#staging);
+    this.#staging = this.#stagingSize = 0;
+    this.reset();
+  }
+
+  #grow(): void {
+    const larger = new Float64Array(2 * this.#numbers.length);
+    larger.set(this.#numbers);
+    this.#numbers = larger;
+  }
+}
+
+/** Memory from the native side; throws where there is none. */
+export function allocate(native: Native, bytes: number): number {
+  const storage = native.alloc(bytes);
+  if (storage === 0) fail('cpu.allocate', `the system gave no memory of ${bytes} bytes.`, 'use a smaller batch or model, or free tensors');
+  return storage;
+}
+
+function refuse(tensor: Tensor): never {
+  fail('cpu', `this device computes in f32, not with ${describe(tensor)}.`, 'cast it first, or use the reference device');
+}

@@ -1,0 +1,167 @@
+import { type ComputeDType, type Determinism, DeviceBase, fail, type Kernels, refuseWeight, type StorageId, Tensor } from '@cria/tensor';
+import { allocate, CommandList } from './command-list.ts';
+import { type Encoder, Scratch } from './encoder.ts';
+import { createKernels } from './kernels.ts';
+import { pack, packedBytes, panelLayout } from './linear.ts';
+import type { Native } from './native.ts';
+
+export interface CpuDeviceOptions {
+  readonly native: Native;
+  /** Index in `native.isas`. */
+  readonly isa: number;
+  readonly threads: number;
+  readonly background: boolean;
+}
+
+/** So many numbers run without being asked: the list stays within what the pool can address. */
+const MOST_NUMBERS = 1 << 20;
+
+/**
+ * The native device. Kernels append to a command list; `flush` hands the list over in one call, to run in the caller or, with
+ * `background`, beside the event loop (then a second list takes what is encoded meanwhile).
+ */
+export class CpuDevice extends DeviceBase implements Encoder {
+  readonly name = 'cpu';
+  readonly description: string;
+  readonly computeDTypes: ReadonlySet<ComputeDType> = new Set<ComputeDType>(['f32']);
+  readonly determinism: Determinism = 'batchInvariant';
+  readonly rowChunk = 64;
+  /** Instruction set of the kernels. */
+  readonly isa: string;
+  readonly threads: number;
+  readonly panel: number;
+  readonly scratch: Scratch;
+  readonly #native: Native;
+  readonly #isa: number;
+  readonly #background: boolean;
+  #list: CommandList;
+  #spare: CommandList;
+  #running: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+
+  constructor({ native, isa, threads, background }: CpuDeviceOptions) {
+    super();
+    const { name, panel } = native.isas[isa]!;
+    this.isa = name;
+    this.panel = panel;
+    this.threads = threads;
+    this.description = `${name}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
+    this.#native = native;
+    this.#isa = isa;
+    this.#background = background;
+    const codes = Object.fromEntries(native.operations.map((operation, code) => [operation, code]));
+    this.#list = new CommandList(native, codes);
+    this.#spare = new CommandList(native, codes);
+    this.scratch = new Scratch(native);
+  }
+
+  /** The list that takes commands. A long one is run before it takes more. */
+  get list(): CommandList {
+    if (this.#list.length > MOST_NUMBERS) this.#runNow();
+    return this.#list;
+  }
+
+  flush(): Promise<void> {
+    if (!this.#background) {
+      if (this.#list.length > 0) this.#runNow();
+      return Promise.resolve();
+    }
+    if (this.#list.length === 0 && this.#next === undefined) return this.#running ?? Promise.resolve();
+    // While a list runs, the other one is still growing: it is handed over when the first is done.
+    if (this.#running) return (this.#next ??= this.#running.then(() => this.#handOver()));
+    return this.#handOver();
+  }
+
+  pack(weight: Tensor): Tensor {
+    if (weight.dtype !== 'f32' || weight.layout !== 'plain') refuseWeight('cpu.pack', weight);
+    const [columns, k] = [weight.rows, weight.columns];
+    const place = { storage: this.allocate(packedBytes(this, columns, k)), offset: 0 };
+    pack(this, place, weight, columns, k, k, 'across');
+    return new Tensor(this, 'f32', weight.shape, { ...place, layout: panelLayout(this) });
+  }
+
+  /** Part of a file as a storage, read in as it is touched. What kernels write there stays in memory. */
+  readonly mapFile = (path: string, offset: number, bytes: number): StorageId => {
+    const storage = this.#native.map(path, offset, bytes);
+    if (storage < 0) failMap(path, offset, bytes, -storage);
+    return this.adopt(storage, bytes);
+  };
+
+  protected createKernels(): Kernels {
+    return createKernels(this);
+  }
+
+  protected allocateStorage(bytes: number): StorageId {
+    return allocate(this.#native, bytes);
+  }
+
+  protected freeStorage(storage: StorageId): void {
+    if (this.#idle) this.#native.free(storage);
+    else this.list.free(storage);
+  }
+
+  protected writeStorage(storage: StorageId, offset: number, data: Uint8Array): void {
+    if (this.#idle) this.#native.write(storage, offset, data);
+    else this.list.write({ storage, offset }, data);
+  }
+
+  protected async readStorage(storage: StorageId, offset: number, bytes: number): Promise<ArrayBuffer> {
+    const data = new Uint8Array(bytes);
+    if (!this.#background) {
+      await this.flush();
+      this.#native.read(storage, offset, data);
+      return data.buffer;
+    }
+    // Later commands may be running by the time this goes on, so the bytes are set aside in command order.
+    const aside = allocate(this.#native, bytes);
+    try {
+      this.list.copy({ storage: aside, offset: 0 }, { storage, offset }, bytes);
+      await this.flush();
+      this.#native.read(aside, 0, data);
+    } finally {
+      this.#native.free(aside);
+    }
+    return data.buffer;
+  }
+
+  protected disposeDevice(): void {
+    this.#runNow();
+    this.#list.dispose();
+    this.#spare.dispose();
+    this.scratch.dispose();
+  }
+
+  /** No command waits or runs. */
+  get #idle(): boolean {
+    return this.#list.length === 0 && this.#running === undefined;
+  }
+
+  /** Runs the list in the caller, after whatever was handed over before. */
+  #runNow(): void {
+    const list = this.#list;
+    const refused = this.#native.run(list.numbers, list.length, this.threads, this.#isa);
+    list.reset();
+    check(refused);
+  }
+
+  #handOver(): Promise<void> {
+    this.#next = undefined;
+    const list = this.#list;
+    [this.#list, this.#spare] = [this.#spare, list];
+    this.#running = this.#native.runAsync(list.numbers, list.length, this.threads, this.#isa).then((refused) => {
+      list.reset();
+      this.#running = undefined;
+      check(refused);
+    });
+    return this.#running;
+  }
+}
+
+function check(refused: number): void {
+  if (refused >= 0) fail('cpu.flush', `command at ${refused} was not understood.`, 'the native file is of another version: build it anew');
+}
+
+function failMap(path: string, offset: number, bytes: number, code: number): never {
+  const reasons: Record<number, string> = { 2: 'there is no such file', 13: 'it may not be read', 21: 'it is a folder', 34: 'it is shorter' };
+  fail('cpu.mapFile', `cannot map bytes ${offset} to ${offset + bytes} of ${path}: ${reasons[code] ?? `error ${code}`}.`);
+}

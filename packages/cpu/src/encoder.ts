@@ -1,0 +1,58 @@
+import { fail, type Tensor } from '@cria/tensor';
+import { allocate, type CommandList, type Place } from './command-list.ts';
+import type { Native } from './native.ts';
+
+/** What kernels encode into: the device's current list, and memory between the commands of one kernel. */
+export interface Encoder {
+  /** The list that takes commands now. */
+  readonly list: CommandList;
+  readonly scratch: Scratch;
+  /** Columns of a packed panel, of the instruction set in use. */
+  readonly panel: number;
+  readonly rowChunk: number;
+}
+
+/**
+ * Memory that the commands of one kernel hand to each other, used again by the next kernel: commands run in order. Not part of
+ * `device.memory`, which counts what callers asked for.
+ */
+export class Scratch {
+  readonly #native: Native;
+  #storage = 0;
+  #size = 0;
+  #used = 0;
+
+  constructor(native: Native) {
+    this.#native = native;
+  }
+
+  /** Begins anew, with room for all that one kernel takes. */
+  begin(list: CommandList, ...pieces: number[]): Place[] {
+    const bytes = pieces.reduce((sum, piece) => sum + aligned(piece), 0);
+    if (bytes > this.#size) {
+      if (this.#storage > 0) list.free(this.#storage);
+      this.#storage = 0;
+      this.#storage = allocate(this.#native, bytes);
+      this.#size = bytes;
+    }
+    this.#used = 0;
+    return pieces.map((piece) => {
+      const place = { storage: this.#storage, offset: this.#used };
+      this.#used += aligned(piece);
+      return place;
+    });
+  }
+
+  dispose(): void {
+    if (this.#storage > 0) this.#native.free(this.#storage);
+    this.#storage = this.#size = 0;
+  }
+}
+
+const aligned = (bytes: number) => Math.ceil(bytes / 256) * 256;
+
+/** i32 tensors are addressed like all others. */
+export function integers(tensor: Tensor): Place {
+  if (tensor.dtype !== 'i32') fail('cpu', `expected i32, not ${tensor.dtype}.`);
+  return tensor;
+}

@@ -1,0 +1,98 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+
+/** What the native file exports: plain functions over numbers (cpp/addon.cc). */
+export interface Native {
+  /** Zeroed memory; 0 where there is none. */
+  alloc(bytes: number): number;
+  free(storage: number): void;
+  /** Part of a file as a storage, or a negative error number. */
+  map(path: string, offset: number, bytes: number): number;
+  write(storage: number, offset: number, data: Uint8Array): void;
+  read(storage: number, offset: number, data: Uint8Array): void;
+  /** −1, or the position of a command that was not understood. */
+  run(list: Float64Array, length: number, threads: number, isa: number): number;
+  runAsync(list: Float64Array, length: number, threads: number, isa: number): Promise<number>;
+  /** Bytes of all storages of the process. */
+  liveBytes(): number;
+  /** Names of the operations, in the order of their codes. */
+  readonly operations: readonly string[];
+  /** Instruction sets that the file holds, fastest first; `panel` is the width of a packed panel. */
+  readonly isas: readonly { readonly name: string; readonly available: boolean; readonly panel: number }[];
+}
+
+export interface LoadResult {
+  readonly native: Native | undefined;
+  readonly path: string | undefined;
+  /** Where the file came from, or why there is none. */
+  readonly reason: string;
+}
+
+/** Where native files are looked for; each is tried in turn. */
+export interface Places {
+  /** Package of this platform, as npm installs it. */
+  readonly packageName: string;
+  /** File that scripts/build.mjs makes. */
+  readonly built: string;
+  /** Why the build made none. */
+  readonly recorded: string;
+}
+
+const require = createRequire(import.meta.url);
+let loaded: LoadResult | undefined;
+
+/** Loads the native file once a process: from the platform's package, else the locally built one. Never throws. */
+export function loadNative(): LoadResult {
+  return (loaded ??= loadFrom(places()));
+}
+
+export function loadFrom({ packageName, built, recorded }: Places): LoadResult {
+  const installed = resolve(packageName);
+  if (installed !== undefined) {
+    const result = open(installed, `from the package ${packageName}`);
+    if (result.native) return result;
+    if (!existsSync(built)) return result;
+  }
+  if (existsSync(built)) return open(built, 'built on this machine');
+  const why = existsSync(recorded) ? recordedReason(recorded) : 'it was not built here (packages/cpu/scripts/build.mjs does that)';
+  return { native: undefined, path: undefined, reason: `no native file: the package ${packageName} is not installed, and ${why}` };
+}
+
+/** The platform's places, beside this package. */
+export function places(): Places {
+  const build = new URL('../build/', import.meta.url);
+  return {
+    packageName: `@cria/cpu-${process.platform}-${process.arch}${libc()}`,
+    built: fileURLToPath(new URL(`cria-cpu-${process.platform}-${process.arch}.node`, build)),
+    recorded: fileURLToPath(new URL('reason.json', build)),
+  };
+}
+
+function open(path: string, from: string): LoadResult {
+  try {
+    return { native: require(path) as Native, path, reason: from };
+  } catch (error) {
+    return { native: undefined, path, reason: `the native file ${path} does not load: ${(error as Error).message}` };
+  }
+}
+
+function resolve(name: string): string | undefined {
+  try {
+    return require.resolve(name);
+  } catch {
+    return undefined; // not installed: the next place is tried
+  }
+}
+
+function recordedReason(path: string): string {
+  const { reason } = JSON.parse(readFileSync(path, 'utf8')) as { reason?: string };
+  return reason ?? 'its build left no reason';
+}
+
+/** Linux packages are made for one C library. */
+function libc(): string {
+  if (process.platform !== 'linux') return '';
+  const { header } = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
+  return header?.glibcVersionRuntime === undefined ? '-musl' : '-gnu';
+}

@@ -1,0 +1,105 @@
+import { availableParallelism } from 'node:os';
+import { checkOptions, type Device, fail, reference } from '@cria/tensor';
+import { CpuDevice } from './device.ts';
+import { loadNative, type LoadResult } from './native.ts';
+
+export type IsaName = 'avx512' | 'avx2' | 'baseline';
+
+export interface CpuOptions {
+  /** Threads that compute, the caller's included; default `os.availableParallelism()`. */
+  readonly threads?: number;
+  /** Instruction set; default `auto`, the fastest this machine has. */
+  readonly isa?: 'auto' | IsaName;
+  /** Run flushes beside the event loop instead of in the caller; default false. */
+  readonly background?: boolean;
+}
+
+export interface CpuAvailability {
+  readonly available: boolean;
+  /** The fastest instruction set of this machine. */
+  readonly isa: IsaName | undefined;
+  /** All that this machine and the native file have, fastest first. */
+  readonly isas: readonly IsaName[];
+  /** Threads used where nothing else is asked. */
+  readonly threads: number;
+  /** Where the native file came from, or why there is none. */
+  readonly reason: string;
+  readonly path: string | undefined;
+}
+
+export interface OpenedDevice {
+  readonly device: Device;
+  /** Why it is this one, for people. */
+  readonly reason: string;
+}
+
+/** The native device. Throws where no native file can be loaded, and on options that this machine cannot meet. */
+export function cpu(options: CpuOptions = {}): CpuDevice {
+  const { threads, background } = checkCpuOptions(options);
+  const result = loadNative();
+  if (!result.native) fail('cpu', `${result.reason}.`, 'use openDevice(), which falls back to the reference device');
+  return new CpuDevice({ native: result.native, isa: isaIndex(result.native, options.isa ?? 'auto'), threads, background });
+}
+
+/** The native device, or the reference device where no native file can be loaded; never both silently: `reason` says which and why. */
+export function openDevice(options: CpuOptions = {}): OpenedDevice {
+  return openFrom(loadNative(), options);
+}
+
+export function openFrom(result: LoadResult, options: CpuOptions): OpenedDevice {
+  const { threads, background } = checkCpuOptions(options);
+  if (!result.native) return { device: reference(), reason: result.reason };
+  const device = new CpuDevice({ native: result.native, isa: isaIndex(result.native, options.isa ?? 'auto'), threads, background });
+  return { device, reason: result.reason };
+}
+
+/** What this machine offers, without opening a device. */
+export function cpuAvailability(): CpuAvailability {
+  const { native, path, reason } = loadNative();
+  const isas = (native?.isas ?? []).filter((isa) => isa.available).map((isa) => isa.name as IsaName);
+  return { available: native !== undefined, isa: isas[0], isas, threads: availableParallelism(), reason, path };
+}
+
+/** A pass of the register peak takes some 20 ms. */
+const PIECES = 64;
+
+/**
+ * f32 multiply-adds at full rate on so many threads, in GFLOP/s: the ceiling that GFLOP/s of kernels are measured against. Takes some
+ * tens of milliseconds; the best of three passes.
+ */
+export function measurePeak(threads: number = availableParallelism(), isa: CpuOptions['isa'] = 'auto'): number {
+  checkCpuOptions({ threads, isa });
+  const { native, reason } = loadNative();
+  if (!native) fail('measurePeak', `${reason}.`);
+  const index = isaIndex(native, isa);
+  const operation = native.operations.indexOf('measure');
+  // Chains of the measure kernel times lanes times two: multiplication and addition.
+  const { panel } = native.isas[index]!;
+  const chains = panel === 8 ? 8 : 12;
+  const repeat = 60_000;
+  const list = Float64Array.of(operation, 4, PIECES, repeat);
+  let best = 0;
+  for (let pass = 0; pass < 3; pass++) {
+    const start = performance.now();
+    native.run(list, list.length, threads, index);
+    const seconds = (performance.now() - start) / 1000;
+    best = Math.max(best, (2 * PIECES * repeat * chains * (panel / 2)) / seconds / 1e9);
+  }
+  return best;
+}
+
+function checkCpuOptions(options: CpuOptions): { threads: number; background: boolean } {
+  checkOptions('cpu', options, ['threads', 'isa', 'background']);
+  const { threads = availableParallelism(), background = false } = options;
+  if (!Number.isInteger(threads) || threads < 1 || threads > 256) {
+    fail('cpu', `threads is ${threads}.`, 'a whole number from 1 to 256');
+  }
+  return { threads, background };
+}
+
+function isaIndex(native: NonNullable<LoadResult['native']>, wanted: string): number {
+  const here = native.isas.filter((isa) => isa.available).map((isa) => isa.name);
+  const name = wanted === 'auto' ? here[0]! : wanted;
+  if (!here.includes(name)) fail('cpu', `isa "${wanted}" is not available here.`, `this machine has ${here.join(', ')}`);
+  return native.isas.findIndex((isa) => isa.name === name);
+}
