@@ -1,0 +1,88 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { CriaError, fail } from '@cria/tensor';
+
+export type Chunks = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+
+export interface WrittenFile {
+  readonly bytes: number;
+  /** Hex digits; of the bytes that were meant to be written. */
+  readonly sha256: string;
+}
+
+/** Suffix of what is being written: `.tmp-<process>-<random>`. */
+export function temporarySuffix(): string {
+  return `.tmp-${process.pid}-${randomBytes(4).toString('hex')}`;
+}
+
+/**
+ * Writes a file so that its name means the old content or all of the new: beside it, synced, then renamed. On any error (disk full,
+ * read-only folder, an error of `chunks`) the old file stays and the temporary one is removed.
+ */
+export async function writeFileAtomic(op: string, path: string, chunks: Chunks): Promise<WrittenFile> {
+  const temporary = path + temporarySuffix();
+  try {
+    const written = await writeSynced(temporary, chunks);
+    await rename(temporary, path);
+    await syncFolder(dirname(path));
+    return written;
+  } catch (error) {
+    await removeAfter(temporary);
+    throw explain(op, `cannot write ${path}`, error);
+  }
+}
+
+/** Clears away after an error, which is the one to report: what cannot be removed now is removed by a later save. */
+export async function removeAfter(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true }).catch(() => undefined);
+}
+
+/** Writes a new file and waits until the disk has it. */
+export async function writeSynced(path: string, chunks: Chunks): Promise<WrittenFile> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  const handle = await open(path, 'wx');
+  try {
+    for await (const chunk of chunks) {
+      hash.update(chunk);
+      for (let done = 0; done < chunk.length; ) done += (await handle.write(chunk, done, chunk.length - done)).bytesWritten;
+      bytes += chunk.length;
+    }
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  return { bytes, sha256: hash.digest('hex') };
+}
+
+/** Makes renames inside a folder durable. Systems that cannot sync a folder (Windows) order them themselves. */
+export async function syncFolder(path: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** A system error as one of ours, with what was tried and what to do; other errors as they are. */
+export function explain(op: string, what: string, error: unknown): unknown {
+  if (error instanceof CriaError || !(error instanceof Error) || !('code' in error)) return error;
+  const hints: Record<string, string> = {
+    ENOSPC: 'the disk is full; what was there before is untouched',
+    EDQUOT: 'the disk quota is used up; what was there before is untouched',
+    EROFS: 'the file system is read-only',
+    EACCES: 'the folder is not writable',
+    EPERM: 'the folder is not writable',
+    ENOENT: 'the folder does not exist',
+    ENOTDIR: 'a part of the path is a file',
+    EFBIG: 'the file system allows no larger file',
+  };
+  try {
+    return fail(op, `${what} (${error.code}).`, hints[String(error.code)], error);
+  } catch (explained) {
+    return explained;
+  }
+}

@@ -1,0 +1,118 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { LlamaConfig } from '@cria/layers';
+import { checkOptions, fail, type ParameterSpace } from '@cria/tensor';
+import { explain, writeFileAtomic } from '../atomic.ts';
+import type { Checkpoint, CheckpointFormat, SpecialIds } from '../checkpoint.ts';
+import { encodeJson, readJson } from '../json-file.ts';
+import { fromHuggingFaceName, isRotaryTable, isRotated, toHuggingFaceName } from '../names.ts';
+import { type FloatDType, floatDTypes, storedFloatDType } from '../safetensors/dtypes.ts';
+import { SafetensorsFile } from '../safetensors/reader.ts';
+import { INDEX_FILE, openShards, SINGLE_FILE, writeModelFiles } from '../safetensors/sharded.ts';
+import type { TensorToWrite } from '../safetensors/writer.ts';
+import { makeCheckpoint } from '../stored-checkpoint.ts';
+import { type StoredWeight, weightChunks } from '../weights.ts';
+import { type HuggingFaceConfig, parseHuggingFaceConfig, toHuggingFaceConfig } from './config.ts';
+
+/** A folder with `config.json` and `model.safetensors` or an index with shards. */
+export async function openHuggingFaceFolder(folder: string, format: CheckpointFormat = 'huggingface'): Promise<Checkpoint> {
+  const configuration = await readConfig(join(folder, 'config.json'));
+  if (existsSync(join(folder, SINGLE_FILE))) {
+    return makeHuggingFace(format, folder, configuration, [await SafetensorsFile.open(join(folder, SINGLE_FILE))]);
+  }
+  if (existsSync(join(folder, INDEX_FILE))) return makeHuggingFace(format, folder, configuration, await openShards(join(folder, INDEX_FILE)));
+  const others = (await readdir(folder)).filter((name) => /\.(bin|pth|pt|gguf|h5|msgpack|safetensors)$/.test(name));
+  return fail(
+    'openCheckpoint',
+    `${folder} has neither ${SINGLE_FILE} nor ${INDEX_FILE}.`,
+    others.length > 0 ? `it holds ${others.slice(0, 5).join(', ')}; convert them to safetensors` : 'is it the folder of a model?',
+  );
+}
+
+/** One safetensors file, with the `config.json` beside it. */
+export async function openSafetensorsModel(path: string): Promise<Checkpoint> {
+  const file = await SafetensorsFile.open(path);
+  return makeHuggingFace('safetensors', path, await readConfig(join(dirname(path), 'config.json')), [file]);
+}
+
+async function readConfig(path: string): Promise<HuggingFaceConfig> {
+  return parseHuggingFaceConfig(await readJson('openCheckpoint', path), path);
+}
+
+function makeHuggingFace(
+  format: CheckpointFormat,
+  path: string,
+  { config, specialIds }: HuggingFaceConfig,
+  files: readonly SafetensorsFile[],
+): Checkpoint {
+  const weights = new Map<string, StoredWeight>();
+  for (const file of files) {
+    for (const { name: storedName, dtype, shape, begin, end } of file.tensors.values()) {
+      if (isRotaryTable(storedName)) continue;
+      const mapped = fromHuggingFaceName(storedName);
+      const name = mapped ?? storedName;
+      const other = weights.get(name);
+      if (other) fail('openCheckpoint', `${file.path}: "${storedName}" is ${name}, and so is "${other.storedName}" in ${other.file}.`);
+      // Names of our own kind are in Meta's files, with Meta's order of rows.
+      const halfSplit = mapped && isRotated(name) ? config.headDim : undefined;
+      if (halfSplit !== undefined && (shape.length !== 2 || (shape[0] ?? 0) % halfSplit !== 0)) {
+        fail('openCheckpoint', `${file.path}: "${storedName}" has shape [${shape.join(', ')}], no rows of heads of ${halfSplit}.`, 'check head_dim in config.json');
+      }
+      const readBytes = (from: number, to: number) => file.read(storedName, from, to);
+      weights.set(name, { name, storedName, file: file.path, dtype, shape, bytes: end - begin, halfSplit, readBytes });
+    }
+  }
+  return makeCheckpoint(format, path, config, specialIds, weights);
+}
+
+export interface SaveHuggingFaceOptions {
+  /** Type in the file. Default: that of the parameters. */
+  readonly dtype?: FloatDType;
+  /** Split the weights into files of at most so many bytes. Default: one file. */
+  readonly maxShardBytes?: number;
+  readonly specialIds?: Partial<SpecialIds>;
+}
+
+/**
+ * Writes a folder that transformers, llama.cpp's converter and others load: `config.json`, and weights with Hugging Face's names and
+ * row order. The folder is made if need be; each file is replaced as a whole.
+ */
+export async function saveHuggingFace(
+  folder: string,
+  config: LlamaConfig,
+  parameters: ParameterSpace,
+  options: SaveHuggingFaceOptions = {},
+): Promise<void> {
+  const op = 'saveHuggingFace';
+  checkOptions(op, options, ['dtype', 'maxShardBytes', 'specialIds']);
+  const { maxShardBytes, specialIds = {} } = options;
+  const dtype = fileDType(op, parameters, options.dtype);
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (error) {
+    throw explain(op, `cannot make ${folder}`, error);
+  }
+  await writeModelFiles(folder, huggingFaceTensors(config, parameters, dtype), maxShardBytes === undefined ? {} : { maxShardBytes });
+  await writeFileAtomic(op, join(folder, 'config.json'), [encodeJson(toHuggingFaceConfig(config, { dtype, specialIds }))]);
+}
+
+/** The type that weights get in a file: the wished one, or the parameters' own. */
+export function fileDType(op: string, parameters: ParameterSpace, wished?: FloatDType): FloatDType {
+  if (wished !== undefined) {
+    if (!Object.hasOwn(floatDTypes, wished)) fail(op, `dtype is ${JSON.stringify(wished)}.`, `give one of ${Object.keys(floatDTypes).join(', ')}`);
+    return wished;
+  }
+  const { dtype } = parameters.values;
+  return storedFloatDType(dtype) ?? fail(op, `parameters of ${dtype} cannot be saved.`);
+}
+
+/** Every parameter as a tensor of a Hugging Face file. */
+export function huggingFaceTensors(config: LlamaConfig, parameters: ParameterSpace, dtype: FloatDType): TensorToWrite[] {
+  return parameters.parameters.map((parameter) => {
+    const name = toHuggingFaceName(parameter.name);
+    if (name === undefined) fail('saveHuggingFace', `"${parameter.name}" is no parameter of a LLaMA.`);
+    const halfSplit = isRotated(parameter.name) ? config.headDim : undefined;
+    return { name, dtype, shape: parameter.shape, chunks: () => weightChunks(parameter.name, parameter.value, dtype, halfSplit) };
+  });
+}

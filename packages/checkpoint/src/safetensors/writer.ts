@@ -1,0 +1,73 @@
+import { fail, sizeOf } from '@cria/tensor';
+import { type Chunks, writeFileAtomic, type WrittenFile } from '../atomic.ts';
+import { MAX_HEADER_BYTES } from './header.ts';
+import { type StoredDType, storedBytes, storedDTypes } from './dtypes.ts';
+
+export interface TensorToWrite {
+  readonly name: string;
+  readonly dtype: StoredDType;
+  readonly shape: readonly number[];
+  /** The bytes, row-major and little-endian, in pieces; asked for once, in the order of the file. */
+  readonly chunks: () => Chunks;
+}
+
+const order = Object.keys(storedDTypes) as StoredDType[];
+
+/** Order of tensors in a file, as the Rust writer has it: widest type first, then by the bytes of the name. */
+export function compareTensors(a: TensorToWrite, b: TensorToWrite): number {
+  return order.indexOf(b.dtype) - order.indexOf(a.dtype) || Buffer.compare(Buffer.from(a.name), Buffer.from(b.name));
+}
+
+/** Bytes of a tensor's data; throws where the shape does not fill whole bytes. */
+export function tensorBytes(tensor: Pick<TensorToWrite, 'name' | 'dtype' | 'shape'>): number {
+  const { name, dtype, shape } = tensor;
+  return storedBytes(dtype, sizeOf(shape)) ?? fail('safetensors.write', `"${name}" ${dtype}[${shape.join(', ')}] has no whole number of bytes.`);
+}
+
+/** Writes a safetensors file as a stream, atomically. Equal tensors give equal bytes, those of the Rust writer. */
+export async function writeSafetensors(
+  path: string,
+  tensors: Iterable<TensorToWrite>,
+  options: { readonly metadata?: Readonly<Record<string, string>> } = {},
+): Promise<WrittenFile> {
+  const sorted = [...tensors].sort(compareTensors);
+  return writeFileAtomic('safetensors.write', path, fileChunks(path, sorted, options.metadata));
+}
+
+async function* fileChunks(path: string, tensors: readonly TensorToWrite[], metadata?: Readonly<Record<string, string>>) {
+  yield encodeHeader(path, tensors, metadata);
+  for (const tensor of tensors) {
+    const expected = tensorBytes(tensor);
+    let bytes = 0;
+    for await (const chunk of tensor.chunks()) {
+      bytes += chunk.length;
+      if (bytes > expected) break;
+      yield chunk;
+    }
+    if (bytes !== expected) {
+      fail('safetensors.write', `${path}: "${tensor.name}" gave ${bytes > expected ? 'more than' : 'only'} ${Math.min(bytes, expected)} of ${expected} bytes.`);
+    }
+  }
+}
+
+/** Length, JSON, and spaces up to a multiple of eight. */
+function encodeHeader(path: string, tensors: readonly TensorToWrite[], metadata?: Readonly<Record<string, string>>): Uint8Array {
+  const fields: string[] = metadata ? [`"__metadata__":${JSON.stringify(metadata)}`] : [];
+  const names = new Set<string>();
+  let offset = 0;
+  for (const tensor of tensors) {
+    const { name, dtype, shape } = tensor;
+    if (names.has(name) || name === '__metadata__') fail('safetensors.write', `${path}: the name "${name}" is taken.`);
+    names.add(name);
+    const end = offset + tensorBytes(tensor);
+    fields.push(`${JSON.stringify(name)}:${JSON.stringify({ dtype, shape, data_offsets: [offset, end] })}`);
+    offset = end;
+  }
+  const json = Buffer.from(`{${fields.join(',')}}`);
+  const length = Math.ceil(json.length / 8) * 8;
+  if (length > MAX_HEADER_BYTES) fail('safetensors.write', `${path}: a header of ${length} bytes exceeds ${MAX_HEADER_BYTES}.`);
+  const header = new Uint8Array(8 + length).fill(0x20);
+  new DataView(header.buffer).setBigUint64(0, BigInt(length), true);
+  header.set(json, 8);
+  return header;
+}

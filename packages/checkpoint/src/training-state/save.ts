@@ -1,0 +1,156 @@
+import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { checkOptions, CriaError, fail, type ParameterSpace, type Tensor } from '@cria/tensor';
+import { explain, removeAfter, syncFolder, temporarySuffix, writeFileAtomic, type WrittenFile } from '../atomic.ts';
+import { toHuggingFaceConfig } from '../huggingface/config.ts';
+import { fileDType, huggingFaceTensors } from '../huggingface/folder.ts';
+import { encodeJson } from '../json-file.ts';
+import { storedFloatDType } from '../safetensors/dtypes.ts';
+import { SINGLE_FILE } from '../safetensors/sharded.ts';
+import { type TensorToWrite, writeSafetensors } from '../safetensors/writer.ts';
+import { weightChunks } from '../weights.ts';
+import { findCandidates, namesIn, newStateName, staleTemporaries, totalBytes } from './folders.ts';
+import { encodeManifest, MANIFEST_FILE } from './manifest.ts';
+import type { Json, SavedTrainingState, SaveTrainingStateOptions, TrainingState } from './types.ts';
+
+export const OPTIMIZER_FILE = 'optimizer.safetensors';
+export const STATE_FILE = 'state.json';
+/** PyTorch's names for the first and second moments of Adam. */
+export const MOMENT_PREFIXES = ['exp_avg.', 'exp_avg_sq.'] as const;
+
+const op = 'saveTrainingState';
+const ownFiles = [SINGLE_FILE, OPTIMIZER_FILE, STATE_FILE, MANIFEST_FILE, 'config.json'];
+
+/** A state that was saved, and old ones that could not be removed. */
+export interface SaveTrainingStateResult extends SavedTrainingState {
+  readonly notRemoved: readonly { readonly folder: string; readonly reason: string }[];
+}
+
+/**
+ * Saves a training state as a folder `step-NNNNNNNN` below `root`. It is written under a temporary name, synced, and renamed when complete;
+ * only then are older states beyond `keepLast` removed, and the leftovers of interrupted saves. On any error the earlier states are
+ * as they were. One process at a time may save into a root.
+ */
+export async function saveTrainingState(
+  root: string,
+  state: TrainingState,
+  options: SaveTrainingStateOptions = {},
+): Promise<SaveTrainingStateResult> {
+  checkOptions(op, state, ['step', 'parameters', 'config', 'counters', 'fingerprints', 'extraFiles', 'specialIds']);
+  checkOptions(op, options, ['keepLast']);
+  const { keepLast = 2 } = options;
+  if (!Number.isInteger(keepLast) || keepLast < 1) fail(op, `keepLast is ${keepLast}.`, 'give a whole number from 1');
+  checkState(state);
+  try {
+    await mkdir(root, { recursive: true });
+    const older = await findCandidates(root);
+    const sequence = 1 + Math.max(0, ...older.map(({ manifest }) => manifest?.sequence ?? 0));
+    const folder = join(root, newStateName(state.step, await namesIn(root)));
+    const saved = await writeState(folder, state, sequence);
+    const notRemoved = await tidy(root, saved.folder, older, keepLast);
+    return { ...saved, notRemoved };
+  } catch (error) {
+    throw explain(op, `cannot save step ${state.step} below ${root}`, error);
+  }
+}
+
+async function writeState(folder: string, state: TrainingState, sequence: number): Promise<SavedTrainingState> {
+  const temporary = folder + temporarySuffix();
+  try {
+    await mkdir(temporary);
+    const files = await writeFiles(temporary, state);
+    const manifest = { step: state.step, sequence, files };
+    await writeFileAtomic(op, join(temporary, MANIFEST_FILE), [encodeManifest(manifest)]);
+    await rename(temporary, folder);
+    await syncFolder(dirname(folder));
+    return { step: state.step, folder, bytes: totalBytes(manifest) };
+  } catch (error) {
+    await removeAfter(temporary);
+    throw error;
+  }
+}
+
+async function writeFiles(folder: string, state: TrainingState): Promise<Record<string, WrittenFile>> {
+  const { parameters, config, specialIds = {}, extraFiles = {}, counters, fingerprints = {} } = state;
+  const dtype = fileDType(op, parameters);
+  const files: Record<string, WrittenFile> = {};
+  const write = async (name: string, content: unknown) => {
+    const bytes = content instanceof Uint8Array ? content : encodeJson(content);
+    files[name] = await writeFileAtomic(op, join(folder, name), [bytes]);
+  };
+  await write('config.json', toHuggingFaceConfig(config, { dtype, specialIds }));
+  await write(STATE_FILE, { step: state.step, counters, fingerprints, extraFiles: Object.keys(extraFiles) });
+  for (const [name, bytes] of Object.entries(extraFiles)) await write(name, bytes);
+  const weights = huggingFaceTensors(config, parameters, dtype);
+  files[SINGLE_FILE] = await writeSafetensors(join(folder, SINGLE_FILE), weights, { metadata: { format: 'pt' } });
+  const moments = momentsOf(parameters);
+  if (moments) files[OPTIMIZER_FILE] = await writeSafetensors(join(folder, OPTIMIZER_FILE), momentTensors(parameters, moments));
+  return files;
+}
+
+/** Both moments of a space, if it has them. */
+export function momentsOf(parameters: ParameterSpace): readonly [Tensor, Tensor] | undefined {
+  try {
+    return [parameters.firstMoments, parameters.secondMoments];
+  } catch (error) {
+    if (error instanceof CriaError) return undefined; // the space says so by throwing
+    throw error;
+  }
+}
+
+/** Moments by canonical name, in canonical row order: they are nobody's format but ours. */
+function momentTensors(parameters: ParameterSpace, moments: readonly [Tensor, Tensor]): TensorToWrite[] {
+  return parameters.parameters.flatMap((parameter) =>
+    moments.map((moment, i): TensorToWrite => {
+      const view = parameters.view(moment, parameter);
+      const dtype = storedFloatDType(view.dtype) ?? fail(op, `moments of ${view.dtype} cannot be saved.`);
+      const name = MOMENT_PREFIXES[i] + parameter.name;
+      return { name, dtype, shape: parameter.shape, chunks: () => weightChunks(name, view, dtype) };
+    }),
+  );
+}
+
+/** Removes what the new state replaces. What cannot be removed is reported: the new state is safe in any case. */
+async function tidy(root: string, newest: string, older: Awaited<ReturnType<typeof findCandidates>>, keepLast: number) {
+  const notRemoved: { folder: string; reason: string }[] = [];
+  const attempt = async (folder: string, action: () => Promise<void>) => {
+    await action().catch((error: Error) => notRemoved.push({ folder, reason: error.message }));
+  };
+  for (const { folder, manifest } of older) {
+    // Not a state any more, but perhaps of use to somebody: out of the way of later loads.
+    if (!manifest) await attempt(folder, () => rename(folder, join(root, `damaged-${basename(folder)}${temporarySuffix().replace('.tmp', '')}`)));
+  }
+  for (const { folder } of older.filter(({ manifest }) => manifest).slice(keepLast - 1)) {
+    await attempt(folder, async () => {
+      const doomed = folder + temporarySuffix();
+      await rename(folder, doomed); // from here on it is no state, however far the removal gets
+      await rm(doomed, { recursive: true });
+    });
+  }
+  const { mtimeMs } = await stat(newest);
+  for (const folder of await staleTemporaries(root, await namesIn(root), mtimeMs)) {
+    await attempt(folder, () => rm(folder, { recursive: true }));
+  }
+  return notRemoved;
+}
+
+function checkState({ step, counters, fingerprints = {}, extraFiles = {} }: TrainingState): void {
+  if (!Number.isSafeInteger(step) || step < 0 || step >= 1e15) fail(op, `step is ${step}.`, 'give a whole number from 0');
+  checkJson('counters', counters);
+  checkJson('fingerprints', fingerprints);
+  for (const [name, bytes] of Object.entries(extraFiles)) {
+    if (!/^[A-Za-z0-9][\w.-]{0,99}$/.test(name) || ownFiles.includes(name)) fail(op, `an extra file cannot be called "${name}".`, 'give a plain file name that the state does not use');
+    if (!(bytes instanceof Uint8Array)) fail(op, `the extra file "${name}" is not a Uint8Array.`);
+  }
+}
+
+/** What JSON would change (NaN, undefined, dates, …) is refused: counters must come back as they are. */
+function checkJson(where: string, value: Json | undefined): void {
+  if (value === null || typeof value === 'boolean' || typeof value === 'string') return;
+  if (typeof value === 'number' && Number.isFinite(value) && !Object.is(value, -0)) return;
+  if (Array.isArray(value)) return value.forEach((item: Json, i) => checkJson(`${where}[${i}]`, item));
+  if (typeof value === 'object' && Object.getPrototypeOf(value) === Object.prototype) {
+    return Object.entries(value).forEach(([name, item]) => checkJson(`${where}.${name}`, item as Json));
+  }
+  fail(op, `${where} is ${String(value)} (${typeof value}), which JSON cannot hold.`, 'use finite numbers, strings, booleans, null, lists and records');
+}

@@ -1,0 +1,139 @@
+import { describe, fail, sizeOf, type Tensor } from '@cria/tensor';
+import type { TensorInfo } from './checkpoint.ts';
+import { decodeFloats, encodeFloats, toWritable } from './convert.ts';
+import { toAdjacent, toHalfSplit } from './row-order.ts';
+import { type FloatDType, isFloatDType, storedDTypes, storedFloatDType } from './safetensors/dtypes.ts';
+
+/** A tensor of a checkpoint under its canonical name, and the way to its bytes. */
+export interface StoredWeight extends TensorInfo {
+  /** Its rows are heads of this width in Hugging Face's order; undefined: Meta's order, or no heads. */
+  readonly halfSplit: number | undefined;
+  readonly readBytes: (begin: number, end: number) => Promise<Uint8Array>;
+}
+
+/** Where a weight goes: a parameter, or its part of a moment. */
+export interface LoadTarget {
+  readonly name: string;
+  readonly value: Tensor;
+}
+
+/** Bytes moved at a time: large enough for full speed, small beside any model. */
+const PIECE_BYTES = 1 << 24;
+
+const EMBEDDING = 'tok_embeddings.weight';
+const OUTPUT = 'output.weight';
+
+/**
+ * Writes every parameter from the stored weights. Where embeddings are tied, a stored output matrix is accepted if it equals the
+ * embedding, and a model with an output matrix of its own gets a copy. All mismatches are one error, before anything is written.
+ */
+export async function loadWeights(
+  op: string,
+  path: string,
+  weights: ReadonlyMap<string, StoredWeight>,
+  targets: readonly LoadTarget[],
+  tied: boolean,
+): Promise<void> {
+  const plan = planLoad(op, path, weights, targets, tied);
+  if (tied) await checkTied(op, path, weights);
+  for (const [{ value }, weight] of plan) {
+    await loadOne(value, weight);
+    await value.device.flush(); // or the device would hold a copy of everything written so far
+  }
+}
+
+/** One stored weight as float32, in Meta's row order. */
+export async function readFloat32(op: string, weight: StoredWeight): Promise<Float32Array> {
+  const dtype = floatDType(weight) ?? fail(op, `${weight.storedName} in ${weight.file} is ${weight.dtype}, not a float type.`);
+  const bytes = ordered(await weight.readBytes(0, weight.bytes), weight, rowBytes(weight));
+  const numbers = decodeFloats(bytes, dtype);
+  return numbers instanceof Float32Array ? numbers : Float32Array.from(numbers);
+}
+
+/** The bytes of a tensor as a file holds them: converted, and with `halfSplit` the rows of heads so wide in Hugging Face's order. */
+export async function* weightChunks(name: string, value: Tensor, dtype: FloatDType, halfSplit?: number): AsyncGenerator<Uint8Array> {
+  if (value.layout !== 'plain' || storedFloatDType(value.dtype) === undefined) {
+    fail('checkpoint.save', `${name} is ${describe(value)}.`, 'save the plain weights, not packed or quantised ones');
+  }
+  const bytesPerRow = (value.columns * storedDTypes[dtype]) / 8;
+  const flat = value.reshape(value.rows, value.columns);
+  for (const [start, end] of pieces(value.rows, bytesPerRow, halfSplit ?? 1)) {
+    const bytes = encodeFloats(await flat.slice(start, end).read(), value.dtype, dtype);
+    yield halfSplit === undefined ? bytes : toHalfSplit(bytes, bytesPerRow, halfSplit);
+  }
+}
+
+function planLoad(
+  op: string,
+  path: string,
+  weights: ReadonlyMap<string, StoredWeight>,
+  targets: readonly LoadTarget[],
+  tied: boolean,
+): [LoadTarget, StoredWeight][] {
+  const problems: string[] = [];
+  const plan: [LoadTarget, StoredWeight][] = [];
+  const used = new Set<string>(tied ? [OUTPUT] : []);
+  for (const target of targets) {
+    const { name, value } = target;
+    const weight = weights.get(name) ?? (tied && name === OUTPUT ? weights.get(EMBEDDING) : undefined);
+    used.add(name);
+    if (!weight) problems.push(`${name} is missing`);
+    else if (weight.shape.join() !== value.shape.join()) problems.push(`${label(weight)} has shape [${weight.shape.join(', ')}], the model [${value.shape.join(', ')}]`);
+    else if (!isFloatDType(weight.dtype)) problems.push(`${label(weight)} is ${weight.dtype}, not a float type`);
+    else if (value.layout !== 'plain' || storedFloatDType(value.dtype) === undefined) problems.push(`${name} of the model is ${describe(value)}, not plain floats`);
+    else plan.push([target, weight]);
+  }
+  for (const weight of weights.values()) if (!used.has(weight.name)) problems.push(`${label(weight)} is unexpected`);
+  if (problems.length > 0) {
+    fail(op, `${path} does not fit the model: ${problems.join('; ')}.`, 'build the model from the configuration of the checkpoint');
+  }
+  return plan;
+}
+
+/** A stored output matrix must not be dropped in silence: with tied embeddings it has to be the embedding. */
+async function checkTied(op: string, path: string, weights: ReadonlyMap<string, StoredWeight>): Promise<void> {
+  const embedding = weights.get(EMBEDDING);
+  const output = weights.get(OUTPUT);
+  if (!embedding || !output) return;
+  let equal = embedding.dtype === output.dtype && embedding.shape.join() === output.shape.join();
+  for (let at = 0; equal && at < output.bytes; at += PIECE_BYTES) {
+    const end = Math.min(at + PIECE_BYTES, output.bytes);
+    equal = Buffer.compare(await embedding.readBytes(at, end), await output.readBytes(at, end)) === 0;
+  }
+  if (!equal) {
+    fail(op, `${path} says that embeddings are tied, but ${label(output)} differs from ${label(embedding)}.`, 'set tie_word_embeddings to false to use both');
+  }
+}
+
+async function loadOne(value: Tensor, weight: StoredWeight): Promise<void> {
+  const dtype = floatDType(weight);
+  if (!dtype) return; // refused by the plan
+  const bytesPerRow = rowBytes(weight);
+  const flat = value.reshape(value.rows, value.columns);
+  for (const [start, end] of pieces(value.rows, bytesPerRow, weight.halfSplit ?? 1)) {
+    const bytes = ordered(await weight.readBytes(start * bytesPerRow, end * bytesPerRow), weight, bytesPerRow);
+    flat.slice(start, end).write(toWritable(bytes, dtype, value.dtype));
+  }
+}
+
+/** Ranges of rows of some 16 MiB, in whole heads. */
+function* pieces(rows: number, bytesPerRow: number, group: number): Generator<readonly [number, number]> {
+  const step = Math.max(group, Math.floor(PIECE_BYTES / Math.max(1, bytesPerRow) / group) * group);
+  for (let start = 0; start < rows; start += step) yield [start, Math.min(start + step, rows)];
+}
+
+function ordered(bytes: Uint8Array, weight: StoredWeight, bytesPerRow: number): Uint8Array {
+  return weight.halfSplit === undefined ? bytes : toAdjacent(bytes, bytesPerRow, weight.halfSplit);
+}
+
+function rowBytes(weight: StoredWeight): number {
+  return weight.bytes / Math.max(1, weight.shape.length > 1 ? sizeOf(weight.shape.slice(0, -1)) : 1);
+}
+
+function floatDType({ dtype }: StoredWeight): FloatDType | undefined {
+  return isFloatDType(dtype) ? dtype : undefined;
+}
+
+function label(weight: StoredWeight): string {
+  return weight.storedName === weight.name ? weight.name : `${weight.storedName} (${weight.name})`;
+}

@@ -1,0 +1,99 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { llamaConfig } from '@cria/layers';
+import { describe, expect, it } from 'vitest';
+import { parseHuggingFaceConfig, toHuggingFaceConfig } from '@cria/checkpoint';
+import { fixtures, have, tiny } from './helpers.ts';
+
+const base = {
+  architectures: ['LlamaForCausalLM'],
+  model_type: 'llama',
+  hidden_size: 2048,
+  intermediate_size: 8192,
+  num_hidden_layers: 16,
+  num_attention_heads: 32,
+  vocab_size: 128256,
+};
+const scaled = { factor: 32.0, low_freq_factor: 1.0, high_freq_factor: 4.0, original_max_position_embeddings: 8192 };
+const ropeScaling = { factor: 32, lowFreqFactor: 1, highFreqFactor: 4, originalContextLength: 8192 };
+
+describe('config.json', () => {
+  it('has the defaults of transformers', () => {
+    const { config, specialIds } = parseHuggingFaceConfig(base);
+    expect(config).toEqual({
+      dim: 2048,
+      nLayers: 16,
+      nHeads: 32,
+      nKvHeads: 32,
+      headDim: 64,
+      ffnDim: 8192,
+      vocabSize: 128256,
+      contextLength: 2048,
+      normEps: 1e-6,
+      ropeTheta: 10000,
+      tiedEmbeddings: false,
+    });
+    expect(specialIds).toEqual({ bos: undefined, eos: [], pad: undefined });
+  });
+
+  it.each<[string, object, object]>([
+    ['rope_scaling with rope_type', { rope_theta: 5e5, rope_scaling: { rope_type: 'llama3', ...scaled } }, { ropeTheta: 5e5, ropeScaling }],
+    ['rope_scaling with type', { rope_theta: 5e5, rope_scaling: { type: 'llama3', ...scaled } }, { ropeTheta: 5e5, ropeScaling }],
+    ['rope_parameters', { rope_parameters: { rope_type: 'llama3', rope_theta: 5e5, ...scaled } }, { ropeTheta: 5e5, ropeScaling }],
+    ['default rope_parameters', { rope_parameters: { rope_type: 'default', rope_theta: 5e5 } }, { ropeTheta: 5e5 }],
+    ['rope_parameters beside rope_theta', { rope_theta: 5e5, rope_parameters: { rope_type: 'default' } }, { ropeTheta: 5e5 }],
+    ['no scaling as null', { rope_scaling: null, head_dim: null }, { ropeTheta: 10000, headDim: 64 }],
+    ['grouped heads of a width of their own', { num_key_value_heads: 8, head_dim: 128 }, { nKvHeads: 8, headDim: 128 }],
+    ['tied embeddings', { tie_word_embeddings: true }, { tiedEmbeddings: true }],
+  ])('reads %s', (_, fields, wanted) => {
+    const { config } = parseHuggingFaceConfig({ ...base, ...fields });
+    expect(config).toMatchObject(wanted);
+    if (!('ropeScaling' in wanted)) expect(config).not.toHaveProperty('ropeScaling');
+  });
+
+  it('reads one or several end tokens, and -1 as no padding', () => {
+    expect(parseHuggingFaceConfig({ ...base, bos_token_id: 0, eos_token_id: [2, 3], pad_token_id: -1 }).specialIds).toEqual({
+      bos: 0,
+      eos: [2, 3],
+      pad: undefined,
+    });
+    expect(parseHuggingFaceConfig({ ...base, eos_token_id: 2 }).specialIds.eos).toEqual([2]);
+  });
+
+  it.each<[string, unknown, string]>([
+    ['another model', { ...base, model_type: 'qwen2' }, 'model_type is "qwen2"'],
+    ['biases', { ...base, attention_bias: true }, 'attention_bias is true'],
+    ['another activation', { ...base, hidden_act: 'gelu' }, 'hidden_act is "gelu"'],
+    ['another rope', { ...base, rope_scaling: { type: 'linear', factor: 2 } }, 'rope_type "linear"'],
+    ['scaling without its numbers', { ...base, rope_scaling: { type: 'llama3', factor: 8 } }, 'low_freq_factor is missing'],
+    ['a missing size', { ...base, hidden_size: undefined }, 'hidden_size is missing'],
+    ['a size as text', { ...base, vocab_size: '32000' }, 'vocab_size is "32000"'],
+    ['heads that do not divide', { ...base, num_attention_heads: 30 }, 'head_dim is 68.26'],
+    ['heads that cannot share', { ...base, num_key_value_heads: 5 }, '32 heads cannot share 5'],
+    ['quantised weights', { ...base, quantization_config: { bits: 4 } }, 'quantization_config'],
+    ['a list', [], 'the configuration is []'],
+    ['eps of zero', { ...base, rms_norm_eps: 0 }, 'rms_norm_eps is 0'],
+  ])('refuses %s', (_, json, message) => {
+    expect(() => parseHuggingFaceConfig(json, 'x/config.json')).toThrow(message);
+    expect(() => parseHuggingFaceConfig(json, 'x/config.json')).toThrow('x/config.json');
+  });
+
+  it('comes back from what it writes', () => {
+    for (const config of [tiny, llamaConfig({ ...tiny, tiedEmbeddings: true, normEps: 1e-6, ropeTheta: 5e5, ropeScaling })]) {
+      const json = JSON.parse(JSON.stringify(toHuggingFaceConfig(config, { specialIds: { bos: 1, eos: [2, 5] } })));
+      expect(parseHuggingFaceConfig(json)).toEqual({ config, specialIds: { bos: 1, eos: [2, 5], pad: undefined } });
+    }
+  });
+
+  it.skipIf(!have(fixtures))('reads what transformers wrote', () => {
+    const read = (name: string) => parseHuggingFaceConfig(JSON.parse(readFileSync(join(fixtures, 'llama', name, 'config.json'), 'utf8')));
+    expect(read('gqa').config).toMatchObject({ dim: 48, nLayers: 3, nHeads: 6, nKvHeads: 2, ffnDim: 80, ropeTheta: 5e5, normEps: 1e-5 });
+    expect(read('tied-scaled-rope').config).toMatchObject({
+      headDim: 16,
+      tiedEmbeddings: true,
+      contextLength: 1024,
+      ropeScaling: { factor: 32, lowFreqFactor: 1, highFreqFactor: 4, originalContextLength: 32 },
+    });
+    expect(read('mha').specialIds).toEqual({ bos: 1, eos: [2], pad: undefined });
+  });
+});
