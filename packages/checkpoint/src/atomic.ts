@@ -46,7 +46,8 @@ export async function writeSynced(path: string, chunks: Chunks): Promise<Written
   try {
     for await (const chunk of chunks) {
       hash.update(chunk);
-      for (let done = 0; done < chunk.length; ) done += (await handle.write(chunk, done, chunk.length - done)).bytesWritten;
+      for (let done = 0; done < chunk.length;)
+        done += (await handle.write(chunk, done, chunk.length - done)).bytesWritten;
       bytes += chunk.length;
     }
     await handle.sync();

@@ -1,4 +1,11 @@
-import { bf16ToNumber, type DType, f16ToNumber, type HostArray, numberToBf16, numberToF16 } from '@cria/tensor';
+import {
+  bf16ToNumber,
+  type DType,
+  f16ToNumber,
+  type HostArray,
+  numberToBf16,
+  numberToF16,
+} from '@cria/tensor';
 import { type FloatDType, floatDTypes } from './safetensors/dtypes.ts';
 
 let halfTable: Float32Array | undefined;
@@ -21,14 +28,23 @@ export function decodeFloats(bytes: Uint8Array, dtype: FloatDType): Float32Array
 }
 
 /** What to hand to `Tensor.write` for a tensor of `target`: the bits themselves where the types agree, else numbers. */
-export function toWritable(bytes: Uint8Array, stored: FloatDType, target: DType): Uint8Array | Float32Array | Float64Array {
+export function toWritable(
+  bytes: Uint8Array,
+  stored: FloatDType,
+  target: DType,
+): Uint8Array | Float32Array | Float64Array {
   return floatDTypes[stored] === target ? bytes : decodeFloats(bytes, stored);
 }
 
 /** Elements as `Tensor.read` gave them, as bytes of a stored type: the bits themselves where the types agree, else rounded to nearest. */
 export function encodeFloats(data: HostArray, source: DType, target: FloatDType): Uint8Array {
   if (floatDTypes[target] === source) return bytesOf(data);
-  const wide = source === 'bf16' ? Float32Array.from(data, bf16ToNumber) : source === 'f16' ? Float32Array.from(data, f16ToNumber) : data;
+  const wide =
+    source === 'bf16'
+      ? Float32Array.from(data, bf16ToNumber)
+      : source === 'f16'
+        ? Float32Array.from(data, f16ToNumber)
+        : data;
   if (target === 'F32') return bytesOf(Float32Array.from(wide));
   if (target === 'F64') return bytesOf(Float64Array.from(wide));
   return bytesOf(Uint16Array.from(wide, target === 'BF16' ? numberToBf16 : numberToF16));

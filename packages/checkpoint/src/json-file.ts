@@ -11,7 +11,8 @@ export async function readJson(op: string, path: string): Promise<unknown> {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(await file.read(op, 0, file.size));
     return JSON.parse(text);
   } catch (error) {
-    if (error instanceof SyntaxError || error instanceof TypeError) return fail(op, `${path} is not valid JSON (${error.message}).`, undefined, error);
+    if (error instanceof SyntaxError || error instanceof TypeError)
+      return fail(op, `${path} is not valid JSON (${error.message}).`, undefined, error);
     throw error;
   }
 }

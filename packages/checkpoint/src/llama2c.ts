@@ -17,7 +17,8 @@ const VERSIONED_MAGIC = 0x616b3432; // "ak42"
 export async function openLlama2c(path: string): Promise<Checkpoint> {
   const op = 'openCheckpoint';
   const file = await RangeFile.open(op, path);
-  if (file.size < HEADER_BYTES) fail(op, `${path}: ${file.size} bytes are no llama2.c file.`, `its header alone takes ${HEADER_BYTES}`);
+  if (file.size < HEADER_BYTES)
+    fail(op, `${path}: ${file.size} bytes are no llama2.c file.`, `its header alone takes ${HEADER_BYTES}`);
   const header = parseLlama2cHeader(path, await file.read(op, 0, HEADER_BYTES));
   const expected = fileBytes(header);
   if (expected !== file.size) {
@@ -32,7 +33,16 @@ export async function openLlama2c(path: string): Promise<Checkpoint> {
   for (const { name, shape, begin } of placeTensors(header)) {
     const bytes = 4 * sizeOf(shape);
     const readBytes = (from: number, to: number) => file.read('checkpoint.read', begin + from, begin + to);
-    weights.set(name, { name, storedName: name, file: path, dtype: 'F32', shape, bytes, halfSplit: undefined, readBytes });
+    weights.set(name, {
+      name,
+      storedName: name,
+      file: path,
+      dtype: 'F32',
+      shape,
+      bytes,
+      halfSplit: undefined,
+      readBytes,
+    });
   }
   return makeCheckpoint('llama2c', path, header, { bos: 1, eos: [2], pad: undefined }, weights);
 }
@@ -42,7 +52,11 @@ export function parseLlama2cHeader(path: string, bytes: Uint8Array): LlamaConfig
   const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES);
   const field = (index: number) => view.getInt32(4 * index, true);
   if (view.getUint32(0, true) === VERSIONED_MAGIC) {
-    fail('openCheckpoint', `${path} is a llama2.c file of version ${field(1)}.`, 'version 0 is read: export.py --version 0');
+    fail(
+      'openCheckpoint',
+      `${path} is a llama2.c file of version ${field(1)}.`,
+      'version 0 is read: export.py --version 0',
+    );
   }
   try {
     return llamaConfig({
@@ -82,7 +96,16 @@ interface Placed {
 
 /** Each kind of weight for all layers, one after the other. */
 function placeTensors(config: LlamaConfig): Placed[] {
-  const { dim: D, ffnDim: F, nLayers: L, nHeads: H, nKvHeads: K, headDim: E, vocabSize: V, tiedEmbeddings } = config;
+  const {
+    dim: D,
+    ffnDim: F,
+    nLayers: L,
+    nHeads: H,
+    nKvHeads: K,
+    headDim: E,
+    vocabSize: V,
+    tiedEmbeddings,
+  } = config;
   const placed: Placed[] = [];
   let begin = HEADER_BYTES;
   const place = (name: string, shape: readonly number[]) => {

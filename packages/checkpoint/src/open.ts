@@ -14,7 +14,12 @@ import { isTrainingState, loadTrainingState } from './training-state/load.ts';
 export async function openCheckpoint(path: string): Promise<Checkpoint> {
   const op = 'openCheckpoint';
   const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    return fail(op, `cannot open ${path} (${error.code}).`, error.code === 'ENOENT' ? 'there is no such file or folder' : undefined, error);
+    return fail(
+      op,
+      `cannot open ${path} (${error.code}).`,
+      error.code === 'ENOENT' ? 'there is no such file or folder' : undefined,
+      error,
+    );
   });
   if (!found.isDirectory()) return openFile(op, path);
   if (!(await isTrainingState(path))) return openHuggingFaceFolder(path);
@@ -26,8 +31,10 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
 async function openFile(op: string, path: string): Promise<Checkpoint> {
   const file = await RangeFile.open(op, path);
   const start = Buffer.from(await file.read(op, 0, Math.min(16, file.size)));
-  if (start.toString('latin1', 0, 4) === 'GGUF') fail(op, `${path} is a GGUF file.`, 'convert it to safetensors');
-  if (start.toString('latin1', 0, 2) === 'PK') fail(op, `${path} is a zip file, as PyTorch writes them.`, 'convert it to safetensors');
+  if (start.toString('latin1', 0, 4) === 'GGUF')
+    fail(op, `${path} is a GGUF file.`, 'convert it to safetensors');
+  if (start.toString('latin1', 0, 2) === 'PK')
+    fail(op, `${path} is a zip file, as PyTorch writes them.`, 'convert it to safetensors');
   if (path.endsWith('.safetensors') || start[8] === 0x7b) return openSafetensorsModel(path);
   return openLlama2c(path);
 }

@@ -29,11 +29,17 @@ export class RangeFile {
     }
     const { handle, identity } = await openFile(op, this.path);
     try {
-      if (identity !== this.#identity) fail(op, `${this.path} changed after it was opened.`, 'open the checkpoint again');
+      if (identity !== this.#identity)
+        fail(op, `${this.path} changed after it was opened.`, 'open the checkpoint again');
       const bytes = new Uint8Array(end - begin);
-      for (let filled = 0; filled < bytes.length; ) {
+      for (let filled = 0; filled < bytes.length;) {
         const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, begin + filled);
-        if (bytesRead === 0) fail(op, `${this.path} ends at byte ${begin + filled}, before ${end}.`, 'it was cut while it was read');
+        if (bytesRead === 0)
+          fail(
+            op,
+            `${this.path} ends at byte ${begin + filled}, before ${end}.`,
+            'it was cut while it was read',
+          );
         filled += bytesRead;
       }
       return bytes;
@@ -43,9 +49,17 @@ export class RangeFile {
   }
 }
 
-async function openFile(op: string, path: string): Promise<{ handle: FileHandle; size: number; identity: string }> {
+async function openFile(
+  op: string,
+  path: string,
+): Promise<{ handle: FileHandle; size: number; identity: string }> {
   const handle = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
-    return fail(op, `cannot open ${path} (${error.code}).`, error.code === 'ENOENT' ? 'there is no such file' : undefined, error);
+    return fail(
+      op,
+      `cannot open ${path} (${error.code}).`,
+      error.code === 'ENOENT' ? 'there is no such file' : undefined,
+      error,
+    );
   });
   const stat = await handle.stat();
   if (!stat.isFile()) {

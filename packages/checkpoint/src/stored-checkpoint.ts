@@ -19,8 +19,11 @@ export function makeCheckpoint(
     tensors: weights,
     read(name) {
       const weight = weights.get(name);
-      return weight ? readFloat32('checkpoint.read', weight) : fail('checkpoint.read', `${path} has no tensor "${name}".`);
+      return weight
+        ? readFloat32('checkpoint.read', weight)
+        : fail('checkpoint.read', `${path} has no tensor "${name}".`);
     },
-    load: (parameters) => loadWeights('checkpoint.load', path, weights, parameters.parameters, config.tiedEmbeddings),
+    load: (parameters) =>
+      loadWeights('checkpoint.load', path, weights, parameters.parameters, config.tiedEmbeddings),
   };
 }

@@ -44,16 +44,27 @@ export async function loadWeights(
 
 /** One stored weight as float32, in Meta's row order. */
 export async function readFloat32(op: string, weight: StoredWeight): Promise<Float32Array> {
-  const dtype = floatDType(weight) ?? fail(op, `${weight.storedName} in ${weight.file} is ${weight.dtype}, not a float type.`);
+  const dtype =
+    floatDType(weight) ??
+    fail(op, `${weight.storedName} in ${weight.file} is ${weight.dtype}, not a float type.`);
   const bytes = ordered(await weight.readBytes(0, weight.bytes), weight, rowBytes(weight));
   const numbers = decodeFloats(bytes, dtype);
   return numbers instanceof Float32Array ? numbers : Float32Array.from(numbers);
 }
 
 /** The bytes of a tensor as a file holds them: converted, and with `halfSplit` the rows of heads so wide in Hugging Face's order. */
-export async function* weightChunks(name: string, value: Tensor, dtype: FloatDType, halfSplit?: number): AsyncGenerator<Uint8Array> {
+export async function* weightChunks(
+  name: string,
+  value: Tensor,
+  dtype: FloatDType,
+  halfSplit?: number,
+): AsyncGenerator<Uint8Array> {
   if (value.layout !== 'plain' || storedFloatDType(value.dtype) === undefined) {
-    fail('checkpoint.save', `${name} is ${describe(value)}.`, 'save the plain weights, not packed or quantised ones');
+    fail(
+      'checkpoint.save',
+      `${name} is ${describe(value)}.`,
+      'save the plain weights, not packed or quantised ones',
+    );
   }
   const bytesPerRow = (value.columns * storedDTypes[dtype]) / 8;
   const flat = value.reshape(value.rows, value.columns);
@@ -78,20 +89,34 @@ function planLoad(
     const weight = weights.get(name) ?? (tied && name === OUTPUT ? weights.get(EMBEDDING) : undefined);
     used.add(name);
     if (!weight) problems.push(`${name} is missing`);
-    else if (weight.shape.join() !== value.shape.join()) problems.push(`${label(weight)} has shape [${weight.shape.join(', ')}], the model [${value.shape.join(', ')}]`);
-    else if (!isFloatDType(weight.dtype)) problems.push(`${label(weight)} is ${weight.dtype}, not a float type`);
-    else if (value.layout !== 'plain' || storedFloatDType(value.dtype) === undefined) problems.push(`${name} of the model is ${describe(value)}, not plain floats`);
+    else if (weight.shape.join() !== value.shape.join())
+      problems.push(
+        `${label(weight)} has shape [${weight.shape.join(', ')}], the model [${value.shape.join(', ')}]`,
+      );
+    else if (!isFloatDType(weight.dtype))
+      problems.push(`${label(weight)} is ${weight.dtype}, not a float type`);
+    else if (value.layout !== 'plain' || storedFloatDType(value.dtype) === undefined)
+      problems.push(`${name} of the model is ${describe(value)}, not plain floats`);
     else plan.push([target, weight]);
   }
-  for (const weight of weights.values()) if (!used.has(weight.name)) problems.push(`${label(weight)} is unexpected`);
+  for (const weight of weights.values())
+    if (!used.has(weight.name)) problems.push(`${label(weight)} is unexpected`);
   if (problems.length > 0) {
-    fail(op, `${path} does not fit the model: ${problems.join('; ')}.`, 'build the model from the configuration of the checkpoint');
+    fail(
+      op,
+      `${path} does not fit the model: ${problems.join('; ')}.`,
+      'build the model from the configuration of the checkpoint',
+    );
   }
   return plan;
 }
 
 /** A stored output matrix must not be dropped in silence: with tied embeddings it has to be the embedding. */
-async function checkTied(op: string, path: string, weights: ReadonlyMap<string, StoredWeight>): Promise<void> {
+async function checkTied(
+  op: string,
+  path: string,
+  weights: ReadonlyMap<string, StoredWeight>,
+): Promise<void> {
   const embedding = weights.get(EMBEDDING);
   const output = weights.get(OUTPUT);
   if (!embedding || !output) return;
@@ -101,7 +126,11 @@ async function checkTied(op: string, path: string, weights: ReadonlyMap<string, 
     equal = Buffer.compare(await embedding.readBytes(at, end), await output.readBytes(at, end)) === 0;
   }
   if (!equal) {
-    fail(op, `${path} says that embeddings are tied, but ${label(output)} differs from ${label(embedding)}.`, 'set tie_word_embeddings to false to use both');
+    fail(
+      op,
+      `${path} says that embeddings are tied, but ${label(output)} differs from ${label(embedding)}.`,
+      'set tie_word_embeddings to false to use both',
+    );
   }
 }
 
@@ -111,7 +140,11 @@ async function loadOne(value: Tensor, weight: StoredWeight): Promise<void> {
   const bytesPerRow = rowBytes(weight);
   const flat = value.reshape(value.rows, value.columns);
   for (const [start, end] of pieces(value.rows, bytesPerRow, weight.halfSplit ?? 1)) {
-    const bytes = ordered(await weight.readBytes(start * bytesPerRow, end * bytesPerRow), weight, bytesPerRow);
+    const bytes = ordered(
+      await weight.readBytes(start * bytesPerRow, end * bytesPerRow),
+      weight,
+      bytesPerRow,
+    );
     flat.slice(start, end).write(toWritable(bytes, dtype, value.dtype));
   }
 }

@@ -4,8 +4,25 @@ import { join } from 'node:path';
 import { llamaConfig, type LlamaConfig } from '@cria/layers';
 import { bf16ToNumber, f16ToNumber, numberToBf16, ParameterSpace, reference } from '@cria/tensor';
 import { describe, expect, it } from 'vitest';
-import { fromHuggingFaceName, openCheckpoint, saveHuggingFace, toHuggingFaceName, writeSafetensors } from '@cria/checkpoint';
-import { bitsOf, data, fillWithBits, fixtures, have, plainParse, shapesOf, spaceOf, temporaryFolder, tiny } from './helpers.ts';
+import {
+  fromHuggingFaceName,
+  openCheckpoint,
+  saveHuggingFace,
+  toHuggingFaceName,
+  writeSafetensors,
+} from '@cria/checkpoint';
+import {
+  bitsOf,
+  data,
+  fillWithBits,
+  fixtures,
+  have,
+  plainParse,
+  shapesOf,
+  spaceOf,
+  temporaryFolder,
+  tiny,
+} from './helpers.ts';
 
 async function valueOf(space: ParameterSpace, name: string): Promise<Float32Array> {
   const parameter = space.get(name);
@@ -17,8 +34,11 @@ describe('Hugging Face folders', () => {
   it('maps names both ways', () => {
     for (const [name] of shapesOf(tiny)) expect(fromHuggingFaceName(toHuggingFaceName(name)!)).toBe(name);
     expect(toHuggingFaceName('layers.7.feed_forward.w3.weight')).toBe('model.layers.7.mlp.up_proj.weight');
-    expect(toHuggingFaceName('layers.7.ffn_norm.weight')).toBe('model.layers.7.post_attention_layernorm.weight');
-    for (const odd of ['layers.07.ffn_norm.weight', 'layers.1.nothing.weight', 'ffn_norm.weight', 'x']) expect(toHuggingFaceName(odd)).toBeUndefined();
+    expect(toHuggingFaceName('layers.7.ffn_norm.weight')).toBe(
+      'model.layers.7.post_attention_layernorm.weight',
+    );
+    for (const odd of ['layers.07.ffn_norm.weight', 'layers.1.nothing.weight', 'ffn_norm.weight', 'x'])
+      expect(toHuggingFaceName(odd)).toBeUndefined();
   });
 
   it('has the row order of transformers in wq and wk, and of nothing else', async () => {
@@ -28,7 +48,10 @@ describe('Hugging Face folders', () => {
     await saveHuggingFace(folder, tiny, space);
     const file = plainParse(join(folder, 'model.safetensors'));
     const { dim: D, headDim: E } = tiny;
-    for (const [part, heads] of [['q', tiny.nHeads], ['k', tiny.nKvHeads]] as const) {
+    for (const [part, heads] of [
+      ['q', tiny.nHeads],
+      ['k', tiny.nKvHeads],
+    ] as const) {
       const meta = await valueOf(space, `layers.1.attention.w${part}.weight`);
       const bytes = file[`model.layers.1.self_attn.${part}_proj.weight`]!.bytes;
       const stored = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
@@ -36,7 +59,8 @@ describe('Hugging Face folders', () => {
       for (let h = 0; h < heads; h++) {
         for (let j = 0; j < E / 2; j++) {
           for (let i = 0; i < 2; i++) {
-            for (let d = 0; d < D; d++) expect(stored[(h * E + i * (E / 2) + j) * D + d]).toBe(meta[(h * E + 2 * j + i) * D + d]);
+            for (let d = 0; d < D; d++)
+              expect(stored[(h * E + i * (E / 2) + j) * D + d]).toBe(meta[(h * E + 2 * j + i) * D + d]);
           }
         }
       }
@@ -54,10 +78,21 @@ describe('Hugging Face folders', () => {
     const folder = temporaryFolder();
     const space = spaceOf(config);
     fillWithBits(space, 5);
-    await saveHuggingFace(folder, config, space, { specialIds: { bos: 1, eos: [2] }, ...(maxShardBytes ? { maxShardBytes } : {}) });
+    await saveHuggingFace(folder, config, space, {
+      specialIds: { bos: 1, eos: [2] },
+      ...(maxShardBytes ? { maxShardBytes } : {}),
+    });
     const opened = await openCheckpoint(folder);
-    expect([opened.format, opened.config, opened.specialIds]).toEqual(['huggingface', config, { bos: 1, eos: [2], pad: undefined }]);
-    expect([...opened.tensors.keys()].sort()).toEqual(shapesOf(config).map(([name]) => name).sort());
+    expect([opened.format, opened.config, opened.specialIds]).toEqual([
+      'huggingface',
+      config,
+      { bos: 1, eos: [2], pad: undefined },
+    ]);
+    expect([...opened.tensors.keys()].sort()).toEqual(
+      shapesOf(config)
+        .map(([name]) => name)
+        .sort(),
+    );
     const copy = spaceOf(config);
     await opened.load(copy);
     expect(await bitsOf(copy)).toEqual(await bitsOf(space));
@@ -72,21 +107,32 @@ describe('Hugging Face folders', () => {
     expect(readdirSync(folder).sort()).toEqual(['config.json', 'model.safetensors']);
     await saveHuggingFace(folder, tiny, space, { maxShardBytes: 3000 });
     expect(readdirSync(folder)).not.toContain('model.safetensors');
-    await expect(saveHuggingFace(folder, tiny, space, { dtype: 'F8' as 'F32' })).rejects.toThrow('dtype is "F8"');
-    await expect(saveHuggingFace(folder, tiny, space, { dtpye: 'F32' } as object)).rejects.toThrow('did you mean "dtype"');
+    await expect(saveHuggingFace(folder, tiny, space, { dtype: 'F8' as 'F32' })).rejects.toThrow(
+      'dtype is "F8"',
+    );
+    await expect(saveHuggingFace(folder, tiny, space, { dtpye: 'F32' } as object)).rejects.toThrow(
+      'did you mean "dtype"',
+    );
   });
 
   it('converts dtypes, rounding to nearest', async () => {
     const space = spaceOf(tiny);
     space.initialize(2);
     const exact = await valueOf(space, 'layers.0.attention.wq.weight');
-    for (const [dtype, widen] of [['BF16', bf16ToNumber], ['F16', f16ToNumber], ['F64', undefined]] as const) {
+    for (const [dtype, widen] of [
+      ['BF16', bf16ToNumber],
+      ['F16', f16ToNumber],
+      ['F64', undefined],
+    ] as const) {
       const folder = temporaryFolder();
       await saveHuggingFace(folder, tiny, space, { dtype });
       const opened = await openCheckpoint(folder);
       const read = await opened.read('layers.0.attention.wq.weight');
       const limit = dtype === 'BF16' ? 2 ** -8 : dtype === 'F16' ? 2 ** -10 : 0;
-      for (const [i, value] of read.entries()) expect(Math.abs(value - exact[i]!)).toBeLessThanOrEqual(limit * Math.abs(exact[i]!) + (limit && 2 ** -25));
+      for (const [i, value] of read.entries())
+        expect(Math.abs(value - exact[i]!)).toBeLessThanOrEqual(
+          limit * Math.abs(exact[i]!) + (limit && 2 ** -25),
+        );
       if (!widen) continue;
       const half = spaceOf(tiny, { dtype: dtype === 'BF16' ? 'bf16' : 'f16' });
       await opened.load(half);
@@ -96,7 +142,9 @@ describe('Hugging Face folders', () => {
     await saveHuggingFace(folder, tiny, space);
     const bf16 = spaceOf(tiny, { dtype: 'bf16' });
     await (await openCheckpoint(folder)).load(bf16);
-    expect(await valueOf(bf16, 'norm.weight')).toEqual((await valueOf(space, 'norm.weight')).map((x) => bf16ToNumber(numberToBf16(x))));
+    expect(await valueOf(bf16, 'norm.weight')).toEqual(
+      (await valueOf(space, 'norm.weight')).map((x) => bf16ToNumber(numberToBf16(x))),
+    );
   });
 
   it('names every tensor that does not fit, and writes none', async () => {
@@ -104,14 +152,21 @@ describe('Hugging Face folders', () => {
     await saveHuggingFace(folder, tiny, spaceOf(tiny));
     const opened = await openCheckpoint(folder);
     const other = new ParameterSpace(reference());
-    for (const [name, shape] of shapesOf({ ...tiny, nLayers: 1, ffnDim: 24 })) other.add(name, shape, { init: { constant: 1 }, decay: true });
+    for (const [name, shape] of shapesOf({ ...tiny, nLayers: 1, ffnDim: 24 }))
+      other.add(name, shape, { init: { constant: 1 }, decay: true });
     other.add('extra.weight', [3], { init: { constant: 1 }, decay: false });
     other.allocate();
     const before = await bitsOf(other);
-    const error: Error = await opened.load(other).then(() => new Error('loaded'), (e: Error) => e);
-    expect(error.message).toContain('mlp.gate_proj.weight (layers.0.feed_forward.w1.weight) has shape [20, 12], the model [24, 12]');
+    const error: Error = await opened.load(other).then(
+      () => new Error('loaded'),
+      (e: Error) => e,
+    );
+    expect(error.message).toContain(
+      'mlp.gate_proj.weight (layers.0.feed_forward.w1.weight) has shape [20, 12], the model [24, 12]',
+    );
     expect(error.message).toContain('extra.weight is missing');
-    for (const [name] of shapesOf(tiny).filter(([each]) => each.startsWith('layers.1.'))) expect(error.message).toContain(`(${name}) is unexpected`);
+    for (const [name] of shapesOf(tiny).filter(([each]) => each.startsWith('layers.1.')))
+      expect(error.message).toContain(`(${name}) is unexpected`);
     expect(await bitsOf(other)).toEqual(before);
   });
 
@@ -121,12 +176,16 @@ describe('Hugging Face folders', () => {
     untied.initialize(3);
     const folder = temporaryFolder();
     await saveHuggingFace(folder, tied, untied);
-    await expect((await openCheckpoint(folder)).load(spaceOf(tied))).rejects.toThrow('lm_head.weight (output.weight) differs');
+    await expect((await openCheckpoint(folder)).load(spaceOf(tied))).rejects.toThrow(
+      'lm_head.weight (output.weight) differs',
+    );
     untied.get('output.weight')!.value.write(await valueOf(untied, 'tok_embeddings.weight'));
     await saveHuggingFace(folder, tied, untied);
     const loaded = spaceOf(tied);
     await (await openCheckpoint(folder)).load(loaded);
-    expect(await valueOf(loaded, 'tok_embeddings.weight')).toEqual(await valueOf(untied, 'tok_embeddings.weight'));
+    expect(await valueOf(loaded, 'tok_embeddings.weight')).toEqual(
+      await valueOf(untied, 'tok_embeddings.weight'),
+    );
     // and an untied model gets a copy from a tied checkpoint
     await saveHuggingFace(folder, tied, loaded);
     const both = spaceOf(tiny);
@@ -136,10 +195,29 @@ describe('Hugging Face folders', () => {
 
   it.each<[string, (folder: string) => void | Promise<void>, string]>([
     ['no configuration', () => undefined, 'config.json (ENOENT)'],
-    ['no weights', (folder) => writeFileSync(join(folder, 'config.json'), configText()), 'has neither model.safetensors nor'],
-    ['other weights', (folder) => ['config.json', 'pytorch_model.bin'].forEach((name) => writeFileSync(join(folder, name), configText())), 'it holds pytorch_model.bin'],
-    ['a path out of the folder', (folder) => writeIndex(folder, { a: '../x.safetensors' }), 'places "a" in "../x.safetensors"'],
-    ['a shard that is gone', (folder) => writeIndex(folder, { a: 'x.safetensors' }), 'x.safetensors (ENOENT)'],
+    [
+      'no weights',
+      (folder) => writeFileSync(join(folder, 'config.json'), configText()),
+      'has neither model.safetensors nor',
+    ],
+    [
+      'other weights',
+      (folder) =>
+        ['config.json', 'pytorch_model.bin'].forEach((name) =>
+          writeFileSync(join(folder, name), configText()),
+        ),
+      'it holds pytorch_model.bin',
+    ],
+    [
+      'a path out of the folder',
+      (folder) => writeIndex(folder, { a: '../x.safetensors' }),
+      'places "a" in "../x.safetensors"',
+    ],
+    [
+      'a shard that is gone',
+      (folder) => writeIndex(folder, { a: 'x.safetensors' }),
+      'x.safetensors (ENOENT)',
+    ],
     [
       'a tensor the shard has not',
       async (folder) => {
@@ -153,7 +231,9 @@ describe('Hugging Face folders', () => {
       async (folder) => {
         writeFileSync(join(folder, 'config.json'), configText());
         const name = 'model.layers.0.self_attn.q_proj.weight';
-        await writeSafetensors(join(folder, 'model.safetensors'), [{ name, dtype: 'U8', shape: [3, 1], chunks: () => [new Uint8Array(3)] }]);
+        await writeSafetensors(join(folder, 'model.safetensors'), [
+          { name, dtype: 'U8', shape: [3, 1], chunks: () => [new Uint8Array(3)] },
+        ]);
       },
       'no rows of heads of 4',
     ],
@@ -175,7 +255,8 @@ describe('Hugging Face folders', () => {
         const { headDim: E, dim: D } = opened.config;
         const stored = raw['model.layers.0.self_attn.k_proj.weight']!.bytes;
         const loaded = await valueOf(space, 'layers.0.attention.wk.weight');
-        for (let j = 0; j < E / 2; j++) expect(loaded[(2 * j + 1) * D]).toBe(stored.readFloatLE(4 * (E / 2 + j) * D));
+        for (let j = 0; j < E / 2; j++)
+          expect(loaded[(2 * j + 1) * D]).toBe(stored.readFloatLE(4 * (E / 2 + j) * D));
       }
     }
   });
@@ -188,9 +269,20 @@ describe('llama2.c files', () => {
     expect(createHash('sha256').update(readFileSync(stories)).digest('hex')).toMatch(/^b0a507e7/);
     const opened = await openCheckpoint(stories);
     expect(opened.config).toEqual(
-      llamaConfig({ dim: 64, ffnDim: 172, nLayers: 5, nHeads: 8, nKvHeads: 4, vocabSize: 512, contextLength: 512, tiedEmbeddings: true }),
+      llamaConfig({
+        dim: 64,
+        ffnDim: 172,
+        nLayers: 5,
+        nHeads: 8,
+        nKvHeads: 4,
+        vocabSize: 512,
+        contextLength: 512,
+        tiedEmbeddings: true,
+      }),
     );
-    expect([...opened.tensors].map(([name, { shape }]) => [name, [...shape]]).sort()).toEqual(shapesOf(opened.config).sort());
+    expect([...opened.tensors].map(([name, { shape }]) => [name, [...shape]]).sort()).toEqual(
+      shapesOf(opened.config).sort(),
+    );
     const space = spaceOf(opened.config);
     expect(space.count).toBe(260_032);
     await opened.load(space);
@@ -221,9 +313,14 @@ describe('llama2.c files', () => {
     const { bytes } = llama2c(31);
     const refuse = async (name: string, content: Uint8Array) => {
       writeFileSync(join(folder, name), content);
-      return openCheckpoint(join(folder, name)).then(() => 'accepted', (error: Error) => error.message);
+      return openCheckpoint(join(folder, name)).then(
+        () => 'accepted',
+        (error: Error) => error.message,
+      );
     };
-    expect(await refuse('cut.bin', bytes.subarray(0, -1))).toContain(`has ${bytes.length} bytes, this one ${bytes.length - 1}`);
+    expect(await refuse('cut.bin', bytes.subarray(0, -1))).toContain(
+      `has ${bytes.length} bytes, this one ${bytes.length - 1}`,
+    );
     expect(await refuse('short.bin', bytes.subarray(0, 20))).toContain('20 bytes are no llama2.c file');
     expect(await refuse('empty.bin', Buffer.alloc(0))).toContain('0 bytes');
     expect(await refuse('zip.bin', Buffer.from('PK\u0003\u0004 and so on, and so on'))).toContain('zip file');
@@ -232,7 +329,10 @@ describe('llama2.c files', () => {
       for (const value of [0, -1, 2147483647, -2147483648, 3]) {
         const mutated = Buffer.from(bytes);
         mutated.writeInt32LE(value, 4 * field);
-        if (!mutated.equals(bytes)) expect(await refuse('mutated.bin', mutated), `field ${field} = ${value}`).toMatch(/^\[openCheckpoint\] .*mutated\.bin/);
+        if (!mutated.equals(bytes))
+          expect(await refuse('mutated.bin', mutated), `field ${field} = ${value}`).toMatch(
+            /^\[openCheckpoint\] .*mutated\.bin/,
+          );
       }
     }
     await expect(openCheckpoint(join(folder, 'absent'))).rejects.toThrow('no such file or folder');
@@ -241,8 +341,19 @@ describe('llama2.c files', () => {
 
 /** A llama2.c file of random floats with the sizes of `tiny`, but heads of its own. */
 function llama2c(vocab: number): { bytes: Buffer; config: LlamaConfig } {
-  const config = llamaConfig({ dim: 12, ffnDim: 20, nLayers: 2, nHeads: 3, nKvHeads: 1, vocabSize: Math.abs(vocab), contextLength: 16, tiedEmbeddings: vocab > 0 });
-  const floats = shapesOf(config).reduce((sum, [, shape]) => sum + shape.reduce((a, b) => a * b, 1), 0) + 16 * config.headDim;
+  const config = llamaConfig({
+    dim: 12,
+    ffnDim: 20,
+    nLayers: 2,
+    nHeads: 3,
+    nKvHeads: 1,
+    vocabSize: Math.abs(vocab),
+    contextLength: 16,
+    tiedEmbeddings: vocab > 0,
+  });
+  const floats =
+    shapesOf(config).reduce((sum, [, shape]) => sum + shape.reduce((a, b) => a * b, 1), 0) +
+    16 * config.headDim;
   const bytes = Buffer.alloc(28 + 4 * floats);
   [12, 20, 2, 3, 1, vocab, 16].forEach((value, i) => bytes.writeInt32LE(value, 4 * i));
   for (let i = 0; i < floats; i++) bytes.writeFloatLE(Math.sin(i), 28 + 4 * i);
@@ -250,7 +361,14 @@ function llama2c(vocab: number): { bytes: Buffer; config: LlamaConfig } {
 }
 
 function configText(): string {
-  return JSON.stringify({ model_type: 'llama', hidden_size: 8, intermediate_size: 8, num_hidden_layers: 1, num_attention_heads: 2, vocab_size: 8 });
+  return JSON.stringify({
+    model_type: 'llama',
+    hidden_size: 8,
+    intermediate_size: 8,
+    num_hidden_layers: 1,
+    num_attention_heads: 2,
+    vocab_size: 8,
+  });
 }
 
 function writeIndex(folder: string, map: Record<string, string>): void {

@@ -14,7 +14,12 @@ const base = {
   num_attention_heads: 32,
   vocab_size: 128256,
 };
-const scaled = { factor: 32.0, low_freq_factor: 1.0, high_freq_factor: 4.0, original_max_position_embeddings: 8192 };
+const scaled = {
+  factor: 32.0,
+  low_freq_factor: 1.0,
+  high_freq_factor: 4.0,
+  original_max_position_embeddings: 8192,
+};
 const ropeScaling = { factor: 32, lowFreqFactor: 1, highFreqFactor: 4, originalContextLength: 8192 };
 
 describe('config.json', () => {
@@ -37,13 +42,37 @@ describe('config.json', () => {
   });
 
   it.each<[string, object, object]>([
-    ['rope_scaling with rope_type', { rope_theta: 5e5, rope_scaling: { rope_type: 'llama3', ...scaled } }, { ropeTheta: 5e5, ropeScaling }],
-    ['rope_scaling with type', { rope_theta: 5e5, rope_scaling: { type: 'llama3', ...scaled } }, { ropeTheta: 5e5, ropeScaling }],
-    ['rope_parameters', { rope_parameters: { rope_type: 'llama3', rope_theta: 5e5, ...scaled } }, { ropeTheta: 5e5, ropeScaling }],
-    ['default rope_parameters', { rope_parameters: { rope_type: 'default', rope_theta: 5e5 } }, { ropeTheta: 5e5 }],
-    ['rope_parameters beside rope_theta', { rope_theta: 5e5, rope_parameters: { rope_type: 'default' } }, { ropeTheta: 5e5 }],
+    [
+      'rope_scaling with rope_type',
+      { rope_theta: 5e5, rope_scaling: { rope_type: 'llama3', ...scaled } },
+      { ropeTheta: 5e5, ropeScaling },
+    ],
+    [
+      'rope_scaling with type',
+      { rope_theta: 5e5, rope_scaling: { type: 'llama3', ...scaled } },
+      { ropeTheta: 5e5, ropeScaling },
+    ],
+    [
+      'rope_parameters',
+      { rope_parameters: { rope_type: 'llama3', rope_theta: 5e5, ...scaled } },
+      { ropeTheta: 5e5, ropeScaling },
+    ],
+    [
+      'default rope_parameters',
+      { rope_parameters: { rope_type: 'default', rope_theta: 5e5 } },
+      { ropeTheta: 5e5 },
+    ],
+    [
+      'rope_parameters beside rope_theta',
+      { rope_theta: 5e5, rope_parameters: { rope_type: 'default' } },
+      { ropeTheta: 5e5 },
+    ],
     ['no scaling as null', { rope_scaling: null, head_dim: null }, { ropeTheta: 10000, headDim: 64 }],
-    ['grouped heads of a width of their own', { num_key_value_heads: 8, head_dim: 128 }, { nKvHeads: 8, headDim: 128 }],
+    [
+      'grouped heads of a width of their own',
+      { num_key_value_heads: 8, head_dim: 128 },
+      { nKvHeads: 8, headDim: 128 },
+    ],
     ['tied embeddings', { tie_word_embeddings: true }, { tiedEmbeddings: true }],
   ])('reads %s', (_, fields, wanted) => {
     const { config } = parseHuggingFaceConfig({ ...base, ...fields });
@@ -52,7 +81,9 @@ describe('config.json', () => {
   });
 
   it('reads one or several end tokens, and -1 as no padding', () => {
-    expect(parseHuggingFaceConfig({ ...base, bos_token_id: 0, eos_token_id: [2, 3], pad_token_id: -1 }).specialIds).toEqual({
+    expect(
+      parseHuggingFaceConfig({ ...base, bos_token_id: 0, eos_token_id: [2, 3], pad_token_id: -1 }).specialIds,
+    ).toEqual({
       bos: 0,
       eos: [2, 3],
       pad: undefined,
@@ -65,7 +96,11 @@ describe('config.json', () => {
     ['biases', { ...base, attention_bias: true }, 'attention_bias is true'],
     ['another activation', { ...base, hidden_act: 'gelu' }, 'hidden_act is "gelu"'],
     ['another rope', { ...base, rope_scaling: { type: 'linear', factor: 2 } }, 'rope_type "linear"'],
-    ['scaling without its numbers', { ...base, rope_scaling: { type: 'llama3', factor: 8 } }, 'low_freq_factor is missing'],
+    [
+      'scaling without its numbers',
+      { ...base, rope_scaling: { type: 'llama3', factor: 8 } },
+      'low_freq_factor is missing',
+    ],
     ['a missing size', { ...base, hidden_size: undefined }, 'hidden_size is missing'],
     ['a size as text', { ...base, vocab_size: '32000' }, 'vocab_size is "32000"'],
     ['heads that do not divide', { ...base, num_attention_heads: 30 }, 'head_dim is 68.26'],
@@ -79,15 +114,32 @@ describe('config.json', () => {
   });
 
   it('comes back from what it writes', () => {
-    for (const config of [tiny, llamaConfig({ ...tiny, tiedEmbeddings: true, normEps: 1e-6, ropeTheta: 5e5, ropeScaling })]) {
-      const json = JSON.parse(JSON.stringify(toHuggingFaceConfig(config, { specialIds: { bos: 1, eos: [2, 5] } })));
-      expect(parseHuggingFaceConfig(json)).toEqual({ config, specialIds: { bos: 1, eos: [2, 5], pad: undefined } });
+    for (const config of [
+      tiny,
+      llamaConfig({ ...tiny, tiedEmbeddings: true, normEps: 1e-6, ropeTheta: 5e5, ropeScaling }),
+    ]) {
+      const json = JSON.parse(
+        JSON.stringify(toHuggingFaceConfig(config, { specialIds: { bos: 1, eos: [2, 5] } })),
+      );
+      expect(parseHuggingFaceConfig(json)).toEqual({
+        config,
+        specialIds: { bos: 1, eos: [2, 5], pad: undefined },
+      });
     }
   });
 
   it.skipIf(!have(fixtures))('reads what transformers wrote', () => {
-    const read = (name: string) => parseHuggingFaceConfig(JSON.parse(readFileSync(join(fixtures, 'llama', name, 'config.json'), 'utf8')));
-    expect(read('gqa').config).toMatchObject({ dim: 48, nLayers: 3, nHeads: 6, nKvHeads: 2, ffnDim: 80, ropeTheta: 5e5, normEps: 1e-5 });
+    const read = (name: string) =>
+      parseHuggingFaceConfig(JSON.parse(readFileSync(join(fixtures, 'llama', name, 'config.json'), 'utf8')));
+    expect(read('gqa').config).toMatchObject({
+      dim: 48,
+      nLayers: 3,
+      nHeads: 6,
+      nKvHeads: 2,
+      ffnDim: 80,
+      ropeTheta: 5e5,
+      normEps: 1e-5,
+    });
     expect(read('tied-scaled-rope').config).toMatchObject({
       headDim: 16,
       tiedEmbeddings: true,

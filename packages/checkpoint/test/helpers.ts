@@ -55,7 +55,8 @@ export function shapesOf(config: LlamaConfig): [name: string, shape: number[]][]
 /** A parameter space with a LLaMA's names and shapes. */
 export function spaceOf(config: LlamaConfig, options: AllocateOptions = {}): ParameterSpace {
   const space = new ParameterSpace(reference());
-  for (const [name, shape] of shapesOf(config)) space.add(name, shape, { init: { normal: 1 }, decay: shape.length > 1 });
+  for (const [name, shape] of shapesOf(config))
+    space.add(name, shape, { init: { normal: 1 }, decay: shape.length > 1 });
   space.allocate(options);
   return space;
 }
@@ -94,7 +95,9 @@ export async function bitsOf(space: ParameterSpace): Promise<Record<string, stri
   for (const [kind, flat] of flats) {
     for (const parameter of space.parameters) {
       const read = await space.view(flat, parameter).read();
-      bits[`${kind} ${parameter.name}`] = Buffer.from(read.buffer, read.byteOffset, read.byteLength).toString('hex');
+      bits[`${kind} ${parameter.name}`] = Buffer.from(read.buffer, read.byteOffset, read.byteLength).toString(
+        'hex',
+      );
     }
   }
   return bits;
@@ -107,9 +110,18 @@ export function plainParse(path: string): Record<string, { dtype: string; shape:
   const header = JSON.parse(file.toString('utf8', 8, 8 + length));
   delete header.__metadata__;
   return Object.fromEntries(
-    Object.entries<{ dtype: string; shape: number[]; data_offsets: [number, number] }>(header).map(([name, tensor]) => {
-      const [begin, end] = tensor.data_offsets;
-      return [name, { dtype: tensor.dtype, shape: tensor.shape, bytes: file.subarray(8 + length + begin, 8 + length + end) }];
-    }),
+    Object.entries<{ dtype: string; shape: number[]; data_offsets: [number, number] }>(header).map(
+      ([name, tensor]) => {
+        const [begin, end] = tensor.data_offsets;
+        return [
+          name,
+          {
+            dtype: tensor.dtype,
+            shape: tensor.shape,
+            bytes: file.subarray(8 + length + begin, 8 + length + end),
+          },
+        ];
+      },
+    ),
   );
 }

@@ -30,19 +30,74 @@ const four = new Uint8Array(4);
 
 describe('reading safetensors', () => {
   it.each<[string, string | Uint8Array, Uint8Array, string]>([
-    ['a duplicate tensor', '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}', four, '"a" twice'],
-    ['a duplicate spelled with an escape', '{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"\\u0061" : {"dtype":"U8","shape":[0],"data_offsets":[4,4]}}', four, '"a" twice'],
-    ['a duplicate field', '{"a":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}}', four, '"dtype" twice'],
-    ['a hole at the start', '{"a":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}}', four, 'leaves bytes 0 to 2'],
-    ['a hole between', '{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}}', four, 'leaves bytes 1 to 2'],
-    ['an overlap', '{"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},"b":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}}', four, 'overlaps "a"'],
-    ['bytes of nobody at the end', '{"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]}}', four, 'tensors cover 3'],
-    ['a tensor beyond the end', '{"a":{"dtype":"U8","shape":[5],"data_offsets":[0,5]}}', four, 'bytes 0 to 5 of 4'],
+    [
+      'a duplicate tensor',
+      '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}',
+      four,
+      '"a" twice',
+    ],
+    [
+      'a duplicate spelled with an escape',
+      '{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"\\u0061" : {"dtype":"U8","shape":[0],"data_offsets":[4,4]}}',
+      four,
+      '"a" twice',
+    ],
+    [
+      'a duplicate field',
+      '{"a":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}}',
+      four,
+      '"dtype" twice',
+    ],
+    [
+      'a hole at the start',
+      '{"a":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}}',
+      four,
+      'leaves bytes 0 to 2',
+    ],
+    [
+      'a hole between',
+      '{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}}',
+      four,
+      'leaves bytes 1 to 2',
+    ],
+    [
+      'an overlap',
+      '{"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},"b":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}}',
+      four,
+      'overlaps "a"',
+    ],
+    [
+      'bytes of nobody at the end',
+      '{"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]}}',
+      four,
+      'tensors cover 3',
+    ],
+    [
+      'a tensor beyond the end',
+      '{"a":{"dtype":"U8","shape":[5],"data_offsets":[0,5]}}',
+      four,
+      'bytes 0 to 5 of 4',
+    ],
     ['offsets backwards', '{"a":{"dtype":"U8","shape":[0],"data_offsets":[4,0]}}', four, 'bytes 4 to 0'],
-    ['a size that does not fit', '{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}', four, '8 bytes, but its data_offsets span 4'],
-    ['a product that overflows', '{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,4]}}', four, 'no whole number of bytes'],
+    [
+      'a size that does not fit',
+      '{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}',
+      four,
+      '8 bytes, but its data_offsets span 4',
+    ],
+    [
+      'a product that overflows',
+      '{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,4]}}',
+      four,
+      'no whole number of bytes',
+    ],
     ['an unknown dtype', '{"a":{"dtype":"F33","shape":[1],"data_offsets":[0,4]}}', four, 'dtype "F33"'],
-    ['a dtype of Object.prototype', '{"a":{"dtype":"toString","shape":[1],"data_offsets":[0,4]}}', four, 'dtype "toString"'],
+    [
+      'a dtype of Object.prototype',
+      '{"a":{"dtype":"toString","shape":[1],"data_offsets":[0,4]}}',
+      four,
+      'dtype "toString"',
+    ],
     ['a fraction', '{"a":{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}}', four, 'shape [1.5]'],
     ['a negative extent', '{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}', four, 'shape [-1]'],
     ['offsets missing', '{"a":{"dtype":"F32","shape":[1]}}', four, 'data_offsets missing'],
@@ -61,7 +116,9 @@ describe('reading safetensors', () => {
   it('refuses header lengths without allocating for them', async () => {
     expect(await refusal(rawFile('{}', four, 3n))).toContain('not valid JSON');
     expect(await refusal(rawFile('{}', four, 100n))).toContain('header length 100 exceeds the 6 bytes');
-    expect(await refusal(rawFile('{}', four, 2n ** 64n - 1n))).toContain('18446744073709551615 exceeds 100000000');
+    expect(await refusal(rawFile('{}', four, 2n ** 64n - 1n))).toContain(
+      '18446744073709551615 exceeds 100000000',
+    );
     writeFileSync(join(folder, 'short'), 'abc');
     expect(await refusal(join(folder, 'short'))).toContain('3 bytes are no safetensors file');
     expect(await refusal(join(folder, 'absent'))).toContain('no such file');
@@ -69,7 +126,8 @@ describe('reading safetensors', () => {
   });
 
   it('accepts empty tensors, scalars, padding and data at odd addresses', async () => {
-    const header = '{"s":{"dtype":"U8","shape":[],"data_offsets":[0,1]},"e":{"dtype":"F32","shape":[0,7],"data_offsets":[1,1]},"f":{"dtype":"F32","shape":[1],"data_offsets":[1,5]}}   ';
+    const header =
+      '{"s":{"dtype":"U8","shape":[],"data_offsets":[0,1]},"e":{"dtype":"F32","shape":[0,7],"data_offsets":[1,1]},"f":{"dtype":"F32","shape":[1],"data_offsets":[1,5]}}   ';
     const bytes = Buffer.alloc(5, 7);
     bytes.writeFloatLE(1.5, 1);
     const file = await SafetensorsFile.open(rawFile(header, bytes));
@@ -94,7 +152,11 @@ describe('reading safetensors', () => {
     const runs = Number(process.env['CRIA_FUZZ'] ?? 2000);
     const path = join(folder, 'mutated.safetensors');
     const headerEnd = 8 + Number(good.readBigUInt64LE(0));
-    const edit = fc.record({ at: fc.nat(headerEnd - 1), byte: fc.nat(255), kind: fc.constantFrom('set', 'flip', 'insert', 'delete', 'cut', 'digit') });
+    const edit = fc.record({
+      at: fc.nat(headerEnd - 1),
+      byte: fc.nat(255),
+      kind: fc.constantFrom('set', 'flip', 'insert', 'delete', 'cut', 'digit'),
+    });
     await fc.assert(
       fc.asyncProperty(fc.array(edit, { minLength: 1, maxLength: 4 }), async (edits) => {
         let bytes = Buffer.from(good);
@@ -103,8 +165,10 @@ describe('reading safetensors', () => {
           if (kind === 'set') bytes[place] = byte;
           else if (kind === 'digit') bytes[place] = 0x30 + (byte % 10);
           else if (kind === 'flip') bytes[place] = bytes[place]! ^ (1 << (byte & 7));
-          else if (kind === 'insert') bytes = Buffer.concat([bytes.subarray(0, place), Buffer.of(byte), bytes.subarray(place)]);
-          else if (kind === 'delete') bytes = Buffer.concat([bytes.subarray(0, place), bytes.subarray(place + 1)]);
+          else if (kind === 'insert')
+            bytes = Buffer.concat([bytes.subarray(0, place), Buffer.of(byte), bytes.subarray(place)]);
+          else if (kind === 'delete')
+            bytes = Buffer.concat([bytes.subarray(0, place), bytes.subarray(place + 1)]);
           else bytes = bytes.subarray(0, Math.max(1, place));
         }
         writeFileSync(path, bytes);
@@ -125,7 +189,12 @@ describe('reading safetensors', () => {
 
 async function sampleFile(): Promise<string> {
   const path = join(folder, 'sample.safetensors');
-  const tensors = [tensor('weight', 'F32', [3, 2]), tensor('ünïcode "quoted"', 'BF16', [5]), tensor('ids', 'I64', [2]), tensor('empty', 'F16', [0])];
+  const tensors = [
+    tensor('weight', 'F32', [3, 2]),
+    tensor('ünïcode "quoted"', 'BF16', [5]),
+    tensor('ids', 'I64', [2]),
+    tensor('empty', 'F16', [0]),
+  ];
   await writeSafetensors(path, tensors, { metadata: { format: 'pt', note: 'a "note"' } });
   return path;
 }
@@ -154,7 +223,9 @@ describe('writing safetensors', () => {
       const original = join(fixtures, name, 'model.safetensors');
       const file = await SafetensorsFile.open(original);
       const copy = join(folder, 'copy.safetensors');
-      const tensors = [...file.tensors.values()].reverse().map((entry) => ({ ...entry, chunks: () => readAll(file, entry.name) }));
+      const tensors = [...file.tensors.values()]
+        .reverse()
+        .map((entry) => ({ ...entry, chunks: () => readAll(file, entry.name) }));
       await writeSafetensors(copy, tensors);
       expect(Buffer.compare(readFileSync(copy), readFileSync(original)), name).toBe(0);
     }
@@ -167,8 +238,12 @@ describe('writing safetensors', () => {
     const before = readFileSync(path);
     const broken = { ...tensor('weight', 'F32', [3, 2]), chunks: () => [new Uint8Array(23)] };
     await expect(writeSafetensors(path, [broken])).rejects.toThrow('"weight" gave only 23 of 24 bytes');
-    await expect(writeSafetensors(path, [{ ...broken, chunks: () => [new Uint8Array(25)] }])).rejects.toThrow('more than 24');
-    await expect(writeSafetensors(path, [tensor('a', 'U8', [1]), tensor('a', 'U8', [1])])).rejects.toThrow('"a" is taken');
+    await expect(writeSafetensors(path, [{ ...broken, chunks: () => [new Uint8Array(25)] }])).rejects.toThrow(
+      'more than 24',
+    );
+    await expect(writeSafetensors(path, [tensor('a', 'U8', [1]), tensor('a', 'U8', [1])])).rejects.toThrow(
+      '"a" is taken',
+    );
     await expect(writeSafetensors(join(path, 'below'), [])).rejects.toThrow('a part of the path is a file');
     expect(readFileSync(path)).toEqual(before);
     expect(readdirSync(own)).toEqual(['model.safetensors']);

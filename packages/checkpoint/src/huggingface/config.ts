@@ -91,26 +91,40 @@ function checkArchitecture(file: string, fields: Fields): void {
   const { model_type: type, architectures, hidden_act: activation } = fields;
   const named = Array.isArray(architectures) ? architectures : [];
   if (type !== 'llama' && !(type === undefined && named.includes('LlamaForCausalLM'))) {
-    fail('config.json', `${file}: model_type is ${show(type)}, architectures ${show(architectures)}.`, 'only LLaMA models ("llama") are read');
+    fail(
+      'config.json',
+      `${file}: model_type is ${show(type)}, architectures ${show(architectures)}.`,
+      'only LLaMA models ("llama") are read',
+    );
   }
-  if (activation !== undefined && activation !== 'silu' && activation !== 'swish') fail('config.json', `${file}: hidden_act is ${show(activation)}.`, 'LLaMA has silu');
+  if (activation !== undefined && activation !== 'silu' && activation !== 'swish')
+    fail('config.json', `${file}: hidden_act is ${show(activation)}.`, 'LLaMA has silu');
   for (const name of ['attention_bias', 'mlp_bias']) {
-    if (flag(file, fields, name, false)) fail('config.json', `${file}: ${name} is true.`, 'linear layers here have no bias');
+    if (flag(file, fields, name, false))
+      fail('config.json', `${file}: ${name} is true.`, 'linear layers here have no bias');
   }
   const { partial_rotary_factor: partial = 1, quantization_config: quantization = null } = fields;
-  if (partial !== 1) fail('config.json', `${file}: partial_rotary_factor is ${show(partial)}.`, 'LLaMA rotates whole heads');
-  if (quantization !== null) fail('config.json', `${file} has a quantization_config.`, 'load the original weights');
+  if (partial !== 1)
+    fail('config.json', `${file}: partial_rotary_factor is ${show(partial)}.`, 'LLaMA rotates whole heads');
+  if (quantization !== null)
+    fail('config.json', `${file} has a quantization_config.`, 'load the original weights');
 }
 
 /** `rope_parameters` of new files, or `rope_theta` with `rope_scaling` of old ones. */
 function readRope(file: string, fields: Fields): { theta: number; scaling: RopeScaling | undefined } {
   const section = fields['rope_parameters'] != null ? 'rope_parameters' : 'rope_scaling';
-  if (fields[section] == null) return { theta: positive(file, fields, 'rope_theta', 10000), scaling: undefined };
+  if (fields[section] == null)
+    return { theta: positive(file, fields, 'rope_theta', 10000), scaling: undefined };
   const rope = checkRecord(file, section, fields[section]);
   const theta = positive(file, rope['rope_theta'] == null ? fields : rope, 'rope_theta', 10000);
   const type = rope['rope_type'] ?? rope['type'] ?? 'default';
   if (type === 'default') return { theta, scaling: undefined };
-  if (type !== 'llama3') fail('config.json', `${file}: ${section} has rope_type ${show(type)}.`, 'known types are "default" and "llama3"');
+  if (type !== 'llama3')
+    fail(
+      'config.json',
+      `${file}: ${section} has rope_type ${show(type)}.`,
+      'known types are "default" and "llama3"',
+    );
   const scaling = {
     factor: positive(file, rope, 'factor'),
     lowFreqFactor: positive(file, rope, 'low_freq_factor'),
@@ -121,11 +135,18 @@ function readRope(file: string, fields: Fields): { theta: number; scaling: RopeS
 }
 
 function readSpecialIds(file: string, fields: Fields): SpecialIds {
-  const id = (name: string) => (fields[name] == null ? undefined : wholeNumber(file, fields, name, undefined, 0));
+  const id = (name: string) =>
+    fields[name] == null ? undefined : wholeNumber(file, fields, name, undefined, 0);
   const { eos_token_id: eos } = fields;
-  const many = Array.isArray(eos) ? eos.map((_, i) => wholeNumber(file, eos as unknown as Fields, String(i), undefined, 0)) : undefined;
+  const many = Array.isArray(eos)
+    ? eos.map((_, i) => wholeNumber(file, eos as unknown as Fields, String(i), undefined, 0))
+    : undefined;
   const one = many ? undefined : id('eos_token_id');
-  return { bos: id('bos_token_id'), eos: many ?? (one === undefined ? [] : [one]), pad: padId(fields['pad_token_id']) };
+  return {
+    bos: id('bos_token_id'),
+    eos: many ?? (one === undefined ? [] : [one]),
+    pad: padId(fields['pad_token_id']),
+  };
 }
 
 /** Old files write -1 for "none". */
@@ -134,7 +155,8 @@ function padId(value: unknown): number | undefined {
 }
 
 function checkRecord(file: string, what: string, value: unknown): Fields {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) fail('config.json', `${file}: ${what} is ${show(value)}.`, 'it must be an object');
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    fail('config.json', `${file}: ${what} is ${show(value)}.`, 'it must be an object');
   return value as Fields;
 }
 
@@ -148,13 +170,15 @@ function wholeNumber(file: string, fields: Fields, name: string, absent?: number
 
 function positive(file: string, fields: Fields, name: string, absent?: number): number {
   const value = fields[name] ?? absent;
-  if (typeof value !== 'number' || !(Number.isFinite(value) && value > 0)) fail('config.json', `${file}: ${name} is ${show(value)}.`, 'it must be a number above 0');
+  if (typeof value !== 'number' || !(Number.isFinite(value) && value > 0))
+    fail('config.json', `${file}: ${name} is ${show(value)}.`, 'it must be a number above 0');
   return value;
 }
 
 function flag(file: string, fields: Fields, name: string, absent: boolean): boolean {
   const value = fields[name] ?? absent;
-  if (typeof value !== 'boolean') fail('config.json', `${file}: ${name} is ${show(value)}.`, 'it must be true or false');
+  if (typeof value !== 'boolean')
+    fail('config.json', `${file}: ${name} is ${show(value)}.`, 'it must be true or false');
   return value;
 }
 

@@ -16,17 +16,27 @@ import { type StoredWeight, weightChunks } from '../weights.ts';
 import { type HuggingFaceConfig, parseHuggingFaceConfig, toHuggingFaceConfig } from './config.ts';
 
 /** A folder with `config.json` and `model.safetensors` or an index with shards. */
-export async function openHuggingFaceFolder(folder: string, format: CheckpointFormat = 'huggingface'): Promise<Checkpoint> {
+export async function openHuggingFaceFolder(
+  folder: string,
+  format: CheckpointFormat = 'huggingface',
+): Promise<Checkpoint> {
   const configuration = await readConfig(join(folder, 'config.json'));
   if (existsSync(join(folder, SINGLE_FILE))) {
-    return makeHuggingFace(format, folder, configuration, [await SafetensorsFile.open(join(folder, SINGLE_FILE))]);
+    return makeHuggingFace(format, folder, configuration, [
+      await SafetensorsFile.open(join(folder, SINGLE_FILE)),
+    ]);
   }
-  if (existsSync(join(folder, INDEX_FILE))) return makeHuggingFace(format, folder, configuration, await openShards(join(folder, INDEX_FILE)));
-  const others = (await readdir(folder)).filter((name) => /\.(bin|pth|pt|gguf|h5|msgpack|safetensors)$/.test(name));
+  if (existsSync(join(folder, INDEX_FILE)))
+    return makeHuggingFace(format, folder, configuration, await openShards(join(folder, INDEX_FILE)));
+  const others = (await readdir(folder)).filter((name) =>
+    /\.(bin|pth|pt|gguf|h5|msgpack|safetensors)$/.test(name),
+  );
   return fail(
     'openCheckpoint',
     `${folder} has neither ${SINGLE_FILE} nor ${INDEX_FILE}.`,
-    others.length > 0 ? `it holds ${others.slice(0, 5).join(', ')}; convert them to safetensors` : 'is it the folder of a model?',
+    others.length > 0
+      ? `it holds ${others.slice(0, 5).join(', ')}; convert them to safetensors`
+      : 'is it the folder of a model?',
   );
 }
 
@@ -53,14 +63,31 @@ function makeHuggingFace(
       const mapped = fromHuggingFaceName(storedName);
       const name = mapped ?? storedName;
       const other = weights.get(name);
-      if (other) fail('openCheckpoint', `${file.path}: "${storedName}" is ${name}, and so is "${other.storedName}" in ${other.file}.`);
+      if (other)
+        fail(
+          'openCheckpoint',
+          `${file.path}: "${storedName}" is ${name}, and so is "${other.storedName}" in ${other.file}.`,
+        );
       // Names of our own kind are in Meta's files, with Meta's order of rows.
       const halfSplit = mapped && isRotated(name) ? config.headDim : undefined;
       if (halfSplit !== undefined && (shape.length !== 2 || (shape[0] ?? 0) % halfSplit !== 0)) {
-        fail('openCheckpoint', `${file.path}: "${storedName}" has shape [${shape.join(', ')}], no rows of heads of ${halfSplit}.`, 'check head_dim in config.json');
+        fail(
+          'openCheckpoint',
+          `${file.path}: "${storedName}" has shape [${shape.join(', ')}], no rows of heads of ${halfSplit}.`,
+          'check head_dim in config.json',
+        );
       }
       const readBytes = (from: number, to: number) => file.read(storedName, from, to);
-      weights.set(name, { name, storedName, file: file.path, dtype, shape, bytes: end - begin, halfSplit, readBytes });
+      weights.set(name, {
+        name,
+        storedName,
+        file: file.path,
+        dtype,
+        shape,
+        bytes: end - begin,
+        halfSplit,
+        readBytes,
+      });
     }
   }
   return makeCheckpoint(format, path, config, specialIds, weights);
@@ -93,14 +120,21 @@ export async function saveHuggingFace(
   } catch (error) {
     throw explain(op, `cannot make ${folder}`, error);
   }
-  await writeModelFiles(folder, huggingFaceTensors(config, parameters, dtype), maxShardBytes === undefined ? {} : { maxShardBytes });
-  await writeFileAtomic(op, join(folder, 'config.json'), [encodeJson(toHuggingFaceConfig(config, { dtype, specialIds }))]);
+  await writeModelFiles(
+    folder,
+    huggingFaceTensors(config, parameters, dtype),
+    maxShardBytes === undefined ? {} : { maxShardBytes },
+  );
+  await writeFileAtomic(op, join(folder, 'config.json'), [
+    encodeJson(toHuggingFaceConfig(config, { dtype, specialIds })),
+  ]);
 }
 
 /** The type that weights get in a file: the wished one, or the parameters' own. */
 export function fileDType(op: string, parameters: ParameterSpace, wished?: FloatDType): FloatDType {
   if (wished !== undefined) {
-    if (!Object.hasOwn(floatDTypes, wished)) fail(op, `dtype is ${JSON.stringify(wished)}.`, `give one of ${Object.keys(floatDTypes).join(', ')}`);
+    if (!Object.hasOwn(floatDTypes, wished))
+      fail(op, `dtype is ${JSON.stringify(wished)}.`, `give one of ${Object.keys(floatDTypes).join(', ')}`);
     return wished;
   }
   const { dtype } = parameters.values;
@@ -108,11 +142,20 @@ export function fileDType(op: string, parameters: ParameterSpace, wished?: Float
 }
 
 /** Every parameter as a tensor of a Hugging Face file. */
-export function huggingFaceTensors(config: LlamaConfig, parameters: ParameterSpace, dtype: FloatDType): TensorToWrite[] {
+export function huggingFaceTensors(
+  config: LlamaConfig,
+  parameters: ParameterSpace,
+  dtype: FloatDType,
+): TensorToWrite[] {
   return parameters.parameters.map((parameter) => {
     const name = toHuggingFaceName(parameter.name);
     if (name === undefined) fail('saveHuggingFace', `"${parameter.name}" is no parameter of a LLaMA.`);
     const halfSplit = isRotated(parameter.name) ? config.headDim : undefined;
-    return { name, dtype, shape: parameter.shape, chunks: () => weightChunks(parameter.name, parameter.value, dtype, halfSplit) };
+    return {
+      name,
+      dtype,
+      shape: parameter.shape,
+      chunks: () => weightChunks(parameter.name, parameter.value, dtype, halfSplit),
+    };
   });
 }

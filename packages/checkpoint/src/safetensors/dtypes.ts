@@ -32,7 +32,9 @@ export const storedDTypes = {
 export type StoredDType = keyof typeof storedDTypes;
 
 /** Stored types that hold weights, and the house's name for them. */
-export const floatDTypes = { F32: 'f32', BF16: 'bf16', F16: 'f16', F64: 'f64' } as const satisfies Partial<Record<StoredDType, DType>>;
+export const floatDTypes = { F32: 'f32', BF16: 'bf16', F16: 'f16', F64: 'f64' } as const satisfies Partial<
+  Record<StoredDType, DType>
+>;
 
 export type FloatDType = keyof typeof floatDTypes;
 

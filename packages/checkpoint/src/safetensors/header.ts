@@ -27,18 +27,30 @@ export interface SafetensorsHeader {
  * Format: `huggingface/safetensors`, README and `safetensors/src/tensor.rs`.
  */
 export function headerLength(op: string, file: string, fileSize: number, prefix: Uint8Array): number {
-  if (prefix.length < 8) fail(op, `${file}: ${fileSize} bytes are no safetensors file.`, 'the header length alone takes 8 bytes');
+  if (prefix.length < 8)
+    fail(op, `${file}: ${fileSize} bytes are no safetensors file.`, 'the header length alone takes 8 bytes');
   const length = new DataView(prefix.buffer, prefix.byteOffset, 8).getBigUint64(0, true);
-  if (length > BigInt(MAX_HEADER_BYTES)) fail(op, `${file}: header length ${length} exceeds ${MAX_HEADER_BYTES}.`, 'is it a safetensors file?');
+  if (length > BigInt(MAX_HEADER_BYTES))
+    fail(op, `${file}: header length ${length} exceeds ${MAX_HEADER_BYTES}.`, 'is it a safetensors file?');
   if (length > BigInt(fileSize - 8)) {
-    fail(op, `${file}: header length ${length} exceeds the ${fileSize - 8} bytes that follow.`, 'the file is truncated or not a safetensors file');
+    fail(
+      op,
+      `${file}: header length ${length} exceeds the ${fileSize - 8} bytes that follow.`,
+      'the file is truncated or not a safetensors file',
+    );
   }
   return Number(length);
 }
 
 /** Parses and checks the JSON header against the number of bytes behind it: every byte must belong to exactly one tensor. */
-export function parseHeader(op: string, file: string, header: Uint8Array, dataBytes: number): SafetensorsHeader {
-  if (header[0] !== 0x7b) fail(op, `${file}: the header does not start with "{".`, 'is it a safetensors file?');
+export function parseHeader(
+  op: string,
+  file: string,
+  header: Uint8Array,
+  dataBytes: number,
+): SafetensorsHeader {
+  if (header[0] !== 0x7b)
+    fail(op, `${file}: the header does not start with "{".`, 'is it a safetensors file?');
   const entries = Object.entries(parseJson(op, file, header));
   let metadata: Readonly<Record<string, string>> = {};
   const tensors: HeaderTensor[] = [];
@@ -59,7 +71,12 @@ function parseJson(op: string, file: string, header: Uint8Array): object {
     return value as object; // it starts with "{", so it is an object
   } catch (error) {
     if (error instanceof Error && error.name === 'CriaError') throw error;
-    return fail(op, `${file}: the header is not valid JSON (${(error as Error).message}).`, 'the file is damaged', error);
+    return fail(
+      op,
+      `${file}: the header is not valid JSON (${(error as Error).message}).`,
+      'the file is damaged',
+      error,
+    );
   }
 }
 
@@ -71,7 +88,8 @@ function checkKeys(op: string, file: string, text: string): void {
     const character = text[i];
     if (character === '{' || character === '[') {
       open.push(character === '{' ? new Set() : undefined);
-      if (open.length > MAX_DEPTH) fail(op, `${file}: the header nests deeper than ${MAX_DEPTH} levels.`, 'the file is damaged');
+      if (open.length > MAX_DEPTH)
+        fail(op, `${file}: the header nests deeper than ${MAX_DEPTH} levels.`, 'the file is damaged');
     } else if (character === '}' || character === ']') {
       open.pop();
     } else if (character === '"') {
@@ -97,29 +115,47 @@ function endOfString(text: string, start: number): number {
 }
 
 function checkMetadata(op: string, file: string, value: unknown): Readonly<Record<string, string>> {
-  if (!isRecord(value)) fail(op, `${file}: __metadata__ is ${describeValue(value)}.`, 'it must map strings to strings');
+  if (!isRecord(value))
+    fail(op, `${file}: __metadata__ is ${describeValue(value)}.`, 'it must map strings to strings');
   for (const [key, text] of Object.entries(value)) {
-    if (typeof text !== 'string') fail(op, `${file}: __metadata__ "${shorten(key)}" is ${describeValue(text)}.`, 'it must be a string');
+    if (typeof text !== 'string')
+      fail(op, `${file}: __metadata__ "${shorten(key)}" is ${describeValue(text)}.`, 'it must be a string');
   }
   return value as Record<string, string>;
 }
 
-function checkTensor(op: string, file: string, name: string, value: unknown, dataBytes: number): HeaderTensor {
+function checkTensor(
+  op: string,
+  file: string,
+  name: string,
+  value: unknown,
+  dataBytes: number,
+): HeaderTensor {
   const where = `${file}: tensor "${shorten(name)}"`;
-  if (!isRecord(value)) fail(op, `${where} is ${describeValue(value)}.`, 'it must have dtype, shape and data_offsets');
+  if (!isRecord(value))
+    fail(op, `${where} is ${describeValue(value)}.`, 'it must have dtype, shape and data_offsets');
   const { dtype, shape, data_offsets: offsets } = value;
-  if (typeof dtype !== 'string' || !Object.hasOwn(storedDTypes, dtype)) fail(op, `${where} has dtype ${describeValue(dtype)}.`);
-  if (!isSizes(shape)) fail(op, `${where} has shape ${describeValue(shape)}.`, 'it must be a list of whole numbers');
+  if (typeof dtype !== 'string' || !Object.hasOwn(storedDTypes, dtype))
+    fail(op, `${where} has dtype ${describeValue(dtype)}.`);
+  if (!isSizes(shape))
+    fail(op, `${where} has shape ${describeValue(shape)}.`, 'it must be a list of whole numbers');
   if (!isSizes(offsets) || offsets.length !== 2) {
     fail(op, `${where} has data_offsets ${describeValue(offsets)}.`, 'they must be two whole numbers');
   }
   const [begin, end] = offsets as [number, number];
   if (begin > end || end > dataBytes) {
-    fail(op, `${where} lies at bytes ${begin} to ${end} of ${dataBytes}.`, 'the file is truncated or damaged');
+    fail(
+      op,
+      `${where} lies at bytes ${begin} to ${end} of ${dataBytes}.`,
+      'the file is truncated or damaged',
+    );
   }
   const bytes = storedBytes(dtype as StoredDType, sizeOf(shape));
   if (bytes !== end - begin) {
-    fail(op, `${where} is ${dtype}[${shape.join(', ')}], ${bytes ?? 'no whole number of'} bytes, but its data_offsets span ${end - begin}.`);
+    fail(
+      op,
+      `${where} is ${dtype}[${shape.join(', ')}], ${bytes ?? 'no whole number of'} bytes, but its data_offsets span ${end - begin}.`,
+    );
   }
   return { name, dtype: dtype as StoredDType, shape, begin, end };
 }
@@ -130,13 +166,21 @@ function checkCover(op: string, file: string, tensors: readonly HeaderTensor[], 
   for (const { name, begin, end } of tensors) {
     const label = `"${shorten(name)}"`;
     if (begin !== covered) {
-      const what = begin < covered ? `overlaps ${before}, which ends at byte ${covered}` : `leaves bytes ${covered} to ${begin} to nobody`;
+      const what =
+        begin < covered
+          ? `overlaps ${before}, which ends at byte ${covered}`
+          : `leaves bytes ${covered} to ${begin} to nobody`;
       fail(op, `${file}: tensor ${label} starts at byte ${begin} and ${what}.`, 'the file is damaged');
     }
     covered = end;
     before = label;
   }
-  if (covered !== dataBytes) fail(op, `${file}: ${dataBytes} bytes of data, tensors cover ${covered}.`, 'the file has something appended or is damaged');
+  if (covered !== dataBytes)
+    fail(
+      op,
+      `${file}: ${dataBytes} bytes of data, tensors cover ${covered}.`,
+      'the file has something appended or is damaged',
+    );
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -12,7 +12,12 @@ export class SafetensorsFile {
   readonly #file: RangeFile;
   readonly #dataStart: number;
 
-  private constructor(file: RangeFile, dataStart: number, metadata: Readonly<Record<string, string>>, tensors: readonly HeaderTensor[]) {
+  private constructor(
+    file: RangeFile,
+    dataStart: number,
+    metadata: Readonly<Record<string, string>>,
+    tensors: readonly HeaderTensor[],
+  ) {
     this.#file = file;
     this.#dataStart = dataStart;
     this.metadata = metadata;
@@ -24,7 +29,12 @@ export class SafetensorsFile {
     const op = 'safetensors.open';
     const file = await RangeFile.open(op, path);
     const length = headerLength(op, path, file.size, await file.read(op, 0, Math.min(8, file.size)));
-    const { metadata, tensors } = parseHeader(op, path, await file.read(op, 8, 8 + length), file.size - 8 - length);
+    const { metadata, tensors } = parseHeader(
+      op,
+      path,
+      await file.read(op, 8, 8 + length),
+      file.size - 8 - length,
+    );
     return new SafetensorsFile(file, 8 + length, metadata, tensors);
   }
 
@@ -42,7 +52,8 @@ export class SafetensorsFile {
     const tensor = this.tensors.get(name) ?? fail(op, `${this.path} has no tensor "${name}".`);
     const size = tensor.end - tensor.begin;
     const last = end ?? size;
-    if (!(0 <= begin && begin <= last && last <= size)) fail(op, `bytes ${begin} to ${last} are outside "${name}" of ${size} bytes in ${this.path}.`);
+    if (!(0 <= begin && begin <= last && last <= size))
+      fail(op, `bytes ${begin} to ${last} are outside "${name}" of ${size} bytes in ${this.path}.`);
     return this.#file.read(op, this.#dataStart + tensor.begin + begin, this.#dataStart + tensor.begin + last);
   }
 }

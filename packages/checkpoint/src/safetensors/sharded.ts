@@ -14,11 +14,16 @@ export const INDEX_FILE = 'model.safetensors.index.json';
 export async function openShards(indexPath: string): Promise<SafetensorsFile[]> {
   const op = 'safetensors.openShards';
   const { weight_map: map } = (await readJson(op, indexPath)) as { weight_map?: unknown };
-  if (typeof map !== 'object' || map === null || Array.isArray(map)) fail(op, `${indexPath} has no weight_map.`, 'is it an index of safetensors shards?');
+  if (typeof map !== 'object' || map === null || Array.isArray(map))
+    fail(op, `${indexPath} has no weight_map.`, 'is it an index of safetensors shards?');
   const byFile = new Map<string, Set<string>>();
   for (const [tensor, file] of Object.entries(map)) {
     if (typeof file !== 'string' || file === '' || file !== basename(file) || /^\.|[\\/]/.test(file)) {
-      fail(op, `${indexPath} places "${tensor}" in ${JSON.stringify(file)}.`, 'shards are files in the same folder');
+      fail(
+        op,
+        `${indexPath} places "${tensor}" in ${JSON.stringify(file)}.`,
+        'shards are files in the same folder',
+      );
     }
     byFile.set(file, (byFile.get(file) ?? new Set()).add(tensor));
   }
@@ -26,8 +31,12 @@ export async function openShards(indexPath: string): Promise<SafetensorsFile[]> 
   const shards: SafetensorsFile[] = [];
   for (const [file, names] of byFile) {
     const shard = await SafetensorsFile.open(join(folder, file));
-    for (const name of names) if (!shard.tensors.has(name)) fail(op, `${indexPath} places "${name}" in ${file}, which has no such tensor.`);
-    for (const name of shard.tensors.keys()) if (!names.has(name)) fail(op, `${shard.path} holds "${name}", which ${indexPath} does not place there.`);
+    for (const name of names)
+      if (!shard.tensors.has(name))
+        fail(op, `${indexPath} places "${name}" in ${file}, which has no such tensor.`);
+    for (const name of shard.tensors.keys())
+      if (!names.has(name))
+        fail(op, `${shard.path} holds "${name}", which ${indexPath} does not place there.`);
     shards.push(shard);
   }
   return shards;
@@ -43,9 +52,14 @@ export interface ShardOptions {
  * Writes `model.safetensors`, or shards and their index, into a folder; then removes weights of an earlier save that would be mistaken for
  * these. Names of the files written.
  */
-export async function writeModelFiles(folder: string, tensors: Iterable<TensorToWrite>, options: ShardOptions = {}): Promise<string[]> {
+export async function writeModelFiles(
+  folder: string,
+  tensors: Iterable<TensorToWrite>,
+  options: ShardOptions = {},
+): Promise<string[]> {
   const { maxShardBytes = Infinity, metadata = { format: 'pt' } } = options;
-  if (!(maxShardBytes > 0)) fail('safetensors.write', `maxShardBytes is ${maxShardBytes}.`, 'give a number of bytes above 0');
+  if (!(maxShardBytes > 0))
+    fail('safetensors.write', `maxShardBytes is ${maxShardBytes}.`, 'give a number of bytes above 0');
   const groups = groupBySize([...tensors].sort(compareTensors), maxShardBytes);
   const written: string[] = [];
   if (groups.length <= 1) {
@@ -61,7 +75,10 @@ export async function writeModelFiles(folder: string, tensors: Iterable<TensorTo
       written.push(name);
     }
     const total = groups.flat().reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
-    const index = { metadata: { total_size: total }, weight_map: Object.fromEntries(Object.entries(map).sort()) };
+    const index = {
+      metadata: { total_size: total },
+      weight_map: Object.fromEntries(Object.entries(map).sort()),
+    };
     await writeFileAtomic('safetensors.write', join(folder, INDEX_FILE), [encodeJson(index)]);
     written.push(INDEX_FILE);
   }
@@ -86,7 +103,8 @@ function groupBySize(tensors: readonly TensorToWrite[], limit: number): TensorTo
 
 async function removeStale(folder: string, written: readonly string[]): Promise<void> {
   for (const name of await readdir(folder)) {
-    const ours = name === SINGLE_FILE || name === INDEX_FILE || /^model-\d{5}-of-\d{5}\.safetensors$/.test(name);
+    const ours =
+      name === SINGLE_FILE || name === INDEX_FILE || /^model-\d{5}-of-\d{5}\.safetensors$/.test(name);
     if (ours && !written.includes(name)) await rm(join(folder, name));
   }
 }

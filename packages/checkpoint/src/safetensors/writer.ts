@@ -15,13 +15,19 @@ const order = Object.keys(storedDTypes) as StoredDType[];
 
 /** Order of tensors in a file, as the Rust writer has it: widest type first, then by the bytes of the name. */
 export function compareTensors(a: TensorToWrite, b: TensorToWrite): number {
-  return order.indexOf(b.dtype) - order.indexOf(a.dtype) || Buffer.compare(Buffer.from(a.name), Buffer.from(b.name));
+  return (
+    order.indexOf(b.dtype) - order.indexOf(a.dtype) ||
+    Buffer.compare(Buffer.from(a.name), Buffer.from(b.name))
+  );
 }
 
 /** Bytes of a tensor's data; throws where the shape does not fill whole bytes. */
 export function tensorBytes(tensor: Pick<TensorToWrite, 'name' | 'dtype' | 'shape'>): number {
   const { name, dtype, shape } = tensor;
-  return storedBytes(dtype, sizeOf(shape)) ?? fail('safetensors.write', `"${name}" ${dtype}[${shape.join(', ')}] has no whole number of bytes.`);
+  return (
+    storedBytes(dtype, sizeOf(shape)) ??
+    fail('safetensors.write', `"${name}" ${dtype}[${shape.join(', ')}] has no whole number of bytes.`)
+  );
 }
 
 /** Writes a safetensors file as a stream, atomically. Equal tensors give equal bytes, those of the Rust writer. */
@@ -34,7 +40,11 @@ export async function writeSafetensors(
   return writeFileAtomic('safetensors.write', path, fileChunks(path, sorted, options.metadata));
 }
 
-async function* fileChunks(path: string, tensors: readonly TensorToWrite[], metadata?: Readonly<Record<string, string>>) {
+async function* fileChunks(
+  path: string,
+  tensors: readonly TensorToWrite[],
+  metadata?: Readonly<Record<string, string>>,
+) {
   yield encodeHeader(path, tensors, metadata);
   for (const tensor of tensors) {
     const expected = tensorBytes(tensor);
@@ -45,19 +55,27 @@ async function* fileChunks(path: string, tensors: readonly TensorToWrite[], meta
       yield chunk;
     }
     if (bytes !== expected) {
-      fail('safetensors.write', `${path}: "${tensor.name}" gave ${bytes > expected ? 'more than' : 'only'} ${Math.min(bytes, expected)} of ${expected} bytes.`);
+      fail(
+        'safetensors.write',
+        `${path}: "${tensor.name}" gave ${bytes > expected ? 'more than' : 'only'} ${Math.min(bytes, expected)} of ${expected} bytes.`,
+      );
     }
   }
 }
 
 /** Length, JSON, and spaces up to a multiple of eight. */
-function encodeHeader(path: string, tensors: readonly TensorToWrite[], metadata?: Readonly<Record<string, string>>): Uint8Array {
+function encodeHeader(
+  path: string,
+  tensors: readonly TensorToWrite[],
+  metadata?: Readonly<Record<string, string>>,
+): Uint8Array {
   const fields: string[] = metadata ? [`"__metadata__":${JSON.stringify(metadata)}`] : [];
   const names = new Set<string>();
   let offset = 0;
   for (const tensor of tensors) {
     const { name, dtype, shape } = tensor;
-    if (names.has(name) || name === '__metadata__') fail('safetensors.write', `${path}: the name "${name}" is taken.`);
+    if (names.has(name) || name === '__metadata__')
+      fail('safetensors.write', `${path}: the name "${name}" is taken.`);
     names.add(name);
     const end = offset + tensorBytes(tensor);
     fields.push(`${JSON.stringify(name)}:${JSON.stringify({ dtype, shape, data_offsets: [offset, end] })}`);
@@ -65,7 +83,8 @@ function encodeHeader(path: string, tensors: readonly TensorToWrite[], metadata?
   }
   const json = Buffer.from(`{${fields.join(',')}}`);
   const length = Math.ceil(json.length / 8) * 8;
-  if (length > MAX_HEADER_BYTES) fail('safetensors.write', `${path}: a header of ${length} bytes exceeds ${MAX_HEADER_BYTES}.`);
+  if (length > MAX_HEADER_BYTES)
+    fail('safetensors.write', `${path}: a header of ${length} bytes exceeds ${MAX_HEADER_BYTES}.`);
   const header = new Uint8Array(8 + length).fill(0x20);
   new DataView(header.buffer).setBigUint64(0, BigInt(length), true);
   header.set(json, 8);

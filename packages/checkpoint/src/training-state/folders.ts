@@ -38,12 +38,19 @@ export async function findCandidates(root: string): Promise<Candidate[]> {
     if (!match) continue;
     const folder = join(root, name);
     try {
-      found.push({ folder, step: Number(match[1]), manifest: await readManifest('loadTrainingState', folder), damage: undefined });
+      found.push({
+        folder,
+        step: Number(match[1]),
+        manifest: await readManifest('loadTrainingState', folder),
+        damage: undefined,
+      });
     } catch (damage) {
       found.push({ folder, step: Number(match[1]), manifest: undefined, damage });
     }
   }
-  const whole = found.filter(({ manifest }) => manifest).sort((a, b) => (b.manifest?.sequence ?? 0) - (a.manifest?.sequence ?? 0));
+  const whole = found
+    .filter(({ manifest }) => manifest)
+    .sort((a, b) => (b.manifest?.sequence ?? 0) - (a.manifest?.sequence ?? 0));
   for (const broken of found.filter(({ manifest }) => !manifest)) {
     const place = whole.findIndex(({ step }) => step <= broken.step);
     whole.splice(place < 0 ? whole.length : place, 0, broken);
@@ -75,14 +82,19 @@ export function newStateName(step: number, names: readonly string[]): string {
 }
 
 /** Leftovers of saves that no longer run: of processes that are gone, of this one, or more than an hour older than `newest`. */
-export async function staleTemporaries(root: string, names: readonly string[], newest: number): Promise<string[]> {
+export async function staleTemporaries(
+  root: string,
+  names: readonly string[],
+  newest: number,
+): Promise<string[]> {
   const stale: string[] = [];
   for (const name of names) {
     const match = TEMPORARY_NAME.exec(name);
     if (!match) continue;
     const folder = join(root, name);
     const { mtimeMs } = await stat(folder);
-    if (!isRunning(Number(match[1])) || Number(match[1]) === process.pid || newest - mtimeMs > 3_600_000) stale.push(folder);
+    if (!isRunning(Number(match[1])) || Number(match[1]) === process.pid || newest - mtimeMs > 3_600_000)
+      stale.push(folder);
   }
   return stale;
 }

@@ -22,7 +22,10 @@ export async function isTrainingState(path: string): Promise<boolean> {
  * The training state in a folder, or the newest one below a root. Every file is compared with the hash in the manifest first. A damaged
  * newest state is an error that names the damage, unless `fallback` says to go on from the newest whole one before it.
  */
-export async function loadTrainingState(path: string, options: LoadTrainingStateOptions = {}): Promise<LoadedTrainingState> {
+export async function loadTrainingState(
+  path: string,
+  options: LoadTrainingStateOptions = {},
+): Promise<LoadedTrainingState> {
   checkOptions(op, options, ['fallback']);
   if (existsSync(join(path, MANIFEST_FILE))) {
     const manifest = await readManifest(op, path);
@@ -30,7 +33,8 @@ export async function loadTrainingState(path: string, options: LoadTrainingState
     return openState(path, manifest, []);
   }
   const candidates = await findCandidates(path);
-  if (candidates.length === 0) fail(op, `${path} holds no training state.`, 'give the folder of a run that has saved at least once');
+  if (candidates.length === 0)
+    fail(op, `${path} holds no training state.`, 'give the folder of a run that has saved at least once');
   const damaged: { folder: string; reason: string }[] = [];
   for (const candidate of candidates) {
     const result = await tryCandidate(candidate);
@@ -38,10 +42,17 @@ export async function loadTrainingState(path: string, options: LoadTrainingState
     if (!options.fallback) refuse(candidate, result.damage, candidates);
     damaged.push({ folder: candidate.folder, reason: messageOf(result.damage) });
   }
-  return fail(op, `every training state below ${path} is damaged: ${damaged.map(({ reason }) => reason).join(' ')}`);
+  return fail(
+    op,
+    `every training state below ${path} is damaged: ${damaged.map(({ reason }) => reason).join(' ')}`,
+  );
 }
 
-async function tryCandidate({ folder, manifest, damage }: Candidate): Promise<{ manifest: Manifest } | { damage: unknown }> {
+async function tryCandidate({
+  folder,
+  manifest,
+  damage,
+}: Candidate): Promise<{ manifest: Manifest } | { damage: unknown }> {
   if (!manifest) return { damage };
   try {
     await verifyFiles(op, folder, manifest);
@@ -53,11 +64,22 @@ async function tryCandidate({ folder, manifest, damage }: Candidate): Promise<{ 
 
 function refuse(candidate: Candidate, damage: unknown, candidates: readonly Candidate[]): never {
   const older = candidates.slice(candidates.indexOf(candidate) + 1).find(({ manifest }) => manifest);
-  const hint = older ? `load with fallback to go on from ${older.folder}` : 'there is no other state to go on from';
-  return fail(op, `the newest training state, ${candidate.folder}, is damaged: ${messageOf(damage)}`, hint, damage);
+  const hint = older
+    ? `load with fallback to go on from ${older.folder}`
+    : 'there is no other state to go on from';
+  return fail(
+    op,
+    `the newest training state, ${candidate.folder}, is damaged: ${messageOf(damage)}`,
+    hint,
+    damage,
+  );
 }
 
-async function openState(folder: string, manifest: Manifest, damaged: LoadedTrainingState['damaged']): Promise<LoadedTrainingState> {
+async function openState(
+  folder: string,
+  manifest: Manifest,
+  damaged: LoadedTrainingState['damaged'],
+): Promise<LoadedTrainingState> {
   const state = (await readJson(op, join(folder, STATE_FILE))) as {
     readonly counters: Json;
     readonly fingerprints: Record<string, string>;
@@ -76,7 +98,8 @@ async function openState(folder: string, manifest: Manifest, damaged: LoadedTrai
     extraFiles: state.extraFiles,
     damaged,
     async readExtraFile(name) {
-      if (!state.extraFiles.includes(name)) fail(op, `${folder} has no extra file "${name}".`, `it has ${state.extraFiles.join(', ') || 'none'}`);
+      if (!state.extraFiles.includes(name))
+        fail(op, `${folder} has no extra file "${name}".`, `it has ${state.extraFiles.join(', ') || 'none'}`);
       const file = await RangeFile.open(op, join(folder, name));
       return file.read(op, 0, file.size);
     },
@@ -90,7 +113,12 @@ async function openState(folder: string, manifest: Manifest, damaged: LoadedTrai
 async function loadMoments(folder: string, saved: boolean, parameters: ParameterSpace): Promise<void> {
   const moments = momentsOf(parameters);
   if (!moments) return;
-  if (!saved) fail(op, `${folder} was saved without moments, but the optimizer needs them.`, 'start a new optimizer from its weights, with openCheckpoint');
+  if (!saved)
+    fail(
+      op,
+      `${folder} was saved without moments, but the optimizer needs them.`,
+      'start a new optimizer from its weights, with openCheckpoint',
+    );
   const file = await SafetensorsFile.open(join(folder, OPTIMIZER_FILE));
   for (const [i, moment] of moments.entries()) {
     const prefix = MOMENT_PREFIXES[i] ?? '';
@@ -99,9 +127,21 @@ async function loadMoments(folder: string, saved: boolean, parameters: Parameter
       if (!storedName.startsWith(prefix)) continue;
       const name = storedName.slice(prefix.length);
       const readBytes = (from: number, to: number) => file.read(storedName, from, to);
-      weights.set(name, { name, storedName, file: file.path, dtype, shape, bytes: end - begin, halfSplit: undefined, readBytes });
+      weights.set(name, {
+        name,
+        storedName,
+        file: file.path,
+        dtype,
+        shape,
+        bytes: end - begin,
+        halfSplit: undefined,
+        readBytes,
+      });
     }
-    const targets = parameters.parameters.map((parameter) => ({ name: parameter.name, value: parameters.view(moment, parameter) }));
+    const targets = parameters.parameters.map((parameter) => ({
+      name: parameter.name,
+      value: parameters.view(moment, parameter),
+    }));
     await loadWeights(op, file.path, weights, targets, false);
   }
 }

@@ -19,7 +19,13 @@ export interface Manifest {
 }
 
 export function encodeManifest(manifest: Manifest): Uint8Array {
-  const body = { format: FORMAT, version: VERSION, step: manifest.step, sequence: manifest.sequence, files: manifest.files };
+  const body = {
+    format: FORMAT,
+    version: VERSION,
+    step: manifest.step,
+    sequence: manifest.sequence,
+    files: manifest.files,
+  };
   return encodeJson({ ...body, sha256: hashOf(body) });
 }
 
@@ -32,7 +38,12 @@ export async function readManifest(op: string, folder: string): Promise<Manifest
       (found) => found.size,
       () => undefined,
     );
-    if (size !== bytes) fail(op, `${join(folder, name)} ${size === undefined ? 'is missing' : `has ${size} bytes`}, the manifest says ${bytes}.`, 'the state is damaged');
+    if (size !== bytes)
+      fail(
+        op,
+        `${join(folder, name)} ${size === undefined ? 'is missing' : `has ${size} bytes`}, the manifest says ${bytes}.`,
+        'the state is damaged',
+      );
   }
   return manifest;
 }
@@ -43,17 +54,26 @@ export async function verifyFiles(op: string, folder: string, manifest: Manifest
     const file = await RangeFile.open(op, join(folder, name));
     const hash = createHash('sha256');
     const piece = 1 << 24;
-    for (let at = 0; at < bytes; at += piece) hash.update(await file.read(op, at, Math.min(at + piece, bytes)));
+    for (let at = 0; at < bytes; at += piece)
+      hash.update(await file.read(op, at, Math.min(at + piece, bytes)));
     const digest = hash.digest('hex');
-    if (digest !== sha256) fail(op, `${file.path} has sha256 ${digest}, the manifest says ${sha256}.`, 'the file is damaged');
+    if (digest !== sha256)
+      fail(op, `${file.path} has sha256 ${digest}, the manifest says ${sha256}.`, 'the file is damaged');
   }
 }
 
 function checkManifest(op: string, path: string, json: unknown): Manifest {
   const { sha256, ...body } = (json ?? {}) as Record<string, unknown>;
-  if (body['format'] !== FORMAT) fail(op, `${path} has format ${JSON.stringify(body['format'])}, not "${FORMAT}".`);
-  if (body['version'] !== VERSION) fail(op, `${path} has version ${JSON.stringify(body['version'])}, this program reads ${VERSION}.`, 'it was written by another version');
-  if (sha256 !== hashOf(body)) fail(op, `${path} does not have the sha256 it states.`, 'the manifest is damaged');
+  if (body['format'] !== FORMAT)
+    fail(op, `${path} has format ${JSON.stringify(body['format'])}, not "${FORMAT}".`);
+  if (body['version'] !== VERSION)
+    fail(
+      op,
+      `${path} has version ${JSON.stringify(body['version'])}, this program reads ${VERSION}.`,
+      'it was written by another version',
+    );
+  if (sha256 !== hashOf(body))
+    fail(op, `${path} does not have the sha256 it states.`, 'the manifest is damaged');
   return body as unknown as Manifest; // the hash says that it is what encodeManifest wrote
 }
 

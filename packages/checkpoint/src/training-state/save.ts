@@ -1,7 +1,14 @@
 import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { checkOptions, CriaError, fail, type ParameterSpace, type Tensor } from '@cria/tensor';
-import { explain, removeAfter, syncFolder, temporarySuffix, writeFileAtomic, type WrittenFile } from '../atomic.ts';
+import {
+  explain,
+  removeAfter,
+  syncFolder,
+  temporarySuffix,
+  writeFileAtomic,
+  type WrittenFile,
+} from '../atomic.ts';
 import { toHuggingFaceConfig } from '../huggingface/config.ts';
 import { fileDType, huggingFaceTensors } from '../huggingface/folder.ts';
 import { encodeJson } from '../json-file.ts';
@@ -36,10 +43,19 @@ export async function saveTrainingState(
   state: TrainingState,
   options: SaveTrainingStateOptions = {},
 ): Promise<SaveTrainingStateResult> {
-  checkOptions(op, state, ['step', 'parameters', 'config', 'counters', 'fingerprints', 'extraFiles', 'specialIds']);
+  checkOptions(op, state, [
+    'step',
+    'parameters',
+    'config',
+    'counters',
+    'fingerprints',
+    'extraFiles',
+    'specialIds',
+  ]);
   checkOptions(op, options, ['keepLast']);
   const { keepLast = 2 } = options;
-  if (!Number.isInteger(keepLast) || keepLast < 1) fail(op, `keepLast is ${keepLast}.`, 'give a whole number from 1');
+  if (!Number.isInteger(keepLast) || keepLast < 1)
+    fail(op, `keepLast is ${keepLast}.`, 'give a whole number from 1');
   checkState(state);
   try {
     await mkdir(root, { recursive: true });
@@ -54,7 +70,11 @@ export async function saveTrainingState(
   }
 }
 
-async function writeState(folder: string, state: TrainingState, sequence: number): Promise<SavedTrainingState> {
+async function writeState(
+  folder: string,
+  state: TrainingState,
+  sequence: number,
+): Promise<SavedTrainingState> {
   const temporary = folder + temporarySuffix();
   try {
     await mkdir(temporary);
@@ -82,9 +102,15 @@ async function writeFiles(folder: string, state: TrainingState): Promise<Record<
   await write(STATE_FILE, { step: state.step, counters, fingerprints, extraFiles: Object.keys(extraFiles) });
   for (const [name, bytes] of Object.entries(extraFiles)) await write(name, bytes);
   const weights = huggingFaceTensors(config, parameters, dtype);
-  files[SINGLE_FILE] = await writeSafetensors(join(folder, SINGLE_FILE), weights, { metadata: { format: 'pt' } });
+  files[SINGLE_FILE] = await writeSafetensors(join(folder, SINGLE_FILE), weights, {
+    metadata: { format: 'pt' },
+  });
   const moments = momentsOf(parameters);
-  if (moments) files[OPTIMIZER_FILE] = await writeSafetensors(join(folder, OPTIMIZER_FILE), momentTensors(parameters, moments));
+  if (moments)
+    files[OPTIMIZER_FILE] = await writeSafetensors(
+      join(folder, OPTIMIZER_FILE),
+      momentTensors(parameters, moments),
+    );
   return files;
 }
 
@@ -111,14 +137,22 @@ function momentTensors(parameters: ParameterSpace, moments: readonly [Tensor, Te
 }
 
 /** Removes what the new state replaces. What cannot be removed is reported: the new state is safe in any case. */
-async function tidy(root: string, newest: string, older: Awaited<ReturnType<typeof findCandidates>>, keepLast: number) {
+async function tidy(
+  root: string,
+  newest: string,
+  older: Awaited<ReturnType<typeof findCandidates>>,
+  keepLast: number,
+) {
   const notRemoved: { folder: string; reason: string }[] = [];
   const attempt = async (folder: string, action: () => Promise<void>) => {
     await action().catch((error: Error) => notRemoved.push({ folder, reason: error.message }));
   };
   for (const { folder, manifest } of older) {
     // Not a state any more, but perhaps of use to somebody: out of the way of later loads.
-    if (!manifest) await attempt(folder, () => rename(folder, join(root, `damaged-${basename(folder)}${temporarySuffix().replace('.tmp', '')}`)));
+    if (!manifest)
+      await attempt(folder, () =>
+        rename(folder, join(root, `damaged-${basename(folder)}${temporarySuffix().replace('.tmp', '')}`)),
+      );
   }
   for (const { folder } of older.filter(({ manifest }) => manifest).slice(keepLast - 1)) {
     await attempt(folder, async () => {
@@ -135,11 +169,17 @@ async function tidy(root: string, newest: string, older: Awaited<ReturnType<type
 }
 
 function checkState({ step, counters, fingerprints = {}, extraFiles = {} }: TrainingState): void {
-  if (!Number.isSafeInteger(step) || step < 0 || step >= 1e15) fail(op, `step is ${step}.`, 'give a whole number from 0');
+  if (!Number.isSafeInteger(step) || step < 0 || step >= 1e15)
+    fail(op, `step is ${step}.`, 'give a whole number from 0');
   checkJson('counters', counters);
   checkJson('fingerprints', fingerprints);
   for (const [name, bytes] of Object.entries(extraFiles)) {
-    if (!/^[A-Za-z0-9][\w.-]{0,99}$/.test(name) || ownFiles.includes(name)) fail(op, `an extra file cannot be called "${name}".`, 'give a plain file name that the state does not use');
+    if (!/^[A-Za-z0-9][\w.-]{0,99}$/.test(name) || ownFiles.includes(name))
+      fail(
+        op,
+        `an extra file cannot be called "${name}".`,
+        'give a plain file name that the state does not use',
+      );
     if (!(bytes instanceof Uint8Array)) fail(op, `the extra file "${name}" is not a Uint8Array.`);
   }
 }
@@ -152,5 +192,9 @@ function checkJson(where: string, value: Json | undefined): void {
   if (typeof value === 'object' && Object.getPrototypeOf(value) === Object.prototype) {
     return Object.entries(value).forEach(([name, item]) => checkJson(`${where}.${name}`, item as Json));
   }
-  fail(op, `${where} is ${String(value)} (${typeof value}), which JSON cannot hold.`, 'use finite numbers, strings, booleans, null, lists and records');
+  fail(
+    op,
+    `${where} is ${String(value)} (${typeof value}), which JSON cannot hold.`,
+    'use finite numbers, strings, booleans, null, lists and records',
+  );
 }
