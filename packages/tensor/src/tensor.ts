@@ -95,10 +95,10 @@ export class Tensor {
   async toFloat32(): Promise<Float32Array> {
     const data = await this.read();
     if (this.dtype === 'f32') return data as Float32Array;
-    if (this.dtype === 'bf16') return Float32Array.from(data, bf16ToNumber);
-    if (this.dtype === 'f16') return Float32Array.from(data, f16ToNumber);
+    if (this.dtype === 'bf16') return mapInto(new Float32Array(data.length), data, bf16ToNumber);
+    if (this.dtype === 'f16') return mapInto(new Float32Array(data.length), data, f16ToNumber);
     if (dtypes[this.dtype].blockSize > 1) fail('tensor.toFloat32', `${describe(this)} holds quantised blocks.`, 'use read() for the bytes');
-    return Float32Array.from(data);
+    return new Float32Array(data);
   }
 
   /**
@@ -152,20 +152,26 @@ function encodeElements(tensor: Tensor, data: ArrayLike<number>): Uint8Array {
 function convert(tensor: Tensor, data: ArrayLike<number>): HostArray {
   switch (tensor.dtype) {
     case 'f32':
-      return data instanceof Float32Array ? data : Float32Array.from(data);
+      return data instanceof Float32Array ? data : new Float32Array(data);
     case 'f64':
-      return data instanceof Float64Array ? data : Float64Array.from(data);
+      return data instanceof Float64Array ? data : new Float64Array(data);
     case 'i32':
-      return data instanceof Int32Array ? data : Int32Array.from(data);
+      return data instanceof Int32Array ? data : new Int32Array(data);
     case 'u8':
-      return Uint8Array.from(data);
+      return new Uint8Array(data);
     case 'bf16':
-      return data instanceof Uint16Array ? data : Uint16Array.from(data, numberToBf16);
+      return data instanceof Uint16Array ? data : mapInto(new Uint16Array(data.length), data, numberToBf16);
     case 'f16':
-      return data instanceof Uint16Array ? data : Uint16Array.from(data, numberToF16);
+      return data instanceof Uint16Array ? data : mapInto(new Uint16Array(data.length), data, numberToF16);
     default:
       return fail('tensor.write', `${describe(tensor)} holds quantised blocks.`, 'write its bytes as a Uint8Array');
   }
+}
+
+/** As `TypedArray.from`, which goes through an iterator and takes ten times as long. */
+function mapInto<A extends Float32Array | Uint16Array>(out: A, data: ArrayLike<number>, convert: (value: number) => number): A {
+  for (let i = 0; i < out.length; i++) out[i] = convert(data[i]);
+  return out;
 }
 
 function bytesOf(array: HostArray): Uint8Array {

@@ -2,7 +2,7 @@ import { afterAll, describe, test } from 'vitest';
 import { type Check, type ConformanceOptions, type CreateDevice, type Subject } from './checks.ts';
 import { commandChecks } from './commands.ts';
 import { invarianceChecks, splitChecks } from './invariance.ts';
-import { kernelChecks, repetitionChecks } from './kernel-checks.ts';
+import { kernelChecks, threadChecks } from './kernel-checks.ts';
 import { packingChecks } from './packing.ts';
 import { specialValueChecks } from './special-values.ts';
 
@@ -52,7 +52,7 @@ function checksFor(device: Subject['device'], create: CreateDevice, options: Con
   return [
     ...kernelChecks(subject),
     ...specialValueChecks(subject),
-    ...repetitionChecks(subject),
+    ...threadChecks(subject),
     ...invarianceChecks(subject),
     ...splitChecks(subject),
     ...packingChecks(subject),

@@ -7,25 +7,23 @@ import { kernelCases } from './cases/index.ts';
 import type { Check, Subject } from './checks.ts';
 import { expectClose, expectRounded, expectSameBits } from './compare.ts';
 
-/** Every kernel against the reference device in f64. */
+/** Every kernel against the reference device in f64; and the same bits when it runs again. */
 export function kernelChecks(subject: Subject): Check[] {
+  const repeatable = subject.device.determinism !== 'none';
   return byKernel(subject, async (each, dtype) => {
     using oracle = reference();
     const want = await runCase(oracle, each, dtype, true);
     const got = await runCase(subject.device, each, dtype);
     if (each.exact) expectRounded(got, want, each.name);
     else expectClose(each.kernel, dtype, got, want, each.name);
+    if (repeatable) expectSameBits(await runCase(subject.device, each, dtype), got, `${each.name}, run again`);
   });
 }
 
-/** The same bits again, and on every number of threads. */
-export function repetitionChecks(subject: Subject): Check[] {
+/** The same bits on every number of threads. */
+export function threadChecks(subject: Subject): Check[] {
   if (subject.device.determinism === 'none') return [];
-  const again = byKernel(subject, async (each, dtype) => {
-    const want = await runCase(subject.device, each, dtype);
-    expectSameBits(await runCase(subject.device, each, dtype), want, `${each.name}, run again`);
-  }).map((check) => ({ ...check, group: 'repetition' }));
-  return [...again, ...subject.threads.map((threads) => threadCheck(subject, threads))];
+  return subject.threads.map((threads) => threadCheck(subject, threads));
 }
 
 function threadCheck(subject: Subject, threads: number): Check {

@@ -1,1 +1,0 @@
-import * as t from "@cria/tensor"; const n: number = 4; console.log("worker", n, Object.keys(t).length);
