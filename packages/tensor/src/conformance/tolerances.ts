@@ -7,15 +7,15 @@ import type { Kernels } from '../kernels.ts';
  */
 
 type Row = Readonly<Record<ComputeDType, number>> & {
-  /** The scale is at least this: where the exact result may be zero as a difference of numbers near 1. */
+  /** The scale is at least this: inputs are near 1, and a result of few elements may happen to be a small difference of them. */
   readonly floor?: number;
 };
 
-const ROUNDED: Row = { f64: 1e-12, f32: 2e-6, f16: 4e-3, bf16: 2e-2 };
+const ROUNDED: Row = { f64: 1e-12, f32: 2e-6, f16: 4e-3, bf16: 2e-2, floor: 0.1 };
 /** f32 sums of exact products of inputs (parameter gradients, statistics, losses): no half is ever stored. */
-const WIDE: Row = { f64: 1e-12, f32: 5e-6, f16: 5e-6, bf16: 5e-6 };
+const WIDE: Row = { f64: 1e-12, f32: 5e-6, f16: 5e-6, bf16: 5e-6, floor: 1 };
 /** f32 results over intermediate values that a device may round to the compute dtype (probabilities, gradients of logits). */
-const THROUGH_HALF: Row = { f64: 1e-12, f32: 1e-5, f16: 4e-3, bf16: 2e-2 };
+const THROUGH_HALF: Row = { f64: 1e-12, f32: 1e-5, f16: 4e-3, bf16: 2e-2, floor: 1 };
 /** Differences of nearly equal numbers. */
 const CANCELLING: Row = { f64: 1e-11, f32: 2e-5, f16: 1e-2, bf16: 5e-2, floor: 1 };
 /** Block formats: a device may round activations to 8 bits in blocks of 32. */
