@@ -93,8 +93,8 @@ export function resolveOptions(options: TrainingOptions): ResolvedOptions {
     ...defaults,
     microBatchSize: options.batchSize ?? defaults.batchSize,
     warmupSteps: Math.min(Math.max(1, Math.round(options.totalSteps / 100)), Math.max(0, options.totalSteps - 1)),
-    ...given,
-  } as ResolvedOptions;
+    ...(given as Partial<TrainingOptions>),
+  } as unknown as ResolvedOptions; // every required name was seen above
   checkValues(resolved);
   return resolved;
 }

@@ -203,7 +203,7 @@ export class Trainer implements Disposable {
     this.#savedStep = state.step;
     this.#totalTokens = totalTokens;
     this.#skippedInARow = skippedInARow;
-    this.optimizer.updates = updates;
+    this.optimizer.state = { updates };
     await this.#emit({ type: 'resumed', step: this.#step, position: this.#step * this.options.batchSize });
     return true;
   }
@@ -232,5 +232,5 @@ export class Trainer implements Disposable {
 /** Trains a LLaMA from the first step, or from where a run in the same folder stopped, to the last. */
 export async function train(options: TrainingOptions): Promise<TrainingResult> {
   using trainer = await Trainer.open(options);
-  return trainer.run();
+  return await trainer.run();
 }

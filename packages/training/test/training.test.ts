@@ -87,7 +87,7 @@ describe.each(devices)('training on $name', ({ open }) => {
   it('evaluates the same held-out windows whatever the batch', async () => {
     const evaluate = async (microBatchSize: number) => {
       using trainer = await Trainer.open(tinyOptions({ device, validation: tinyData, microBatchSize }));
-      return trainer.evaluate();
+      return await trainer.evaluate();
     };
     const [one, four] = [await evaluate(1), await evaluate(4)];
     expect(one!.tokens).toBe(5 * (contextLength - 2));
@@ -100,8 +100,8 @@ describe.each(devices)('training on $name', ({ open }) => {
   });
 
   it('refuses to resume another run', async () => {
-    await train(tinyOptions({ device, checkpoints: folder, totalSteps: 2, fingerprints: { data: 'aaa' } }));
-    const again = (extra: Partial<TrainingOptions>) => train(tinyOptions({ device, checkpoints: folder, totalSteps: 2, fingerprints: { data: 'aaa' }, ...extra }));
+    await train(tinyOptions({ device, checkpoints: folder, totalSteps: 3, fingerprints: { data: 'aaa' } }));
+    const again = (extra: Partial<TrainingOptions>) => train(tinyOptions({ device, checkpoints: folder, totalSteps: 3, fingerprints: { data: 'aaa' }, ...extra }));
     await expect(again({ fingerprints: { data: 'bbb' } })).rejects.toThrow(/data aaa, this one bbb/);
     await expect(again({ learningRate: 1 })).rejects.toThrow(/hint: resume with the same configuration/);
     await expect(again({})).resolves.toMatchObject({ status: 'finished' });
