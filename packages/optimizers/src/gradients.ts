@@ -1,0 +1,57 @@
+import { accumulatorDType, fail, type ParameterSpace, type Tensor } from '@cria/tensor';
+
+/** √Σ g² over all gradients of a space; not finite when any of them is not. Waits for the device. */
+export async function gradientNorm(parameters: ParameterSpace): Promise<number> {
+  return Math.sqrt(await sumOfSquares(parameters.gradients));
+}
+
+/** Names of the parameters with a gradient that is not finite: what to say when `gradientNorm` is not. */
+export async function nonFiniteGradients(parameters: ParameterSpace): Promise<string[]> {
+  const names: string[] = [];
+  for (const parameter of parameters.parameters) {
+    if (parameter.trainable && !Number.isFinite(await sumOfSquares(parameter.grad)))
+      names.push(parameter.name);
+  }
+  return names;
+}
+
+/**
+ * Factor that brings a gradient of this norm down to `maxNorm`: min(1, maxNorm / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_ has it.
+ * Throws on a norm that is not finite, because no factor helps there.
+ */
+export function clipFactor(norm: number, maxNorm: number): number {
+  if (!(maxNorm > 0))
+    fail('clipFactor', `maxNorm is ${maxNorm}.`, 'give a number above 0, Infinity for no clipping');
+  if (!Number.isFinite(norm)) fail('clipFactor', `the norm is ${norm}.`, 'skip this update: see checkFinite');
+  return Math.min(1, maxNorm / (norm + 1e-6));
+}
+
+/** The first quantity that is not finite, or that all are. */
+export type FiniteCheck =
+  | { readonly finite: true }
+  | {
+      readonly finite: false;
+      /** Its name, as given. */
+      readonly which: string;
+      readonly value: number;
+    };
+
+/** Looks at what an update rests on, `{ loss, gradientNorm }`: where one is not finite the update must be skipped. */
+export function checkFinite(quantities: Readonly<Record<string, number>>): FiniteCheck {
+  for (const [which, value] of Object.entries(quantities)) {
+    if (!Number.isFinite(value)) return { finite: false, which, value };
+  }
+  return { finite: true };
+}
+
+async function sumOfSquares(gradient: Tensor): Promise<number> {
+  const { device, dtype } = gradient;
+  const out = device.empty([1], accumulatorDType(dtype));
+  try {
+    device.kernels.sumSquares(out, gradient);
+    const [sum] = await out.read();
+    return Number(sum);
+  } finally {
+    device.free(out.storage);
+  }
+}
