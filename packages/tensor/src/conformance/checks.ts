@@ -20,6 +20,8 @@ export interface ConformanceOptions {
   readonly weights?: readonly DType[];
   /** Compute dtypes to check; default all that the device claims. */
   readonly dtypes?: readonly ComputeDType[];
+  /** Only checks whose `group: name` matches; default all. */
+  readonly only?: RegExp;
 }
 
 /** What the groups of checks are made from. */

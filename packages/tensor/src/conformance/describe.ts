@@ -1,5 +1,6 @@
 import { afterAll, describe, test } from 'vitest';
-import { type Check, type ConformanceOptions, type CreateDevice, type Subject } from './checks.ts';
+import { checkOptions } from '../errors.ts';
+import type { Check, ConformanceOptions, CreateDevice, Subject } from './checks.ts';
 import { commandChecks } from './commands.ts';
 import { invarianceChecks, splitChecks } from './invariance.ts';
 import { kernelChecks, threadChecks } from './kernel-checks.ts';
@@ -42,6 +43,7 @@ export async function conformanceFailures(create: CreateDevice, options: Conform
 }
 
 function checksFor(device: Subject['device'], create: CreateDevice, options: ConformanceOptions): Check[] {
+  checkOptions('conformance', options, ['threads', 'weights', 'dtypes', 'only']);
   const subject: Subject = {
     device,
     create,
@@ -49,7 +51,7 @@ function checksFor(device: Subject['device'], create: CreateDevice, options: Con
     weights: options.weights ?? [],
     threads: options.threads ?? [],
   };
-  return [
+  const checks = [
     ...kernelChecks(subject),
     ...specialValueChecks(subject),
     ...threadChecks(subject),
@@ -58,6 +60,8 @@ function checksFor(device: Subject['device'], create: CreateDevice, options: Con
     ...packingChecks(subject),
     ...commandChecks(subject),
   ];
+  const { only } = options;
+  return only ? checks.filter(({ group, name }) => only.test(`${group}: ${name}`)) : checks;
 }
 
 function groupsOf(checks: readonly Check[]): Map<string, Check[]> {
