@@ -1,4 +1,4 @@
-import { type Device, type PagedCache, reference } from '@cria/tensor';
+import { type Device, reference } from '@cria/tensor';
 import { describe, expect, test } from 'vitest';
 import type { Llama } from '../src/index.ts';
 import { devices } from './support/devices.ts';
@@ -6,17 +6,7 @@ import { haveFixtures, readConfig, readJson, readSafetensors, toMeta } from './s
 import { makeLlama, randomWeights, shapes } from './support/models.ts';
 import { randomIds } from './support/numbers.ts';
 import { oracleLogits } from './support/oracle.ts';
-import { type Chunk, TestCache } from './support/paged-cache.ts';
-
-/** Logits of the last row of every chunk, [chunks, V]. */
-async function lastLogits(model: Llama, chunks: readonly Chunk[], cache: PagedCache): Promise<number[][]> {
-  const ids = chunks.flatMap(({ tokens }) => tokens);
-  using step = model.device.step({ rows: ids.length, cache });
-  const ends = chunks.map((_, i) => Number(cache.queryStarts[i + 1]) - 1);
-  const logits = await model.logits(model.forward(model.tokens(ids, step), step), step, ends).read();
-  const { vocabSize } = model.config;
-  return chunks.map((_, i) => Array.from(logits.subarray(i * vocabSize, (i + 1) * vocabSize)));
-}
+import { lastLogits, TestCache } from './support/paged-cache.ts';
 
 const argmax = (row: readonly number[]) => row.indexOf(Math.max(...row));
 

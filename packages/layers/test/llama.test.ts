@@ -62,6 +62,29 @@ describe.each(devices)('on $name in float32', ({ open }) => {
     expectClose(await logits.read(), [...rows[3]!, ...rows[1]!], 1e-5, 'logits');
   });
 
+  test('in half precision, where the device has it', async () => {
+    using exactDevice = reference();
+    using device = open();
+    const weights = randomWeights(shapes.gqa!, exactDevice);
+    const exact = makeLlama(shapes.gqa!, exactDevice, weights, { dtype: 'f64', gradients: true });
+    const expected = await trainingStep(exact, batch, { dtype: 'f64' });
+    for (const dtype of device.computeDTypes) {
+      if (dtype !== 'bf16' && dtype !== 'f16') continue;
+      const model = makeLlama(shapes.gqa!, device, weights, { dtype, gradients: true });
+      const { losses } = await trainingStep(model, batch, { dtype });
+      const tolerance = dtype === 'bf16' ? 0.05 : 0.006;
+      expectClose(losses, expected.losses, tolerance, `${dtype} losses`);
+      for (const { name, grad } of model.parameters.parameters) {
+        expectClose(
+          await grad.read(),
+          await exact.parameters.get(name)!.grad.read(),
+          3 * tolerance,
+          `${dtype} ${name}`,
+        );
+      }
+    }
+  });
+
   test('gradients accumulate over steps', async () => {
     using device = open();
     const weights = randomWeights(shapes.gqa!, device);

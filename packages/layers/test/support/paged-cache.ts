@@ -1,5 +1,5 @@
 import type { Device, PagedCache } from '@cria/tensor';
-import type { LlamaConfig } from '../../src/index.ts';
+import type { Llama, LlamaConfig } from '../../src/index.ts';
 
 /** Tokens of one sequence that enter the cache in one step. */
 export interface Chunk {
@@ -54,4 +54,18 @@ export class TestCache {
   #block(sequence: number, index: number): number {
     return (this.#blocksPerSequence - 1 - index) * this.#sequences + sequence;
   }
+}
+
+/** Logits of the last row of every chunk, [chunks, V]. */
+export async function lastLogits(
+  model: Llama,
+  chunks: readonly Chunk[],
+  cache: PagedCache,
+): Promise<number[][]> {
+  const ids = chunks.flatMap(({ tokens }) => tokens);
+  using step = model.device.step({ rows: ids.length, cache });
+  const ends = chunks.map((_, i) => Number(cache.queryStarts[i + 1]) - 1);
+  const logits = await model.logits(model.forward(model.tokens(ids, step), step), step, ends).read();
+  const { vocabSize } = model.config;
+  return chunks.map((_, i) => Array.from(logits.subarray(i * vocabSize, (i + 1) * vocabSize)));
 }

@@ -1,19 +1,14 @@
+import { cpu, cpuAvailability } from '@cria/cpu';
 import { type Device, reference } from '@cria/tensor';
 
-/** Every device of this machine, to run a suite once for each: `describe.each(devices)`. */
-export const devices: { readonly name: string; readonly open: () => Device }[] = [
-  { name: 'reference', open: () => reference() },
-];
-
-const native: { readonly cpu?: () => Device } = await import('@cria/cpu');
-if (native.cpu) {
-  const open = native.cpu;
-  try {
-    open()[Symbol.dispose]();
-    devices.push({ name: 'cpu', open });
-  } catch (error) {
-    console.log(`optimizers: no tests on the native device: ${(error as Error).message}`);
-  }
-} else {
-  console.log('optimizers: no tests on the native device: @cria/cpu has none yet');
+export interface TestDevice {
+  readonly name: string;
+  readonly open: (threads?: number) => Device;
 }
+
+/** Every device of this machine, to run a suite once for each: `describe.each(devices)`. */
+export const devices: TestDevice[] = [{ name: 'reference', open: () => reference() }];
+
+const { available, reason } = cpuAvailability();
+if (available) devices.push({ name: 'cpu', open: (threads) => cpu(threads ? { threads } : {}) });
+else console.log(`optimizers: no tests on the native device: ${reason}`);
