@@ -84,6 +84,8 @@ function unusedDependencies(room, published) {
   const imported = new Set(published.map(({ specifier }) => packageName(specifier)));
   const { dependencies = {}, devDependencies = {} } = room.manifest;
   const unused = Object.keys(dependencies).filter((name) => !imported.has(name));
+  /** @param {string} name  as it may be written: by name, or (headers of a workspace package) by folder */
+  const mentions = (name) => [name, name.replace('@cria/', '../') + '/'];
   const dev = Object.keys(devDependencies);
   if (dev.length > 0) {
     // A tool is often named in a path or a configuration rather than imported, so any mention counts as a use.
@@ -95,7 +97,9 @@ function unusedDependencies(room, published) {
     const texts = [...roots, ...files, ...(existsSync(readme) ? [readme] : [])].map((file) =>
       readFileSync(file, 'utf8'),
     );
-    unused.push(...dev.filter((name) => !texts.some((text) => text.includes(name))));
+    unused.push(
+      ...dev.filter((name) => !texts.some((text) => mentions(name).some((word) => text.includes(word)))),
+    );
   }
   return unused.map((name) => `${room.path}/package.json: ${name} is declared and never used`);
 }
