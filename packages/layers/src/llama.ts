@@ -182,7 +182,8 @@ export class Llama implements Disposable {
         'was another tokenizer used?',
       );
     }
-    return step.integers(ids);
+    // Bytes are ids here, not the raw contents of the tensor.
+    return step.integers(Int32Array.from(ids));
   }
 
   #gather(hidden: Tensor, rows: ArrayLike<number>, step: Step): Tensor {

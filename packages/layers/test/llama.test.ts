@@ -123,6 +123,13 @@ describe.each(devices)('on $name in float32', ({ open }) => {
   });
 });
 
+test('bytes are token ids too', async () => {
+  using device = reference();
+  const model = makeLlama(shapes.mha!, device, randomWeights(shapes.mha!, device));
+  using step = device.step({ rows: 3 });
+  expect(await model.tokens(Uint8Array.of(1, 22, 0), step).read()).toEqual(Int32Array.of(1, 22, 0));
+});
+
 describe('what is refused', () => {
   test('ids, rows, positions and options that cannot be', () => {
     using device = reference();
