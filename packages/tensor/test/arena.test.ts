@@ -1,0 +1,80 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { Arena, reference, type Region } from '@cria/tensor';
+
+type Act = { readonly allocate: number } | { readonly release: number } | 'reset';
+
+const act: fc.Arbitrary<Act> = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ allocate: fc.oneof(fc.nat({ max: 5000 }), fc.nat({ max: 700_000 })) }) },
+  { weight: 5, arbitrary: fc.record({ release: fc.nat() }) },
+  { weight: 1, arbitrary: fc.constant<Act>('reset') },
+);
+
+function expectApart(live: readonly Region[]): void {
+  const sorted = [...live].sort((a, b) => a.storage - b.storage || a.offset - b.offset);
+  sorted.forEach((region, i) => {
+    expect(region.offset % 256).toBe(0);
+    expect(region.offset + region.bytes).toBeLessThanOrEqual(region.segment.bytes);
+    const next = sorted[i + 1];
+    if (next?.storage === region.storage) expect(region.offset + region.bytes).toBeLessThanOrEqual(next.offset);
+  });
+}
+
+test('regions never overlap, and released neighbours become one piece', () => {
+  fc.assert(
+    fc.property(fc.array(act, { maxLength: 80 }), (acts) => {
+      using device = reference();
+      const arena = new Arena(device);
+      let live: Region[] = [];
+      let most = 0;
+      for (const each of acts) {
+        if (each === 'reset') {
+          arena.reset();
+          live = [];
+        } else if ('allocate' in each) {
+          const region = arena.allocate(each.allocate);
+          expect(region.bytes).toBeGreaterThanOrEqual(each.allocate);
+          live.push(region);
+        } else if (live.length > 0) {
+          const [region] = live.splice(each.release % live.length, 1);
+          arena.release(region);
+        }
+        expectApart(live);
+        expect(arena.inUse).toBe(live.reduce((sum, region) => sum + region.bytes, 0));
+        most = Math.max(most, arena.inUse);
+      }
+      for (const region of live) arena.release(region);
+      const segments = new Map(live.map(({ segment }) => [segment.storage, segment]));
+      for (const { free, bytes } of segments.values()) expect(free).toEqual([{ offset: 0, bytes }]);
+      expect(arena.highWater).toBe(most);
+    }),
+    { numRuns: 150 },
+  );
+});
+
+test('the smallest piece that fits is taken', () => {
+  using device = reference();
+  const arena = new Arena(device);
+  const [large, , small] = [arena.allocate(4096), arena.allocate(256), arena.allocate(512), arena.allocate(256)];
+  arena.release(large);
+  arena.release(small);
+  expect(arena.allocate(500).offset).toBe(small.offset);
+  expect(arena.allocate(500).offset).toBe(large.offset);
+});
+
+test('reset makes one segment of several, once, and keeps it', () => {
+  using device = reference();
+  const arena = new Arena(device);
+  const pass = () => {
+    for (let i = 0; i < 5; i++) arena.allocate(1 << 20);
+    arena.reset();
+  };
+  pass();
+  const [reserved, allocated] = [arena.reserved, device.memory.allocated];
+  expect(reserved).toBe(5 << 20);
+  pass();
+  expect([arena.reserved, device.memory.allocated]).toEqual([reserved, allocated]);
+  expect(arena.highWater).toBe(5 << 20);
+  arena.dispose();
+  expect([arena.reserved, device.memory.allocated]).toEqual([0, 0]);
+});

@@ -1,0 +1,90 @@
+import { expect, test } from 'vitest';
+import { type AllocateOptions, type ParameterOptions, ParameterSpace, reference, type Shape } from '@cria/tensor';
+
+const matrix = { init: { normal: 0.02 }, decay: true } as const;
+const gain = { init: { constant: 1 }, decay: false } as const;
+
+function spaceOf(parameters: [string, Shape, ParameterOptions][], options: AllocateOptions = {}): ParameterSpace {
+  const space = new ParameterSpace(reference());
+  for (const each of parameters) space.add(...each);
+  space.allocate(options);
+  return space;
+}
+
+const SOME: [string, Shape, ParameterOptions][] = [
+  ['norm', [5], gain],
+  ['w', [7, 11], matrix],
+  ['last', [3], gain],
+  ['v', [64, 2], matrix],
+];
+
+test('decayed parameters come first, each at a multiple of 64 elements', () => {
+  const space = spaceOf(SOME, { gradients: true, moments: true, dtype: 'bf16' });
+  const offsets = space.parameters.map((parameter) => [parameter.name, space.offsetOf(parameter)]);
+  expect(offsets).toEqual([['norm', 256], ['w', 0], ['last', 320], ['v', 128]]); // prettier-ignore
+  expect([space.count, space.size, space.decayedSize]).toEqual([5 + 77 + 3 + 128, 384, 256]);
+  const w = space.get('w')!;
+  const v = space.get('v')!;
+  expect([v.value.offset, v.grad.offset]).toEqual([256, 512]);
+  expect([v.value.storage, v.grad.storage]).toEqual([space.values.storage, space.gradients.storage]);
+  expect([w.value.dtype, w.grad.dtype, space.firstMoments.dtype, space.secondMoments.size]).toEqual(['bf16', 'f32', 'f32', 384]);
+  expect(space.view(space.secondMoments, v).shape).toEqual([64, 2]);
+  const before = space.device.memory.allocated;
+  space.free();
+  expect(before - space.device.memory.allocated).toBe(384 * (2 + 4 + 4 + 4));
+});
+
+test('initial values depend on seed and name alone', async () => {
+  const values = async (order: typeof SOME, options: AllocateOptions, seed: number) => {
+    const space = spaceOf(order, options);
+    space.initialize(seed);
+    return { w: await space.get('w')!.value.toFloat32(), norm: await space.get('norm')!.value.toFloat32() };
+  };
+  const plain = await values(SOME, {}, 5);
+  expect(await values([...SOME].reverse(), { gradients: true }, 5)).toEqual(plain);
+  expect(await values(SOME, { dtype: 'f64' }, 5)).toEqual(plain);
+  expect(await values(SOME, {}, 6)).not.toEqual(plain);
+  expect(plain.norm).toEqual(new Float32Array(5).fill(1));
+  const { w } = plain;
+  const std = Math.sqrt(w.reduce((sum, value) => sum + value * value, 0) / w.length);
+  expect(std).toBeGreaterThan(0.014);
+  expect(std).toBeLessThan(0.026);
+});
+
+test('padding stays zero, gradients are cleared', async () => {
+  const space = spaceOf(SOME, { gradients: true });
+  space.initialize(1);
+  const values = await space.values.toFloat32();
+  expect(values.slice(77, 128)).toEqual(new Float32Array(51));
+  space.device.kernels.fill(space.gradients, 3);
+  space.clearGradients();
+  expect(await space.gradients.read()).toEqual(new Float32Array(384));
+});
+
+test('large parameters are drawn in pieces that fit together', async () => {
+  const rows = 700;
+  const space = spaceOf([['w', [rows, 512], matrix]]);
+  space.initialize(3);
+  const other = spaceOf([['w', [rows * 512], matrix]]);
+  other.initialize(3);
+  const values = await space.values.toFloat32();
+  expect(values).toEqual(await other.values.toFloat32());
+  expect(new Set(values.subarray(values.length - 100)).size).toBe(100);
+});
+
+test('misuse is refused', () => {
+  const space = new ParameterSpace(reference());
+  const w = space.add('w', [2, 2], matrix);
+  expect(() => space.add('w', [1], matrix)).toThrow('[parameters.add] "w" exists already.');
+  expect(() => w.value).toThrow('[parameter.value] w has no memory yet.');
+  expect(() => space.values).toThrow('[parameters.values] no memory yet.');
+  space.allocate();
+  expect(() => space.allocate()).toThrow('[parameters.allocate] called twice.');
+  expect(() => space.add('x', [1], matrix)).toThrow('"x" comes after allocate().');
+  expect(() => w.grad).toThrow('[parameter.grad] w has no gradient.');
+  expect(w.trainable).toBe(false);
+  expect(() => (w.value = space.device.empty([4], 'f32'))).toThrow('w has shape [2, 2], not [4].');
+  expect(() => space.gradients).toThrow('call allocate({ gradients: true })');
+  expect(() => space.firstMoments).toThrow('call allocate({ moments: true })');
+  expect(() => new ParameterSpace(reference()).allocate()).toThrow('no parameters were added.');
+});
