@@ -7,3 +7,13 @@ export { ByteLevelTokenizer, type ByteLevelOptions, type MergeList } from './byt
 export { TokenBytes } from './token-bytes.ts';
 export { GPT2_PATTERN, LLAMA3_PATTERN } from './split-patterns.ts';
 export { llama3SpecialTokens, readTiktoken, writeTiktoken, type TiktokenOptions } from './tiktoken.ts';
+export { detectFormat, parseTokenizer, type ParseOptions, type VocabularyFormat } from './parse.ts';
+export { serializeTokenizer } from './convert.ts';
+export { readLlama2c, writeLlama2c } from './llama2c.ts';
+export { readTokenizerJson, type TokenizerJsonOptions } from './tokenizer-json.ts';
+export { writeTokenizerJson, type TokenizerJsonFiles } from './tokenizer-json-writer.ts';
+export { ggufVocabulary, tokenizerFromGguf } from './gguf-vocabulary.ts';
+export {
+  GgufCutError, isGguf, readGguf, writeGgufHeader,
+  type GgufArray, type GgufEntry, type GgufHeader, type GgufTensorInfo, type GgufType, type GgufValue,
+} from './gguf.ts';

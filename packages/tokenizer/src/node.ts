@@ -1,1 +1,102 @@
-export {};
+/** Files and threads: what the core leaves out so that it runs in a browser. */
+import { readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { checkOptions } from './errors.ts';
+import { serializeTokenizer } from './convert.ts';
+import { failure } from './errors.ts';
+import { detectFormat, parseTokenizer, type ParseOptions, type VocabularyFormat } from './parse.ts';
+import type { ByteLevelTokenizer } from './byte-level.ts';
+import { SentencePieceTokenizer } from './sentencepiece.ts';
+import { SentencePieceTrainer, type SentencePieceTrainerOptions, type TrainingProgress } from './sentencepiece-trainer.ts';
+import type { Tokenizer } from './tokenizer.ts';
+
+export type { SentencePieceTrainerOptions, TrainingProgress } from './sentencepiece-trainer.ts';
+
+/** Files looked for in a folder, the exact ones first. */
+const FOLDER_FILES = ['tokenizer.model', 'tokenizer.json', 'tokenizer.bin'];
+
+/**
+ * Reads a vocabulary file of any supported format, or the one in a model folder. `tokenizer_config.json` beside a tokenizer.json is
+ * used. Throws when there is none or it cannot be read.
+ */
+export async function loadTokenizer(path: string, options: ParseOptions = {}): Promise<SentencePieceTokenizer | ByteLevelTokenizer> {
+  const file = await vocabularyFile(path);
+  const bytes = new Uint8Array(await readFile(file));
+  const format = options.format ?? detectFormat(bytes);
+  let { config } = options;
+  if (format === 'tokenizer.json' && config === undefined) config = await readIfThere(join(dirname(file), 'tokenizer_config.json'));
+  try {
+    return parseTokenizer(bytes, { ...options, format, ...(config === undefined ? {} : { config }) });
+  } catch (error) {
+    throw new Error(`${(error as Error).message} (file: ${file})`, { cause: error });
+  }
+}
+
+/**
+ * Writes the vocabulary where nothing is lost. The format follows from the name (`.json`, `.gguf`, `.bin`, else the tokenizer's own
+ * `tokenizer.model`); `tokenizer_config.json` goes beside a tokenizer.json. The file appears whole or not at all.
+ */
+export async function saveTokenizer(path: string, tokenizer: Tokenizer, options: { readonly format?: VocabularyFormat } = {}): Promise<void> {
+  checkOptions('saveTokenizer', options, ['format']);
+  const format = options.format ?? formatOfName(path, tokenizer);
+  const [[, main], ...others] = serializeTokenizer(tokenizer, format);
+  for (const [name, bytes] of others) await writeWhole(join(dirname(path), name), bytes);
+  await writeWhole(path, main);
+}
+
+export interface TrainTokenizerOptions extends SentencePieceTrainerOptions {
+  readonly onProgress?: (progress: TrainingProgress) => void;
+}
+
+/** Trains SentencePiece BPE on texts that may be more than memory holds: only distinct words are kept. */
+export async function trainTokenizer(
+  texts: Iterable<string> | AsyncIterable<string>,
+  options: TrainTokenizerOptions = {},
+): Promise<SentencePieceTokenizer> {
+  const { onProgress, ...rest } = options;
+  const trainer = new SentencePieceTrainer(rest);
+  let done = 0;
+  let told = 0;
+  for await (const text of texts) {
+    trainer.add(text);
+    done += text.length;
+    if (done - told > 1 << 20) {
+      told = done;
+      onProgress?.({ phase: 'reading', done, total: undefined });
+    }
+  }
+  return trainer.finish(onProgress);
+}
+
+async function vocabularyFile(path: string): Promise<string> {
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined) throw failure('loadTokenizer', `there is no file or folder ${path}`, 'check the path');
+  if (!found.isDirectory()) return path;
+  for (const name of FOLDER_FILES) {
+    const file = join(path, name);
+    if ((await stat(file).catch(() => undefined))?.isFile() === true) return file;
+  }
+  throw failure('loadTokenizer', `the folder ${path} holds no vocabulary`, `looked for ${FOLDER_FILES.join(', ')}`);
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function formatOfName(path: string, tokenizer: Tokenizer): VocabularyFormat {
+  if (path.endsWith('.json')) return 'tokenizer.json';
+  if (path.endsWith('.gguf')) return 'gguf';
+  if (path.endsWith('.bin')) return 'llama2c';
+  return tokenizer instanceof SentencePieceTokenizer ? 'sentencepiece' : 'tiktoken';
+}
+
+async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
+  const temporary = `${path}.${process.pid}.tmp`;
+  await writeFile(temporary, bytes);
+  await rename(temporary, path);
+}

@@ -1,6 +1,8 @@
 /** Text to ids for SentencePiece vocabularies: the fast path over words, and the definition for vocabularies it does not cover. */
 import { type ByteTable, finishHash, HASH_PRIME, HASH_SEED } from './byte-table.ts';
 import { ChunkEncoder } from './chunk-encoder.ts';
+import type { MergeList } from './byte-level.ts';
+import { failure } from './errors.ts';
 import { USER_DEFINED, type PieceList } from './piece-list.ts';
 import type { SentencePieceSettings } from './sentencepiece-model.ts';
 import { PlainSentencePiece } from './sentencepiece-plain.ts';
@@ -16,7 +18,7 @@ const KEPT_BYTES = 1 << 22;
 /** Collects the ids of texts; `take` hands them over. */
 export interface SentencePieceEncoder {
   readonly count: number;
-  /** Appends the ids of a text (one part between special tokens); `prefix`: the dummy prefix may go before it. */
+  /** Appends the ids of a text (one part between special tokens); `prefix`: with the dummy prefix. */
   encode(text: string, prefix: boolean): void;
   append(id: number): void;
   take(): Int32Array;
@@ -30,9 +32,13 @@ export function createSentencePieceEncoder(
   settings: SentencePieceSettings,
   table: ByteTable,
   unkId: number,
+  merges: MergeList | undefined,
 ): SentencePieceEncoder {
-  const rules = new SentencePieceRules(pieces, settings, table, unkId);
-  if (!isFastVocabulary(pieces, settings, table)) return new PlainEncoder(rules, settings, new PlainSentencePiece(pieces));
+  const rules = new SentencePieceRules(pieces, settings, table, unkId, merges);
+  if (!isFastVocabulary(pieces, settings, merges === undefined ? table : undefined)) {
+    if (merges !== undefined) throw failure('encode', 'this vocabulary has a merge list and unused pieces or spaces inside pieces', 'load it from a tokenizer.model');
+    return new PlainEncoder(rules, settings, new PlainSentencePiece(pieces));
+  }
   const userDefined = new Map<string, number>();
   for (let id = 0; id < pieces.size; id++) if (pieces.types[id] === USER_DEFINED) userDefined.set(pieces.name(id), id);
   return new FastEncoder(rules, settings, userDefined);
@@ -83,7 +89,7 @@ class FastEncoder implements SentencePieceEncoder {
   encode(text: string, prefix: boolean): void {
     if (text.length === 0) return;
     const from = this.chunks.count;
-    const space = prefix && this.settings.addDummyPrefix;
+    const space = prefix;
     if (this.userDefinedPattern === undefined) {
       this.encodePart(text, space);
     } else {
@@ -193,7 +199,7 @@ function normalize(text: string, settings: SentencePieceSettings, prefix: boolea
     if (normalized.length === 0) return '';
   }
   normalized = normalized.replaceAll(' ', '▁');
-  const space = prefix && settings.addDummyPrefix;
+  const space = prefix;
   if (space && !settings.treatWhitespaceAsSuffix) normalized = `▁${normalized}`;
   if (settings.removeExtraWhitespaces) normalized = normalized.replace(/▁+$/, '');
   if (space && settings.treatWhitespaceAsSuffix) normalized += '▁';

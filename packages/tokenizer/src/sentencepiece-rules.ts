@@ -1,4 +1,5 @@
 /** What a SentencePiece vocabulary tells the chunk encoder. */
+import type { MergeList } from './byte-level.ts';
 import type { ByteTable } from './byte-table.ts';
 import type { ChunkRules } from './chunk-encoder.ts';
 import { failure } from './errors.ts';
@@ -21,7 +22,7 @@ export class SentencePieceRules implements ChunkRules {
   /** Ids of the byte pieces, or undefined without byte fallback. */
   private readonly byteIds: Int32Array | undefined;
 
-  constructor(pieces: PieceList, settings: SentencePieceSettings, table: ByteTable, unkId: number) {
+  constructor(pieces: PieceList, settings: SentencePieceSettings, table: ByteTable, unkId: number, merges?: MergeList) {
     this.table = table;
     this.unkId = unkId;
     this.pieces = pieces;
@@ -33,7 +34,13 @@ export class SentencePieceRules implements ChunkRules {
       this.asciiIds[code] = id < 0 ? symbolOf(code) : id;
     }
     this.hasSpace = this.asciiIds[SPACE] >= 0;
-    this.pairs = new PairTable(4096, mergeFinder(pieces, table), denseRanks(pieces.scores));
+    if (merges === undefined) {
+      this.pairs = new PairTable(4096, mergeFinder(pieces, table), denseRanks(pieces.scores));
+    } else {
+      const pairs = new PairTable(merges.size);
+      merges.forEach((left, right, merged, rank) => pairs.set(left, right, rank, merged));
+      this.pairs = pairs;
+    }
   }
 
   whole(): number {
@@ -131,9 +138,10 @@ export function denseRanks(scores: Float32Array): Int32Array {
 
 /**
  * Whether words can be encoded one by one with ids for symbols: no piece has a space behind another character, every character of a
- * piece is a piece (else a merge could begin at a character without id), no piece is unused, no user-defined piece has a space.
+ * piece is a piece (else a merge could begin at a character without id; not asked without a table, as merge lists name ids), no piece
+ * is unused, no user-defined piece has a space.
  */
-export function isFastVocabulary(pieces: PieceList, settings: SentencePieceSettings, table: ByteTable): boolean {
+export function isFastVocabulary(pieces: PieceList, settings: SentencePieceSettings, table: ByteTable | undefined): boolean {
   if (settings.treatWhitespaceAsSuffix || settings.removeExtraWhitespaces) return false;
   const { pool, offsets, types } = pieces;
   const seen = new Set<number>();
@@ -151,7 +159,7 @@ export function isFastVocabulary(pieces: PieceList, settings: SentencePieceSetti
       const code = codePointAt(pool, at, length);
       if (!seen.has(code)) {
         seen.add(code);
-        if (type === NORMAL && table.find(pool, at, at + length) < 0) return false;
+        if (type === NORMAL && table !== undefined && table.find(pool, at, at + length) < 0) return false;
       }
       at += length;
     }

@@ -7,6 +7,7 @@
  * that do not have this property.
  */
 import { ByteTable } from './byte-table.ts';
+import type { MergeList } from './byte-level.ts';
 import { checkOptions, failure } from './errors.ts';
 import { sentencePieceFingerprint } from './fingerprint.ts';
 import { OffsetCollector } from './offsets.ts';
@@ -26,6 +27,10 @@ export interface SentencePieceOptions {
    * legacy mode) or 'first', only at the very beginning.
    */
   readonly prefix?: 'always' | 'first';
+  /** Put the dummy space also before a text that begins with a space. Default true; false is Hugging Face's Metaspace rule. */
+  readonly prefixBeforeSpace?: boolean;
+  /** The merges in order, where they come as a list; else pieces merge by score. */
+  readonly merges?: MergeList;
   /** Special tokens by name. Default: the control and unknown pieces. */
   readonly specialTokens?: ReadonlyMap<string, number>;
 }
@@ -39,6 +44,8 @@ export class SentencePieceTokenizer implements Tokenizer {
   readonly specialTokens: ReadonlyMap<string, number>;
   readonly model: SentencePieceModel;
   readonly prefix: 'always' | 'first';
+  readonly prefixBeforeSpace: boolean;
+  readonly merges: MergeList | undefined;
 
   private readonly pieces: PieceList;
   private readonly settings: SentencePieceSettings;
@@ -51,11 +58,13 @@ export class SentencePieceTokenizer implements Tokenizer {
 
   /** From a model that was read, or from pieces of another source. Throws when the vocabulary cannot work. */
   constructor(model: SentencePieceModel, options: SentencePieceOptions = {}) {
-    checkOptions('SentencePieceTokenizer', options, ['prefix', 'specialTokens']);
+    checkOptions('SentencePieceTokenizer', options, ['prefix', 'prefixBeforeSpace', 'merges', 'specialTokens']);
     this.model = model;
     this.pieces = model.pieces;
     this.settings = model.settings;
     this.prefix = options.prefix ?? 'always';
+    this.prefixBeforeSpace = options.prefixBeforeSpace ?? true;
+    this.merges = options.merges;
     this.vocabSize = this.pieces.size;
     const { table, reserved, unkId } = indexPieces(this.pieces);
     this.table = table;
@@ -80,13 +89,13 @@ export class SentencePieceTokenizer implements Tokenizer {
   }
 
   get fingerprint(): string {
-    return (this.hash ??= sentencePieceFingerprint(this.pieces, this.settings, this.prefix));
+    return (this.hash ??= sentencePieceFingerprint(this));
   }
 
   encode(text: string, options?: EncodeOptions): Int32Array {
     const encoder = this.encoder();
     if (options === undefined) {
-      encoder.encode(text, true);
+      encoder.encode(text, this.hasPrefix(text, 0));
       return encoder.take();
     }
     checkOptions('encode', options, ENCODE_OPTIONS);
@@ -96,7 +105,10 @@ export class SentencePieceTokenizer implements Tokenizer {
     if (bos >= 0) encoder.append(bos);
     segments.forEach(({ start, end, special }, i) => {
       if (special >= 0) encoder.append(special);
-      else encoder.encode(text.slice(start, end), i === 0 || this.prefix === 'always');
+      else {
+        const part = text.slice(start, end);
+        encoder.encode(part, this.hasPrefix(part, i));
+      }
     });
     if (eos >= 0) encoder.append(eos);
     return encoder.take();
@@ -108,7 +120,7 @@ export class SentencePieceTokenizer implements Tokenizer {
 
   countTokens(text: string): number {
     const encoder = this.encoder();
-    encoder.encode(text, true);
+    encoder.encode(text, this.hasPrefix(text, 0));
     const { count } = encoder;
     encoder.clear();
     return count;
@@ -125,9 +137,9 @@ export class SentencePieceTokenizer implements Tokenizer {
     const eos = options.addEos === true ? this.required('eos', this.eosId) : -1;
     if (bos >= 0) collector.addEmpty(bos);
     collector.addSegments(text, this.specials.split(text, options.allowedSpecial), (part, index) => {
-      const prefix = index === 0 || this.prefix === 'always';
+      const prefix = this.hasPrefix(part, index);
       const { ids, lengths } = this.encoder().measure(part, prefix);
-      return { ids, lengths, prefix: prefix && this.settings.addDummyPrefix ? 1 : 0, wideSpaces: true };
+      return { ids, lengths, prefix: prefix ? 1 : 0, wideSpaces: true };
     });
     if (eos >= 0) collector.addEmpty(eos);
     return collector.finish();
@@ -176,9 +188,15 @@ export class SentencePieceTokenizer implements Tokenizer {
     return id;
   }
 
+  /** Whether the dummy space goes before this part of a text. */
+  private hasPrefix(part: string, index: number): boolean {
+    if (!this.settings.addDummyPrefix || (index > 0 && this.prefix === 'first')) return false;
+    return this.prefixBeforeSpace || !(part.startsWith(' ') || part.startsWith('▁'));
+  }
+
   /** Made on first use: a tokenizer that only decodes does not need it. */
   private encoder(): SentencePieceEncoder {
-    return (this.textEncoder ??= createSentencePieceEncoder(this.pieces, this.settings, this.table, this.unkId ?? -1));
+    return (this.textEncoder ??= createSentencePieceEncoder(this.pieces, this.settings, this.table, this.unkId ?? -1, this.merges));
   }
 }
 
