@@ -212,7 +212,8 @@ class Sink {
     if (type === 'string') {
       const text = encodeUtf8(String(value));
       this.scalar('u64', text.length);
-      this.bytes.set(text, this.take(text.length));
+      const start = this.take(text.length); // may replace `bytes`
+      this.bytes.set(text, start);
       return;
     }
     const at = this.take(WIDTHS[type] ?? 1);

@@ -12,6 +12,38 @@ export function mergeList(triples: Int32Array): MergeList {
   };
 }
 
+/** Whether a piece is a run of `▁`. */
+export function isSpaces(piece: string): boolean {
+  return piece.length > 0 && piece.length === piece.lastIndexOf('▁') + 1 && /^▁+$/.test(piece);
+}
+
+/**
+ * In the released LLaMA vocabularies the pieces of spaces only share the lowest score, so that the leftmost run grows first. A merge
+ * list says the same when those merges come last, in this order: adding one space before anything else, the longest run first.
+ */
+export function compareSpaceMerges(leftA: number, rightA: number, leftB: number, rightB: number): number {
+  return Number(rightA > 1) - Number(rightB > 1) || leftB - leftA || rightA - rightB;
+}
+
+/** Whether a list ends with all its merges of spaces in that order. */
+export function spacesComeLast(pieces: readonly string[], merges: MergeList): boolean {
+  let spaces = 0;
+  let ordered = true;
+  let lastLeft = 0;
+  let lastRight = 0;
+  merges.forEach((left, right, merged) => {
+    if (!isSpaces(pieces[merged])) {
+      ordered &&= spaces === 0;
+      return;
+    }
+    const [a, b] = [pieces[left].length, pieces[right].length];
+    ordered &&= spaces === 0 || compareSpaceMerges(lastLeft, lastRight, a, b) < 0;
+    [lastLeft, lastRight] = [a, b];
+    spaces++;
+  });
+  return ordered && spaces > 1;
+}
+
 /** Looks up `left right` texts. Throws on a merge whose parts or result are no tokens. */
 export function resolveMerges(op: string, merges: readonly unknown[], idOf: ReadonlyMap<string, number>): MergeList {
   const triples = new Int32Array(merges.length * 3);

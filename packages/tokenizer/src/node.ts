@@ -22,10 +22,10 @@ const FOLDER_FILES = ['tokenizer.model', 'tokenizer.json', 'tokenizer.bin'];
 export async function loadTokenizer(path: string, options: ParseOptions = {}): Promise<SentencePieceTokenizer | ByteLevelTokenizer> {
   const file = await vocabularyFile(path);
   const bytes = new Uint8Array(await readFile(file));
-  const format = options.format ?? detectFormat(bytes);
-  let { config } = options;
-  if (format === 'tokenizer.json' && config === undefined) config = await readIfThere(join(dirname(file), 'tokenizer_config.json'));
   try {
+    const format = options.format ?? detectFormat(bytes);
+    let { config } = options;
+    if (format === 'tokenizer.json' && config === undefined) config = await readIfThere(join(dirname(file), 'tokenizer_config.json'));
     return parseTokenizer(bytes, { ...options, format, ...(config === undefined ? {} : { config }) });
   } catch (error) {
     throw new Error(`${(error as Error).message} (file: ${file})`, { cause: error });

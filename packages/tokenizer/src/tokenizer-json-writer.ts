@@ -2,7 +2,7 @@
 import { bytesToAlphabet } from './byte-alphabet.ts';
 import { ByteLevelTokenizer, type MergeList } from './byte-level.ts';
 import { failure } from './errors.ts';
-import { mergeList } from './merge-list.ts';
+import { compareSpaceMerges, isSpaces, mergeList } from './merge-list.ts';
 import { BYTE, CONTROL, UNKNOWN, UNUSED, USER_DEFINED } from './piece-list.ts';
 import { mergesOfRanks } from './rank-merges.ts';
 import { SentencePieceTokenizer } from './sentencepiece.ts';
@@ -29,7 +29,7 @@ export function writeTokenizerJson(tokenizer: SentencePieceTokenizer | ByteLevel
     model_max_length: 1000000000000000019884624838656n,
   };
   return {
-    'tokenizer.json': `${JSON.stringify(root, null, 2)}\n`,
+    'tokenizer.json': `${JSON.stringify(root)}\n`,
     'tokenizer_config.json': `${JSON.stringify(config, (_, value: unknown) => (typeof value === 'bigint' ? Number(value) : value), 2)}\n`,
   };
 }
@@ -113,11 +113,23 @@ function spaceParts(tokenizer: SentencePieceTokenizer): object {
 function scoreMerges(tokenizer: SentencePieceTokenizer, skip: Uint8Array): MergeList {
   const { pieces } = tokenizer.model;
   const triples = mergesOfRanks(new TokenBytes(pieces.pool, pieces.offsets), skip);
+  const names = Array.from({ length: pieces.size }, (_, id) => pieces.name(id));
   const order = Array.from({ length: triples.length / 3 }, (_, i) => 3 * i);
   const score = (at: number): number => pieces.scores[triples[at + 2]];
-  order.sort((a, b) => score(b) - score(a) || a - b);
+  const length = (at: number): number => names[triples[at]].length;
+  const spaces = (at: number): boolean => isSpaces(names[triples[at + 2]]);
+  order.sort((a, b) => {
+    if (score(a) !== score(b)) return score(b) - score(a);
+    return spaces(a) && spaces(b) ? compareSpaceMerges(length(a), length(a + 1), length(b), length(b + 1)) : triples[a + 2] - triples[b + 2] || a - b;
+  });
   const sorted = new Int32Array(triples.length);
   order.forEach((at, i) => sorted.set(triples.subarray(at, at + 3), 3 * i));
+  for (let i = 1; i < order.length; i++) {
+    const [a, b] = [order[i - 1], order[i]];
+    if (score(a) === score(b) && triples[a + 2] !== triples[b + 2] && !(spaces(a) && spaces(b))) {
+      throw failure('writeTokenizerJson', `the pieces '${names[triples[a + 2]]}' and '${names[triples[b + 2]]}' have the same score, which a merge list cannot say`, 'keep this vocabulary as a tokenizer.model');
+    }
+  }
   return mergeList(sorted);
 }
 

@@ -2,7 +2,7 @@
 import { requireAlphabetBytes } from './byte-alphabet.ts';
 import { ByteLevelTokenizer } from './byte-level.ts';
 import { checkOptions, failure } from './errors.ts';
-import { resolveMerges } from './merge-list.ts';
+import { isSpaces, resolveMerges, spacesComeLast } from './merge-list.ts';
 import { BYTE, CONTROL, NORMAL, PieceList, UNKNOWN, type Piece } from './piece-list.ts';
 import { SentencePieceTokenizer } from './sentencepiece.ts';
 import { GPT2_PATTERN } from './split-patterns.ts';
@@ -75,8 +75,9 @@ function sentencePiece({ root, tokens, added, merges, vocab, ignoreMerges, unkTo
   let next = 0;
   // A piece is worth as much as its first merge is early; pieces that no merge makes come last and never compete.
   const merged = new Uint8Array(tokens.length);
+  const lastScores = spacesComeLast(tokens, list);
   list.forEach((_left, _right, id) => {
-    if (merged[id] === 0) scores[id] = -next++;
+    if (merged[id] === 0) scores[id] = lastScores && isSpaces(tokens[id]) ? -1e9 : -next++;
     merged[id] = 1;
   });
   const pieces = PieceList.from(
@@ -168,7 +169,9 @@ function readAdded(value: Json | undefined): AddedToken[] {
 }
 
 function tokensById(vocab: ReadonlyMap<string, number>, added: readonly AddedToken[]): string[] {
-  const highest = Math.max(...vocab.values(), ...added.map(({ id }) => id));
+  let highest = -1;
+  for (const id of vocab.values()) highest = Math.max(highest, id);
+  for (const { id } of added) highest = Math.max(highest, id);
   if (highest > 2 * (vocab.size + added.length)) throw failure(OP, `the id ${highest} in a vocabulary of ${vocab.size} tokens`, 'the file is damaged');
   const tokens = new Array<string>(highest + 1).fill('');
   for (const [token, id] of vocab) {

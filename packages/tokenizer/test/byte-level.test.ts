@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { llama3SpecialTokens, readTiktoken, writeTiktoken } from '../src/index.ts';
-import { hasShared, publishedVectors, sharedBytes, sharedJson, why } from './files.ts';
+import { hasShared, publishedVectors, sameIds, sharedBytes, sharedJson, why } from './files.ts';
 
 interface Llama3Fixture {
   readonly special_tokens: Record<string, number>;
@@ -19,7 +19,7 @@ describe.skipIf(!hasShared)(`Llama 3${why}`, () => {
     expect(Object.fromEntries(tokenizer.specialTokens)).toEqual(fixture?.special_tokens);
     fixture?.encode.forEach((ids, i) => {
       const got = tokenizer.encode(texts[i]);
-      expect(Array.from(got), JSON.stringify(texts[i].slice(0, 80))).toEqual(ids);
+      if (!sameIds(got, ids)) expect(Array.from(got), JSON.stringify(texts[i].slice(0, 80))).toEqual(Array.from(ids));
       expect(tokenizer.decode(got)).toBe(texts[i]);
       const stream = tokenizer.decodeStream();
       expect(ids.map((id) => stream.push(id)).join('') + stream.end()).toBe(texts[i]);
@@ -44,7 +44,7 @@ describe.skipIf(!hasShared)(`Llama 3${why}`, () => {
     const tokenizer = readTiktoken(file);
     const vectors = publishedVectors('llama3-bpe');
     expect(vectors.length).toBe(46);
-    for (const { text, ids } of vectors) expect(Array.from(tokenizer.encode(text))).toEqual(ids);
+    for (const { text, ids } of vectors) if (!sameIds(tokenizer.encode(text), ids)) expect(Array.from(tokenizer.encode(text))).toEqual(Array.from(ids));
     expect(Array.from(tokenizer.encode('This is a test sentence.', { addBos: true, addEos: true }))).toEqual([
       128000, 2028, 374, 264, 1296, 11914, 13, 128001,
     ]);

@@ -28,3 +28,10 @@ export function publishedVectors(name: string): { text: string; ids: number[] }[
   const lines = sharedText(`data/tokenizer/${name}.out`).split('\n');
   return texts.map((text, i) => ({ text, ids: (lines[i] ?? '').trim().split(/\s+/).filter(Boolean).map(Number) }));
 }
+
+/** Compares ids without the cost of an `expect` where they are equal. */
+export function sameIds(got: ArrayLike<number>, expected: ArrayLike<number>): boolean {
+  if (got.length !== expected.length) return false;
+  for (let i = 0; i < got.length; i++) if (got[i] !== expected[i]) return false;
+  return true;
+}

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { readSentencePieceModel, SentencePieceTokenizer, writeSentencePieceModel } from '../src/index.ts';
-import { hasShared, publishedVectors, sharedBytes, sharedJson, why } from './files.ts';
+import { hasShared, publishedVectors, sameIds, sharedBytes, sharedJson, why } from './files.ts';
 
 interface Encodings {
   readonly encode: readonly { readonly ids: number[]; readonly decoded: string }[];
@@ -29,7 +29,7 @@ describe.skipIf(!hasShared)(`sentencepiece fixtures${why}`, () => {
       expect(expected.encode.length).toBe(texts.length);
       expected.encode.forEach(({ ids, decoded }, i) => {
         const got = tokenizer.encode(texts[i]);
-        expect(Array.from(got), JSON.stringify(texts[i].slice(0, 80))).toEqual(ids);
+        if (!sameIds(got, ids)) expect(Array.from(got), JSON.stringify(texts[i].slice(0, 80))).toEqual(Array.from(ids));
         expect(tokenizer.decode(got)).toBe(decoded);
         expect(streamed(tokenizer, got)).toBe(decoded);
         expect(tokenizer.countTokens(texts[i])).toBe(ids.length);
@@ -69,7 +69,7 @@ describe.skipIf(!hasShared)(`sentencepiece fixtures${why}`, () => {
     const tokenizer = load(models[0].file);
     const vectors = publishedVectors('llama-spm');
     expect(vectors.length).toBe(46);
-    for (const { text, ids } of vectors) expect(Array.from(tokenizer.encode(text))).toEqual(ids);
+    for (const { text, ids } of vectors) if (!sameIds(tokenizer.encode(text), ids)) expect(Array.from(tokenizer.encode(text))).toEqual(Array.from(ids));
   });
 
   it('gives the vectors that papers and tests document', () => {
