@@ -72,13 +72,14 @@ export class Tensor {
       fail('tensor.slice', `[${start}, ${end}) is not a range of the first axis of ${describe(this)}.`);
     }
     this.#refusePacked('slice');
-    const stride = byteLength(this.dtype, sizeOf(rest));
-    if (!Number.isInteger(start * stride) || !Number.isInteger(end * stride)) {
-      fail('tensor.slice', `[${start}, ${end}) of ${describe(this)} cuts through a block.`, `use multiples of ${dtypes[this.dtype].blockSize}`);
+    const elements = sizeOf(rest);
+    const { blockSize } = dtypes[this.dtype];
+    if ((start * elements) % blockSize !== 0 || (end * elements) % blockSize !== 0) {
+      fail('tensor.slice', `[${start}, ${end}) of ${describe(this)} cuts through a block.`, `use multiples of ${blockSize}`);
     }
     return new Tensor(this.device, this.dtype, [end - start, ...rest], {
       storage: this.storage,
-      offset: this.offset + start * stride,
+      offset: this.offset + byteLength(this.dtype, start * elements),
       layout: this.layout,
       region: this.region,
     });
