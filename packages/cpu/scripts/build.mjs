@@ -1,7 +1,6 @@
 // Builds the native file of this package with whatever C++ compiler there is, when sources, flags or compiler changed.
 //   node scripts/build.mjs              → build/cria-cpu-<platform>-<arch>.node
 //   node scripts/build.mjs --sanitize   → build/driver-{address,thread}, standalone programs that run the kernels under sanitizers
-//   node scripts/build.mjs --objects    prints the object files of the instruction sets, for tests
 // Without a compiler it says so, writes the reason to build/reason.json, and succeeds: the reference device takes over.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -19,7 +18,19 @@ const require = createRequire(import.meta.url);
 
 /** Flags of each instruction set's file; the portable one has none of its own. */
 const isas = {
-  avx512: { arch: ['x64'], flags: ['-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mavx2', '-mfma', '-mf16c', '-mprefer-vector-width=512'] },
+  avx512: {
+    arch: ['x64'],
+    flags: [
+      '-mavx512f',
+      '-mavx512bw',
+      '-mavx512dq',
+      '-mavx512vl',
+      '-mavx2',
+      '-mfma',
+      '-mf16c',
+      '-mprefer-vector-width=512',
+    ],
+  },
   avx2: { arch: ['x64'], flags: ['-mavx2', '-mfma', '-mf16c'] },
   baseline: { arch: ['x64', 'arm64'], flags: [] },
 };
@@ -48,7 +59,7 @@ function sources() {
   const folders = [cpp, join(cpp, 'kernels'), ...(attention ? [attention] : [])];
   return folders.flatMap((folder) =>
     readdirSync(folder)
-      .filter((name) => /\.(cc|h)$/.test(name))
+      .filter((name) => /\.(cc|h)$/.test(name) && name !== 'driver.cc')
       .sort()
       .map((name) => join(folder, name)),
   );
@@ -106,7 +117,11 @@ const includes = attentionFolder() ? [`-I${attentionFolder()}`] : [];
 /** Object files of a build: [source, object, flags]. Instruction sets come first, they take longest. */
 function units(/** @type {string} */ folder, /** @type {string[]} */ flags, /** @type {string[]} */ plain) {
   return [
-    ...native.map(([name, isa]) => ({ source: `isa-${name}.cc`, object: join(folder, `isa-${name}.o`), flags: [...flags, ...isa.flags] })),
+    ...native.map(([name, isa]) => ({
+      source: `isa-${name}.cc`,
+      object: join(folder, `isa-${name}.o`),
+      flags: [...flags, ...isa.flags],
+    })),
     ...plain.map((name) => ({ source: `${name}.cc`, object: join(folder, `${name}.o`), flags })),
   ];
 }
@@ -119,7 +134,11 @@ function units(/** @type {string} */ folder, /** @type {string[]} */ flags, /** 
  */
 async function make(compiler, parts, output, linkFlags) {
   const failure = await all(
-    parts.map(({ source, object, flags }) => () => compile(compiler, [...flags, '-c', join(cpp, source), '-o', object])),
+    parts.map(
+      ({ source, object, flags }) =>
+        () =>
+          compile(compiler, [...flags, '-c', join(cpp, source), '-o', object]),
+    ),
   );
   if (failure) return failure;
   const partial = `${output}.${process.pid}.tmp`;
@@ -132,7 +151,6 @@ async function make(compiler, parts, output, linkFlags) {
   return '';
 }
 
-/** Every instruction set that this machine's compiler makes is there; the others are named, so that isa.cc links. */
 function linkFlags() {
   if (process.platform === 'darwin') return ['-bundle', '-undefined', 'dynamic_lookup'];
   // Pool threads outlive the worker that loaded the file: it must never be unloaded.
@@ -158,7 +176,8 @@ async function main() {
   const headers = join(dirname(require.resolve('node-api-headers/package.json')), 'include');
   const flags = [...common, ...includes];
   const hash = createHash('sha256');
-  for (const text of [compiler.command, compiler.version, JSON.stringify([flags, isas, linkFlags()])]) hash.update(`${text}\0`);
+  for (const text of [compiler.command, compiler.version, JSON.stringify([flags, isas, linkFlags()])])
+    hash.update(`${text}\0`);
   for (const path of sources()) hash.update(`${path.slice(root.length)}\0`).update(readFileSync(path));
   const key = hash.digest('hex');
   const output = join(build, target);
@@ -172,31 +191,51 @@ async function main() {
   const failure = await make(compiler.command, parts, output, linkFlags());
   if (failure === '') {
     // Kept for the test that no symbol leaks out of an instruction set's namespace.
-    for (const { object } of parts.slice(0, native.length)) renameSync(object, join(build, object.slice(objects.length + 1)));
+    for (const { object } of parts.slice(0, native.length))
+      renameSync(object, join(build, object.slice(objects.length + 1)));
   }
   rmSync(objects, { recursive: true, force: true });
   if (failure) {
     rmSync(output, { force: true });
     recordReason(`${compiler.command} could not compile the kernels`);
     console.error(failure.trimEnd());
-    console.error(`[@cria/cpu build] ${compiler.command} could not compile the kernels. hint: set CXX to another compiler`);
+    console.error(
+      `[@cria/cpu build] ${compiler.command} could not compile the kernels. hint: set CXX to another compiler`,
+    );
     return 1;
   }
   writeFileSync(stamp, key);
   rmSync(join(build, 'reason.json'), { force: true });
-  console.log(`@cria/cpu: built ${target} (${native.map(([name]) => name).join(', ')}) in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  console.log(
+    `@cria/cpu: built ${target} (${native.map(([name]) => name).join(', ')}) in ${((performance.now() - started) / 1000).toFixed(1)} s`,
+  );
   return 0;
 }
 
 /** Standalone drivers: pool, storage and kernels without Node, once per kind of sanitizer. */
 async function sanitize(/** @type {string} */ compiler) {
   for (const kind of /** @type {const} */ (['address', 'thread'])) {
-    const sanitizer = kind === 'address' ? ['-fsanitize=address,undefined', '-fno-sanitize-recover=undefined'] : ['-fsanitize=thread'];
+    const sanitizer =
+      kind === 'address'
+        ? ['-fsanitize=address,undefined', '-fno-sanitize-recover=undefined']
+        : ['-fsanitize=thread'];
     const objects = join(build, `objects-${kind}`);
     mkdirSync(objects, { recursive: true });
-    const flags = [...common.filter((flag) => flag !== '-O3'), '-O1', '-g', '-fno-omit-frame-pointer', ...sanitizer, ...includes];
+    const flags = [
+      ...common.filter((flag) => flag !== '-O3'),
+      '-O1',
+      '-g',
+      '-fno-omit-frame-pointer',
+      ...sanitizer,
+      ...includes,
+    ];
     const output = join(build, `driver-${kind}`);
-    const failure = await make(compiler, units(objects, flags, ['storage', 'pool', 'isa', 'driver']), output, ['-pthread', ...sanitizer]);
+    const failure = await make(
+      compiler,
+      units(objects, flags, ['storage', 'pool', 'isa', 'driver']),
+      output,
+      ['-pthread', ...sanitizer],
+    );
     if (failure) {
       console.error(failure.trimEnd());
       return 1;

@@ -20,8 +20,9 @@ export class CommandList {
   readonly #native: Native;
   readonly #codes: Readonly<Record<string, number>>;
   #numbers = new Float64Array(FIRST_CAPACITY);
+  /** End of the last whole command; a refused one leaves nothing behind it. */
   #length = 0;
-  #start = 0;
+  #next = 0;
   #staging = 0;
   #stagingSize = 0;
   #staged = 0;
@@ -42,9 +43,8 @@ export class CommandList {
   /** Begins a command; its arguments follow in order, then `end`. */
   begin(operation: string): this {
     if (this.#length + MOST_NUMBERS > this.#numbers.length) this.#grow();
-    this.#start = this.#length;
     this.#numbers[this.#length] = this.#codes[operation]!;
-    this.#length += 2;
+    this.#next = this.#length + 2;
     return this;
   }
 
@@ -65,7 +65,7 @@ export class CommandList {
   }
 
   number(value: number): this {
-    this.#numbers[this.#length++] = value;
+    this.#numbers[this.#next++] = value;
     return this;
   }
 
@@ -74,7 +74,8 @@ export class CommandList {
   }
 
   end(): void {
-    this.#numbers[this.#start + 1] = this.#length - this.#start;
+    this.#numbers[this.#length + 1] = this.#next - this.#length;
+    this.#length = this.#next;
   }
 
   /** Memory goes back when the commands before are done. */
@@ -128,10 +129,19 @@ export class CommandList {
 /** Memory from the native side; throws where there is none. */
 export function allocate(native: Native, bytes: number): number {
   const storage = native.alloc(bytes);
-  if (storage === 0) fail('cpu.allocate', `the system gave no memory of ${bytes} bytes.`, 'use a smaller batch or model, or free tensors');
+  if (storage === 0)
+    fail(
+      'cpu.allocate',
+      `the system gave no memory of ${bytes} bytes.`,
+      'use a smaller batch or model, or free tensors',
+    );
   return storage;
 }
 
 function refuse(tensor: Tensor): never {
-  fail('cpu', `this device computes in f32, not with ${describe(tensor)}.`, 'cast it first, or use the reference device');
+  fail(
+    'cpu',
+    `this device computes in f32, not with ${describe(tensor)}.`,
+    'cast it first, or use the reference device',
+  );
 }

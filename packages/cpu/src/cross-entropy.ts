@@ -18,7 +18,11 @@ export function crossEntropyKernels(encoder: Encoder): Pick<Kernels, 'linearCros
       const block = rowsOfBlock(T, V, encoder.rowChunk);
       // Not a power of two from row to row, which would put a column of the tile into one set of the cache.
       const stride = Math.ceil(V / 16) * 16 + 16;
-      const [panels, logits] = encoder.scratch.begin(list, packedBytes(encoder, V, D), block * stride * 4) as [Place, Place];
+      const [panels, logits] = encoder.scratch.begin(
+        list,
+        packedBytes(encoder, V, D),
+        block * stride * 4,
+      ) as [Place, Place];
       pack(encoder, panels, plain(w), V, D, D, 'across');
       for (let start = 0; start < T; start += block) {
         const rows = Math.min(block, T - start);
@@ -32,8 +36,17 @@ export function crossEntropyKernels(encoder: Encoder): Pick<Kernels, 'linearCros
           columns: V,
           k: D,
         });
-        list.begin('crossEntropy').place(at(plain(losses), start)).place(logits).place(at(integers(targets), start));
-        list.number(rows).number(V).number(stride).flag(grads !== undefined).end();
+        list
+          .begin('crossEntropy')
+          .place(at(plain(losses), start))
+          .place(logits)
+          .place(at(integers(targets), start));
+        list
+          .number(rows)
+          .number(V)
+          .number(stride)
+          .flag(grads !== undefined)
+          .end();
         if (!grads) continue;
         product(encoder, {
           c: { place: at(plain(grads.dx), start * D), stride: D },

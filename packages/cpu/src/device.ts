@@ -1,4 +1,13 @@
-import { type ComputeDType, type Determinism, DeviceBase, fail, type Kernels, refuseWeight, type StorageId, Tensor } from '@cria/tensor';
+import {
+  type ComputeDType,
+  type Determinism,
+  DeviceBase,
+  fail,
+  type Kernels,
+  refuseWeight,
+  type StorageId,
+  Tensor,
+} from '@cria/tensor';
 import { allocate, CommandList } from './command-list.ts';
 import { type Encoder, Scratch } from './encoder.ts';
 import { createKernels } from './kernels.ts';
@@ -108,7 +117,8 @@ export class CpuDevice extends DeviceBase implements Encoder {
   protected async readStorage(storage: StorageId, offset: number, bytes: number): Promise<ArrayBuffer> {
     const data = new Uint8Array(bytes);
     if (!this.#background) {
-      await this.flush();
+      // Without waiting in between, so that nothing encoded later can come first.
+      if (this.#list.length > 0) this.#runNow();
       this.#native.read(storage, offset, data);
       return data.buffer;
     }
@@ -148,20 +158,35 @@ export class CpuDevice extends DeviceBase implements Encoder {
     this.#next = undefined;
     const list = this.#list;
     [this.#list, this.#spare] = [this.#spare, list];
-    this.#running = this.#native.runAsync(list.numbers, list.length, this.threads, this.#isa).then((refused) => {
-      list.reset();
-      this.#running = undefined;
-      check(refused);
-    });
+    this.#running = this.#native
+      .runAsync(list.numbers, list.length, this.threads, this.#isa)
+      .then((refused) => {
+        list.reset();
+        this.#running = undefined;
+        check(refused);
+      });
     return this.#running;
   }
 }
 
 function check(refused: number): void {
-  if (refused >= 0) fail('cpu.flush', `command at ${refused} was not understood.`, 'the native file is of another version: build it anew');
+  if (refused >= 0)
+    fail(
+      'cpu.flush',
+      `command at ${refused} was not understood.`,
+      'the native file is of another version: build it anew',
+    );
 }
 
 function failMap(path: string, offset: number, bytes: number, code: number): never {
-  const reasons: Record<number, string> = { 2: 'there is no such file', 13: 'it may not be read', 21: 'it is a folder', 34: 'it is shorter' };
-  fail('cpu.mapFile', `cannot map bytes ${offset} to ${offset + bytes} of ${path}: ${reasons[code] ?? `error ${code}`}.`);
+  const reasons: Record<number, string> = {
+    2: 'there is no such file',
+    13: 'it may not be read',
+    21: 'it is a folder',
+    34: 'it is shorter',
+  };
+  fail(
+    'cpu.mapFile',
+    `cannot map bytes ${offset} to ${offset + bytes} of ${path}: ${reasons[code] ?? `error ${code}`}.`,
+  );
 }

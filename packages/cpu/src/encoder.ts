@@ -1,4 +1,4 @@
-import { fail, type Tensor } from '@cria/tensor';
+import { type DType, fail, type Tensor } from '@cria/tensor';
 import { allocate, type CommandList, type Place } from './command-list.ts';
 import type { Native } from './native.ts';
 
@@ -56,3 +56,6 @@ export function integers(tensor: Tensor): Place {
   if (tensor.dtype !== 'i32') fail('cpu', `expected i32, not ${tensor.dtype}.`);
   return tensor;
 }
+
+/** Codes of `Dtype` in cpp/command.h. */
+export const dtypeCodes: Partial<Record<DType, number>> = { f32: 0, bf16: 1, f16: 2 };

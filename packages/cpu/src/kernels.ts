@@ -1,7 +1,7 @@
 import { dtypes, fail, type Kernels, numberToBf16, numberToF16, type Tensor } from '@cria/tensor';
 import { attentionKernels } from './attention.ts';
 import { crossEntropyKernels } from './cross-entropy.ts';
-import { type Encoder, integers } from './encoder.ts';
+import { dtypeCodes, type Encoder, integers } from './encoder.ts';
 import { linearKernels } from './linear.ts';
 import { optimizerKernels } from './optimizer.ts';
 
@@ -22,13 +22,29 @@ function normKernels(encoder: Encoder): Pick<Kernels, 'rmsNorm' | 'rmsNormGrad'>
   return {
     rmsNorm(y, rstd, x, gain, { eps }) {
       const { list } = encoder;
-      list.begin('rmsNorm').f32(y).optional(rstd).f32(x).f32(gain).number(x.rows).number(x.columns).number(eps).end();
+      list
+        .begin('rmsNorm')
+        .f32(y)
+        .optional(rstd)
+        .f32(x)
+        .f32(gain)
+        .number(x.rows)
+        .number(x.columns)
+        .number(eps)
+        .end();
     },
     rmsNormGrad(dx, dgain, dy, x, gain, rstd, { accumulate } = {}) {
       const { list, rowChunk } = encoder;
       const chunks = Math.ceil(x.rows / rowChunk);
       const [partials] = dgain ? encoder.scratch.begin(list, chunks * x.columns * 4) : [];
-      list.begin('rmsNormGrad').f32(dx).place(partials ?? nothing).f32(dy).f32(x).f32(gain).f32(rstd);
+      list
+        .begin('rmsNormGrad')
+        .f32(dx)
+        .place(partials ?? nothing)
+        .f32(dy)
+        .f32(x)
+        .f32(gain)
+        .f32(rstd);
       list.number(x.rows).number(x.columns).number(rowChunk).flag(accumulate).end();
       if (dgain) list.begin('sumRows').f32(dgain).place(partials!).number(chunks).number(x.columns).end();
     },
@@ -37,31 +53,61 @@ function normKernels(encoder: Encoder): Pick<Kernels, 'rmsNorm' | 'rmsNormGrad'>
 
 const nothing = { storage: 0, offset: 0 };
 
-function rowKernels(encoder: Encoder): Pick<Kernels, 'embedding' | 'embeddingGrad' | 'gatherRows' | 'cacheWrite'> {
+function rowKernels(
+  encoder: Encoder,
+): Pick<Kernels, 'embedding' | 'embeddingGrad' | 'gatherRows' | 'cacheWrite'> {
   const gather = (y: Tensor, x: Tensor, rows: Tensor) => {
-    encoder.list.begin('gatherRows').f32(y).f32(x).place(integers(rows)).number(rows.size).number(x.columns).end();
+    encoder.list
+      .begin('gatherRows')
+      .f32(y)
+      .f32(x)
+      .place(integers(rows))
+      .number(rows.size)
+      .number(x.columns)
+      .end();
   };
   return {
     embedding: (y, tokens, table) => gather(y, table, tokens),
     gatherRows: gather,
     embeddingGrad(dtable, dy, tokens) {
-      encoder.list.begin('scatterAddRows').f32(dtable).f32(dy).place(integers(tokens)).number(tokens.size).number(dy.columns).end();
+      encoder.list
+        .begin('scatterAddRows')
+        .f32(dtable)
+        .f32(dy)
+        .place(integers(tokens))
+        .number(tokens.size)
+        .number(dy.columns)
+        .end();
     },
     cacheWrite(keyCache, valueCache, k, v, slots) {
       const { list } = encoder;
-      list.begin('cacheWrite').f32(keyCache).f32(valueCache).f32(k).f32(v).place(integers(slots)).number(k.rows).number(k.columns).end();
+      list
+        .begin('cacheWrite')
+        .f32(keyCache)
+        .f32(valueCache)
+        .f32(k)
+        .f32(v)
+        .place(integers(slots))
+        .number(k.rows)
+        .number(k.columns)
+        .end();
     },
   };
 }
 
-/** Codes of `Dtype` in cpp/command.h. */
-export const dtypeCodes: Partial<Record<Tensor['dtype'], number>> = { f32: 0, bf16: 1, f16: 2 };
-
-function elementwiseKernels(encoder: Encoder): Pick<Kernels, 'rope' | 'swiglu' | 'swigluGrad' | 'add' | 'cast' | 'fill'> {
+function elementwiseKernels(
+  encoder: Encoder,
+): Pick<Kernels, 'rope' | 'swiglu' | 'swigluGrad' | 'add' | 'cast' | 'fill'> {
   return {
     rope(y, x, positions, table, { heads, pairing, inverse }) {
       encoder.list.begin('rope').f32(y).f32(x).place(integers(positions)).f32(table);
-      encoder.list.number(x.rows).number(heads).number(x.columns / heads).flag(pairing === 'half').flag(inverse).end();
+      encoder.list
+        .number(x.rows)
+        .number(heads)
+        .number(x.columns / heads)
+        .flag(pairing === 'half')
+        .flag(inverse)
+        .end();
     },
     swiglu(y, gate, up) {
       encoder.list.begin('swiglu').f32(y).f32(gate).f32(up).number(y.size).end();
@@ -78,7 +124,8 @@ function elementwiseKernels(encoder: Encoder): Pick<Kernels, 'rope' | 'swiglu' |
         return;
       }
       const [to, from] = [dtypeCodes[y.dtype], dtypeCodes[x.dtype]];
-      if (to === undefined || from === undefined) fail('cast', `this device has no conversion from ${x.dtype} to ${y.dtype}.`);
+      if (to === undefined || from === undefined)
+        fail('cast', `this device has no conversion from ${x.dtype} to ${y.dtype}.`);
       encoder.list.begin('cast').place(y).place(x).number(x.size).number(to).number(from).end();
     },
     fill(y, value) {

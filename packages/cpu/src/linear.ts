@@ -27,7 +27,9 @@ export interface Product {
 /** From this many rows on, a weight is packed once for the whole product instead of once a block of rows. */
 const PACK_FROM_ROWS = 64;
 
-export function linearKernels(encoder: Encoder): Pick<Kernels, 'linear' | 'linearGradInput' | 'linearGradWeight'> {
+export function linearKernels(
+  encoder: Encoder,
+): Pick<Kernels, 'linear' | 'linearGradInput' | 'linearGradWeight'> {
   return {
     linear(y, x, w, { residual } = {}) {
       const rows = x.rows;
@@ -51,7 +53,9 @@ export function linearKernels(encoder: Encoder): Pick<Kernels, 'linear' | 'linea
       const rows = dy.rows;
       const [n, c] = [w.rows, w.columns];
       const b: Product['b'] =
-        rows < PACK_FROM_ROWS ? { place: plain(w), stride: c, as: 'along' } : packed(encoder, plain(w), c, n, c, 'along');
+        rows < PACK_FROM_ROWS
+          ? { place: plain(w), stride: c, as: 'along' }
+          : packed(encoder, plain(w), c, n, c, 'along');
       product(encoder, {
         c: matrix(dx),
         a: { ...matrix(dy), as: 'byRows' },
@@ -82,12 +86,23 @@ export function product({ list }: Encoder, p: Product): void {
   list.begin('gemm').place(p.c.place).place(p.a.place).place(p.b.place);
   list.place(p.residual?.place ?? { storage: 0, offset: 0 });
   list.number(p.rows).number(p.columns).number(p.k);
-  list.number(p.c.stride).number(p.a.stride).number(p.b.stride).number(p.residual?.stride ?? 0);
+  list
+    .number(p.c.stride)
+    .number(p.a.stride)
+    .number(p.b.stride)
+    .number(p.residual?.stride ?? 0);
   list.number(left[p.a.as]).number(right[p.b.as]).flag(p.accumulate).end();
 }
 
 /** Packs the right factor of the next product into scratch. */
-function packed(encoder: Encoder, source: Place, columns: number, k: number, stride: number, as: 'across' | 'along'): Product['b'] {
+function packed(
+  encoder: Encoder,
+  source: Place,
+  columns: number,
+  k: number,
+  stride: number,
+  as: 'across' | 'along',
+): Product['b'] {
   const [place] = encoder.scratch.begin(encoder.list, packedBytes(encoder, columns, k));
   pack(encoder, place!, source, columns, k, stride, as);
   return { place: place!, stride: 0, as: 'packed' };
@@ -102,7 +117,15 @@ export function pack(
   stride: number,
   as: 'across' | 'along',
 ): void {
-  list.begin('packPanels').place(to).place(source).number(columns).number(k).number(stride).flag(as === 'along').end();
+  list
+    .begin('packPanels')
+    .place(to)
+    .place(source)
+    .number(columns)
+    .number(k)
+    .number(stride)
+    .flag(as === 'along')
+    .end();
 }
 
 /** Bytes of panels that hold `columns` columns of length k. */

@@ -55,8 +55,14 @@ export function loadFrom({ packageName, built, recorded }: Places): LoadResult {
     if (!existsSync(built)) return result;
   }
   if (existsSync(built)) return open(built, 'built on this machine');
-  const why = existsSync(recorded) ? recordedReason(recorded) : 'it was not built here (packages/cpu/scripts/build.mjs does that)';
-  return { native: undefined, path: undefined, reason: `no native file: the package ${packageName} is not installed, and ${why}` };
+  const why = existsSync(recorded)
+    ? recordedReason(recorded)
+    : 'it was not built here (packages/cpu/scripts/build.mjs does that)';
+  return {
+    native: undefined,
+    path: undefined,
+    reason: `no native file: the package ${packageName} is not installed, and ${why}`,
+  };
 }
 
 /** The platform's places, beside this package. */
@@ -73,7 +79,11 @@ function open(path: string, from: string): LoadResult {
   try {
     return { native: require(path) as Native, path, reason: from };
   } catch (error) {
-    return { native: undefined, path, reason: `the native file ${path} does not load: ${(error as Error).message}` };
+    return {
+      native: undefined,
+      path,
+      reason: `the native file ${path} does not load: ${(error as Error).message}`,
+    };
   }
 }
 

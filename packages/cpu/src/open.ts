@@ -37,8 +37,14 @@ export interface OpenedDevice {
 export function cpu(options: CpuOptions = {}): CpuDevice {
   const { threads, background } = checkCpuOptions(options);
   const result = loadNative();
-  if (!result.native) fail('cpu', `${result.reason}.`, 'use openDevice(), which falls back to the reference device');
-  return new CpuDevice({ native: result.native, isa: isaIndex(result.native, options.isa ?? 'auto'), threads, background });
+  if (!result.native)
+    fail('cpu', `${result.reason}.`, 'use openDevice(), which falls back to the reference device');
+  return new CpuDevice({
+    native: result.native,
+    isa: isaIndex(result.native, options.isa ?? 'auto'),
+    threads,
+    background,
+  });
 }
 
 /** The native device, or the reference device where no native file can be loaded; never both silently: `reason` says which and why. */
@@ -49,7 +55,12 @@ export function openDevice(options: CpuOptions = {}): OpenedDevice {
 export function openFrom(result: LoadResult, options: CpuOptions): OpenedDevice {
   const { threads, background } = checkCpuOptions(options);
   if (!result.native) return { device: reference(), reason: result.reason };
-  const device = new CpuDevice({ native: result.native, isa: isaIndex(result.native, options.isa ?? 'auto'), threads, background });
+  const device = new CpuDevice({
+    native: result.native,
+    isa: isaIndex(result.native, options.isa ?? 'auto'),
+    threads,
+    background,
+  });
   return { device, reason: result.reason };
 }
 
@@ -57,7 +68,14 @@ export function openFrom(result: LoadResult, options: CpuOptions): OpenedDevice 
 export function cpuAvailability(): CpuAvailability {
   const { native, path, reason } = loadNative();
   const isas = (native?.isas ?? []).filter((isa) => isa.available).map((isa) => isa.name as IsaName);
-  return { available: native !== undefined, isa: isas[0], isas, threads: availableParallelism(), reason, path };
+  return {
+    available: native !== undefined,
+    isa: isas[0],
+    isas,
+    threads: availableParallelism(),
+    reason,
+    path,
+  };
 }
 
 /** A pass of the register peak takes some 20 ms. */
@@ -67,7 +85,10 @@ const PIECES = 64;
  * f32 multiply-adds at full rate on so many threads, in GFLOP/s: the ceiling that GFLOP/s of kernels are measured against. Takes some
  * tens of milliseconds; the best of three passes.
  */
-export function measurePeak(threads: number = availableParallelism(), isa: CpuOptions['isa'] = 'auto'): number {
+export function measurePeak(
+  threads: number = availableParallelism(),
+  isa: CpuOptions['isa'] = 'auto',
+): number {
   checkCpuOptions({ threads, isa });
   const { native, reason } = loadNative();
   if (!native) fail('measurePeak', `${reason}.`);
@@ -100,6 +121,7 @@ function checkCpuOptions(options: CpuOptions): { threads: number; background: bo
 function isaIndex(native: NonNullable<LoadResult['native']>, wanted: string): number {
   const here = native.isas.filter((isa) => isa.available).map((isa) => isa.name);
   const name = wanted === 'auto' ? here[0]! : wanted;
-  if (!here.includes(name)) fail('cpu', `isa "${wanted}" is not available here.`, `this machine has ${here.join(', ')}`);
+  if (!here.includes(name))
+    fail('cpu', `isa "${wanted}" is not available here.`, `this machine has ${here.join(', ')}`);
   return native.isas.findIndex((isa) => isa.name === name);
 }

@@ -1,6 +1,5 @@
 import { fail, type Kernels } from '@cria/tensor';
-import type { Encoder } from './encoder.ts';
-import { dtypeCodes } from './kernels.ts';
+import { dtypeCodes, type Encoder } from './encoder.ts';
 
 /** Elements that one partial sum of squares covers: `SumSquares::PIECE` in cpp/kernels/optimizer.h. */
 const SQUARES_PIECE = 1 << 16;
@@ -20,7 +19,10 @@ export function optimizerKernels(encoder: Encoder): Pick<Kernels, 'sumSquares' |
       const code = dtypeCodes[copy?.dtype ?? 'f32'];
       if (code === undefined) fail('adamw', `the copy cannot be ${copy!.dtype} here.`, 'f32, bf16 or f16');
       list.begin('adamw').f32(value).f32(gradient).f32(firstMoment).f32(secondMoment);
-      list.place(copy ?? { storage: 0, offset: 0 }).number(value.size).number(code);
+      list
+        .place(copy ?? { storage: 0, offset: 0 })
+        .number(value.size)
+        .number(code);
       list.number(gradientScale).number(beta1).number(beta2);
       list.number(1 - learningRate * weightDecay);
       list.number(learningRate / (1 - beta1 ** step));

@@ -1,0 +1,230 @@
+// Random commands without Node, for the sanitizers: every operation at random small shapes, on every instruction set of this machine,
+// with 1 to 4 threads. Each tensor has memory of exactly its size, so that reading or writing outside is seen.
+//   driver [lists] [seed]
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <vector>
+
+#include "isa.h"
+#include "pool.h"
+#include "storage.h"
+
+namespace {
+
+using cria::Op;
+
+uint64_t state = 1;
+uint32_t random32() {
+  state = state * 6364136223846793005u + 1442695040888963407u;
+  return static_cast<uint32_t>(state >> 33);
+}
+int64_t below(int64_t n) { return n <= 0 ? 0 : static_cast<int64_t>(random32() % static_cast<uint64_t>(n)); }
+/** Mostly small, sometimes past the edge of a block. */
+int64_t extent() { return below(20) == 0 ? 200 + below(400) : below(70); }
+
+float value() {
+  switch (below(200)) {
+    case 0: return __builtin_nanf("");
+    case 1: return __builtin_inff();
+    case 2: return -__builtin_inff();
+    case 3: return 1e-42f;
+    case 4: return 3e38f;
+    default: return static_cast<float>(below(2001) - 1000) / 500.0f;
+  }
+}
+
+struct List {
+  std::vector<double> numbers;
+  std::vector<int32_t> owned;
+  size_t start = 0;
+
+  List& begin(Op op) {
+    start = numbers.size();
+    numbers.push_back(static_cast<double>(op));
+    numbers.push_back(0);
+    return *this;
+  }
+  List& number(double n) {
+    numbers.push_back(n);
+    return *this;
+  }
+  List& place(int32_t id) { return number(id).number(0); }
+  void end() { numbers[start + 1] = static_cast<double>(numbers.size() - start); }
+
+  int32_t own(int64_t bytes) {
+    const int32_t id = cria::allocateStorage(static_cast<uint64_t>(bytes));
+    owned.push_back(id);
+    return id;
+  }
+  int32_t floats(int64_t n) {
+    const int32_t id = own(4 * n);
+    float* p = reinterpret_cast<float*>(cria::storages[id]);
+    for (int64_t i = 0; i < n; i++) p[i] = value();
+    return id;
+  }
+  /** Whole numbers from `low` to `high` − 1. */
+  int32_t integers(int64_t n, int64_t low, int64_t high) {
+    const int32_t id = own(4 * n);
+    int32_t* p = reinterpret_cast<int32_t*>(cria::storages[id]);
+    for (int64_t i = 0; i < n; i++) p[i] = static_cast<int32_t>(low + below(high - low));
+    return id;
+  }
+  /** Segments of `total` rows: count + 1 starts. */
+  int32_t starts(int64_t count, int64_t total) {
+    const int32_t id = own(4 * (count + 1));
+    int32_t* p = reinterpret_cast<int32_t*>(cria::storages[id]);
+    for (int64_t i = 1; i <= count; i++) p[i] = i == count ? static_cast<int32_t>(total) : static_cast<int32_t>(p[i - 1] + below(total - p[i - 1] + 1));
+    return id;
+  }
+};
+
+void product(List& list, int64_t panel) {
+  const int64_t m = extent(), n = extent(), k = extent();
+  const bool byColumns = below(2) != 0, accumulate = below(2) != 0;
+  const int64_t right = below(3);
+  const int32_t b = list.floats(right == 0 ? (n + panel - 1) / panel * panel * k : n * k);
+  const int32_t c = list.floats(m * n);
+  const int64_t kind = below(3);
+  list.begin(Op::gemm_).place(c).place(list.floats(m * k)).place(b);
+  list.place(accumulate || kind == 0 ? 0 : kind == 1 ? c : list.floats(m * n));
+  list.number(m).number(n).number(k).number(n).number(byColumns ? m : k).number(right == 2 ? n : k).number(n);
+  list.number(byColumns).number(right).number(accumulate).end();
+}
+
+void attention(List& list, Op op) {
+  const int64_t kvHeads = 1 + below(3), heads = kvHeads * (1 + below(3)), width = 2 * (1 + below(20)), T = 1 + below(200);
+  const int64_t S = op == Op::pagedAttention_ ? 1 + below(4) : 1 + below(12);
+  const int64_t q = T * heads * width, k = T * kvHeads * width;
+  list.begin(op);
+  if (op == Op::pagedAttention_) {
+    const int64_t block = 16 << below(4), most = 1 + below(6), blocks = 40;
+    const int32_t queryStarts = list.starts(S, T), lengths = list.own(4 * S);
+    const int32_t* from = reinterpret_cast<const int32_t*>(cria::storages[queryStarts]);
+    int64_t perSequence = most;
+    for (int64_t s = 0; s < S; s++) {
+      const int64_t length = from[s + 1] - from[s] + below(100);
+      reinterpret_cast<int32_t*>(cria::storages[lengths])[s] = static_cast<int32_t>(length);
+      if ((length + block - 1) / block > perSequence) perSequence = (length + block - 1) / block;
+    }
+    const int64_t cache = blocks * block * kvHeads * width;
+    list.place(list.floats(q)).place(list.floats(q)).place(list.floats(cache)).place(list.floats(cache));
+    list.place(list.integers(S * perSequence, 0, blocks)).place(queryStarts).place(lengths).number(block).number(perSequence);
+  } else if (op == Op::attention_) {
+    list.place(list.floats(q)).place(list.floats(T * heads)).place(list.floats(q)).place(list.floats(k)).place(list.floats(k)).place(list.starts(S, T));
+  } else {
+    list.place(list.floats(q)).place(list.floats(k)).place(list.floats(k)).place(list.floats(q)).place(list.floats(q)).place(list.floats(k));
+    list.place(list.floats(k)).place(list.floats(q)).place(list.floats(T * heads)).place(list.starts(S, T));
+  }
+  list.number(T).number(S).number(heads).number(kvHeads).number(width).number(0.3).end();
+}
+
+void command(List& list, Op op, int64_t panel) {
+  const int64_t T = extent(), D = extent(), n = T * D;
+  switch (op) {
+    case Op::free_: list.begin(op).number(cria::allocateStorage(100)).end(); break;
+    case Op::copy_: list.begin(op).place(list.floats(n)).place(list.floats(n)).number(4 * n).end(); break;
+    case Op::fill_: {
+      const int64_t bytes = 1 << below(3);
+      list.begin(op).place(list.own(n * bytes)).number(n).number(bytes).number(random32()).end();
+      break;
+    }
+    case Op::add_:
+    case Op::swiglu_: list.begin(op).place(list.floats(n)).place(list.floats(n)).place(list.floats(n)).number(n).end(); break;
+    case Op::swigluGrad_:
+      list.begin(op).place(list.floats(n)).place(list.floats(n)).place(list.floats(n)).place(list.floats(n)).place(list.floats(n)).number(n).end();
+      break;
+    case Op::cast_: {
+      const int64_t to = below(3), from = (to + 1 + below(2)) % 3;
+      list.begin(op).place(list.own(n * (to == 0 ? 4 : 2))).place(from == 0 ? list.floats(n) : list.integers((n + 1) / 2, -(1 << 30), 1 << 30));
+      list.number(n).number(to).number(from).end();
+      break;
+    }
+    case Op::gatherRows_:
+      list.begin(op).place(list.floats(n)).place(list.floats(9 * D)).place(list.integers(T, 0, 9)).number(T).number(D).end();
+      break;
+    case Op::scatterAddRows_:
+      list.begin(op).place(list.floats(9 * D)).place(list.floats(n)).place(list.integers(T, 0, 9)).number(T).number(D).end();
+      break;
+    case Op::cacheWrite_:
+      list.begin(op).place(list.floats(32 * D)).place(list.floats(32 * D)).place(list.floats(n)).place(list.floats(n));
+      // Slots of one list may meet: kernels are told different ones.
+      if (T > 32) list.place(list.integers(T, -1, 0));
+      else {
+        const int32_t slots = list.integers(T, 0, 1);
+        for (int64_t t = 0; t < T; t++) reinterpret_cast<int32_t*>(cria::storages[slots])[t] = static_cast<int32_t>(t);
+        list.place(slots);
+      }
+      list.number(T).number(D).end();
+      break;
+    case Op::sumSquares_: {
+      const int32_t partials = list.own(8 * ((n + 65535) / 65536));
+      list.begin(op).place(partials).place(list.floats(n)).number(n).end();
+      list.begin(Op::sumPartials_).place(list.floats(1)).place(partials).number((n + 65535) / 65536).end();
+      break;
+    }
+    case Op::sumRows_: list.begin(op).place(list.floats(D)).place(list.floats(n)).number(T).number(D).end(); break;
+    case Op::adamw_: {
+      const int64_t copy = below(4);
+      list.begin(op).place(list.floats(n)).place(list.floats(n)).place(list.floats(n)).place(list.floats(n));
+      list.place(copy == 3 ? 0 : list.own(n * (copy == 0 ? 4 : 2))).number(n).number(copy % 3);
+      list.number(0.5).number(0.9).number(0.95).number(0.99).number(0.001).number(0.3).number(1e-8).end();
+      break;
+    }
+    case Op::rmsNorm_:
+      list.begin(op).place(list.floats(n)).place(below(2) ? list.floats(T) : 0).place(list.floats(n)).place(list.floats(D)).number(T).number(D).number(1e-5).end();
+      break;
+    case Op::rmsNormGrad_:
+      list.begin(op).place(list.floats(n)).place(below(2) ? list.own(4 * ((T + 63) / 64) * D) : 0).place(list.floats(n)).place(list.floats(n));
+      list.place(list.floats(D)).place(list.floats(T)).number(T).number(D).number(64).number(below(2)).end();
+      break;
+    case Op::rope_: {
+      const int64_t heads = 1 + below(4), width = 2 * (1 + below(40));
+      const int32_t x = list.floats(T * heads * width);
+      list.begin(op).place(x).place(below(2) ? x : list.floats(T * heads * width)).place(list.integers(T, 0, 10)).place(list.floats(10 * width));
+      list.number(T).number(heads).number(width).number(below(2)).number(below(2)).end();
+      break;
+    }
+    case Op::packPanels_:
+      list.begin(op).place(list.own(4 * ((T + panel - 1) / panel * panel) * D)).place(list.floats(n)).number(T).number(D);
+      if (below(2)) list.number(D).number(0).end();
+      else list.number(T).number(1).end();
+      break;
+    case Op::gemm_: product(list, panel); break;
+    case Op::crossEntropy_:
+      if (D == 0) return;
+      list.begin(op).place(list.floats(T)).place(list.floats(n)).place(below(3) ? list.integers(T, 0, D) : list.integers(T, -100, -99));
+      list.number(T).number(D).number(D).number(below(2)).end();
+      break;
+    case Op::attention_:
+    case Op::attentionGrad_:
+    case Op::pagedAttention_: attention(list, op); break;
+    default: break;
+  }
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  const int64_t lists = count > 1 ? atoll(arguments[1]) : 2000;
+  state = count > 2 ? static_cast<uint64_t>(atoll(arguments[2])) : 1;
+  int32_t isas = 0;
+  const cria::LoadedIsa* all = cria::instructionSets(isas);
+  int64_t commands = 0;
+  for (int64_t i = 0; i < lists; i++) {
+    const cria::LoadedIsa& isa = all[i % isas];
+    if (!isa.available) continue;
+    List list;
+    const int64_t length = 1 + below(6);
+    for (int64_t c = 0; c < length; c++) command(list, static_cast<Op>(below(cria::OPERATIONS)), isa.panel);
+    const int64_t refused = cria::run(cria::takeTurn(), list.numbers.data(), static_cast<int64_t>(list.numbers.size()), static_cast<int32_t>(1 + below(4)), isa.kernels);
+    if (refused >= 0) {
+      printf("list %lld on %s: command at %lld was refused\n", static_cast<long long>(i), isa.name, static_cast<long long>(refused));
+      return 1;
+    }
+    commands += length;
+    for (const int32_t id : list.owned) cria::freeStorage(id);
+  }
+  printf("%lld commands, %llu bytes left\n", static_cast<long long>(commands), static_cast<unsigned long long>(cria::liveBytes()));
+  return cria::liveBytes() == 0 ? 0 : 1;
+}
