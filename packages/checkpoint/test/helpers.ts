@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type LlamaConfig, llamaConfig } from '@cria/layers';
-import { type AllocateOptions, ParameterSpace, reference } from '@cria/tensor';
+import { type AllocateOptions, ParameterSpace, reference, type Tensor } from '@cria/tensor';
 import { onTestFinished } from 'vitest';
 
 /** An empty folder that goes away with the test. */
@@ -86,7 +86,7 @@ export function fillWithBits(space: ParameterSpace, seed: number): void {
 /** All bytes of values and moments, parameter by parameter. */
 export async function bitsOf(space: ParameterSpace): Promise<Record<string, string>> {
   const bits: Record<string, string> = {};
-  const flats = [['value', space.values] as const];
+  const flats: [string, Tensor][] = [['value', space.values]];
   try {
     flats.push(['first', space.firstMoments], ['second', space.secondMoments]);
   } catch {
@@ -107,8 +107,7 @@ export async function bitsOf(space: ParameterSpace): Promise<Record<string, stri
 export function plainParse(path: string): Record<string, { dtype: string; shape: number[]; bytes: Buffer }> {
   const file = readFileSync(path);
   const length = Number(file.readBigUInt64LE(0));
-  const header = JSON.parse(file.toString('utf8', 8, 8 + length));
-  delete header.__metadata__;
+  const { __metadata__: _, ...header } = JSON.parse(file.toString('utf8', 8, 8 + length));
   return Object.fromEntries(
     Object.entries<{ dtype: string; shape: number[]; data_offsets: [number, number] }>(header).map(
       ([name, tensor]) => {

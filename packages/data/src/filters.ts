@@ -20,7 +20,10 @@ export interface FilterOptions {
 }
 
 /** What a file gets when its source says nothing: code the GitHub filters, prose none (a paragraph is often one long line). */
-export const defaultFilters: { readonly code: Required<FilterOptions>; readonly text: Required<FilterOptions> } = {
+export const defaultFilters: {
+  readonly code: Required<FilterOptions>;
+  readonly text: Required<FilterOptions>;
+} = {
   code: {
     maxLineLength: 1000,
     maxMeanLineLength: 100,
@@ -56,7 +59,7 @@ export function textStatistics(text: string): TextStatistics {
   let maxLine = 0;
   let lines = 0;
   let characters = 0;
-  for (let start = 0; start <= text.length; ) {
+  for (let start = 0; start <= text.length;) {
     const newline = text.indexOf('\n', start);
     const end = newline < 0 ? text.length : newline;
     // A last line end closes the last line and opens no new one.
@@ -79,14 +82,19 @@ export function textStatistics(text: string): TextStatistics {
 }
 
 /** The first filter that the text does not pass. `tokens` is needed for `minLettersPerToken` only. */
-export function failedFilter(text: string, filters: Required<FilterOptions>, tokens?: number): DropReason | undefined {
+export function failedFilter(
+  text: string,
+  filters: Required<FilterOptions>,
+  tokens?: number,
+): DropReason | undefined {
   const { maxLineLength, maxMeanLineLength, minAlphanumericShare, minLettersPerToken } = filters;
   if (!maxLineLength && !maxMeanLineLength && !minAlphanumericShare && !minLettersPerToken) return undefined;
   const statistics = textStatistics(text);
   if (maxLineLength > 0 && statistics.maxLine > maxLineLength) return 'long line';
   if (maxMeanLineLength > 0 && statistics.meanLine > maxMeanLineLength) return 'long mean line';
   if (statistics.alphanumericShare < minAlphanumericShare) return 'few alphanumerics';
-  if (tokens !== undefined && statistics.letters < minLettersPerToken * tokens) return 'few letters per token';
+  if (tokens !== undefined && statistics.letters < minLettersPerToken * tokens)
+    return 'few letters per token';
   return undefined;
 }
 
@@ -105,7 +113,9 @@ export function stripLicenceHeader(text: string): string {
 
 /** LICENSE, LICENCE.md, COPYING, NOTICE.txt, `third-party-licenses.txt`, certificates. */
 export function isLicenceFile(name: string): boolean {
-  return /(^|[-_.])(licen[cs]es?|copying|notice|unlicense)([-_.]|$)/i.test(name) || /\.(crt|pem)$/i.test(name);
+  return (
+    /(^|[-_.])(licen[cs]es?|copying|notice|unlicense)([-_.]|$)/i.test(name) || /\.(crt|pem)$/i.test(name)
+  );
 }
 
 function countCharacters(text: string, start: number, end: number): number {

@@ -1,4 +1,14 @@
-export { defaultFilters, type FilterOptions, type TextStatistics, textStatistics } from './filters.ts';
+export { TokenDataset } from './dataset.ts';
+export { defaultExtensions } from './extensions.ts';
+export {
+  defaultFilters,
+  type FilterOptions,
+  stripLicenceHeader,
+  type TextStatistics,
+  textStatistics,
+} from './filters.ts';
+export { globMatcher } from './globs.ts';
+export { Mixture } from './mixture.ts';
 export type {
   Batch,
   OpenOptions,
@@ -12,4 +22,8 @@ export type {
   Split,
   SplitSize,
 } from './options.ts';
+export { prepare } from './prepare.ts';
 export type { CleaningReport, DropReason, Tally } from './report.ts';
+export { unigramLoss } from './unigram.ts';
+export { readTexts, type TextsOptions } from './texts.ts';
+export { findFiles, type FoundFile } from './walk.ts';

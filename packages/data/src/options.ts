@@ -39,6 +39,8 @@ export interface PrepareOptions {
   readonly validationShare?: number;
   /** Longer documents are cut, at a line end where one is near, into documents of at most so many UTF-16 units. Default 65,536. */
   readonly maxDocumentLength?: number;
+  /** Tokens after which a new shard begins. Default 2^28. */
+  readonly maxShardTokens?: number;
   readonly onProgress?: (progress: PrepareProgress) => void;
   readonly signal?: AbortSignal;
 }

@@ -57,6 +57,8 @@ export class Report {
 
 /** `3 binary (1,024 bytes), 2 duplicate (99 bytes)`, for messages. */
 export function describeDrops(report: CleaningReport): string {
-  const parts = Object.entries(report.dropped).map(([reason, { count, bytes }]) => `${count} ${reason} (${bytes} bytes)`);
+  const parts = Object.entries(report.dropped).map(
+    ([reason, { count, bytes }]) => `${count} ${reason} (${bytes} bytes)`,
+  );
   return parts.length > 0 ? parts.join(', ') : 'nothing';
 }
