@@ -9,7 +9,7 @@ export {
   scaleByTemperature,
 } from './filters.ts';
 export { collect, generate, type GeneratedText, type GenerateOptions } from './generate.ts';
-export type { FinishReason, GenerationChunk, Usage } from './output.ts';
+export { type FinishReason, type GenerationChunk, Output, type Usage } from './output.ts';
 export { RequestError, type RequestErrorCode } from './request-error.ts';
 export type { GenerationOptions, GenerationRequest } from './request.ts';
 export { type History, resolveSampling, Sampler, type Sampling, type SamplingOptions } from './sampling.ts';

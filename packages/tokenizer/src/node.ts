@@ -1,9 +1,9 @@
 /** Files and threads: what the core leaves out so that it runs in a browser. */
 import { readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { checkOptions } from './errors.ts';
 import { serializeTokenizer } from './convert.ts';
-import { failure } from './errors.ts';
+import { CountingThreads } from './counting-threads.ts';
+import { checkOptions, failure } from './errors.ts';
 import { detectFormat, parseTokenizer, type ParseOptions, type VocabularyFormat } from './parse.ts';
 import type { ByteLevelTokenizer } from './byte-level.ts';
 import { SentencePieceTokenizer } from './sentencepiece.ts';
@@ -11,6 +11,9 @@ import { SentencePieceTrainer, type SentencePieceTrainerOptions, type TrainingPr
 import type { Tokenizer } from './tokenizer.ts';
 
 export type { SentencePieceTrainerOptions, TrainingProgress } from './sentencepiece-trainer.ts';
+
+/** Characters between two reports while reading. */
+const PROGRESS_STEP = 1 << 20;
 
 /** Files looked for in a folder, the exact ones first. */
 const FOLDER_FILES = ['tokenizer.model', 'tokenizer.json', 'tokenizer.bin'];
@@ -45,6 +48,8 @@ export async function saveTokenizer(path: string, tokenizer: Tokenizer, options:
 }
 
 export interface TrainTokenizerOptions extends SentencePieceTrainerOptions {
+  /** Threads that count words, this one included. The vocabulary is the same at any number. Default 1. */
+  readonly threads?: number;
   readonly onProgress?: (progress: TrainingProgress) => void;
 }
 
@@ -53,17 +58,25 @@ export async function trainTokenizer(
   texts: Iterable<string> | AsyncIterable<string>,
   options: TrainTokenizerOptions = {},
 ): Promise<SentencePieceTokenizer> {
-  const { onProgress, ...rest } = options;
+  const { onProgress, threads = 1, ...rest } = options;
+  if (!Number.isInteger(threads) || threads < 1 || threads > 256) throw failure('trainTokenizer', `threads is ${threads}`, 'give a number from 1 to 256');
   const trainer = new SentencePieceTrainer(rest);
+  const counting = new CountingThreads(trainer.reader, threads);
   let done = 0;
   let told = 0;
-  for await (const text of texts) {
-    trainer.add(text);
-    done += text.length;
-    if (done - told > 1 << 20) {
-      told = done;
-      onProgress?.({ phase: 'reading', done, total: undefined });
+  try {
+    for await (const text of texts) {
+      await counting.add(text);
+      done += text.length;
+      if (done - told >= PROGRESS_STEP) {
+        told = done;
+        onProgress?.({ phase: 'reading', done, total: undefined });
+      }
     }
+    await counting.finish();
+  } catch (error) {
+    await counting.stop();
+    throw error;
   }
   return trainer.finish(onProgress);
 }

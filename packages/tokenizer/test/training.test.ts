@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { SentencePieceTrainer, type SentencePieceTrainerOptions } from '../src/index.ts';
+import { SentencePieceTrainer, writeSentencePieceModel, type SentencePieceTrainerOptions } from '../src/index.ts';
+import { trainTokenizer } from '../src/node.ts';
 import { hasShared, sharedJson, sharedText, why } from './files.ts';
 
 interface TrainFile {
@@ -25,5 +26,46 @@ describe.skipIf(!hasShared)(`training against spm_train${why}`, () => {
       return `${piece}\t${Object.is(score, -0) ? '-0' : score}`;
     });
     expect(got).toEqual(expected);
+  });
+});
+
+describe('training', () => {
+  const words = Array.from({ length: 4000 }, (_, i) => `${(i * 7919) % 613} the w${(i * i) % 97}${'xyz'[i % 3]} ${i % 5 === 0 ? '\n' : ''}größe naïve`);
+
+  it('gives the same vocabulary at any number of threads and any cut of the input', async () => {
+    const options = { vocabSize: 400 };
+    const texts = [words.join(' ').repeat(40)];
+    const one = await trainTokenizer(texts, options);
+    const two = await trainTokenizer(texts, { ...options, threads: 2 });
+    const three = await trainTokenizer(texts[0].split('\n'), { ...options, threads: 3 });
+    expect(two.fingerprint).toBe(one.fingerprint);
+    expect(three.fingerprint).toBe(one.fingerprint);
+    expect(Buffer.compare(writeSentencePieceModel(two.model), writeSentencePieceModel(one.model))).toBe(0);
+    const text = words.slice(0, 50).join(' ');
+    expect(one.decode(one.encode(text))).toBe(text);
+  });
+
+  it('passes an error of the input on and ends its threads', async () => {
+    async function* broken(): AsyncGenerator<string> {
+      yield 'some text';
+      throw new Error('disk gone');
+    }
+    await expect(trainTokenizer(broken(), { threads: 2 })).rejects.toThrow('disk gone');
+  });
+
+  it('says how large a vocabulary the text can fill', () => {
+    expect(() => train(['only a few words'], { vocabSize: 4000 })).toThrow(/yields only \d+ pieces/);
+    expect(() => train([''], {})).toThrow('no text to train on');
+    expect(() => train(['a'], { vocabSize: 200 })).toThrow('no room for');
+    expect(() => train(['a'], { vocabSise: 200 } as SentencePieceTrainerOptions)).toThrow("did you mean 'vocabSize'");
+  });
+
+  it('keeps user-defined symbols whole and control symbols out of texts', () => {
+    const tokenizer = train([words.join(' ')], { vocabSize: 420, userDefinedSymbols: ['<tool>', 'größe'], controlSymbols: ['<end>'] });
+    const ids = Array.from(tokenizer.encode('the <tool> größe<end>'), (id) => tokenizer.idToPiece(id));
+    expect(ids).toContain('<tool>');
+    expect(ids).toContain('größe');
+    expect(ids).not.toContain('<end>');
+    expect(tokenizer.decode(tokenizer.encode('the <tool> größe<end>'))).toBe('the <tool> größe<end>');
   });
 });

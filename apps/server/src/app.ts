@@ -1,0 +1,112 @@
+import { readFileSync } from 'node:fs';
+import { Readable } from 'node:stream';
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
+import { ApiError, toApiError } from './api-error.ts';
+import { CompletionBody, explainBody } from './completion-schema.ts';
+import { Completion } from './completions.ts';
+import type { EngineClient } from './engine-client.ts';
+
+/** What the routes know of the server. The engine comes when the model is loaded. */
+export interface ServerState {
+  phase: 'loading' | 'ready' | 'draining' | 'failed';
+  engine: EngineClient | undefined;
+}
+
+/** Largest body of a request. */
+const BODY_LIMIT = 2 * 2 ** 20;
+
+const METHODS: Readonly<Record<string, string>> = {
+  '/': 'GET, HEAD',
+  '/health': 'GET, HEAD',
+  '/v1/models': 'GET, HEAD',
+  '/v1/completions': 'POST',
+};
+
+/** All routes over a state; no model, thread or socket of its own, so that tests can drive it in the process. */
+export function createApp(state: ServerState): FastifyInstance {
+  const app = Fastify({
+    logger: false,
+    bodyLimit: BODY_LIMIT,
+    return503OnClosing: false,
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
+    schemaErrorFormatter: () => new Error('see validation'),
+    clientErrorHandler: refuseBadHttp,
+  });
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    sendError(reply, error.validation ? explainBody(error.validation, request.body) : error);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?')[0] ?? '';
+    const allowed = METHODS[path];
+    if (allowed) void reply.header('allow', allowed);
+    const message = allowed ? `[server] ${path} takes ${allowed}, not ${request.method}.` : `[server] there is nothing at ${path}.`;
+    sendError(reply, new ApiError(allowed ? 405 : 404, message, { code: allowed ? 'method_not_allowed' : 'not_found' }));
+  });
+  // Bodies are JSON and say so, which also keeps other sites' forms out: browsers ask before they send it.
+  app.removeContentTypeParser('text/plain');
+  addPage(app);
+  addHealth(app, state);
+  addModels(app, state);
+  addCompletions(app, state);
+  return app;
+}
+
+function addPage(app: FastifyInstance): void {
+  const page = readFileSync(new URL('../page/index.html', import.meta.url));
+  // One file that holds all it needs; the browser is told to fetch nothing else.
+  const policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:";
+  app.get('/', (_, reply) => {
+    void reply.header('content-security-policy', policy).header('cache-control', 'no-cache').type('text/html; charset=utf-8').send(page);
+  });
+}
+
+function addHealth(app: FastifyInstance, state: ServerState): void {
+  app.get('/health', (_, reply) => {
+    const ready = state.phase === 'ready';
+    void reply.status(ready ? 200 : 503).send({ status: ready ? 'ok' : state.phase, active: state.engine?.active ?? 0 });
+  });
+}
+
+function addModels(app: FastifyInstance, state: ServerState): void {
+  const created = Math.floor(Date.now() / 1000);
+  app.get('/v1/models', () => {
+    const { id, ...meta } = engineOf(state).facts;
+    return { object: 'list', data: [{ id, object: 'model', created, owned_by: 'cria', max_model_len: meta.contextLength, meta }] };
+  });
+}
+
+function addCompletions(app: FastifyInstance, state: ServerState): void {
+  app.post<{ Body: CompletionBody }>('/v1/completions', { schema: { body: CompletionBody } }, async (request, reply) => {
+    const completion = await Completion.start(request.body, engineOf(state));
+    // Whoever hangs up wants no more of it; after a normal end there is nothing left to cancel.
+    reply.raw.once('close', () => completion.cancel());
+    if (reply.raw.destroyed) completion.cancel();
+    if (!request.body.stream) return completion.whole();
+    const events = Readable.from(completion.events(), { highWaterMark: 1 });
+    return reply.type('text/event-stream').header('cache-control', 'no-cache').header('x-accel-buffering', 'no').send(events);
+  });
+}
+
+function engineOf({ phase, engine }: ServerState): EngineClient {
+  if (phase === 'failed') throw new ApiError(500, '[server] the engine failed.', { code: 'engine_failed' });
+  if (phase !== 'ready' || !engine) {
+    throw new ApiError(503, `[server] the server is ${phase}.`, { code: phase, retryAfter: phase === 'loading' ? 1 : 5 });
+  }
+  return engine;
+}
+
+function sendError(reply: FastifyReply, error: unknown): void {
+  const { status, body, retryAfter } = toApiError(error);
+  if (retryAfter !== undefined) void reply.header('retry-after', retryAfter);
+  void reply.status(status).send(body);
+}
+
+/** Bytes that are not HTTP never reach a route. */
+function refuseBadHttp(error: Error & { code?: string }, socket: import('node:net').Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) return void socket.destroy();
+  const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request';
+  const { body } = new ApiError(400, '[server] the request is not HTTP that this server understands.', { code: 'bad_http' });
+  const text = JSON.stringify(body);
+  const headers = `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(text)}\r\nconnection: close`;
+  socket.end(`HTTP/1.1 ${status}\r\n${headers}\r\n\r\n${text}`);
+}

@@ -1,0 +1,152 @@
+import { randomUUID } from 'node:crypto';
+import type { FinishReason, GenerationChunk, GenerationRequest, Output, Usage } from '@cria/inference';
+import { ApiError, toApiError } from './api-error.ts';
+import { type CompletionBody, MAX_CHOICES } from './completion-schema.ts';
+import type { EngineClient } from './engine-client.ts';
+
+/** OpenAI's default; enough for a try, and nobody waits for a context full of text they did not ask for. */
+const DEFAULT_MAX_TOKENS = 16;
+
+interface Choice {
+  readonly index: number;
+  readonly text: string;
+  readonly logprobs: null;
+  readonly finish_reason: FinishReason | null;
+}
+
+/** One completion request on its way: a text for every prompt and each of its `n`. */
+export class Completion {
+  readonly #outputs: readonly Output[];
+  readonly #usages: Usage[] = [];
+  readonly #head: { id: string; object: 'text_completion'; created: number; model: string };
+  readonly #n: number;
+  readonly #streamOptions: NonNullable<CompletionBody['stream_options']>;
+
+  /** Hands every text of the request to the engine, or none. @throws ApiError, RequestError, EngineFailure */
+  static async start(body: CompletionBody, engine: EngineClient): Promise<Completion> {
+    const requests = toRequests(body, engine.facts.id);
+    const started = await Promise.allSettled(requests.map((request) => engine.generate(request)));
+    const outputs = started.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+    const refused = started.find((each) => each.status === 'rejected');
+    if (!refused) return new Completion(outputs, body, engine.facts.id);
+    for (const output of outputs) void output.return();
+    throw refused.reason;
+  }
+
+  private constructor(outputs: readonly Output[], body: CompletionBody, model: string) {
+    this.#outputs = outputs;
+    this.#n = body.n ?? 1;
+    this.#streamOptions = body.stream_options ?? {};
+    const created = Math.floor(Date.now() / 1000);
+    this.#head = { id: `cmpl-${randomUUID().replaceAll('-', '')}`, object: 'text_completion', created, model };
+  }
+
+  /** Stops what still runs. Harmless afterwards. */
+  cancel(): void {
+    for (const output of this.#outputs) void output.return();
+  }
+
+  /** The whole answer as one object. */
+  async whole(): Promise<object> {
+    const choices: Choice[] = this.#outputs.map((_, index) => ({ index, text: '', logprobs: null, finish_reason: null }));
+    try {
+      for await (const { index, chunk } of merge(this.#outputs)) {
+        this.#usages[index] = chunk.usage;
+        const text = (choices[index]?.text ?? '') + chunk.text;
+        choices[index] = choice(index, { ...chunk, text });
+      }
+    } finally {
+      this.cancel();
+    }
+    return { ...this.#head, choices, usage: this.#usage() };
+  }
+
+  /** The answer as server-sent events. An error after the first of them is an event too. */
+  async *events(): AsyncGenerator<string> {
+    // vLLM's `continuous_usage_stats`: the totals so far in every event.
+    const { include_usage: atEnd, continuous_usage_stats: always } = this.#streamOptions;
+    try {
+      for await (const { index, chunk } of merge(this.#outputs)) {
+        this.#usages[index] = chunk.usage;
+        const usage = always ? { usage: this.#usage() } : atEnd ? { usage: null } : {};
+        yield event({ ...this.#head, choices: [choice(index, chunk)], ...usage });
+      }
+      if (atEnd) yield event({ ...this.#head, choices: [], usage: this.#usage() });
+    } catch (error) {
+      yield event(toApiError(error).body);
+    } finally {
+      this.cancel();
+    }
+    yield 'data: [DONE]\n\n';
+  }
+
+  /** A prompt counts once, however many texts continue it. */
+  #usage(): object {
+    const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+    const prompt = sum(this.#usages.filter((_, i) => i % this.#n === 0).map((usage) => usage.promptTokens));
+    const completion = sum(this.#usages.map((usage) => usage.completionTokens));
+    return { prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion };
+  }
+}
+
+function choice(index: number, { text, finishReason }: GenerationChunk): Choice {
+  return { index, text, logprobs: null, finish_reason: finishReason ?? null };
+}
+
+function event(data: object): string {
+  return `data: ${JSON.stringify(data)}\n\n`;
+}
+
+function toRequests(body: CompletionBody, served: string): Omit<GenerationRequest, 'signal'>[] {
+  if (body.model != null && body.model !== served) {
+    const message = `[completions] there is no model "${body.model}". hint: this server has "${served}"`;
+    throw new ApiError(404, message, { code: 'model_not_found', param: 'model' });
+  }
+  const prompts = listPrompts(body.prompt);
+  const n = body.n ?? 1;
+  if (prompts.length * n > MAX_CHOICES) {
+    const message = `[completions] ${prompts.length} prompts times n = ${n} are more than ${MAX_CHOICES} texts. hint: send several requests`;
+    throw new ApiError(400, message, { code: 'too_many_choices', param: 'n' });
+  }
+  const options = toOptions(body);
+  // The texts of one prompt differ by their stream, so the first is what n = 1 gives.
+  return prompts.flatMap((prompt) => Array.from({ length: n }, (_, stream) => ({ ...options, prompt, stream })));
+}
+
+function listPrompts(prompt: CompletionBody['prompt']): (string | number[])[] {
+  if (typeof prompt === 'string') return [prompt];
+  return typeof prompt[0] === 'number' ? [prompt as number[]] : (prompt as string[] | number[][]); // the schema knows no mixed lists
+}
+
+/** Without a seed all texts of a request still share one, so that their streams differ and nothing else does. */
+function toOptions(body: CompletionBody): Omit<GenerationRequest, 'signal' | 'prompt'> {
+  const fields = {
+    maxTokens: body.max_tokens ?? DEFAULT_MAX_TOKENS,
+    temperature: body.temperature,
+    topP: body.top_p,
+    topK: body.top_k,
+    minP: body.min_p,
+    repetitionPenalty: body.repetition_penalty,
+    presencePenalty: body.presence_penalty,
+    frequencyPenalty: body.frequency_penalty,
+    seed: body.seed ?? Math.floor(Math.random() * 2 ** 53),
+    stop: body.stop,
+    ignoreEos: body.ignore_eos,
+    echo: body.echo,
+  };
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value != null)); // null is "left out"
+}
+
+/** Chunks of all texts in the order in which they come. */
+async function* merge(outputs: readonly Output[]): AsyncGenerator<{ index: number; chunk: GenerationChunk }> {
+  const take = async (output: Output, index: number) => ({ output, index, result: await output.next() });
+  const pending = new Map(outputs.map((output, index) => [index, take(output, index)]));
+  while (pending.size > 0) {
+    const { output, index, result } = await Promise.race(pending.values());
+    if (result.done) pending.delete(index);
+    else {
+      pending.set(index, take(output, index));
+      yield { index, chunk: result.value };
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import { existsSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { type Checkpoint, openCheckpoint } from '@cria/checkpoint';
+import { cpu, openDevice } from '@cria/cpu';
+import { Llama } from '@cria/layers';
+import { type Device, fail, reference } from '@cria/tensor';
+import type { Tokenizer } from '@cria/tokenizer';
+import { loadTokenizer } from '@cria/tokenizer/node';
+import type { EngineSettings } from './protocol.ts';
+
+const OP = 'cria-server';
+
+export interface LoadedModel {
+  readonly model: Llama;
+  readonly tokenizer: Tokenizer;
+  /** Format of the files. */
+  readonly format: string;
+  /** Name for the API. */
+  readonly id: string;
+  readonly fallbackReason: string | undefined;
+  /** Ids that end a text. */
+  readonly eosIds: readonly number[];
+}
+
+/** Reads a model into the memory of the device that was asked for, ready to generate. */
+export async function loadModel(settings: EngineSettings): Promise<LoadedModel> {
+  const path = resolve(settings.model);
+  const checkpoint = await openCheckpoint(weightsPath(path));
+  const tokenizer = await loadTokenizer(settings.tokenizer ?? findTokenizer(path, checkpoint.path));
+  const { device, reason } = chooseDevice(settings);
+  const model = new Llama(checkpoint.config, { device });
+  model.parameters.allocate();
+  await checkpoint.load(model.parameters);
+  model.pack();
+  const { format } = checkpoint;
+  return { model, tokenizer, format, id: nameOf(path), fallbackReason: reason, eosIds: endIds(checkpoint, tokenizer) };
+}
+
+/** A run folder of the trainer stands for its newest training state. */
+function weightsPath(path: string): string {
+  const states = join(path, 'checkpoints');
+  return existsSync(states) && !existsSync(join(path, 'config.json')) ? states : path;
+}
+
+const TOKENIZER_FILES = ['tokenizer.model', 'tokenizer.json', 'tokenizer.bin'];
+
+function findTokenizer(path: string, weights: string): string {
+  const folders = [folderOf(weights), folderOf(path), dirname(folderOf(weights))];
+  for (const folder of folders) {
+    for (const name of TOKENIZER_FILES) if (existsSync(join(folder, name))) return join(folder, name);
+  }
+  return fail(OP, `no tokenizer lies beside ${weights}.`, `give --tokenizer FILE; looked for ${TOKENIZER_FILES.join(', ')}`);
+}
+
+function folderOf(path: string): string {
+  return existsSync(path) && statSync(path).isDirectory() ? path : dirname(path);
+}
+
+/** `stories260K.bin` is called stories260K. */
+function nameOf(path: string): string {
+  return basename(path).replace(/\.(bin|safetensors)$/, '') || 'model';
+}
+
+/** llama2.c's models begin every text with BOS and never write EOS, so there BOS ends one too. */
+function endIds({ format, specialIds }: Checkpoint, { bosId, eosId }: Tokenizer): number[] {
+  const named = specialIds.eos.length > 0 ? specialIds.eos : eosId === undefined ? [] : [eosId];
+  return format === 'llama2c' && bosId !== undefined ? [...named, bosId] : [...named];
+}
+
+function chooseDevice({ device, threads }: EngineSettings): { device: Device; reason: string | undefined } {
+  const options = threads === undefined ? {} : { threads };
+  if (device === 'reference') return { device: reference(), reason: undefined };
+  if (device === 'cpu') return { device: cpu(options), reason: undefined };
+  const opened = openDevice(options);
+  return { device: opened.device, reason: opened.device.name === 'reference' ? opened.reason : undefined };
+}

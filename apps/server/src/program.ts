@@ -1,0 +1,67 @@
+import { CriaError } from '@cria/tensor';
+import { EngineFailure, type EngineThread } from './engine-client.ts';
+import { helpText, parseFlags } from './flags.ts';
+import { type RunningServer, startServer } from './server.ts';
+
+/** What the program has of the world. */
+export interface World {
+  readonly out: { write(text: string): unknown };
+  readonly errors: { write(text: string): unknown };
+  /** Calls back at SIGTERM and Ctrl-C; returns how to stop listening. */
+  readonly onStop: (stop: () => void) => () => void;
+  /** Where the engine's thread starts; default the built one. */
+  readonly thread?: EngineThread;
+}
+
+/** Serves until it is told to stop or the engine breaks; resolves to the exit code. */
+export async function main(args: readonly string[], world: World): Promise<number> {
+  try {
+    const options = parseFlags(args);
+    if (options !== 'help') return await serve(options, world);
+    world.out.write(helpText());
+    return 0;
+  } catch (error) {
+    const known = error instanceof CriaError || error instanceof EngineFailure;
+    world.errors.write(`${known ? error.message : ((error as Error).stack ?? String(error))}\n`);
+    return 1;
+  }
+}
+
+async function serve(options: Parameters<typeof startServer>[0], world: World): Promise<number> {
+  let end: (outcome: 'stopped' | EngineFailure) => void = () => {};
+  const ended = new Promise<'stopped' | EngineFailure>((resolve) => (end = resolve));
+  let server: RunningServer | undefined;
+  let stops = 0;
+  const forget = world.onStop(() => {
+    end('stopped');
+    // A second call of close() no longer waits for running texts.
+    if (++stops > 1) void server?.close();
+  });
+  try {
+    const thread = world.thread && { thread: world.thread };
+    const starting = startServer({ ...options, ...thread, onFailure: end });
+    // Asked to stop while loading: nobody waits for the model.
+    if ((await Promise.race([starting, ended])) === 'stopped') return 0;
+    server = await starting;
+    announce(server, world);
+    const outcome = await ended;
+    if (outcome === 'stopped') world.out.write('stopping when the running texts are done; again to stop at once\n');
+    await server.close();
+    if (outcome === 'stopped') return 0;
+    world.errors.write(`${outcome.message}\n`);
+    return 1;
+  } finally {
+    forget();
+  }
+}
+
+function announce({ url, facts }: RunningServer, { out }: World): void {
+  if (facts.fallbackReason) out.write(`computing in plain TypeScript, which is slow: ${facts.fallbackReason}\n`);
+  out.write(`${facts.id} (${shortCount(facts.parameters)} parameters) on ${facts.device} at ${url}\n`);
+}
+
+/** 6738415616 is 6.74B. */
+function shortCount(count: number): string {
+  const [unit, size] = count >= 1e9 ? ['B', 1e9] : count >= 1e6 ? ['M', 1e6] : ['K', 1e3];
+  return `${Number((count / size).toPrecision(3))}${unit}`;
+}

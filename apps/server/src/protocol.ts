@@ -1,0 +1,63 @@
+import type { GenerationChunk, GenerationRequest, RequestErrorCode } from '@cria/inference';
+
+/*
+ * What the HTTP thread and the engine's thread say to each other. Plain data only; every request has a number that the HTTP thread
+ * chose, and everything about it carries that number.
+ */
+
+/** What the engine's thread needs to know to start. */
+export interface EngineSettings {
+  /** Run folder, training state, Hugging Face folder or llama2.c file. */
+  readonly model: string;
+  /** Tokenizer file, where it does not lie beside the model. */
+  readonly tokenizer?: string;
+  readonly device: 'auto' | 'cpu' | 'reference';
+  /** Default one a core. */
+  readonly threads?: number;
+  readonly maxSequences: number;
+  readonly maxWaiting: number;
+  readonly maxBatchRows: number;
+  /** Bytes of the key/value cache; default the engine's. */
+  readonly memory?: number;
+}
+
+/** What is worth knowing about the model and where it runs. */
+export interface ModelFacts {
+  /** Name for the API: the last part of the model's path. */
+  readonly id: string;
+  readonly format: string;
+  readonly parameters: number;
+  readonly layers: number;
+  readonly dim: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly vocabSize: number;
+  /** Tokens that a prompt and its completion can have together. */
+  readonly contextLength: number;
+  /** The device in one line. */
+  readonly device: string;
+  /** Why a slower device was taken than the machine could have; absent where it was not. */
+  readonly fallbackReason?: string;
+  readonly maxSequences: number;
+}
+
+export type ToEngine =
+  | { readonly type: 'generate'; readonly id: number; readonly request: Omit<GenerationRequest, 'signal'> }
+  | { readonly type: 'cancel'; readonly id: number }
+  | { readonly type: 'close' };
+
+export interface PlainError {
+  /** `internal`: not the request's fault. */
+  readonly code: RequestErrorCode | 'internal';
+  readonly message: string;
+  readonly param?: string;
+}
+
+export type FromEngine =
+  | { readonly type: 'ready'; readonly facts: ModelFacts }
+  /** The model could not be loaded, or the engine broke; the thread ends. */
+  | { readonly type: 'failed'; readonly message: string }
+  /** The request is queued: nothing about it is wrong. */
+  | { readonly type: 'accepted'; readonly id: number }
+  | { readonly type: 'chunk'; readonly id: number; readonly chunk: GenerationChunk }
+  | { readonly type: 'refused'; readonly id: number; readonly error: PlainError };

@@ -1,0 +1,133 @@
+import type { FastifyInstance } from 'fastify';
+import { checkOptions, fail } from '@cria/tensor';
+import { createApp, type ServerState } from './app.ts';
+import { EngineClient, type EngineFailure, type EngineThread } from './engine-client.ts';
+import type { EngineSettings, ModelFacts } from './protocol.ts';
+
+export interface ServerOptions {
+  /** Run folder of the trainer, training state, Hugging Face folder or llama2.c file. */
+  readonly model: string;
+  /** Tokenizer file; default the one that lies beside the model. */
+  readonly tokenizer?: string;
+  /** Default 8080; 0 takes a free one. */
+  readonly port?: number;
+  /** Default 127.0.0.1, this machine only. */
+  readonly host?: string;
+  /** `auto` (default) takes the fastest that works here. */
+  readonly device?: 'auto' | 'cpu' | 'reference';
+  /** Threads that compute; default one a core. */
+  readonly threads?: number;
+  /** Texts that are made together; default 16. */
+  readonly maxSequences?: number;
+  /** Texts that may wait for their turn; more are refused with 429. Default 256. */
+  readonly maxWaiting?: number;
+  /** Tokens in one pass through the model; default 256. */
+  readonly maxBatchRows?: number;
+  /** Bytes of the key/value cache; default at most 1 GiB. */
+  readonly memory?: number;
+  /** Seconds that `close()` gives running texts to end; default 30. */
+  readonly drainSeconds?: number;
+  /** Called once, when the engine breaks. Requests then get 500; the caller should close the server and end. */
+  readonly onFailure?: (failure: EngineFailure) => void;
+  /** Where the engine's thread starts; default this package's own file. */
+  readonly thread?: EngineThread;
+}
+
+export interface RunningServer {
+  /** `http://127.0.0.1:8080` */
+  readonly url: string;
+  readonly facts: ModelFacts;
+  /** Takes no new work, lets running texts end, frees everything. A second call does not wait for texts. */
+  close(): Promise<void>;
+}
+
+const OPTIONS = [
+  'model',
+  'tokenizer',
+  'port',
+  'host',
+  'device',
+  'threads',
+  'maxSequences',
+  'maxWaiting',
+  'maxBatchRows',
+  'memory',
+  'drainSeconds',
+  'onFailure',
+  'thread',
+] as const satisfies readonly (keyof ServerOptions)[];
+
+/**
+ * Loads a model and serves it. The port is bound first, so that a port in use is known before a large model is read; until the model
+ * is there, requests get 503. @throws CriaError for a port in use, EngineFailure for a model that cannot be loaded
+ */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  checkOptions('startServer', options, OPTIONS);
+  const state: ServerState = { phase: 'loading', engine: undefined };
+  const app = createApp(state);
+  const url = await listen(app, options.host ?? '127.0.0.1', options.port ?? 8080);
+  try {
+    state.engine = await EngineClient.start(engineSettings(options), options.thread);
+  } catch (error) {
+    state.phase = 'failed';
+    await app.close();
+    throw error;
+  }
+  const { engine } = state;
+  state.phase = 'ready';
+  void engine.failed.then((failure) => {
+    state.phase = 'failed';
+    options.onFailure?.(failure);
+  });
+  const close = closer(app, state, engine, (options.drainSeconds ?? 30) * 1000);
+  return { url, facts: engine.facts, close };
+}
+
+function engineSettings(options: ServerOptions): EngineSettings {
+  const { model, device = 'auto', maxSequences = 16, maxWaiting = 256, maxBatchRows = 256 } = options;
+  const { tokenizer, threads, memory } = options;
+  return {
+    model,
+    device,
+    maxSequences,
+    maxWaiting,
+    maxBatchRows,
+    ...(tokenizer !== undefined && { tokenizer }),
+    ...(threads !== undefined && { threads }),
+    ...(memory !== undefined && { memory }),
+  };
+}
+
+async function listen(app: FastifyInstance, host: string, port: number): Promise<string> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EADDRINUSE') fail('cria-server', `port ${port} of ${host} is in use.`, 'choose another with --port', error);
+    if (code === 'EACCES') fail('cria-server', `port ${port} of ${host} is not allowed.`, 'choose one above 1023 with --port', error);
+    fail('cria-server', `cannot listen on port ${port} of ${host}: ${(error as Error).message}.`, undefined, error);
+  }
+  const address = app.server.address();
+  const bound = typeof address === 'object' && address ? address.port : port;
+  const shown = host === '0.0.0.0' || host === '::' ? 'localhost' : host.includes(':') ? `[${host}]` : host;
+  return `http://${shown}:${bound}`;
+}
+
+function closer(app: FastifyInstance, state: ServerState, engine: EngineClient, drainMs: number): () => Promise<void> {
+  let closing: Promise<void> | undefined;
+  let hurry = () => {};
+  const drain = async () => {
+    if (state.phase === 'ready') state.phase = 'draining';
+    const deadline = new Promise<void>((resolve) => (hurry = resolve));
+    const timer = setTimeout(hurry, drainMs);
+    await Promise.race([engine.idle(), deadline]);
+    clearTimeout(timer);
+    // Texts that still run end with an error object in their stream.
+    await engine.close();
+    await app.close();
+  };
+  return () => {
+    if (closing) hurry();
+    return (closing ??= drain());
+  };
+}

@@ -1,0 +1,63 @@
+import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
+import { type EngineThread, type RunningServer, type ServerOptions, startServer } from '../src/index.ts';
+
+const loader = fileURLToPath(new URL('../../../scripts/run-source.mjs', import.meta.url));
+
+/** Options of Node that run this workspace from its sources. */
+export const sourceArgv = ['--conditions=@cria/source', '--import', loader];
+
+export const tinyThread: EngineThread = { url: new URL('./tiny-thread.ts', import.meta.url), execArgv: sourceArgv };
+
+/** A server on a free port that ends with the test (or, made outside of one, when it is closed). */
+export async function tinyServer(options: Partial<ServerOptions> & { untilClosed?: boolean } = {}): Promise<RunningServer> {
+  const { untilClosed, ...rest } = options;
+  const server = await startServer({ model: 'tiny', port: 0, drainSeconds: 5, thread: tinyThread, ...rest });
+  if (!untilClosed) onTestFinished(() => server.close());
+  return server;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: any; // answers are looked at by the tests, field by field
+}
+
+export async function post(url: string, body: unknown, init: RequestInit = {}): Promise<Answer> {
+  const response = await fetch(`${url}/v1/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+    ...init,
+  });
+  return answer(response);
+}
+
+export async function getJson(url: string): Promise<Answer> {
+  return answer(await fetch(url));
+}
+
+async function answer(response: Response): Promise<Answer> {
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
+}
+
+/** The data of each event of a stream, `[DONE]` included. */
+export async function* streamEvents(response: Response): AsyncGenerator<string> {
+  let rest = '';
+  for await (const text of response.body!.pipeThrough(new TextDecoderStream())) {
+    rest += text;
+    const parts = rest.split('\n\n');
+    rest = parts.pop()!;
+    for (const part of parts) yield part.slice('data: '.length);
+  }
+  if (rest !== '') throw new Error(`the stream ends inside an event: ${rest}`);
+}
+
+export async function waitFor(condition: () => boolean | Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 500; i++) {
+    if (await condition()) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error('waited 5 s in vain');
+}

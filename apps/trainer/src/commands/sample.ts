@@ -1,0 +1,78 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { listTrainingStates, openCheckpoint } from '@cria/checkpoint';
+import { Engine } from '@cria/inference';
+import { Llama } from '@cria/layers';
+import { fail } from '@cria/tensor';
+import { loadTokenizer } from '@cria/tokenizer/node';
+import { numberFlag } from '../arguments.ts';
+import { command } from '../command.ts';
+import { openRunDevice } from '../run/device.ts';
+import { runPaths } from '../run/run-file.ts';
+
+/** Text from a trained model, as it appears. */
+export const sample = command({
+  summary: 'continue a prompt with a trained model',
+  usage: 'cria sample --model FOLDER_OR_FILE [--prompt TEXT]',
+  flags: {
+    model: { type: 'string', value: 'PATH', help: 'run folder, training state, Hugging Face folder or llama2.c file' },
+    tokenizer: { type: 'string', value: 'FILE', help: 'tokenizer, where it does not lie beside the model' },
+    prompt: { type: 'string', value: 'TEXT', help: 'what to continue; nothing' },
+    'max-tokens': { type: 'string', value: 'N', help: 'most tokens; 200' },
+    temperature: { type: 'string', value: 'T', help: '0 takes the likeliest token; 0.8' },
+    'top-p': { type: 'string', value: 'P', help: 'the likeliest tokens that hold this much; 0.95' },
+    'top-k': { type: 'string', value: 'K', help: 'so many of the likeliest tokens; all' },
+    seed: { type: 'string', value: 'N', help: 'same seed, same text; 0' },
+    count: { type: 'string', value: 'N', help: 'how many texts, with seeds counting up; 1' },
+    device: { type: 'string', value: 'NAME', help: 'auto, cpu or reference' },
+    threads: { type: 'string', value: 'N', help: 'one a core' },
+  },
+  async run({ values }, { out, errors, now }) {
+    const number = (name: 'max-tokens' | 'temperature' | 'top-p' | 'top-k' | 'seed' | 'count' | 'threads', fallback: number, bounds: object) =>
+      values[name] === undefined ? fallback : numberFlag('sample', name, values[name], bounds);
+    if (values.model === undefined) fail('cria sample', '--model is missing.', 'give a run folder or a checkpoint');
+    const whole = { min: 0, integer: true };
+    const request = {
+      prompt: values.prompt ?? '',
+      maxTokens: number('max-tokens', 200, { ...whole, min: 1 }),
+      temperature: number('temperature', 0.8, { min: 0 }),
+      topP: number('top-p', 0.95, { min: 0, max: 1 }),
+      topK: number('top-k', 0, whole),
+    };
+    const seed = number('seed', 0, whole);
+    const path = await modelFolder(values.model);
+    const checkpoint = await openCheckpoint(path);
+    const tokenizer = await loadTokenizer(values.tokenizer ?? join(path, 'tokenizer.model'));
+    const threads = number('threads', 0, whole);
+    using device = openRunDevice({ seed: 0, device: deviceName(values.device), threads }, (line) => errors.write(`${line}\n`));
+    const model = new Llama(checkpoint.config, { device });
+    model.parameters.allocate();
+    await checkpoint.load(model.parameters);
+    model.pack();
+    await using engine = new Engine({ model, tokenizer, maxSequences: 1 });
+    for (let i = 0; i < number('count', 1, { ...whole, min: 1 }); i++) {
+      const start = now();
+      let tokens = 0;
+      out.write(request.prompt);
+      for await (const chunk of engine.generate({ ...request, maxTokens: Math.min(request.maxTokens, engine.contextLength), seed: seed + i })) {
+        out.write(chunk.text);
+        tokens = chunk.usage.completionTokens;
+      }
+      out.write('\n');
+      errors.write(`(${tokens} tokens, ${(tokens / (now() - start)).toFixed(0)} tokens/s)\n`);
+    }
+  },
+});
+
+/** A run folder stands for its newest training state. */
+export async function modelFolder(path: string): Promise<string> {
+  const { checkpoints } = runPaths(path);
+  if (!existsSync(checkpoints)) return path;
+  const newest = (await listTrainingStates(checkpoints)).at(-1);
+  return newest?.folder ?? fail('cria sample', `${path} holds no complete training state yet.`, 'train longer, or wait for the first save');
+}
+
+function deviceName(name: string | undefined): 'auto' | 'cpu' | 'reference' {
+  if (name === undefined || name === 'auto' || name === 'cpu' || name === 'reference') return name ?? 'auto';
+  return fail('cria sample', `--device is "${name}".`, 'give auto, cpu or reference');
+}

@@ -1,0 +1,118 @@
+import { resolve } from 'node:path';
+import { listTrainingStates, openCheckpoint } from '@cria/checkpoint';
+import { cpuAvailability, measurePeak } from '@cria/cpu';
+import { TokenDataset, unigramLoss } from '@cria/data';
+import { countParameters, Llama, planMemory } from '@cria/layers';
+import { type Device, fail } from '@cria/tensor';
+import type { Tokenizer } from '@cria/tokenizer';
+import type { Context } from '../command.ts';
+import { printConfig } from '../config/load.ts';
+import { contextLengthOf, modelOf } from '../config/model.ts';
+import type { Config } from '../config/schema.ts';
+import { readHistory } from '../metrics/metrics.ts';
+import { bytes, count } from '../show/format.ts';
+import { summary } from '../show/summary.ts';
+import { lossCurveSvg } from '../show/svg.ts';
+import { dataStage } from './data-stage.ts';
+import { openRunDevice } from './device.ts';
+import { runKey } from './key.ts';
+import { RunLock } from './lock.ts';
+import { readRunFile, type RunFile, runPaths, writeRunFile, writeWhole } from './run-file.ts';
+import { sampleText } from './samples.ts';
+import { stopSignal } from './stop.ts';
+import { tokenizerStage } from './tokenizer-stage.ts';
+import { decideSteps, type Stage, trainStage } from './training-stage.ts';
+
+export interface RunOutcome {
+  readonly folder: string;
+  /** Whether there is a model to serve: the run is finished, not stopped. */
+  readonly finished: boolean;
+}
+
+/** From a configuration to a trained model, or to the one that was trained before; every stage is done once and resumed where it stopped. */
+export async function runPipeline(config: Config, context: Context): Promise<RunOutcome> {
+  const key = runKey(config);
+  const folder = resolve(config.run.folder ?? `runs/${key.slice(0, 12)}`);
+  const paths = runPaths(folder);
+  let run: RunFile = readRunFile(folder) ?? { version: 1, key };
+  if (run.key !== key) refuseOtherRun(folder);
+  if (run.finished && (await listTrainingStates(paths.checkpoints)).length > 0) {
+    context.out.write(`found the finished run ${folder}\n`);
+    return { folder, finished: true };
+  }
+  using _lock = new RunLock(paths.lock);
+  writeRunFile(folder, run);
+  writeWhole(paths.config, printConfig(config));
+  using stop = stopSignal((name) => context.out.write(`\n${name}: saving and stopping …\n`));
+  const update = (fields: Partial<RunFile>) => writeRunFile(folder, (run = { ...run, ...fields }));
+
+  const tokenizer = await tokenizerStage(config, folder, context, stop.signal);
+  if (!tokenizer) return { folder, finished: false };
+  const dataFingerprint = await dataStage(config, folder, tokenizer, context, stop.signal);
+  if (dataFingerprint === undefined) return { folder, finished: false };
+
+  using device = openRunDevice(config.run, (line) => context.errors.write(`${line}\n`));
+  const stage = await openStage(config, folder, tokenizer, dataFingerprint, device, stop.signal);
+  describeStage(stage, context);
+  if (run.unigramLoss === undefined) update({ unigramLoss: unigramLoss(stage.train, stage.validation).loss });
+  if (run.steps === undefined) update({ steps: await decideSteps(stage, context) });
+  if (stop.signal.aborted) return { folder, finished: false };
+
+  const start = context.now();
+  const result = await trainStage(stage, run.steps!, context);
+  writeWhole(paths.curve, lossCurveSvg(readHistory(folder), `${count(countParameters(stage.model))} parameters`, run.unigramLoss));
+  if (result.status === 'stopped') return { folder, finished: false };
+
+  const samples = await finalSamples(stage, result.step);
+  writeWhole(paths.samples, samples);
+  const seconds = context.now() - start;
+  update({ finished: { validationLoss: result.validationLoss, totalTokens: result.totalTokens, seconds } });
+  context.out.write(summary(folder, run, samples, context.out.columns));
+  return { folder, finished: true };
+}
+
+async function openStage(config: Config, folder: string, tokenizer: Tokenizer, dataFingerprint: string, device: Device, signal: AbortSignal): Promise<Stage> {
+  const open = (split: 'train' | 'validation') =>
+    TokenDataset.open(runPaths(folder).data, {
+      split,
+      contextLength: contextLengthOf(config),
+      seed: config.run.seed,
+      tokenizerFingerprint: tokenizer.fingerprint,
+    });
+  const [train, validation] = [await open('train'), await open('validation')];
+  const model = modelOf(config, tokenizer.vocabSize);
+  const threads = config.run.threads || cpuAvailability().threads;
+  const peak = device.name === 'cpu' ? measurePeak(threads) : undefined;
+  return { folder, config, device, peak, model, tokenizer, train, validation, dataFingerprint, signal };
+}
+
+function describeStage({ config, device, peak, model, train }: Stage, { out }: Context): void {
+  const rows = (config.training.micro_batch_size ?? config.training.batch_size) * train.contextLength;
+  const plan = planMemory(model, { rows, recompute: config.training.recompute, training: true });
+  const { dim, nLayers, nHeads, nKvHeads, vocabSize } = model;
+  out.write(`device     ${device.description}${peak === undefined ? '' : `, peak ${peak.toFixed(0)} GFLOP/s`}\n`);
+  out.write(`model      ${count(countParameters(model))} parameters: width ${dim}, ${nLayers} layers, ${nHeads}/${nKvHeads} heads, ${vocabSize} pieces\n`);
+  out.write(`memory     ${bytes(plan.total)} planned, ${bytes(plan.activations.peak)} of it for activations\n`);
+}
+
+/** Texts from the weights as they were saved, so that what is shown is what will be served. */
+async function finalSamples({ folder, config, device, model: shape, tokenizer }: Stage, step: number): Promise<string> {
+  const state = (await listTrainingStates(runPaths(folder).checkpoints)).find((saved) => saved.step === step);
+  const checkpoint = await openCheckpoint(state!.folder);
+  const model = new Llama(shape, { device });
+  model.parameters.allocate();
+  await checkpoint.load(model.parameters);
+  const texts: string[] = [];
+  for (const prompt of config.training.sample_prompts) {
+    for (const seed of [1, 2]) {
+      const text = await sampleText(model, tokenizer, prompt, { maxTokens: Math.min(100, shape.contextLength - 2), temperature: 0.7, topP: 0.9, seed });
+      texts.push(`── ${prompt === '' ? 'from nothing' : JSON.stringify(prompt)}, seed ${seed}\n${prompt}${text}`);
+    }
+  }
+  model.parameters.free();
+  return texts.join('\n') + '\n';
+}
+
+function refuseOtherRun(folder: string): never {
+  return fail('run', `${folder} holds a run of another configuration or other data.`, `choose another folder; its settings are in ${runPaths(folder).config}`);
+}

@@ -1,0 +1,128 @@
+import { readFileSync } from 'node:fs';
+import type { TokenDataset } from '@cria/data';
+import type { Llama, LlamaConfig } from '@cria/layers';
+import type { Device } from '@cria/tensor';
+import type { Tokenizer } from '@cria/tokenizer';
+import { measureSpeed, Trainer, type TrainingEvent, type TrainingOptions, type TrainingResult } from '@cria/training';
+import type { Context } from '../command.ts';
+import type { Config } from '../config/schema.ts';
+import { MetricsLog } from '../metrics/metrics.ts';
+import { count, duration } from '../show/format.ts';
+import { Progress } from '../show/progress.ts';
+import { runPaths } from './run-file.ts';
+import { sampleText } from './samples.ts';
+
+export interface Stage {
+  readonly folder: string;
+  readonly config: Config;
+  readonly device: Device;
+  /** GFLOP/s the device could do at most, where that was measured. */
+  readonly peak: number | undefined;
+  readonly model: LlamaConfig;
+  readonly tokenizer: Tokenizer;
+  readonly train: TokenDataset;
+  readonly validation: TokenDataset;
+  readonly dataFingerprint: string;
+  readonly signal: AbortSignal;
+}
+
+/** Share of the minutes that goes to measuring the speed; the run gets the rest. */
+const measuringShare = 0.04;
+/** Evaluations, saves and samples between the updates take about this much of a run. */
+const overheadShare = 0.06;
+
+/** Number of updates: as configured, or as many as fit into the minutes at the speed this machine has now. */
+export async function decideSteps(stage: Stage, context: Context): Promise<number> {
+  const { training } = stage.config;
+  if (training.steps !== undefined) return training.steps;
+  const seconds = training.minutes * 60;
+  context.out.write('measuring the speed of a step …\n');
+  const start = context.now();
+  const { secondsPerStep } = await measureSpeed(trainingOptions(stage, 1000), Math.min(20, seconds * measuringShare));
+  const left = seconds * (1 - overheadShare) - (context.now() - start);
+  return Math.max(10, Math.floor(left / secondsPerStep));
+}
+
+/** Trains to the last of `steps` updates, or to a stop; shows and records what happens. */
+export async function trainStage(stage: Stage, steps: number, context: Context): Promise<TrainingResult> {
+  const { config, tokenizer } = stage;
+  const progress = new Progress(context.out, 'training', context.now);
+  let metrics: MetricsLog | undefined;
+  let trainer: Trainer | undefined;
+  const onEvent = async (event: TrainingEvent): Promise<void> => {
+    metrics?.record(event);
+    show(event, progress, stage.peak);
+    if (event.type === 'evaluation' && trainer && event.step < steps) {
+      for (const prompt of config.training.sample_prompts) progress.say(await preview(trainer.model, tokenizer, prompt, config.run.seed));
+    }
+  };
+  trainer = await Trainer.open({ ...trainingOptions(stage, steps), onEvent, signal: stage.signal });
+  try {
+    metrics = new MetricsLog(stage.folder, trainer.step, context.time);
+    return await trainer.run();
+  } finally {
+    progress.end();
+    metrics?.close();
+    trainer[Symbol.dispose]();
+  }
+}
+
+function trainingOptions(stage: Stage, totalSteps: number): TrainingOptions {
+  const { config, device, model, train, validation, tokenizer } = stage;
+  const { training } = config;
+  const paths = runPaths(stage.folder);
+  const tenth = Math.max(1, Math.ceil(totalSteps / 10));
+  return {
+    device,
+    model,
+    data: train,
+    validation: firstWindows(validation, config.data.max_validation_windows),
+    totalSteps,
+    batchSize: training.batch_size,
+    microBatchSize: training.micro_batch_size ?? training.batch_size,
+    learningRate: training.learning_rate,
+    warmupSteps: training.warmup_steps ?? Math.min(Math.max(1, Math.round(totalSteps / 50)), Math.max(0, totalSteps - 1)),
+    finalLearningRateRatio: training.final_learning_rate_ratio,
+    beta1: training.beta1,
+    beta2: training.beta2,
+    weightDecay: training.weight_decay,
+    gradientClip: training.gradient_clip,
+    recompute: training.recompute,
+    seed: config.run.seed,
+    checkpoints: paths.checkpoints,
+    saveEvery: training.save_every ?? tenth,
+    keepLast: training.keep_last,
+    evaluateEvery: training.evaluate_every ?? tenth,
+    extraFiles: { 'tokenizer.model': readFileSync(paths.tokenizer) },
+    specialIds: { bos: tokenizer.bosId, eos: tokenizer.eosId === undefined ? [] : [tokenizer.eosId] },
+    fingerprints: { data: stage.dataFingerprint, tokenizer: tokenizer.fingerprint },
+  };
+}
+
+/** At most so many held-out windows. */
+function firstWindows(validation: TokenDataset, most: number): NonNullable<TrainingOptions['validation']> {
+  const { contextLength } = validation;
+  return { contextLength, length: Math.min(most, validation.samples), batch: (position, size) => validation.batch(position, size) };
+}
+
+async function preview(model: Llama, tokenizer: Tokenizer, prompt: string, seed: number): Promise<string> {
+  const text = await sampleText(model, tokenizer, prompt, { maxTokens: 48, temperature: 0.8, topP: 0.95, seed });
+  return `  ${JSON.stringify(prompt + text).slice(1, -1).slice(0, 160)}`;
+}
+
+function show(event: TrainingEvent, progress: Progress, peak: number | undefined): void {
+  if (event.type === 'step') {
+    const { step, totalSteps, loss, tokensPerSecond, flopsPerSecond, seconds } = event;
+    const gflops = flopsPerSecond / 1e9;
+    const use = peak === undefined ? `${gflops.toFixed(0)} GFLOP/s` : `MFU ${((100 * gflops) / peak).toFixed(0)} %`;
+    progress.draw(step / totalSteps, `step ${step}/${totalSteps}  loss ${loss.toFixed(3)}  ${count(tokensPerSecond)} tokens/s  ${use}`, (totalSteps - step) * seconds);
+  } else if (event.type === 'evaluation') {
+    progress.say(`step ${event.step}: held-out loss ${event.loss.toFixed(4)} (${count(event.tokens)} tokens, ${duration(event.seconds)})`);
+  } else if (event.type === 'resumed') {
+    progress.say(`going on from step ${event.step}`);
+  } else if (event.type === 'skipped') {
+    progress.say(`step ${event.step}: no update, ${event.reason}`);
+  } else if (event.type === 'stopped') {
+    progress.say(`stopped at step ${event.step}; the same command goes on from there`);
+  }
+}
