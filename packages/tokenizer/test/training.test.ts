@@ -33,7 +33,7 @@ describe('training', () => {
   const words = Array.from({ length: 4000 }, (_, i) => `${(i * 7919) % 613} the w${(i * i) % 97}${'xyz'[i % 3]} ${i % 5 === 0 ? '\n' : ''}größe naïve`);
 
   it('gives the same vocabulary at any number of threads and any cut of the input', async () => {
-    const options = { vocabSize: 400 };
+    const options = { vocabSize: 300 };
     const texts = [words.join(' ').repeat(40)];
     const one = await trainTokenizer(texts, options);
     const two = await trainTokenizer(texts, { ...options, threads: 2 });
@@ -61,7 +61,7 @@ describe('training', () => {
   });
 
   it('keeps user-defined symbols whole and control symbols out of texts', () => {
-    const tokenizer = train([words.join(' ')], { vocabSize: 420, userDefinedSymbols: ['<tool>', 'größe'], controlSymbols: ['<end>'] });
+    const tokenizer = train([words.join(' ')], { vocabSize: 296, userDefinedSymbols: ['<tool>', 'größe'], controlSymbols: ['<end>'] });
     const ids = Array.from(tokenizer.encode('the <tool> größe<end>'), (id) => tokenizer.idToPiece(id));
     expect(ids).toContain('<tool>');
     expect(ids).toContain('größe');
