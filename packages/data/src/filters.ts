@@ -51,8 +51,8 @@ export interface TextStatistics {
   readonly letters: number;
 }
 
-const LETTERS = /\p{L}/gu;
-const DIGITS = /\p{N}/gu;
+const WIDE_LETTERS = /(?=[^\0-\x7f])\p{L}/gu;
+const WIDE_DIGITS = /(?=[^\0-\x7f])\p{N}/gu;
 
 /** The numbers the filters look at. */
 export function textStatistics(text: string): TextStatistics {
@@ -138,5 +138,8 @@ function countAlphanumerics(text: string): { letters: number; digits: number } {
     else if (unit >= 48 && unit <= 57) digits++;
   }
   if (!wide) return { letters, digits };
-  return { letters: text.match(LETTERS)?.length ?? 0, digits: text.match(DIGITS)?.length ?? 0 };
+  return {
+    letters: letters + (text.match(WIDE_LETTERS)?.length ?? 0),
+    digits: digits + (text.match(WIDE_DIGITS)?.length ?? 0),
+  };
 }

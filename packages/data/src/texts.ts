@@ -16,13 +16,13 @@ export async function* readTexts(
   options: TextsOptions = {},
 ): AsyncGenerator<string> {
   const { seed = 0, maxBytes = Infinity } = options;
-  const limited = sources.map((source) => ({ maxBytes, ...source }));
-  const found = limited.map((source) => ({ source, files: findFiles(source, seed) }));
-  const offered = found.map(({ source, files }) => Math.min(source.maxBytes, bytesOf(files)));
+  // A source without a limit of its own still gets the hashed order, or the limit here would take the first folders only.
+  const found = sources.map((source) => ({ source, files: findFiles({ maxBytes, ...source }, seed) }));
+  const offered = found.map(({ source, files }) => Math.min(source.maxBytes ?? Infinity, bytesOf(files)));
   const share = Math.min(1, maxBytes / offered.reduce((sum, bytes) => sum + bytes, 0));
   const seen = new Set<string>();
   for (const [i, { source, files }] of found.entries()) {
-    yield* firstTexts(new Cleaner(source, seen, new Report()), files, offered[i]! * share);
+    yield* firstTexts(new Cleaner(source, seen, new Report()), files, (offered[i] ?? 0) * share);
   }
 }
 

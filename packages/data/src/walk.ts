@@ -85,7 +85,7 @@ class Walk {
   }
 
   #enter(folder: string, prefix: string, insideModules: boolean): void {
-    const real = realpathSync(folder);
+    const real = realpathSync.native(folder);
     if (this.#seen.has(real)) return;
     this.#seen.add(real);
     for (const entry of readFolder(this.#source.name, real)) {
@@ -106,7 +106,7 @@ class Walk {
   }
 
   #addFile(path: string, relative: string, stat: Stats): void {
-    const real = realpathSync(path);
+    const real = realpathSync.native(path);
     if (this.#seen.has(real)) return;
     this.#seen.add(real);
     this.files.push({ path: real, relative, bytes: stat.size });

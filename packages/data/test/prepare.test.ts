@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { prepare, type PrepareProgress, TokenDataset, unigramLoss } from '@cria/data';
+import { prepare, type PrepareProgress, readTexts, TokenDataset, unigramLoss } from '@cria/data';
 import { byteTokenizer, EOS, have, temporaryFolder, writeFiles } from './helpers.ts';
 
 const tokenizer = byteTokenizer();
@@ -28,6 +28,12 @@ async function textsOf(folder: string, split: 'train' | 'validation' = 'train'):
     start = end + 1;
   }
   return documents;
+}
+
+async function collect(texts: AsyncIterable<string>): Promise<string[]> {
+  const all: string[] = [];
+  for await (const text of texts) all.push(text);
+  return all;
 }
 
 describe('prepare', () => {
@@ -209,6 +215,29 @@ describe('prepare', () => {
     const result = await prepare({ sources, tokenizer, out: join(folder, 'out'), validationShare: 0 });
     expect(result.sources.map(({ train }) => train.documents)).toEqual([1, 1]);
     expect(result.sources[1]!.report.dropped.duplicate).toEqual({ count: 1, bytes: 4 });
+  });
+
+  it('gives the same texts to a tokenizer trainer, up to a limit shared by the sources', async () => {
+    const folder = temporaryFolder();
+    const files = (name: string, count: number) =>
+      Object.fromEntries(
+        Array.from({ length: count }, (_, i) => [`${name}/${i}.txt`, `${name} ${i} `.padEnd(50, name)]),
+      );
+    writeFiles(folder, {
+      ...files('a', 40),
+      ...files('b', 20),
+      'b/empty.txt': '',
+      'b/same.txt': 'a 0 '.padEnd(50, 'a'),
+    });
+    const sources = ['a', 'b'].map((name) => ({ name, paths: [join(folder, name)] }));
+    const out = join(folder, 'out');
+    await prepare({ sources, tokenizer, out, validationShare: 0 });
+    expect((await collect(readTexts(sources))).toSorted()).toEqual((await textsOf(out)).toSorted());
+    const some = await collect(readTexts(sources, { maxBytes: 1500, seed: 1 }));
+    expect(some.filter((text) => text.startsWith('a'))).toHaveLength(20);
+    expect(some.filter((text) => text.startsWith('b')).length).toBeGreaterThanOrEqual(10);
+    expect(some).toEqual(await collect(readTexts(sources, { maxBytes: 1500, seed: 1 })));
+    expect(some).not.toEqual(await collect(readTexts(sources, { maxBytes: 1500, seed: 2 })));
   });
 
   it('replaces a dataset as a whole, and nothing else', async () => {
