@@ -14,7 +14,7 @@ const stampOf = (/** @type {Room} */ room) => join(root, 'node_modules/.cache/bu
 
 /** What a build of this room is made from. A build with types also serves who needs JavaScript only. */
 function sources(/** @type {Room} */ room) {
-  const shared = ['scripts/tsup.ts', 'tsconfig.base.json'].map((path) => join(root, path));
+  const shared = ['scripts/tsup.ts', 'tsconfig.base.json', 'tsconfig.json'].map((path) => join(root, path));
   const own = ['package.json', 'tsup.config.ts'].map((name) => join(room.folder, name));
   return fingerprint(
     [...shared, ...own, ...filesBelow(join(room.folder, 'src'))].filter((path) => existsSync(path)),

@@ -20,7 +20,8 @@ export function library(options: { entry: string[] } & Options): Options {
     format: 'esm',
     target: 'node20',
     platform: 'node',
-    tsconfig: '../../tsconfig.base.json',
+    // Not tsconfig.base.json: it names no files, so the declaration build would take in every .d.ts of the repository.
+    tsconfig: '../../tsconfig.json',
     dts: process.env['CRIA_BUILD_TYPES'] === 'no' ? false : { compilerOptions: types },
     sourcemap: true,
     clean: true,
