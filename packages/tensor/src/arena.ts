@@ -93,7 +93,8 @@ export class Arena {
     for (const segment of this.#segments) {
       for (let index = 0; index < segment.free.length; index++) {
         const piece = segment.free[index].bytes;
-        if (piece >= bytes && (best === undefined || piece < best.bytes)) best = { segment, index, bytes: piece };
+        if (piece >= bytes && (best === undefined || piece < best.bytes))
+          best = { segment, index, bytes: piece };
       }
     }
     return best && carve(best.segment, best.index, bytes);

@@ -2,7 +2,7 @@ import type { Device } from './device.ts';
 import { accumulatorDType, dtypes } from './dtype.ts';
 import { fail } from './errors.ts';
 import type { AttentionShape, Kernels } from './kernels.ts';
-import { describe, type Shape, Tensor } from './tensor.ts';
+import { describe, type Shape, type Tensor } from './tensor.ts';
 
 /**
  * The one place where kernel arguments are checked: shapes, dtypes, devices. Devices get arguments that fit and check nothing again;
@@ -45,14 +45,29 @@ export function checkKernels(device: Device, raw: Kernels): Kernels {
     },
     rmsNormGrad(dx, dgain, dy, x, gain, rstd, options = {}) {
       check.op('rmsNormGrad', { dx, dgain, dy, x, gain, rstd });
-      check.float(dx, dy, x, gain).shape(dx, x.shape).shape(dy, x.shape).size(gain, x.columns).size(rstd, x.rows).wide(rstd, x);
+      check
+        .float(dx, dy, x, gain)
+        .shape(dx, x.shape)
+        .shape(dy, x.shape)
+        .size(gain, x.columns)
+        .size(rstd, x.rows)
+        .wide(rstd, x);
       if (dgain) check.size(dgain, x.columns).wide(dgain, x);
       raw.rmsNormGrad(dx, dgain, dy, x, gain, rstd, options);
     },
     rope(y, x, positions, table, options) {
       check.op('rope', { y, x, positions, table });
-      check.float(y, x).shape(y, x.shape).same(y, x).integers(positions).size(positions, x.rows).wide(table, x);
-      check.multiple(x.columns, options.heads, 'heads').columns(table, x.columns / options.heads).multiple(table.columns, 2, 'pairs');
+      check
+        .float(y, x)
+        .shape(y, x.shape)
+        .same(y, x)
+        .integers(positions)
+        .size(positions, x.rows)
+        .wide(table, x);
+      check
+        .multiple(x.columns, options.heads, 'heads')
+        .columns(table, x.columns / options.heads)
+        .multiple(table.columns, 2, 'pairs');
       raw.rope(y, x, positions, table, options);
     },
     swiglu(y, gate, up) {
@@ -68,30 +83,54 @@ export function checkKernels(device: Device, raw: Kernels): Kernels {
     },
     attention(out, lse, q, k, v, segments, shape) {
       check.op('attention', { out, lse, q, k, v, segments });
-      check.heads(out, q, k, v, shape).rows(q.rows, k, v).integers(segments).shape(lse, [q.rows, shape.heads]).wide(lse, q);
+      check
+        .heads(out, q, k, v, shape)
+        .rows(q.rows, k, v)
+        .integers(segments)
+        .shape(lse, [q.rows, shape.heads])
+        .wide(lse, q);
       raw.attention(out, lse, q, k, v, segments, shape);
     },
     attentionGrad(dq, dk, dv, dout, q, k, v, out, lse, segments, shape) {
       check.op('attentionGrad', { dq, dk, dv, dout, q, k, v, out, lse, segments });
-      check.heads(out, q, k, v, shape).rows(q.rows, k, v).integers(segments).shape(lse, [q.rows, shape.heads]).wide(lse, q);
+      check
+        .heads(out, q, k, v, shape)
+        .rows(q.rows, k, v)
+        .integers(segments)
+        .shape(lse, [q.rows, shape.heads])
+        .wide(lse, q);
       for (const tensor of [dq, dout]) check.shape(tensor, q.shape).same(tensor, q);
       for (const tensor of [dk, dv]) check.shape(tensor, k.shape).same(tensor, k);
       raw.attentionGrad(dq, dk, dv, dout, q, k, v, out, lse, segments, shape);
     },
     cacheWrite(keyCache, valueCache, k, v, slots) {
       check.op('cacheWrite', { keyCache, valueCache, k, v, slots });
-      check.integers(slots).size(slots, k.rows).shape(v, k.shape).columns(keyCache, k.columns).shape(valueCache, keyCache.shape);
+      check
+        .integers(slots)
+        .size(slots, k.rows)
+        .shape(v, k.shape)
+        .columns(keyCache, k.columns)
+        .shape(valueCache, keyCache.shape);
       raw.cacheWrite(keyCache, valueCache, k, v, slots);
     },
     pagedAttention(out, q, keyCache, valueCache, blockTable, queryStarts, lengths, shape) {
       check.op('pagedAttention', { out, q, keyCache, valueCache, blockTable, queryStarts, lengths });
       check.heads(out, q, keyCache, valueCache, shape).shape(valueCache, keyCache.shape);
-      check.integers(blockTable, queryStarts, lengths).size(queryStarts, lengths.size + 1).rows(lengths.size, blockTable);
+      check
+        .integers(blockTable, queryStarts, lengths)
+        .size(queryStarts, lengths.size + 1)
+        .rows(lengths.size, blockTable);
       raw.pagedAttention(out, q, keyCache, valueCache, blockTable, queryStarts, lengths, shape);
     },
     linearCrossEntropy(losses, x, w, targets, grads) {
       check.op('linearCrossEntropy', { losses, x, w, targets, dx: grads?.dx, dw: grads?.dw });
-      check.float(x).columns(w, x.columns).integers(targets).size(targets, x.rows).size(losses, x.rows).wide(losses, x);
+      check
+        .float(x)
+        .columns(w, x.columns)
+        .integers(targets)
+        .size(targets, x.rows)
+        .size(losses, x.rows)
+        .wide(losses, x);
       if (grads) check.shape(grads.dx, x.shape).same(grads.dx, x);
       if (grads?.dw) check.shape(grads.dw, w.shape).wide(grads.dw, x);
       raw.linearCrossEntropy(losses, x, w, targets, grads);
@@ -123,7 +162,8 @@ export function checkKernels(device: Device, raw: Kernels): Kernels {
     },
     adamw(value, gradient, firstMoment, secondMoment, settings, copy) {
       check.op('adamw', { value, gradient, firstMoment, secondMoment, copy });
-      for (const tensor of [gradient, firstMoment, secondMoment]) check.size(tensor, value.size).wide(tensor, value);
+      for (const tensor of [gradient, firstMoment, secondMoment])
+        check.size(tensor, value.size).wide(tensor, value);
       check.wide(value, value);
       if (copy) check.size(copy, value.size).float(copy);
       raw.adamw(value, gradient, firstMoment, secondMoment, settings, copy);
@@ -157,7 +197,8 @@ class Checker {
   }
 
   float(...tensors: Tensor[]): this {
-    for (const tensor of tensors) if (!dtypes[tensor.dtype].float) this.#refuse(tensor, 'must have a float dtype');
+    for (const tensor of tensors)
+      if (!dtypes[tensor.dtype].float) this.#refuse(tensor, 'must have a float dtype');
     return this;
   }
 
@@ -179,7 +220,8 @@ class Checker {
   }
 
   shape(tensor: Tensor, shape: Shape): this {
-    const fits = tensor.shape.length === shape.length && tensor.shape.every((extent, axis) => extent === shape[axis]);
+    const fits =
+      tensor.shape.length === shape.length && tensor.shape.every((extent, axis) => extent === shape[axis]);
     if (!fits) this.#refuse(tensor, `must have shape [${shape.join(', ')}]`);
     return this;
   }
@@ -200,13 +242,15 @@ class Checker {
   }
 
   multiple(value: number, of: number, what: string): this {
-    if (!(of > 0) || value % of !== 0) fail(this.#op, `${value} columns do not divide into ${of} ${what}.`, this.#all());
+    if (!(of > 0) || value % of !== 0)
+      fail(this.#op, `${value} columns do not divide into ${of} ${what}.`, this.#all());
     return this;
   }
 
   heads(out: Tensor, q: Tensor, k: Tensor, v: Tensor, { heads, kvHeads }: AttentionShape): this {
     this.float(out, q).shape(out, q.shape).same(out, q).shape(v, k.shape).multiple(q.columns, heads, 'heads');
-    if (!(kvHeads > 0) || heads % kvHeads !== 0) fail(this.#op, `${heads} heads do not divide into ${kvHeads} kv heads.`);
+    if (!(kvHeads > 0) || heads % kvHeads !== 0)
+      fail(this.#op, `${heads} heads do not divide into ${kvHeads} kv heads.`);
     return this.columns(k, (q.columns / heads) * kvHeads);
   }
 
@@ -215,7 +259,9 @@ class Checker {
   }
 
   #all(): string {
-    const shown = Object.entries(this.#arguments).flatMap(([key, tensor]) => (tensor ? [`${key} ${describe(tensor)}`] : []));
+    const shown = Object.entries(this.#arguments).flatMap(([key, tensor]) =>
+      tensor ? [`${key} ${describe(tensor)}`] : [],
+    );
     return `the arguments are ${shown.join(', ')}`;
   }
 

@@ -99,11 +99,20 @@ const decoders: Partial<Record<DType, Decode>> = {
  */
 export function dequantize(dtype: DType, bytes: Uint8Array, out: Float32Array): void {
   const decode = decoders[dtype];
-  if (!decode) fail('dequantize', `${dtype} is not a block format.`, `block formats are ${Object.keys(decoders).join(', ')}`);
+  if (!decode)
+    fail(
+      'dequantize',
+      `${dtype} is not a block format.`,
+      `block formats are ${Object.keys(decoders).join(', ')}`,
+    );
   const { blockSize, blockBytes } = dtypes[dtype];
   const blocks = bytes.length / blockBytes;
   if (!Number.isInteger(blocks) || out.length !== blocks * blockSize) {
-    fail('dequantize', `${bytes.length} bytes of ${dtype} do not hold ${out.length} weights.`, `${blockBytes} bytes hold ${blockSize}`);
+    fail(
+      'dequantize',
+      `${bytes.length} bytes of ${dtype} do not hold ${out.length} weights.`,
+      `${blockBytes} bytes hold ${blockSize}`,
+    );
   }
   for (let i = 0; i < blocks; i++) decode(bytes, i * blockBytes, out, i * blockSize);
 }

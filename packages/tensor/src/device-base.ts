@@ -4,7 +4,8 @@ import type { Determinism, Device, DeviceMemory, StorageId } from './device.ts';
 import { byteLength, type ComputeDType, type DType } from './dtype.ts';
 import { fail } from './errors.ts';
 import type { Kernels } from './kernels.ts';
-import { Step, type StepOptions } from './step.ts';
+import { Step } from './step.ts';
+import type { StepOptions } from './step-options.ts';
 import { checkShape, describe, type Shape, sizeOf, Tensor } from './tensor.ts';
 
 /**
@@ -43,14 +44,16 @@ export abstract class DeviceBase implements Device {
 
   allocate(bytes: number): StorageId {
     if (this.#disposed) fail(`${this.name}.allocate`, 'the device was disposed of.');
-    if (!Number.isSafeInteger(bytes) || bytes < 0) fail(`${this.name}.allocate`, `${bytes} is not a number of bytes.`);
+    if (!Number.isSafeInteger(bytes) || bytes < 0)
+      fail(`${this.name}.allocate`, `${bytes} is not a number of bytes.`);
     const storage = this.allocateStorage(bytes);
     return this.adopt(storage, bytes);
   }
 
   free(storage: StorageId): void {
     const bytes = this.#sizes.get(storage);
-    if (bytes === undefined) fail(`${this.name}.free`, `storage ${storage} is not allocated here.`, 'free each storage once');
+    if (bytes === undefined)
+      fail(`${this.name}.free`, `storage ${storage} is not allocated here.`, 'free each storage once');
     this.#sizes.delete(storage);
     this.#allocated -= bytes;
     this.freeStorage(storage);
@@ -68,7 +71,10 @@ export abstract class DeviceBase implements Device {
 
   empty(shape: Shape, dtype: DType): Tensor {
     checkShape(`${this.name}.empty`, shape, dtype);
-    return new Tensor(this, dtype, shape, { storage: this.allocate(byteLength(dtype, sizeOf(shape))), offset: 0 });
+    return new Tensor(this, dtype, shape, {
+      storage: this.allocate(byteLength(dtype, sizeOf(shape))),
+      offset: 0,
+    });
   }
 
   tensor(data: ArrayLike<number>, shape: Shape, dtype: DType): Tensor {
@@ -99,7 +105,7 @@ export abstract class DeviceBase implements Device {
 
   [Symbol.dispose](): void {
     if (this.#disposed) return;
-    for (const storage of [...this.#sizes.keys()]) this.free(storage);
+    for (const storage of this.#sizes.keys()) this.free(storage);
     this.#idleArenas = [];
     this.#disposed = true;
     this.disposeDevice();
@@ -107,7 +113,12 @@ export abstract class DeviceBase implements Device {
 
   #checkRange(op: string, storage: StorageId, offset: number, bytes: number): void {
     const size = this.#sizes.get(storage);
-    if (size === undefined) fail(`${this.name}.${op}`, `storage ${storage} is not allocated here.`, 'was it freed, or the device disposed of?');
+    if (size === undefined)
+      fail(
+        `${this.name}.${op}`,
+        `storage ${storage} is not allocated here.`,
+        'was it freed, or the device disposed of?',
+      );
     if (!(offset >= 0 && offset + bytes <= size)) {
       fail(`${this.name}.${op}`, `bytes ${offset} to ${offset + bytes} are outside a storage of ${size}.`);
     }

@@ -1,6 +1,7 @@
 import type { ComputeDType, DType } from './dtype.ts';
 import type { Kernels } from './kernels.ts';
-import type { Step, StepOptions } from './step.ts';
+import type { Step } from './step.ts';
+import type { StepOptions } from './step-options.ts';
 import type { Shape, Tensor } from './tensor.ts';
 
 /** A number that names memory of one device; never a JavaScript buffer. */

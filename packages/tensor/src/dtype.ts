@@ -68,7 +68,12 @@ const hostArrayOf = {
 } as const;
 
 /** A typed array over bytes: of the elements, or of raw bits (bf16, f16) or raw blocks (Uint8Array). */
-export function hostView(dtype: DType, buffer: ArrayBuffer, byteOffset = 0, bytes = buffer.byteLength - byteOffset): HostArray {
+export function hostView(
+  dtype: DType,
+  buffer: ArrayBuffer,
+  byteOffset = 0,
+  bytes = buffer.byteLength - byteOffset,
+): HostArray {
   const Make = dtype in hostArrayOf ? hostArrayOf[dtype as keyof typeof hostArrayOf] : Uint8Array;
   return new Make(buffer, byteOffset, bytes / Make.BYTES_PER_ELEMENT);
 }

@@ -33,7 +33,15 @@ export function checkOptions(op: string, options: object, known: readonly string
   for (const key of Object.keys(options)) {
     if (known.includes(key)) continue;
     const nearest = nearestName(key, known);
-    fail(op, `unknown option "${key}".`, nearest ? `did you mean "${nearest}"?` : known.length ? `known options are ${known.join(', ')}` : 'it has no options');
+    fail(
+      op,
+      `unknown option "${key}".`,
+      nearest
+        ? `did you mean "${nearest}"?`
+        : known.length
+          ? `known options are ${known.join(', ')}`
+          : 'it has no options',
+    );
   }
 }
 

@@ -15,9 +15,22 @@ export {
 } from './dtype.ts';
 export { checkOptions, CriaError, fail, nearestName } from './errors.ts';
 export { bf16ToNumber, f16ToNumber, numberToBf16, numberToF16 } from './half.ts';
-export { type AdamWSettings, type AttentionShape, IGNORE_TARGET, type Kernels, type RopePairing } from './kernels.ts';
-export { type AllocateOptions, type Initializer, Parameter, type ParameterOptions, ParameterSpace } from './parameters.ts';
+export {
+  type AdamWSettings,
+  type AttentionShape,
+  IGNORE_TARGET,
+  type Kernels,
+  type RopePairing,
+} from './kernels.ts';
+export {
+  type AllocateOptions,
+  type Initializer,
+  Parameter,
+  type ParameterOptions,
+  ParameterSpace,
+} from './parameters.ts';
 export { hashName, normals, permute, philox, type RandomPlace, uniform, uniforms } from './random.ts';
 export { reference, ReferenceDevice, type ReferenceOptions } from './reference/index.ts';
-export { type PagedCache, type Recompute, Step, type StepOptions } from './step.ts';
+export { Step } from './step.ts';
+export type { PagedCache, Recompute, StepOptions } from './step-options.ts';
 export { checkShape, describe, type Shape, sizeOf, Tensor, type TensorPlace } from './tensor.ts';

@@ -48,7 +48,13 @@ export interface Kernels {
   embeddingGrad(dtable: Tensor, dy: Tensor, tokens: Tensor): void;
 
   /** y = x · rstd · gain, rstd = rsqrt(mean(x²) + eps)                     x, y: [T, D]   gain: [D]   rstd: [T], or undefined where not wanted */
-  rmsNorm(y: Tensor, rstd: Tensor | undefined, x: Tensor, gain: Tensor, options: { readonly eps: number }): void;
+  rmsNorm(
+    y: Tensor,
+    rstd: Tensor | undefined,
+    x: Tensor,
+    gain: Tensor,
+    options: { readonly eps: number },
+  ): void;
   /** dx = rstd · (dy∘gain − x̂ · mean(dy∘gain∘x̂)) (+ dx);  dgain += Σ_T dy∘x̂         x̂ = x · rstd;  dgain undefined: not wanted */
   rmsNormGrad(
     dx: Tensor,
@@ -81,7 +87,15 @@ export interface Kernels {
    * Causal grouped-query attention inside segments: segment s holds rows segments[s] to segments[s + 1].
    *                                    out, q: [T, H·E]   k, v: [T, K·E]   lse: [T, H]   segments: i32 [S + 1], from 0 to T
    */
-  attention(out: Tensor, lse: Tensor, q: Tensor, k: Tensor, v: Tensor, segments: Tensor, shape: AttentionShape): void;
+  attention(
+    out: Tensor,
+    lse: Tensor,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    segments: Tensor,
+    shape: AttentionShape,
+  ): void;
   /** dq, dk, dv (overwritten) from dout and what the forward pass left.    dq: [T, H·E]   dk, dv: [T, K·E] */
   attentionGrad(
     dq: Tensor,

@@ -34,19 +34,32 @@ export class Parameter {
   }
 
   get value(): Tensor {
-    return this.#value ?? fail('parameter.value', `${this.name} has no memory yet.`, 'call parameters.allocate() after building the model');
+    return (
+      this.#value ??
+      fail(
+        'parameter.value',
+        `${this.name} has no memory yet.`,
+        'call parameters.allocate() after building the model',
+      )
+    );
   }
 
   set value(tensor: Tensor) {
     if (tensor.shape.join() !== this.shape.join()) {
-      fail('parameter.value', `${this.name} has shape [${this.shape.join(', ')}], not [${tensor.shape.join(', ')}].`);
+      fail(
+        'parameter.value',
+        `${this.name} has shape [${this.shape.join(', ')}], not [${tensor.shape.join(', ')}].`,
+      );
     }
     this.#value = tensor;
   }
 
   /** Accumulated gradient, f32 (f64 beside f64). */
   get grad(): Tensor {
-    return this.#grad ?? fail('parameter.grad', `${this.name} has no gradient.`, 'call parameters.allocate({ gradients: true })');
+    return (
+      this.#grad ??
+      fail('parameter.grad', `${this.name} has no gradient.`, 'call parameters.allocate({ gradients: true })')
+    );
   }
 
   set grad(tensor: Tensor | undefined) {
@@ -124,7 +137,9 @@ export class ParameterSpace {
 
   /** First element of a parameter in the flat space. */
   offsetOf(parameter: Parameter): number {
-    return this.#offsets.get(parameter) ?? fail('parameters.offsetOf', `${parameter.name} is not allocated here.`);
+    return (
+      this.#offsets.get(parameter) ?? fail('parameters.offsetOf', `${parameter.name} is not allocated here.`)
+    );
   }
 
   get values(): Tensor {
@@ -132,15 +147,19 @@ export class ParameterSpace {
   }
 
   get gradients(): Tensor {
-    return this.#gradients ?? fail('parameters.gradients', 'not allocated.', 'call allocate({ gradients: true })');
+    return (
+      this.#gradients ?? fail('parameters.gradients', 'not allocated.', 'call allocate({ gradients: true })')
+    );
   }
 
   get firstMoments(): Tensor {
-    return (this.#moments ?? fail('parameters.firstMoments', 'not allocated.', 'call allocate({ moments: true })'))[0];
+    return (this.#moments ??
+      fail('parameters.firstMoments', 'not allocated.', 'call allocate({ moments: true })'))[0];
   }
 
   get secondMoments(): Tensor {
-    return (this.#moments ?? fail('parameters.secondMoments', 'not allocated.', 'call allocate({ moments: true })'))[1];
+    return (this.#moments ??
+      fail('parameters.secondMoments', 'not allocated.', 'call allocate({ moments: true })'))[1];
   }
 
   /** Lays the space out and takes zeroed memory for it. */
@@ -160,7 +179,8 @@ export class ParameterSpace {
       this.#gradients = this.device.empty([this.#size], wide);
       for (const parameter of this.#parameters) parameter.grad = this.view(this.#gradients, parameter);
     }
-    if (options.moments) this.#moments = [this.device.empty([this.#size], wide), this.device.empty([this.#size], wide)];
+    if (options.moments)
+      this.#moments = [this.device.empty([this.#size], wide), this.device.empty([this.#size], wide)];
   }
 
   /** A parameter's part of any flat tensor with this space's layout. */
@@ -187,7 +207,8 @@ export class ParameterSpace {
 
   /** Gives all memory back. */
   free(): void {
-    for (const flat of [this.#values, this.#gradients, ...(this.#moments ?? [])]) if (flat) this.device.free(flat.storage);
+    for (const flat of [this.#values, this.#gradients, ...(this.#moments ?? [])])
+      if (flat) this.device.free(flat.storage);
     [this.#values, this.#gradients, this.#moments] = [undefined, undefined, undefined];
   }
 

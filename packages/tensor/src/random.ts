@@ -21,7 +21,16 @@ function mulHigh(a: number, b: number): number {
 }
 
 /** Ten rounds of Philox4x32 over counter (c0..c3) with key (k0, k1); the four unsigned words go to `out` from `at`. */
-export function philox(c0: number, c1: number, c2: number, c3: number, k0: number, k1: number, out: Uint32Array, at = 0): void {
+export function philox(
+  c0: number,
+  c1: number,
+  c2: number,
+  c3: number,
+  k0: number,
+  k1: number,
+  out: Uint32Array,
+  at = 0,
+): void {
   for (let round = 0; round < 10; round++) {
     const h0 = mulHigh(M0, c0);
     const l0 = Math.imul(M0, c0);
@@ -53,7 +62,15 @@ const words = new Uint32Array(4);
 
 /** Fills the four words that belong to block `block` (four numbers a block) of a stream. */
 function drawBlock({ seed, stream }: { seed: number; stream: number }, block: number): void {
-  philox(block >>> 0, Math.floor(block / 2 ** 32), stream >>> 0, 0, seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0, words);
+  philox(
+    block >>> 0,
+    Math.floor(block / 2 ** 32),
+    stream >>> 0,
+    0,
+    seed >>> 0,
+    Math.floor(seed / 2 ** 32) >>> 0,
+    words,
+  );
 }
 
 /** Uniform numbers in [0, 1) with 32 random bits. */
@@ -72,7 +89,10 @@ export function uniform(place: RandomPlace): number {
 }
 
 /** N(0, std²) by Box and Muller's transform, two numbers a pair of words; computed in double, rounded once. */
-export function normals(place: RandomPlace & { readonly std: number }, out: Float32Array | Float64Array): void {
+export function normals(
+  place: RandomPlace & { readonly std: number },
+  out: Float32Array | Float64Array,
+): void {
   for (let i = 0; i < out.length; i++) {
     const index = place.start + i;
     if (i === 0 || index % 4 === 0) drawBlock(place, Math.floor(index / 4));

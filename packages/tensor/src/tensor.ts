@@ -60,7 +60,11 @@ export class Tensor {
   reshape(...shape: number[]): Tensor {
     checkShape('tensor.reshape', shape, this.dtype);
     if (sizeOf(shape) !== this.size) {
-      fail('tensor.reshape', `cannot view ${describe(this)} as [${shape.join(', ')}].`, 'the number of elements must stay the same');
+      fail(
+        'tensor.reshape',
+        `cannot view ${describe(this)} as [${shape.join(', ')}].`,
+        'the number of elements must stay the same',
+      );
     }
     return new Tensor(this.device, this.dtype, shape, this);
   }
@@ -75,7 +79,11 @@ export class Tensor {
     const elements = sizeOf(rest);
     const { blockSize } = dtypes[this.dtype];
     if ((start * elements) % blockSize !== 0 || (end * elements) % blockSize !== 0) {
-      fail('tensor.slice', `[${start}, ${end}) of ${describe(this)} cuts through a block.`, `use multiples of ${blockSize}`);
+      fail(
+        'tensor.slice',
+        `[${start}, ${end}) of ${describe(this)} cuts through a block.`,
+        `use multiples of ${blockSize}`,
+      );
     }
     return new Tensor(this.device, this.dtype, [end - start, ...rest], {
       storage: this.storage,
@@ -98,7 +106,8 @@ export class Tensor {
     if (this.dtype === 'f32') return data as Float32Array;
     if (this.dtype === 'bf16') return mapInto(new Float32Array(data.length), data, bf16ToNumber);
     if (this.dtype === 'f16') return mapInto(new Float32Array(data.length), data, f16ToNumber);
-    if (dtypes[this.dtype].blockSize > 1) fail('tensor.toFloat32', `${describe(this)} holds quantised blocks.`, 'use read() for the bytes');
+    if (dtypes[this.dtype].blockSize > 1)
+      fail('tensor.toFloat32', `${describe(this)} holds quantised blocks.`, 'use read() for the bytes');
     return new Float32Array(data);
   }
 
@@ -114,7 +123,11 @@ export class Tensor {
 
   #refusePacked(verb: string): void {
     if (this.layout === 'plain') return;
-    fail(`tensor.${verb}`, `${describe(this)} is packed: only its device knows where the elements are.`, 'use the tensor it was packed from');
+    fail(
+      `tensor.${verb}`,
+      `${describe(this)} is packed: only its device knows where the elements are.`,
+      'use the tensor it was packed from',
+    );
   }
 }
 
@@ -132,7 +145,11 @@ export function checkShape(op: string, shape: Shape, dtype: DType): void {
   const { blockSize } = dtypes[dtype];
   const columns = shape.at(-1) ?? 1;
   if (columns % blockSize !== 0) {
-    fail(op, `rows of ${columns} do not hold whole blocks of ${dtype}.`, `make the last axis a multiple of ${blockSize}`);
+    fail(
+      op,
+      `rows of ${columns} do not hold whole blocks of ${dtype}.`,
+      `make the last axis a multiple of ${blockSize}`,
+    );
   }
 }
 
@@ -165,12 +182,20 @@ function convert(tensor: Tensor, data: ArrayLike<number>): HostArray {
     case 'f16':
       return data instanceof Uint16Array ? data : mapInto(new Uint16Array(data.length), data, numberToF16);
     default:
-      return fail('tensor.write', `${describe(tensor)} holds quantised blocks.`, 'write its bytes as a Uint8Array');
+      return fail(
+        'tensor.write',
+        `${describe(tensor)} holds quantised blocks.`,
+        'write its bytes as a Uint8Array',
+      );
   }
 }
 
 /** As `TypedArray.from`, which goes through an iterator and takes ten times as long. */
-function mapInto<A extends Float32Array | Uint16Array>(out: A, data: ArrayLike<number>, convert: (value: number) => number): A {
+function mapInto<A extends Float32Array | Uint16Array>(
+  out: A,
+  data: ArrayLike<number>,
+  convert: (value: number) => number,
+): A {
   for (let i = 0; i < out.length; i++) out[i] = convert(data[i]);
   return out;
 }

@@ -5,7 +5,10 @@ import { Arena, reference, type Region } from '@cria/tensor';
 type Act = { readonly allocate: number } | { readonly release: number } | 'reset';
 
 const act: fc.Arbitrary<Act> = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ allocate: fc.oneof(fc.nat({ max: 5000 }), fc.nat({ max: 700_000 })) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({ allocate: fc.oneof(fc.nat({ max: 5000 }), fc.nat({ max: 700_000 })) }),
+  },
   { weight: 5, arbitrary: fc.record({ release: fc.nat() }) },
   { weight: 1, arbitrary: fc.constant<Act>('reset') },
 );
@@ -16,7 +19,8 @@ function expectApart(live: readonly Region[]): void {
     expect(region.offset % 256).toBe(0);
     expect(region.offset + region.bytes).toBeLessThanOrEqual(region.segment.bytes);
     const next = sorted[i + 1];
-    if (next?.storage === region.storage) expect(region.offset + region.bytes).toBeLessThanOrEqual(next.offset);
+    if (next?.storage === region.storage)
+      expect(region.offset + region.bytes).toBeLessThanOrEqual(next.offset);
   });
 }
 
@@ -55,7 +59,12 @@ test('regions never overlap, and released neighbours become one piece', () => {
 test('the smallest piece that fits is taken', () => {
   using device = reference();
   const arena = new Arena(device);
-  const [large, , small] = [arena.allocate(4096), arena.allocate(256), arena.allocate(512), arena.allocate(256)];
+  const [large, , small] = [
+    arena.allocate(4096),
+    arena.allocate(256),
+    arena.allocate(512),
+    arena.allocate(256),
+  ];
   arena.release(large);
   arena.release(small);
   expect(arena.allocate(500).offset).toBe(small.offset);

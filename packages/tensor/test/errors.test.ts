@@ -1,5 +1,13 @@
-import { expect, test } from 'vitest';
-import { checkOptions, CriaError, type Device, nearestName, reference, type Tensor } from '@cria/tensor';
+import { expect, test, vi } from 'vitest';
+import {
+  checkOptions,
+  CriaError,
+  type Device,
+  nearestName,
+  reference,
+  ReferenceDevice,
+  type Tensor,
+} from '@cria/tensor';
 
 const device = reference();
 const { kernels } = device;
@@ -7,9 +15,16 @@ const f32 = (...shape: number[]) => device.empty(shape, 'f32');
 const f64 = (...shape: number[]) => device.empty(shape, 'f64');
 const bf16 = (...shape: number[]) => device.empty(shape, 'bf16');
 const i32 = (...shape: number[]) => device.empty(shape, 'i32');
-const packed = (w: Tensor) => new (w.constructor as typeof Tensor)(w.device, w.dtype, w.shape, { ...w, storage: w.storage, offset: 0, layout: 'tiles' });
+const packed = (w: Tensor) =>
+  new (w.constructor as typeof Tensor)(w.device, w.dtype, w.shape, {
+    ...w,
+    storage: w.storage,
+    offset: 0,
+    layout: 'tiles',
+  });
 
 /** Each kernel with arguments that do not fit, and what the message must say. */
+// prettier-ignore
 const wrong: [string, () => void][] = [
   ['[linear] y f32[2, 3] must have 4 columns. hint: the arguments are y f32[2, 3], x f32[2, 5], w f32[4, 5]', () => kernels.linear(f32(2, 3), f32(2, 5), f32(4, 5))],
   ['[linear] w f32[3, 4] must have 5 columns', () => kernels.linear(f32(2, 3), f32(2, 5), f32(3, 4))],
@@ -42,7 +57,7 @@ const wrong: [string, () => void][] = [
   ['[cast] y i32[3] must have a float dtype', () => kernels.cast(i32(3), f32(3))],
   ['[sumSquares] out f32[2] must have 1 elements', () => kernels.sumSquares(f32(2), f32(3))],
   ['[adamw] value bf16[3] must be f32', () => kernels.adamw(bf16(3), f32(3), f32(3), f32(3), {} as never)],
-]; // prettier-ignore
+];
 
 test.each(wrong)('%s', (message, act) => {
   expect(act).toThrow(message);
@@ -55,10 +70,14 @@ test('tensors refuse what does not fit', async () => {
   expect(() => x.slice(1, 3)).toThrow('[tensor.slice] [1, 3) is not a range of the first axis of f32[2, 3].');
   expect(() => x.write([1])).toThrow('[tensor.write] 1 elements do not fill f32[2, 3].');
   expect(() => x.write(new Uint8Array(3))).toThrow('[tensor.write] 3 bytes do not fill f32[2, 3].');
-  expect(() => device.empty([2, 33], 'q8_0')).toThrow('[reference.empty] rows of 33 do not hold whole blocks of q8_0. hint: make the last axis a multiple of 32');
+  expect(() => device.empty([2, 33], 'q8_0')).toThrow(
+    '[reference.empty] rows of 33 do not hold whole blocks of q8_0. hint: make the last axis a multiple of 32',
+  );
   expect(() => device.empty([1.5], 'f32')).toThrow('[reference.empty] [1.5] is not a shape.');
   const q = device.empty([64], 'q8_0');
-  expect(() => q.slice(0, 16)).toThrow('[tensor.slice] [0, 16) of q8_0[64] cuts through a block. hint: use multiples of 32');
+  expect(() => q.slice(0, 16)).toThrow(
+    '[tensor.slice] [0, 16) of q8_0[64] cuts through a block. hint: use multiples of 32',
+  );
   expect(() => q.write(new Float32Array(64))).toThrow('[tensor.write] q8_0[64] holds quantised blocks.');
   await expect(q.toFloat32()).rejects.toThrow('[tensor.toFloat32] q8_0[64] holds quantised blocks.');
   expect(() => packed(x).slice(0, 1)).toThrow('[tensor.slice] f32[2, 3] (tiles) is packed');
@@ -72,13 +91,33 @@ test('a device that was disposed of allocates nothing', () => {
   gone[Symbol.dispose]();
   expect(gone.memory.allocated).toBe(0);
   expect(() => gone.allocate(4)).toThrow('[reference.allocate] the device was disposed of.');
-  expect(() => reference({ threads: 2 } as never)).toThrow('[reference] unknown option "threads". hint: it has no options');
+  const ends = vi.fn();
+  const counted = new (class extends ReferenceDevice {
+    protected override disposeDevice(): void {
+      ends();
+      super.disposeDevice();
+    }
+  })();
+  counted[Symbol.dispose]();
+  counted[Symbol.dispose]();
+  expect(ends).toHaveBeenCalledTimes(1);
+  expect(() => reference({ threads: 2 } as never)).toThrow(
+    '[reference] unknown option "threads". hint: it has no options',
+  );
 });
 
 test('names that were meant', () => {
   expect(nearestName('recompte', ['rows', 'recompute'])).toBe('recompute');
   expect(nearestName('zzz', ['rows', 'recompute'])).toBeUndefined();
-  expect(() => checkOptions('op', { nothing: 1 }, ['rows', 'dtype'])).toThrow('[op] unknown option "nothing". hint: known options are rows, dtype');
+  expect(() => checkOptions('op', { nothing: 1 }, ['rows', 'dtype'])).toThrow(
+    '[op] unknown option "nothing". hint: known options are rows, dtype',
+  );
   const error = new CriaError('op', 'what.', 'do.', { cause: 1 });
-  expect([error.message, error.name, error.op, error.hint, error.cause]).toEqual(['[op] what. hint: do.', 'CriaError', 'op', 'do.', 1]);
+  expect([error.message, error.name, error.op, error.hint, error.cause]).toEqual([
+    '[op] what. hint: do.',
+    'CriaError',
+    'op',
+    'do.',
+    1,
+  ]);
 });

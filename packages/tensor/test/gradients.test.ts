@@ -11,7 +11,8 @@ const { kernels } = device;
 const STEP = 1e-5;
 
 const put = (values: ArrayLike<number>, shape: readonly number[]) => device.tensor(values, shape, 'f64');
-const random = (rows: number, columns: number, seed: number) => put(flat(numbers(rows, columns, seed)), [rows, columns]);
+const random = (rows: number, columns: number, seed: number) =>
+  put(flat(numbers(rows, columns, seed)), [rows, columns]);
 const ints = (values: number[]) => device.tensor(values, [values.length], 'i32');
 const zeros = (tensor: Tensor) => device.empty(tensor.shape, 'f64');
 
@@ -44,7 +45,10 @@ async function expectGradients(
     const scale = expected.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
     expect(scale, `${name} has a gradient`).toBeGreaterThan(1e-3);
     expected.forEach((value, i) => {
-      expect(Math.abs(actual[i] - value) / scale, `d${name}[${i}] = ${actual[i]}, by differences ${value}`).toBeLessThan(1e-6);
+      expect(
+        Math.abs(actual[i] - value) / scale,
+        `d${name}[${i}] = ${actual[i]}, by differences ${value}`,
+      ).toBeLessThan(1e-6);
     });
   }
 }

@@ -27,18 +27,22 @@ test.each(Object.entries(formats))('%s: every bit pattern comes back', (_, { enc
   }
 });
 
-test.each(Object.entries(formats))('%s: numbers between neighbours go to the nearer, ties to even', (_, format) => {
-  const { encode, decode, largest } = format;
-  for (let below = 0; below < largest; below++) {
-    const [a, b] = [decode(below), decode(below + 1)];
-    for (const part of [0.25, 0.5, 0.75]) {
-      const value = a + (b - a) * part;
-      if (Math.fround(value) !== value) continue; // the encoders go through f32
-      const expected = nearest(value, below, below + 1, decode);
-      if (encode(value) !== expected || encode(-value) !== (expected | 0x8000)) expect.fail(`${value} is ${encode(value)}, not ${expected}`);
+test.each(Object.entries(formats))(
+  '%s: numbers between neighbours go to the nearer, ties to even',
+  (_, format) => {
+    const { encode, decode, largest } = format;
+    for (let below = 0; below < largest; below++) {
+      const [a, b] = [decode(below), decode(below + 1)];
+      for (const part of [0.25, 0.5, 0.75]) {
+        const value = a + (b - a) * part;
+        if (Math.fround(value) !== value) continue; // the encoders go through f32
+        const expected = nearest(value, below, below + 1, decode);
+        if (encode(value) !== expected || encode(-value) !== (expected | 0x8000))
+          expect.fail(`${value} is ${encode(value)}, not ${expected}`);
+      }
     }
-  }
-});
+  },
+);
 
 test('known values', () => {
   expect([0, -0, 1, -2, 65504, 65519, 65520, Infinity, 2 ** -24, 2 ** -25, 6.1e-5].map(numberToF16)).toEqual([

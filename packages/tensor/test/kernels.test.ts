@@ -20,7 +20,9 @@ const room = (...shape: number[]) => device.empty(shape, 'f64');
 async function expectNear(actual: Tensor, expected: number[]): Promise<void> {
   const values = await actual.read();
   expect(values.length).toBe(expected.length);
-  expected.forEach((value, i) => expect(Math.abs(values[i] - value), `element ${i}`).toBeLessThan(1e-13 * Math.max(1, Math.abs(value))));
+  expected.forEach((value, i) =>
+    expect(Math.abs(values[i] - value), `element ${i}`).toBeLessThan(1e-13 * Math.max(1, Math.abs(value))),
+  );
 }
 
 test('linear, its residual, and both gradients', async () => {
@@ -59,7 +61,10 @@ test('rmsNorm', async () => {
   const [y, rstd] = [room(6, 11), room(6)];
   kernels.rmsNorm(y, rstd, put(x), vector(gain), { eps: 0.01 });
   await expectNear(y, flat(oracle.rmsNorm(x, gain, 0.01)));
-  await expectNear(rstd, x.map((row) => (row.reduce((sum, value) => sum + value * value, 0) / 11 + 0.01) ** -0.5)); // prettier-ignore
+  await expectNear(
+    rstd,
+    x.map((row) => (row.reduce((sum, value) => sum + value * value, 0) / 11 + 0.01) ** -0.5),
+  );
 });
 
 test.each(['adjacent', 'half'] as const)('rope, pairs %s', async (pairing) => {
@@ -121,7 +126,15 @@ test('adamw is algorithm 2 of Loshchilov and Hutter over three steps', async () 
     return theta;
   });
   for (let step = 1; step <= 3; step++) {
-    const settings = { learningRate: lr, beta1: b1, beta2: b2, epsilon: eps, weightDecay: wd, gradientScale: scale * step, step };
+    const settings = {
+      learningRate: lr,
+      beta1: b1,
+      beta2: b2,
+      epsilon: eps,
+      weightDecay: wd,
+      gradientScale: scale * step,
+      step,
+    };
     kernels.adamw(p, vector(gradient), m, v, settings, copy);
   }
   await expectNear(p, wanted);
@@ -138,10 +151,15 @@ test('sumSquares, gatherRows, add, cast, fill', async () => {
   kernels.gatherRows(rows, put(x), ints([4, 4, 1]));
   await expectNear(rows, flat([x[4], x[4], x[1]]));
   kernels.add(both, put(x), put(x));
-  await expectNear(both, flat(x).map((value) => value + value)); // prettier-ignore
+  await expectNear(
+    both,
+    flat(x).map((value) => value + value),
+  );
   kernels.fill(bytes, 7);
   expect([...(await bytes.read())]).toEqual([7, 7]);
-  expect(() => kernels.fill(device.empty([32], 'q8_0'), 1)).toThrow('[fill] q8_0[32] holds quantised blocks.');
+  expect(() => kernels.fill(device.empty([32], 'q8_0'), 1)).toThrow(
+    '[fill] q8_0[32] holds quantised blocks.',
+  );
 });
 
 test('cast between places of one storage copies', async () => {

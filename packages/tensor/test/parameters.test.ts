@@ -1,10 +1,19 @@
 import { expect, test } from 'vitest';
-import { type AllocateOptions, type ParameterOptions, ParameterSpace, reference, type Shape } from '@cria/tensor';
+import {
+  type AllocateOptions,
+  type ParameterOptions,
+  ParameterSpace,
+  reference,
+  type Shape,
+} from '@cria/tensor';
 
 const matrix = { init: { normal: 0.02 }, decay: true } as const;
 const gain = { init: { constant: 1 }, decay: false } as const;
 
-function spaceOf(parameters: [string, Shape, ParameterOptions][], options: AllocateOptions = {}): ParameterSpace {
+function spaceOf(
+  parameters: [string, Shape, ParameterOptions][],
+  options: AllocateOptions = {},
+): ParameterSpace {
   const space = new ParameterSpace(reference());
   for (const each of parameters) space.add(...each);
   space.allocate(options);
@@ -21,13 +30,23 @@ const SOME: [string, Shape, ParameterOptions][] = [
 test('decayed parameters come first, each at a multiple of 64 elements', () => {
   const space = spaceOf(SOME, { gradients: true, moments: true, dtype: 'bf16' });
   const offsets = space.parameters.map((parameter) => [parameter.name, space.offsetOf(parameter)]);
-  expect(offsets).toEqual([['norm', 256], ['w', 0], ['last', 320], ['v', 128]]); // prettier-ignore
+  expect(offsets).toEqual([
+    ['norm', 256],
+    ['w', 0],
+    ['last', 320],
+    ['v', 128],
+  ]);
   expect([space.count, space.size, space.decayedSize]).toEqual([5 + 77 + 3 + 128, 384, 256]);
   const w = space.get('w')!;
   const v = space.get('v')!;
   expect([v.value.offset, v.grad.offset]).toEqual([256, 512]);
   expect([v.value.storage, v.grad.storage]).toEqual([space.values.storage, space.gradients.storage]);
-  expect([w.value.dtype, w.grad.dtype, space.firstMoments.dtype, space.secondMoments.size]).toEqual(['bf16', 'f32', 'f32', 384]);
+  expect([w.value.dtype, w.grad.dtype, space.firstMoments.dtype, space.secondMoments.size]).toEqual([
+    'bf16',
+    'f32',
+    'f32',
+    384,
+  ]);
   expect(space.view(space.secondMoments, v).shape).toEqual([64, 2]);
   const before = space.device.memory.allocated;
   space.free();
@@ -70,6 +89,16 @@ test('large parameters are drawn in pieces that fit together', async () => {
   const values = await space.values.toFloat32();
   expect(values).toEqual(await other.values.toFloat32());
   expect(new Set(values.subarray(values.length - 100)).size).toBe(100);
+  expect(values.slice(1 << 18, (1 << 18) + 8)).not.toEqual(values.slice(0, 8));
+});
+
+test('parameters of other names start with other numbers', async () => {
+  const space = spaceOf([
+    ['a', [8, 8], matrix],
+    ['b', [8, 8], matrix],
+  ]);
+  space.initialize(1);
+  expect(await space.get('a')!.value.read()).not.toEqual(await space.get('b')!.value.read());
 });
 
 test('misuse is refused', () => {

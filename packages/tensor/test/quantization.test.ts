@@ -1,8 +1,28 @@
 import { expect, test } from 'vitest';
-import { bf16ToNumber, dequantize, type DType, dtypes, f16ToNumber, numberToBf16, numberToF16, reference } from '@cria/tensor';
+import {
+  bf16ToNumber,
+  dequantize,
+  type DType,
+  dtypes,
+  f16ToNumber,
+  numberToBf16,
+  numberToF16,
+  reference,
+} from '@cria/tensor';
 import { describeFixtures, fixture } from './support/fixtures.ts';
 
-const formats = ['q4_0', 'q4_1', 'q5_0', 'q5_1', 'q8_0', 'q2_k', 'q3_k', 'q4_k', 'q5_k', 'q6_k'] as const satisfies DType[];
+const formats = [
+  'q4_0',
+  'q4_1',
+  'q5_0',
+  'q5_1',
+  'q8_0',
+  'q2_k',
+  'q3_k',
+  'q4_k',
+  'q5_k',
+  'q6_k',
+] as const satisfies DType[];
 
 describeFixtures('block formats by gguf', () => {
   test.each(formats)('%s is equal bit for bit', (format) => {
@@ -22,7 +42,11 @@ describeFixtures('block formats by gguf', () => {
       const bytes = new Uint8Array(blocks.data).subarray(8 * blockBytes, (8 + 2 * N) * blockBytes);
       const exact = Float64Array.from(values.data.subarray(8 * blockSize, (8 + 2 * N) * blockSize));
       const w = device.tensor(bytes, [N, C], format);
-      const x = device.tensor(Float64Array.from({ length: 3 * C }, (_, i) => ((i * 7) % 11) - 5), [3, C], 'f64');
+      const x = device.tensor(
+        Float64Array.from({ length: 3 * C }, (_, i) => ((i * 7) % 11) - 5),
+        [3, C],
+        'f64',
+      );
       const [quantised, plain] = [device.empty([3, N], 'f64'), device.empty([3, N], 'f64')];
       device.kernels.linear(quantised, x, w);
       device.kernels.linear(plain, x, device.tensor(exact, [N, C], 'f64'));
@@ -44,22 +68,57 @@ test('block formats by hand', () => {
   const decode = (format: DType, bytes: number[]) => {
     const { blockSize, blockBytes } = dtypes[format];
     const out = new Float32Array(blockSize);
-    dequantize(format, Uint8Array.from({ length: blockBytes }, (_, i) => bytes[i] ?? 0), out);
+    dequantize(
+      format,
+      Uint8Array.from({ length: blockBytes }, (_, i) => bytes[i] ?? 0),
+      out,
+    );
     return out;
   };
   const d = [0x00, 0x38];
   const m = [0x00, 0x34];
-  expect(decode('q8_0', [...d, 3, 255])).toSatisfy((x: Float32Array) => x[0] === 1.5 && x[1] === -0.5 && x[2] === 0);
-  expect(decode('q4_0', [...d, 0x9a])).toSatisfy((x: Float32Array) => x[0] === 1 && x[16] === 0.5 && x[1] === -4);
-  expect(decode('q4_1', [...d, ...m, 0x9a])).toSatisfy((x: Float32Array) => x[0] === 5.25 && x[16] === 4.75 && x[1] === 0.25);
-  expect(decode('q5_0', [...d, 1, 0, 0, 0, 0x21])).toSatisfy((x: Float32Array) => x[0] === 0.5 && x[16] === -7);
-  expect(decode('q5_1', [...d, ...m, 0, 0, 1, 0, 0x21])).toSatisfy((x: Float32Array) => x[0] === 0.75 && x[16] === 9.25);
+  expect(decode('q8_0', [...d, 3, 255])).toSatisfy(
+    (x: Float32Array) => x[0] === 1.5 && x[1] === -0.5 && x[2] === 0,
+  );
+  expect(decode('q4_0', [...d, 0x9a])).toSatisfy(
+    (x: Float32Array) => x[0] === 1 && x[16] === 0.5 && x[1] === -4,
+  );
+  expect(decode('q4_1', [...d, ...m, 0x9a])).toSatisfy(
+    (x: Float32Array) => x[0] === 5.25 && x[16] === 4.75 && x[1] === 0.25,
+  );
+  expect(decode('q5_0', [...d, 1, 0, 0, 0, 0x21])).toSatisfy(
+    (x: Float32Array) => x[0] === 0.5 && x[16] === -7,
+  );
+  expect(decode('q5_1', [...d, ...m, 0, 0, 1, 0, 0x21])).toSatisfy(
+    (x: Float32Array) => x[0] === 0.75 && x[16] === 9.25,
+  );
   // Sub-block 5's six-bit scale: low four bits in byte 9, high two at the top of byte 1.
-  const q4k = decode('q4_k', [...d, ...m, 0, 0x40, 0, 0, 0, 0x80, 0, 0, 0, 0x21, 0, 0, ...Array<number>(64).fill(0), 0x30]);
+  const q4k = decode('q4_k', [
+    ...d,
+    ...m,
+    0,
+    0x40,
+    0,
+    0,
+    0,
+    0x80,
+    0,
+    0,
+    0,
+    0x21,
+    0,
+    0,
+    ...Array<number>(64).fill(0),
+    0x30,
+  ]);
   expect([q4k[128], q4k[160], q4k[161]]).toEqual([0, 0.5 * 17 * 3 - 0.25 * 34, -0.25 * 34]);
 });
 
 test('dequantize refuses what does not fit', () => {
-  expect(() => dequantize('f32', new Uint8Array(4), new Float32Array(1))).toThrow('[dequantize] f32 is not a block format.');
-  expect(() => dequantize('q8_0', new Uint8Array(35), new Float32Array(32))).toThrow('35 bytes of q8_0 do not hold 32 weights');
+  expect(() => dequantize('f32', new Uint8Array(4), new Float32Array(1))).toThrow(
+    '[dequantize] f32 is not a block format.',
+  );
+  expect(() => dequantize('q8_0', new Uint8Array(35), new Float32Array(32))).toThrow(
+    '35 bytes of q8_0 do not hold 32 weights',
+  );
 });

@@ -29,14 +29,25 @@ describe('philox4x32-10', () => {
   // Random123's kat_vectors.
   test.each<[Block, [number, number], string]>([
     [[0, 0, 0, 0], [0, 0], '6627e8d5 e169c58d bc57ac4c 9b00dbd8'],
-    [[0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff], [0xffffffff, 0xffffffff], '408f276d 41c83b0e a20bc7c6 6d5451fd'],
-    [[0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344], [0xa4093822, 0x299f31d0], 'd16cfe09 94fdcceb 5001e420 24126ea1'],
+    [
+      [0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff],
+      [0xffffffff, 0xffffffff],
+      '408f276d 41c83b0e a20bc7c6 6d5451fd',
+    ],
+    [
+      [0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344],
+      [0xa4093822, 0x299f31d0],
+      'd16cfe09 94fdcceb 5001e420 24126ea1',
+    ],
   ])('gives the published words for counter %j', (counter, key, words) => {
     expect(draw(counter, key).join(' ')).toBe(words);
   });
 
   test('is the definition in big integers', () => {
-    const word = fc.oneof(fc.nat({ max: 0xffffffff }), fc.constantFrom(0, 1, 0xffff, 0x10000, 0x7fffffff, 0x80000000, 0xffffffff));
+    const word = fc.oneof(
+      fc.nat({ max: 0xffffffff }),
+      fc.constantFrom(0, 1, 0xffff, 0x10000, 0x7fffffff, 0x80000000, 0xffffffff),
+    );
     fc.assert(
       fc.property(fc.tuple(word, word, word, word), fc.tuple(word, word), (counter, key) => {
         expect(draw(counter, key)).toEqual(philoxOracle(counter, key));
@@ -65,6 +76,22 @@ test('a number is a function of its place, wherever drawing starts', () => {
   const beyond = new Float64Array(4);
   uniforms({ ...place, start: 2 ** 45 + 4 }, beyond);
   expect(beyond).toEqual(far.slice(4));
+  const near = new Float64Array(4);
+  uniforms({ ...place, start: 2 ** 45 + 4 - 2 ** 34 }, near); // 2^32 blocks of four before: the counter's upper word
+  expect(near).not.toEqual(beyond);
+});
+
+test('normals are Box and Muller of pairs of words', () => {
+  const words = new Uint32Array(4);
+  philox(2, 0, 3, 0, 7, 256, words);
+  const pair = (a: number, b: number) => {
+    const [radius, angle] = [Math.sqrt(-2 * Math.log((a + 1) / 2 ** 32)), 2 * Math.PI * (b / 2 ** 32)];
+    return [radius * Math.cos(angle), radius * Math.sin(angle)];
+  };
+  const actual = new Float64Array(4);
+  normals({ ...place, start: 8, std: 1 }, actual);
+  const wanted = [...pair(words[0], words[1]), ...pair(words[2], words[3])];
+  actual.forEach((value, i) => expect(Math.abs(value - wanted[i])).toBeLessThan(1e-14));
 });
 
 test('seed (all 53 bits) and stream give other numbers', () => {
@@ -84,7 +111,8 @@ test('uniforms fill [0, 1) evenly', () => {
 test('normals have the moments of N(0, std²)', () => {
   const values = new Float64Array(200_000);
   normals({ ...place, start: 0, std: 0.5 }, values);
-  const moment = (power: number) => values.reduce((sum, value) => sum + (value / 0.5) ** power, 0) / values.length;
+  const moment = (power: number) =>
+    values.reduce((sum, value) => sum + (value / 0.5) ** power, 0) / values.length;
   // Five standard deviations of each sample moment: √(1, 2, 15, 96) / √n.
   expect(Math.abs(moment(1))).toBeLessThan(5 * Math.sqrt(1 / 200_000));
   expect(Math.abs(moment(2) - 1)).toBeLessThan(5 * Math.sqrt(2 / 200_000));

@@ -16,7 +16,9 @@ test('memory returns with the last holder', () => {
     expect(step.arena.inUse).toBe(before);
     step.release(x);
     expect(step.arena.inUse).toBe(before - 256);
-    expect(() => step.release(x)).toThrow('[step.release] a tensor was released more often than it was held.');
+    expect(() => step.release(x)).toThrow(
+      '[step.release] a tensor was released more often than it was held.',
+    );
   });
 });
 
@@ -53,7 +55,9 @@ test('saved tensors come back in reverse order and outlive their maker', () => {
     expect(step.restore()).toBe(a);
     step.release(a, b);
     expect(step.savedCount).toBe(0);
-    expect(() => step.restore()).toThrow('[step.restore] nothing is saved. hint: run forward with step({ training: true })');
+    expect(() => step.restore()).toThrow(
+      '[step.restore] nothing is saved. hint: run forward with step({ training: true })',
+    );
   });
 });
 
@@ -121,7 +125,11 @@ test('unsaved runs a block without saving, again keeps everything', () => {
     });
     expect(step.restore()).toBe(kept);
     expect(step.recompute).toBe('full');
-    expect(() => step.unsaved(() => { throw new Error('inside'); })).toThrow('inside'); // prettier-ignore
+    expect(() =>
+      step.unsaved(() => {
+        throw new Error('inside');
+      }),
+    ).toThrow('inside');
     step.save(kept);
     expect(step.savedCount).toBe(1);
   });
@@ -155,6 +163,7 @@ test('positions count in segments, or on from the cache', async () => {
   expect(await read(packed)).toEqual([0, 1, 0, 1, 2, 3]);
   expect(await read(given)).toEqual([7, 1, 2]);
   expect(await read(cached)).toEqual([9, 0, 1, 2, 3]);
+  expect([plain, packed, given, cached].map((step) => step.maxPosition)).toEqual([3, 3, 7, 9]);
   expect([...(await plain.segments!.read())]).toEqual([0, 4]);
   expect(cached.segments).toBeUndefined();
   expect(cached.cache!.blockTable.shape).toEqual([2, 3]);
@@ -179,17 +188,26 @@ test('wrong options are refused with their values', () => {
   refused({ rows: 0 }).toThrow('[device.step] rows is 0.');
   refused({ rows: 2.5 }).toThrow('rows is 2.5.');
   refused({ rows: 1, segmnets: [] }).toThrow('unknown option "segmnets". hint: did you mean "segments"?');
-  refused({ rows: 1, dtype: 'i32' }).toThrow('reference does not compute in i32. hint: it does in f32, f64, bf16, f16');
+  refused({ rows: 1, dtype: 'i32' }).toThrow(
+    'reference does not compute in i32. hint: it does in f32, f64, bf16, f16',
+  );
   refused({ rows: 3, positions: [1] }).toThrow('1 positions for 3 rows.');
+  refused({ rows: 3, positions: [0, -1, 2] }).toThrow('position -1 of row 1 is not a position.');
   refused({ rows: 3, segments: [0, 2, 2, 3] }).toThrow('segments [0, 2, 2, 3] do not ascend from 0 to 3.');
   refused({ rows: 3, segments: [0, 2] }).toThrow('segments [0, 2] do not ascend from 0 to 3.');
   refused({ rows: 5, cache, training: true }).toThrow('a training step was given a cache.');
   refused({ rows: 5, cache, segments: [0, 5] }).toThrow('both segments and a cache were given.');
   refused({ rows: 5, cache: { ...cache, layers: [] } }).toThrow('the cache has no layers.');
   refused({ rows: 5, cache: { ...cache, slots: [1] } }).toThrow('1 cache slots for 5 rows.');
-  refused({ rows: 5, cache: { ...cache, slots: [1, 2, 3, 4, 32] } }).toThrow('slot 32 of row 4 is outside f32[8, 4, 6].');
+  refused({ rows: 5, cache: { ...cache, slots: [1, 2, 3, 4, 32] } }).toThrow(
+    'slot 32 of row 4 is outside f32[8, 4, 6].',
+  );
   refused({ rows: 5, cache: { ...cache, queryStarts: [0, 5] } }).toThrow('2 queryStarts for 2 lengths.');
-  refused({ rows: 5, cache: { ...cache, lengths: [13, 4] } }).toThrow('sequence 0 has 1 new rows and length 13');
-  refused({ rows: 5, cache: { ...cache, blockTable: [3, 9, 0, 5, 0, 0] } }).toThrow('block 9 of sequence 0 is outside');
+  refused({ rows: 5, cache: { ...cache, lengths: [13, 4] } }).toThrow(
+    'sequence 0 has 1 new rows and length 13',
+  );
+  refused({ rows: 5, cache: { ...cache, blockTable: [3, 9, 0, 5, 0, 0] } }).toThrow(
+    'block 9 of sequence 0 is outside',
+  );
   expect(device.step({ rows: 1 }).rows).toBe(1);
 });

@@ -36,9 +36,17 @@ const GUARD_BYTE = 0xa5;
 
 /** Where the block formats keep their scales, as halves. */
 const SCALES: Partial<Record<DType, readonly number[]>> = {
-  q4_0: [0], q4_1: [0, 2], q5_0: [0], q5_1: [0, 2], q8_0: [0],
-  q2_k: [80, 82], q3_k: [108], q4_k: [0, 2], q5_k: [0, 2], q6_k: [208],
-}; // prettier-ignore
+  q4_0: [0],
+  q4_1: [0, 2],
+  q5_0: [0],
+  q5_1: [0, 2],
+  q8_0: [0],
+  q2_k: [80, 82],
+  q3_k: [108],
+  q4_k: [0, 2],
+  q5_k: [0, 2],
+  q6_k: [208],
+};
 
 /**
  * Operands for one run of a case. The same case runs on the device under test and, `exact`, on the reference device in f64, with the
@@ -110,7 +118,12 @@ export class Bench {
 
   /** An output of the dtype under test: every element is NaN before. */
   output(shape: Shape): Tensor {
-    return this.#place(new Float64Array(sizeOf(shape)).fill(NaN), shape, this.#exact ? 'f64' : this.dtype, false);
+    return this.#place(
+      new Float64Array(sizeOf(shape)).fill(NaN),
+      shape,
+      this.#exact ? 'f64' : this.dtype,
+      false,
+    );
   }
 
   wideOutput(shape: Shape): Tensor {
@@ -120,7 +133,9 @@ export class Bench {
   /** An operand that the kernel adds to or changes in place. */
   changing(values: ArrayLike<number> | 'normal', shape: Shape, kind: 'float' | 'wide' = 'float'): Tensor {
     const dtype = kind === 'float' ? this.dtype : accumulatorDType(this.dtype);
-    const numbers = new Float64Array(values === 'normal' ? this.#normals(shape, 1) : values).map(rounder(dtype));
+    const numbers = new Float64Array(values === 'normal' ? this.#normals(shape, 1) : values).map(
+      rounder(dtype),
+    );
     return this.#place(numbers, shape, this.#exact ? 'f64' : dtype, false);
   }
 
@@ -156,7 +171,8 @@ export class Bench {
     const all = new Uint8Array(await this.device.readBytes(storage, 0, offset + bytes + GUARD));
     for (let i = 0; i < all.length; i++) {
       if (i === offset) i += bytes;
-      if (all[i] !== GUARD_BYTE) throw new Error(`wrote outside a tensor of ${bytes} bytes: at byte ${i - offset}`);
+      if (all[i] !== GUARD_BYTE)
+        throw new Error(`wrote outside a tensor of ${bytes} bytes: at byte ${i - offset}`);
     }
     if (!input) return;
     for (let i = 0; i < bytes; i++) {

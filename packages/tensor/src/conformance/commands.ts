@@ -18,7 +18,11 @@ export function commandChecks({ device }: Subject): Check[] {
     'tensors of another device are refused': otherDevice,
     'wrong storages and ranges are refused': wrongStorage,
   };
-  return Object.entries(checks).map(([name, run]) => ({ group: 'commands and memory', name, run: () => run(device) }));
+  return Object.entries(checks).map(([name, run]) => ({
+    group: 'commands and memory',
+    name,
+    run: () => run(device),
+  }));
 }
 
 async function writeAfterKernel(device: Device): Promise<void> {
@@ -87,7 +91,8 @@ async function zeroedMemory(device: Device): Promise<void> {
     const x = device.empty([SIZE], 'f32');
     await expectAll(x, 0);
     x.write(filled(7));
-    if (device.memory.allocated !== before + 4 * SIZE) throw new Error(`${device.memory.allocated} bytes are counted for ${4 * SIZE}`);
+    if (device.memory.allocated !== before + 4 * SIZE)
+      throw new Error(`${device.memory.allocated} bytes are counted for ${4 * SIZE}`);
     freeAll(device, x);
   }
   if (device.memory.allocated !== before) throw new Error('freed memory is still counted');
@@ -101,7 +106,8 @@ async function partsOfStorage(device: Device): Promise<void> {
   if (bytes.join() !== '0,1,2,3,0') throw new Error(`bytes 12 to 17 are ${bytes.join()}`);
   const copy = await device.readBytes(storage, 13, 3);
   new Uint8Array(copy).fill(9);
-  if (new Uint8Array(await device.readBytes(storage, 13, 1))[0] !== 1) throw new Error('a read is not a copy');
+  if (new Uint8Array(await device.readBytes(storage, 13, 1))[0] !== 1)
+    throw new Error('a read is not a copy');
   device.free(storage);
 }
 
@@ -112,7 +118,8 @@ async function arenaReuse(device: Device): Promise<void> {
   let last: Tensor | undefined;
   for (let round = 1; round <= 10; round++) {
     const x = step.empty([SIZE]);
-    if (last && (x.storage !== last.storage || x.offset !== last.offset)) throw new Error('released memory was not used again');
+    if (last && (x.storage !== last.storage || x.offset !== last.offset))
+      throw new Error('released memory was not used again');
     device.kernels.fill(x, round);
     device.kernels.add(sum, sum, x);
     step.release(x);
@@ -133,7 +140,8 @@ async function secondStep(device: Device): Promise<void> {
   await pass();
   const before = device.memory.allocated;
   await pass();
-  if (device.memory.allocated !== before) throw new Error(`the third step took ${device.memory.allocated - before} bytes more`);
+  if (device.memory.allocated !== before)
+    throw new Error(`the third step took ${device.memory.allocated - before} bytes more`);
 }
 
 async function otherDevice(device: Device): Promise<void> {

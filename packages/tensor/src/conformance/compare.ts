@@ -5,17 +5,32 @@ import { numbersOf, type Result, type Results } from './bench.ts';
 import { toleranceOf } from './tolerances.ts';
 
 /** Throws where a result lies too far from the oracle's. Elements that are not finite must be the same. */
-export function expectClose(kernel: keyof Kernels, dtype: ComputeDType, got: Results, want: Results, where: string): void {
+export function expectClose(
+  kernel: keyof Kernels,
+  dtype: ComputeDType,
+  got: Results,
+  want: Results,
+  where: string,
+): void {
   for (const name of Object.keys(want)) {
     const { tolerance, floor } = toleranceOf(kernel, name, dtype);
     const [actual, exact] = [numbersOf(got[name]), numbersOf(want[name])];
-    const scale = exact.reduce((max, value) => (Number.isFinite(value) ? Math.max(max, Math.abs(value)) : max), floor);
+    const scale = exact.reduce(
+      (max, value) => (Number.isFinite(value) ? Math.max(max, Math.abs(value)) : max),
+      floor,
+    );
     for (let i = 0; i < exact.length; i++) {
       const near = Number.isFinite(exact[i])
         ? Math.abs(actual[i] - exact[i]) <= tolerance * scale
         : Object.is(actual[i], exact[i]);
       if (near) continue;
-      refuse(where, name, want[name], i, `is ${actual[i]}, exactly ${exact[i]}; allowed ${tolerance} of ${scale}`);
+      refuse(
+        where,
+        name,
+        want[name],
+        i,
+        `is ${actual[i]}, exactly ${exact[i]}; allowed ${tolerance} of ${scale}`,
+      );
     }
   }
 }
@@ -25,7 +40,9 @@ export function expectRounded(got: Results, want: Results, where: string): void 
   for (const name of Object.keys(want)) {
     const round = rounder(got[name].dtype === 'i32' ? 'f64' : got[name].dtype);
     const [actual, exact] = [numbersOf(got[name]), numbersOf(want[name])];
-    const i = exact.findIndex((value, at) => round(value) !== actual[at] && !(Number.isNaN(value) && Number.isNaN(actual[at])));
+    const i = exact.findIndex(
+      (value, at) => round(value) !== actual[at] && !(Number.isNaN(value) && Number.isNaN(actual[at])),
+    );
     if (i >= 0) refuse(where, name, want[name], i, `is ${actual[i]}, not ${round(exact[i])}`);
   }
 }

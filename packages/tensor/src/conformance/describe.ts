@@ -28,7 +28,10 @@ export function describeDevice(name: string, create: CreateDevice, options: Conf
 }
 
 /** Runs the whole suite without a test runner; one line a failed check, nothing where the device conforms. */
-export async function conformanceFailures(create: CreateDevice, options: ConformanceOptions = {}): Promise<string[]> {
+export async function conformanceFailures(
+  create: CreateDevice,
+  options: ConformanceOptions = {},
+): Promise<string[]> {
   using device = create();
   if (!device) return ['no device could be made'];
   const failures: string[] = [];

@@ -83,24 +83,32 @@ export function splitChecks(subject: Subject): Check[] {
   const rows = 4 * chunk + 5;
   const pieces = [chunk, 2 * chunk, chunk, 5];
   return subject.dtypes.map((dtype) =>
-    check(subject, dtype, `gradients of parameters, rows split at multiples of ${chunk}`, (b, cuts) => {
-      const [x, dy, gain] = [b.normal([rows, 33]), b.normal([rows, 33]), b.normal([33])];
-      const [tokens, targets] = [b.indices(rows, 9), b.indices(rows, 70)];
-      const [w, losses, dx] = [b.normal([70, 33], 0.3), b.wideOutput([rows]), b.output([rows, 33])];
-      const [y, rstd] = [b.output([rows, 33]), b.wideOutput([rows])];
-      const dw = b.changing('normal', [33, 33], 'wide');
-      const dtable = b.changing('normal', [9, 33], 'wide');
-      const dgain = b.changing('normal', [33], 'wide');
-      const dhead = b.changing('normal', [70, 33], 'wide');
-      forPieces(cuts, (cut) => {
-        b.kernels.rmsNorm(cut(y), cut(rstd), cut(x), gain, { eps: 1e-5 });
-        b.kernels.rmsNormGrad(cut(dx), dgain, cut(dy), cut(x), gain, cut(rstd));
-        b.kernels.linearGradWeight(dw, cut(dy), cut(x));
-        b.kernels.embeddingGrad(dtable, cut(dy), cut(tokens));
-        b.kernels.linearCrossEntropy(cut(losses), cut(x), w, cut(targets), { dx: cut(dx), dw: dhead });
-      });
-      return { dw, dtable, dgain, dhead };
-    }, 'row chunks', [rows], pieces),
+    check(
+      subject,
+      dtype,
+      `gradients of parameters, rows split at multiples of ${chunk}`,
+      (b, cuts) => {
+        const [x, dy, gain] = [b.normal([rows, 33]), b.normal([rows, 33]), b.normal([33])];
+        const [tokens, targets] = [b.indices(rows, 9), b.indices(rows, 70)];
+        const [w, losses, dx] = [b.normal([70, 33], 0.3), b.wideOutput([rows]), b.output([rows, 33])];
+        const [y, rstd] = [b.output([rows, 33]), b.wideOutput([rows])];
+        const dw = b.changing('normal', [33, 33], 'wide');
+        const dtable = b.changing('normal', [9, 33], 'wide');
+        const dgain = b.changing('normal', [33], 'wide');
+        const dhead = b.changing('normal', [70, 33], 'wide');
+        forPieces(cuts, (cut) => {
+          b.kernels.rmsNorm(cut(y), cut(rstd), cut(x), gain, { eps: 1e-5 });
+          b.kernels.rmsNormGrad(cut(dx), dgain, cut(dy), cut(x), gain, cut(rstd));
+          b.kernels.linearGradWeight(dw, cut(dy), cut(x));
+          b.kernels.embeddingGrad(dtable, cut(dy), cut(tokens));
+          b.kernels.linearCrossEntropy(cut(losses), cut(x), w, cut(targets), { dx: cut(dx), dw: dhead });
+        });
+        return { dw, dtable, dgain, dhead };
+      },
+      'row chunks',
+      [rows],
+      pieces,
+    ),
   );
 }
 

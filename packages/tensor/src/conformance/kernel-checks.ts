@@ -16,7 +16,8 @@ export function kernelChecks(subject: Subject): Check[] {
     const got = await runCase(subject.device, each, dtype);
     if (each.exact) expectRounded(got, want, each.name);
     else expectClose(each.kernel, dtype, got, want, each.name);
-    if (repeatable) expectSameBits(await runCase(subject.device, each, dtype), got, `${each.name}, run again`);
+    if (repeatable)
+      expectSameBits(await runCase(subject.device, each, dtype), got, `${each.name}, run again`);
   });
 }
 

@@ -20,7 +20,11 @@ async function checkPacked({ device }: Subject, dtype: ComputeDType, weight: DTy
   const blocks = dtypes[weight].blockSize > 1;
   const output = blocks ? 'quantised' : 'y';
   using oracle = reference();
-  for (const [T, C, N] of [[1, 256, 3], [17, 512, 65], [65, 256, 100]] as const) { // prettier-ignore
+  for (const [T, C, N] of [
+    [1, 256, 3],
+    [17, 512, 65],
+    [65, 256, 100],
+  ] as const) {
     const name = `T ${T}, C ${C}, N ${N}`;
     const exact = new Bench(oracle, dtype, name, true);
     const bench = new Bench(device, dtype, name);
@@ -29,10 +33,12 @@ async function checkPacked({ device }: Subject, dtype: ComputeDType, weight: DTy
       const [x, plain, y] = [b.normal([T, C]), b.weight([N, C], weight), b.output([T, N])];
       const before = b.device.memory.allocated;
       const packed = b.device.pack(plain);
-      if (packed.storage === plain.storage) throw new Error(`${name}: the packed weight shares the original's memory`);
+      if (packed.storage === plain.storage)
+        throw new Error(`${name}: the packed weight shares the original's memory`);
       b.kernels.linear(y, x, packed);
       b.device.free(packed.storage);
-      if (b.device.memory.allocated !== before) throw new Error(`${name}: freeing a packed weight did not give its memory back`);
+      if (b.device.memory.allocated !== before)
+        throw new Error(`${name}: freeing a packed weight did not give its memory back`);
       results.push(await b.finish({ [output]: y }));
     }
     expectClose('linear', dtype, results[1], results[0], name);

@@ -24,13 +24,24 @@ export function specialValueChecks(subject: Subject): Check[] {
       return { dx };
     }),
     rowCheck(device, dtype, 'rmsNorm', (b, bad) => {
-      const [x, y, rstd] = [b.float(bad(ROWS, WIDTH), [ROWS, WIDTH]), b.output([ROWS, WIDTH]), b.wideOutput([ROWS])];
+      const [x, y, rstd] = [
+        b.float(bad(ROWS, WIDTH), [ROWS, WIDTH]),
+        b.output([ROWS, WIDTH]),
+        b.wideOutput([ROWS]),
+      ];
       b.kernels.rmsNorm(y, rstd, x, b.normal([WIDTH]), { eps: 1e-5 });
       return { y, rstd };
     }),
     rowCheck(device, dtype, 'linearCrossEntropy', (b, bad) => {
-      const [x, losses, dx] = [b.float(bad(ROWS, WIDTH), [ROWS, WIDTH]), b.wideOutput([ROWS]), b.output([ROWS, WIDTH])];
-      b.kernels.linearCrossEntropy(losses, x, b.normal([65, WIDTH]), b.indices(ROWS, 65), { dx, dw: undefined });
+      const [x, losses, dx] = [
+        b.float(bad(ROWS, WIDTH), [ROWS, WIDTH]),
+        b.wideOutput([ROWS]),
+        b.output([ROWS, WIDTH]),
+      ];
+      b.kernels.linearCrossEntropy(losses, x, b.normal([65, WIDTH]), b.indices(ROWS, 65), {
+        dx,
+        dw: undefined,
+      });
       return { losses, dx };
     }),
     elementCheck(device, dtype, 'swiglu', (b, bad) => {
@@ -47,7 +58,15 @@ export function specialValueChecks(subject: Subject): Check[] {
     elementCheck(device, dtype, 'adamw', (b, bad) => {
       const zeros = () => b.changing(new Float64Array(ROWS), [ROWS], 'wide');
       const [value, m, v] = [b.changing('normal', [ROWS], 'wide'), zeros(), zeros()];
-      const settings = { learningRate: 0.1, beta1: 0.9, beta2: 0.9, epsilon: 1e-8, weightDecay: 0, gradientScale: 1, step: 1 };
+      const settings = {
+        learningRate: 0.1,
+        beta1: 0.9,
+        beta2: 0.9,
+        epsilon: 1e-8,
+        weightDecay: 0,
+        gradientScale: 1,
+        step: 1,
+      };
       b.kernels.adamw(value, b.wide(bad(ROWS), [ROWS]), m, v, settings);
       return { value, m, v };
     }),
@@ -56,8 +75,16 @@ export function specialValueChecks(subject: Subject): Check[] {
       name: `a NaN key reaches the rows that see it, ${dtype}`,
       run: () => checkAttention(subject, dtype),
     },
-    { group: 'special values', name: `infinities, overflow and sums, ${dtype}`, run: () => checkInfinities(subject, dtype) },
-    { group: 'special values', name: `rows that count nothing, ${dtype}`, run: () => checkIgnored(subject, dtype) },
+    {
+      group: 'special values',
+      name: `infinities, overflow and sums, ${dtype}`,
+      run: () => checkInfinities(subject, dtype),
+    },
+    {
+      group: 'special values',
+      name: `rows that count nothing, ${dtype}`,
+      run: () => checkIgnored(subject, dtype),
+    },
     { group: 'special values', name: `rope turns back, ${dtype}`, run: () => checkInverse(subject, dtype) },
   ]);
 }
@@ -75,7 +102,9 @@ function rowCheck(
     async run() {
       const b = new Bench(device, dtype, name);
       const bad = (rows: number, columns: number) =>
-        Float64Array.from({ length: rows * columns }, (_, i) => (i === BAD * columns + 2 ? NaN : Math.sin(i)));
+        Float64Array.from({ length: rows * columns }, (_, i) =>
+          i === BAD * columns + 2 ? NaN : Math.sin(i),
+        );
       const results = await b.finish(run(b, bad));
       for (const [output, result] of Object.entries(results)) {
         const values = numbersOf(result);
@@ -97,16 +126,19 @@ function elementCheck(
     name: `${name}: NaN stays in its element, ${dtype}`,
     async run() {
       const b = new Bench(device, dtype, name);
-      const bad = (count: number) => Float64Array.from({ length: count }, (_, i) => (i === BAD ? NaN : Math.sin(i)));
+      const bad = (count: number) =>
+        Float64Array.from({ length: count }, (_, i) => (i === BAD ? NaN : Math.sin(i)));
       const results = await b.finish(run(b, bad));
-      for (const [output, result] of Object.entries(results)) expectWhere(output, numbersOf(result), (i) => i === BAD);
+      for (const [output, result] of Object.entries(results))
+        expectWhere(output, numbersOf(result), (i) => i === BAD);
     },
   };
 }
 
 function expectWhere(output: string, values: Float64Array, isNaNHere: (i: number) => boolean): void {
   values.forEach((value, i) => {
-    if (isNaNHere(i) ? !Number.isNaN(value) : !Number.isFinite(value)) throw new Error(`${output}[${i}] is ${value}`);
+    if (isNaNHere(i) ? !Number.isNaN(value) : !Number.isFinite(value))
+      throw new Error(`${output}[${i}] is ${value}`);
   });
 }
 
@@ -116,14 +148,23 @@ async function checkAttention({ device }: Subject, dtype: ComputeDType): Promise
   for (const where of ['key', 'value']) {
     const b = new Bench(device, dtype, `attention, NaN ${where}`);
     const spoil = (spoiled: boolean) =>
-      b.float(Float64Array.from({ length: rows * 8 }, (_, i) => (spoiled && i === bad * 8 + 3 ? NaN : Math.sin(i))), [rows, 8]);
+      b.float(
+        Float64Array.from({ length: rows * 8 }, (_, i) => (spoiled && i === bad * 8 + 3 ? NaN : Math.sin(i))),
+        [rows, 8],
+      );
     const [q, out, lse] = [b.normal([rows, 16]), b.output([rows, 16]), b.wideOutput([rows, 2])];
-    b.kernels.attention(out, lse, q, spoil(where === 'key'), spoil(where === 'value'), b.integers(starts), { heads: 2, kvHeads: 1 });
+    b.kernels.attention(out, lse, q, spoil(where === 'key'), spoil(where === 'value'), b.integers(starts), {
+      heads: 2,
+      kvHeads: 1,
+    });
     const values = numbersOf((await b.finish({ out })).out);
     for (let t = 0; t < rows; t++) {
       const sees = t >= bad && t < 100;
       const some = values.subarray(t * 16, (t + 1) * 16).some(Number.isNaN);
-      if (some !== sees) throw new Error(`NaN in a ${where} of row ${bad}: row ${t} ${some ? 'became' : 'did not become'} NaN`);
+      if (some !== sees)
+        throw new Error(
+          `NaN in a ${where} of row ${bad}: row ${t} ${some ? 'became' : 'did not become'} NaN`,
+        );
     }
   }
 }
@@ -143,10 +184,12 @@ async function checkInfinities({ device }: Subject, dtype: ComputeDType): Promis
   const show = (name: string) => numbersOf(results[name]).join(', ');
   if (show('y') !== 'Infinity, -Infinity') throw new Error(`linear over infinities gives ${show('y')}`);
   for (const name of ['nan', 'inf', 'minus']) {
-    if (Number.isFinite(numbersOf(results[name])[0])) throw new Error(`sumSquares with ${name} is ${show(name)}`);
+    if (Number.isFinite(numbersOf(results[name])[0]))
+      throw new Error(`sumSquares with ${name} is ${show(name)}`);
   }
   const half = dtype === 'f16' || dtype === 'bf16';
-  if (half && show('overflow') !== 'Infinity, -Infinity') throw new Error(`casting ±3.4e38 gives ${show('overflow')}`);
+  if (half && show('overflow') !== 'Infinity, -Infinity')
+    throw new Error(`casting ±3.4e38 gives ${show('overflow')}`);
 }
 
 async function checkIgnored({ device }: Subject, dtype: ComputeDType): Promise<void> {
@@ -156,7 +199,11 @@ async function checkIgnored({ device }: Subject, dtype: ComputeDType): Promise<v
   const targets = b.integers(new Int32Array(ROWS).fill(IGNORE_TARGET));
   b.kernels.linearCrossEntropy(losses, b.normal([ROWS, WIDTH]), b.normal([7, WIDTH]), targets, { dx, dw });
   const results = await b.finish({ losses, dx, dw });
-  for (const [name, expected] of [['losses', 0], ['dx', 0], ['dw', 1]] as const) { // prettier-ignore
+  for (const [name, expected] of [
+    ['losses', 0],
+    ['dx', 0],
+    ['dw', 1],
+  ] as const) {
     const wrong = numbersOf(results[name]).find((value) => value !== expected);
     if (wrong !== undefined) throw new Error(`with every target ignored, ${name} holds ${wrong}`);
   }

@@ -31,13 +31,19 @@ export function attentionKernels(
       const table = memory.integers(blockTable);
       const used = usedBlocks(table, counts, blockSize);
       const keys = memory.numbers(q).constructor === Float64Array ? Float64Array : Float32Array;
-      pagedForward(output, memory.numbers(q), gather(memory, keyCache, used, keys), gather(memory, valueCache, used, keys), {
-        ...headsOf(q, shape),
-        blockSize,
-        blockTable: table.map((block) => used.get(block) ?? 0),
-        queryStarts: memory.integers(queryStarts),
-        lengths: counts,
-      });
+      pagedForward(
+        output,
+        memory.numbers(q),
+        gather(memory, keyCache, used, keys),
+        gather(memory, valueCache, used, keys),
+        {
+          ...headsOf(q, shape),
+          blockSize,
+          blockTable: table.map((block) => used.get(block) ?? 0),
+          queryStarts: memory.integers(queryStarts),
+          lengths: counts,
+        },
+      );
       memory.store(out, output);
     },
   };
@@ -45,7 +51,12 @@ export function attentionKernels(
 
 function headsOf(q: Tensor, shape: AttentionShape) {
   const headDim = q.columns / shape.heads;
-  return { heads: shape.heads, kvHeads: shape.kvHeads, headDim, scale: shape.scale ?? 1 / Math.sqrt(headDim) };
+  return {
+    heads: shape.heads,
+    kvHeads: shape.kvHeads,
+    headDim,
+    scale: shape.scale ?? 1 / Math.sqrt(headDim),
+  };
 }
 
 function packedProblem(memory: Memory, q: Tensor, segments: Tensor, shape: AttentionShape) {

@@ -17,7 +17,8 @@ export function crossEntropyKernels(memory: Memory, rowChunk: number): Pick<Kern
         const rows = Math.min(rowChunk, T - t);
         const chunk = input.subarray(t * D, (t + rows) * D);
         multiply(rows, V, D, rowsOf(chunk, D), rowsOf(weight, D), logits);
-        for (let i = 0; i < rows; i++) output[t + i] = crossEntropyRow(logits.subarray(i * V, (i + 1) * V), ids[t + i]);
+        for (let i = 0; i < rows; i++)
+          output[t + i] = crossEntropyRow(logits.subarray(i * V, (i + 1) * V), ids[t + i]);
         // The logits have become their gradients.
         if (dx) addInputGradient(dx.subarray(t * D, (t + rows) * D), logits, weight, rows, V, D);
         if (dw) addWeightGradient(dw, logits, chunk, rows, V, D);
@@ -49,14 +50,28 @@ export function crossEntropyRow(z: Float64Array, target: number): number {
 }
 
 /** dx = dlogits · w                                                          dx: [rows, D]   w: [V, D] */
-function addInputGradient(dx: Numbers, dlogits: Float64Array, w: Numbers, rows: number, V: number, D: number): void {
+function addInputGradient(
+  dx: Numbers,
+  dlogits: Float64Array,
+  w: Numbers,
+  rows: number,
+  V: number,
+  D: number,
+): void {
   const products = new Float64Array(rows * D);
   multiply(rows, D, V, rowsOf(dlogits, V), columnsOf(w, V, D), products);
   dx.set(products);
 }
 
 /** dw += dlogitsᵀ · x, rounded once a chunk of rows                          dw: [V, D]   x: [rows, D] */
-function addWeightGradient(dw: Numbers, dlogits: Float64Array, x: Numbers, rows: number, V: number, D: number): void {
+function addWeightGradient(
+  dw: Numbers,
+  dlogits: Float64Array,
+  x: Numbers,
+  rows: number,
+  V: number,
+  D: number,
+): void {
   const strip = 64;
   const products = new Float64Array(Math.min(strip, V) * D);
   for (let v = 0; v < V; v += strip) {

@@ -20,7 +20,8 @@ export function elementwiseKernels(memory: Memory): Pick<Kernels, 'add' | 'cast'
     },
 
     fill(y, value) {
-      if (dtypes[y.dtype].blockSize > 1) fail('fill', `${describe(y)} holds quantised blocks.`, 'write its bytes');
+      if (dtypes[y.dtype].blockSize > 1)
+        fail('fill', `${describe(y)} holds quantised blocks.`, 'write its bytes');
       const output = memory.target(y);
       output.fill(value);
       memory.store(y, output);

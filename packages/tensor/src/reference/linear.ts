@@ -59,7 +59,14 @@ export function linearKernels(
         const xChunk = input.subarray(t * C, (t + rows) * C);
         for (let n = 0; n < N; n += STRIP) {
           const strip = Math.min(STRIP, N - n);
-          multiply(strip, C, rows, columnsOf(dyChunk.subarray(n), rows, N), columnsOf(xChunk, rows, C), products);
+          multiply(
+            strip,
+            C,
+            rows,
+            columnsOf(dyChunk.subarray(n), rows, N),
+            columnsOf(xChunk, rows, C),
+            products,
+          );
           for (let i = 0, at = n * C; i < strip * C; i++, at++) gradient[at] += products[i];
         }
       }

@@ -27,7 +27,8 @@ export function rowsOf(data: Numbers, K: number): Packer {
 /** An operand whose rows are columns of a matrix.                                        data: [K, width] */
 export function columnsOf(data: Numbers, K: number, width: number): Packer {
   return (first, count, panel) => {
-    for (let k = 0; k < K; k++) for (let i = 0; i < count; i++) panel[k * WIDE + i] = data[k * width + first + i];
+    for (let k = 0; k < K; k++)
+      for (let i = 0; i < count; i++) panel[k * WIDE + i] = data[k * width + first + i];
   };
 }
 
@@ -52,7 +53,14 @@ export function multiply(M: number, N: number, K: number, a: Packer, b: Packer, 
 }
 
 /** One row of a: out[j] = Σ_k a[k] · b[j, k], the same sums without panels.          b: [N, K] */
-export function multiplyRow(a: Numbers, b: Numbers, N: number, K: number, out: Float64Array, at: number): void {
+export function multiplyRow(
+  a: Numbers,
+  b: Numbers,
+  N: number,
+  K: number,
+  out: Float64Array,
+  at: number,
+): void {
   let j = 0;
   for (; j + WIDE <= N; j += WIDE) {
     const b0 = j * K;
@@ -95,24 +103,25 @@ function packAll(operand: Packer, first: number, rows: number, K: number): Float
 const sums = new Float64Array(WIDE * WIDE);
 
 /** The 16 sums of two panels, written out so that they stay in registers. */
+// prettier-ignore
 function tile(a: Float64Array, b: Float64Array, K: number): void {
-  let s00 = 0, s01 = 0, s02 = 0, s03 = 0; // prettier-ignore
-  let s10 = 0, s11 = 0, s12 = 0, s13 = 0; // prettier-ignore
-  let s20 = 0, s21 = 0, s22 = 0, s23 = 0; // prettier-ignore
-  let s30 = 0, s31 = 0, s32 = 0, s33 = 0; // prettier-ignore
+  let s00 = 0, s01 = 0, s02 = 0, s03 = 0;
+  let s10 = 0, s11 = 0, s12 = 0, s13 = 0;
+  let s20 = 0, s21 = 0, s22 = 0, s23 = 0;
+  let s30 = 0, s31 = 0, s32 = 0, s33 = 0;
   for (let k = 0; k < WIDE * K; k += WIDE) {
-    const b0 = b[k], b1 = b[k + 1], b2 = b[k + 2], b3 = b[k + 3]; // prettier-ignore
+    const b0 = b[k], b1 = b[k + 1], b2 = b[k + 2], b3 = b[k + 3];
     const a0 = a[k];
-    s00 += a0 * b0; s01 += a0 * b1; s02 += a0 * b2; s03 += a0 * b3; // prettier-ignore
+    s00 += a0 * b0; s01 += a0 * b1; s02 += a0 * b2; s03 += a0 * b3;
     const a1 = a[k + 1];
-    s10 += a1 * b0; s11 += a1 * b1; s12 += a1 * b2; s13 += a1 * b3; // prettier-ignore
+    s10 += a1 * b0; s11 += a1 * b1; s12 += a1 * b2; s13 += a1 * b3;
     const a2 = a[k + 2];
-    s20 += a2 * b0; s21 += a2 * b1; s22 += a2 * b2; s23 += a2 * b3; // prettier-ignore
+    s20 += a2 * b0; s21 += a2 * b1; s22 += a2 * b2; s23 += a2 * b3;
     const a3 = a[k + 3];
-    s30 += a3 * b0; s31 += a3 * b1; s32 += a3 * b2; s33 += a3 * b3; // prettier-ignore
+    s30 += a3 * b0; s31 += a3 * b1; s32 += a3 * b2; s33 += a3 * b3;
   }
-  sums[0] = s00; sums[1] = s01; sums[2] = s02; sums[3] = s03; // prettier-ignore
-  sums[4] = s10; sums[5] = s11; sums[6] = s12; sums[7] = s13; // prettier-ignore
-  sums[8] = s20; sums[9] = s21; sums[10] = s22; sums[11] = s23; // prettier-ignore
-  sums[12] = s30; sums[13] = s31; sums[14] = s32; sums[15] = s33; // prettier-ignore
+  sums[0] = s00; sums[1] = s01; sums[2] = s02; sums[3] = s03;
+  sums[4] = s10; sums[5] = s11; sums[6] = s12; sums[7] = s13;
+  sums[8] = s20; sums[9] = s21; sums[10] = s22; sums[11] = s23;
+  sums[12] = s30; sums[13] = s31; sums[14] = s32; sums[15] = s33;
 }

@@ -31,7 +31,8 @@ export class Memory {
   buffer(storage: StorageId): ArrayBuffer {
     // Ids come from tensors and the base class, which know what is allocated; a freed one shows here and nowhere else.
     const buffer = this.#storages.get(storage);
-    if (!buffer) throw new RangeError(`reference: storage ${storage} was freed while a tensor still uses it.`);
+    if (!buffer)
+      throw new RangeError(`reference: storage ${storage} was freed while a tensor still uses it.`);
     return buffer;
   }
 
@@ -58,7 +59,12 @@ export class Memory {
     const { dtype, columns } = tensor;
     const bytes = byteLength(dtype, columns);
     const count = (end - first) * columns;
-    const stored = hostView(dtype, this.buffer(tensor.storage), tensor.offset + first * bytes, (end - first) * bytes);
+    const stored = hostView(
+      dtype,
+      this.buffer(tensor.storage),
+      tensor.offset + first * bytes,
+      (end - first) * bytes,
+    );
     if (stored instanceof Float32Array || stored instanceof Float64Array) return stored;
     const decoded = new Float32Array(count);
     if (stored instanceof Uint8Array && dtypes[dtype].blockSize > 1) dequantize(dtype, stored, decoded);

@@ -30,12 +30,17 @@ export function rowKernels(
       const bytes = byteLength(x.dtype, x.columns);
       const source = memory.bytes(x);
       const output = memory.bytes(y);
-      memory.integers(rows).forEach((row, i) => output.set(source.subarray(row * bytes, (row + 1) * bytes), i * bytes));
+      memory
+        .integers(rows)
+        .forEach((row, i) => output.set(source.subarray(row * bytes, (row + 1) * bytes), i * bytes));
     },
 
     cacheWrite(keyCache, valueCache, k, v, slots) {
       const width = keyCache.columns;
-      for (const [cache, fresh] of [[keyCache, k], [valueCache, v]] as const) {
+      for (const [cache, fresh] of [
+        [keyCache, k],
+        [valueCache, v],
+      ] as const) {
         const bySlot = cache.reshape(cache.rows, width);
         memory.integers(slots).forEach((slot, t) => {
           if (slot >= 0) memory.store(bySlot.slice(slot, slot + 1), memory.rows(fresh, t, t + 1));

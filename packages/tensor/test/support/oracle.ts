@@ -22,7 +22,14 @@ export const linear = (x: Matrix, w: Matrix): Matrix => x.map((row) => w.map((we
 export const rmsNorm = (x: Matrix, gain: number[], eps: number): Matrix =>
   x.map((row) => row.map((value, d) => (value / Math.sqrt(dot(row, row) / row.length + eps)) * gain[d]));
 
-export function rope(x: Matrix, positions: number[], heads: number, theta: number, pairing: 'adjacent' | 'half', sign = 1): Matrix {
+export function rope(
+  x: Matrix,
+  positions: number[],
+  heads: number,
+  theta: number,
+  pairing: 'adjacent' | 'half',
+  sign = 1,
+): Matrix {
   return x.map((row, t) => {
     const E = row.length / heads;
     return row.map((value, i) => {
@@ -46,7 +53,14 @@ export const swiglu = (gate: Matrix, up: Matrix): Matrix =>
   gate.map((row, i) => row.map((g, j) => (g / (1 + Math.exp(-g))) * up[i][j]));
 
 /** Query row t sees the keys of its own segment up to itself. */
-export function attention(q: Matrix, k: Matrix, v: Matrix, segment: number[], heads: number, kvHeads: number): Matrix {
+export function attention(
+  q: Matrix,
+  k: Matrix,
+  v: Matrix,
+  segment: number[],
+  heads: number,
+  kvHeads: number,
+): Matrix {
   return q.map((row, t) => {
     const E = row.length / heads;
     return row.map((_, i) => {
@@ -57,7 +71,12 @@ export function attention(q: Matrix, k: Matrix, v: Matrix, segment: number[], he
       const top = Math.max(...scores);
       const weights = scores.map((score) => Math.exp(score - top));
       const total = weights.reduce((a, b) => a + b);
-      return dot(weights, seen.map((p) => v[p][kv + (i % E)])) / total; // prettier-ignore
+      return (
+        dot(
+          weights,
+          seen.map((p) => v[p][kv + (i % E)]),
+        ) / total
+      );
     });
   });
 }

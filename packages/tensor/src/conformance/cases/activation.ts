@@ -2,8 +2,20 @@ import type { RopePairing } from '../../kernels.ts';
 import type { Bench } from '../bench.ts';
 import type { Case } from '../case.ts';
 
-const SIZES = [[1, 1], [3, 17], [17, 64], [65, 63], [64, 100]] as const; // prettier-ignore
-const ROPE_SIZES = [[1, 1, 2], [3, 3, 6], [17, 5, 64], [65, 2, 18], [33, 4, 128]] as const; // prettier-ignore
+const SIZES = [
+  [1, 1],
+  [3, 17],
+  [17, 64],
+  [65, 63],
+  [64, 100],
+] as const;
+const ROPE_SIZES = [
+  [1, 1, 2],
+  [3, 3, 6],
+  [17, 5, 64],
+  [65, 2, 18],
+  [33, 4, 128],
+] as const;
 
 /** Row p: cos and sin of p · 10000^(−2j/E) for each pair j. */
 export function ropeTable(b: Bench, positions: number, E: number) {
@@ -15,7 +27,10 @@ export function ropeTable(b: Bench, positions: number, E: number) {
 }
 
 export function activationCases(): Case[] {
-  return [...ROPE_SIZES.flatMap(([T, H, E]) => ropeCases(T, H, E)), ...SIZES.flatMap(([T, F]) => swigluCases(T, F))];
+  return [
+    ...ROPE_SIZES.flatMap(([T, H, E]) => ropeCases(T, H, E)),
+    ...SIZES.flatMap(([T, F]) => swigluCases(T, F)),
+  ];
 }
 
 function ropeCases(T: number, heads: number, E: number): Case[] {
@@ -71,7 +86,10 @@ function swigluCases(T: number, F: number): Case[] {
       kernel: 'swiglu',
       name: `${name}, gates from −600 to 600`,
       run(b) {
-        const gate = b.float(Float64Array.from({ length: T * F }, (_, i) => 600 - ((i * 37) % 1201)), [T, F]);
+        const gate = b.float(
+          Float64Array.from({ length: T * F }, (_, i) => 600 - ((i * 37) % 1201)),
+          [T, F],
+        );
         const [up, y] = [b.normal([T, F], 0.1), b.output([T, F])];
         b.kernels.swiglu(y, gate, up);
         return { y };

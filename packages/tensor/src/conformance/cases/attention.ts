@@ -21,7 +21,12 @@ const SHAPES: readonly Shape[] = [
 export function attentionCases(): Case[] {
   return SHAPES.flatMap((shape) => {
     const name = `H ${shape.heads}, K ${shape.kvHeads}, E ${shape.E}, segments of ${shape.lengths.join(', ')}`;
-    return [forwardCase(name, shape), gradCase(name, shape), pagedCase(name, shape, 1), pagedCase(name, shape, Infinity)];
+    return [
+      forwardCase(name, shape),
+      gradCase(name, shape),
+      pagedCase(name, shape, 1),
+      pagedCase(name, shape, Infinity),
+    ];
   });
 }
 
@@ -33,7 +38,15 @@ export function startsOf(lengths: readonly number[]): number[] {
 function operands(b: Bench, { heads, kvHeads, E, lengths }: Shape) {
   const T = lengths.reduce((sum, length) => sum + length, 0);
   const [q, k, v] = [b.normal([T, heads * E], 1.5), b.normal([T, kvHeads * E]), b.normal([T, kvHeads * E])];
-  return { T, q, k, v, out: b.output([T, heads * E]), lse: b.wideOutput([T, heads]), segments: b.integers(startsOf(lengths)) };
+  return {
+    T,
+    q,
+    k,
+    v,
+    out: b.output([T, heads * E]),
+    lse: b.wideOutput([T, heads]),
+    segments: b.integers(startsOf(lengths)),
+  };
 }
 
 function forwardCase(name: string, shape: Shape): Case {
@@ -74,8 +87,21 @@ function pagedCase(name: string, shape: Shape, rows: number): Case {
       const T = queries.reduce((sum, count) => sum + count, 0);
       const [q, out] = [b.normal([T, heads * E], 1.5), b.output([T, heads * E])];
       const total = lengths.reduce((sum, length) => sum + length, 0);
-      const { caches, blockTable } = fillCache(b, lengths, b.normal([total, kvHeads * E]), b.normal([total, kvHeads * E]));
-      b.kernels.pagedAttention(out, q, ...caches, blockTable, b.integers(startsOf(queries)), b.integers(lengths), shape);
+      const { caches, blockTable } = fillCache(
+        b,
+        lengths,
+        b.normal([total, kvHeads * E]),
+        b.normal([total, kvHeads * E]),
+      );
+      b.kernels.pagedAttention(
+        out,
+        q,
+        ...caches,
+        blockTable,
+        b.integers(startsOf(queries)),
+        b.integers(lengths),
+        shape,
+      );
       return { out };
     },
   };
@@ -92,7 +118,10 @@ export function fillCache(b: Bench, lengths: readonly number[], k: Tensor, v: Te
       return block * blockSize + (p % blockSize);
     }),
   );
-  const caches = [b.output([blocks, blockSize, k.columns]), b.output([blocks, blockSize, k.columns])] as const;
+  const caches = [
+    b.output([blocks, blockSize, k.columns]),
+    b.output([blocks, blockSize, k.columns]),
+  ] as const;
   b.kernels.cacheWrite(...caches, k, v, b.integers(slots));
   return { caches, blockTable: b.integers(table, [lengths.length, perSequence]) };
 }

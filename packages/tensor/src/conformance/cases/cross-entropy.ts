@@ -2,7 +2,13 @@ import { IGNORE_TARGET } from '../../kernels.ts';
 import type { Bench } from '../bench.ts';
 import type { Case } from '../case.ts';
 
-const SIZES = [[1, 1, 2], [3, 17, 5], [17, 64, 100], [65, 63, 257], [130, 32, 1031]] as const; // prettier-ignore
+const SIZES = [
+  [1, 1, 2],
+  [3, 17, 5],
+  [17, 64, 100],
+  [65, 63, 257],
+  [130, 32, 1031],
+] as const;
 
 export function crossEntropyCases(): Case[] {
   return [

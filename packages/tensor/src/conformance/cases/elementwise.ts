@@ -42,7 +42,10 @@ export function elementwiseCases(): Case[] {
       exact: true,
       run(b) {
         // Ties at every bit that a half drops, and numbers beside them.
-        const values = Float64Array.from({ length: n }, (_, i) => (1 + (i % 64) / 256 + ((i % 3) - 1) * 2 ** -20) * (i & 1 ? -1 : 1));
+        const values = Float64Array.from(
+          { length: n },
+          (_, i) => (1 + (i % 64) / 256 + ((i % 3) - 1) * 2 ** -20) * (i & 1 ? -1 : 1),
+        );
         const [x, y] = [b.wide(values, [n]), b.output([n])];
         b.kernels.cast(y, x);
         return { y };

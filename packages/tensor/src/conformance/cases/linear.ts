@@ -3,9 +3,22 @@ import type { Case, CaseOptions } from '../case.ts';
 
 /** T, C, N: around every multiple that a tile may have. */
 const SIZES = [
-  [1, 1, 1], [1, 17, 3], [3, 63, 65], [17, 64, 100], [63, 65, 17], [64, 128, 64], [65, 100, 63], [130, 96, 48], [2, 515, 31],
-] as const; // prettier-ignore
-const BLOCK_SIZES = [[1, 256, 3], [3, 512, 17], [17, 256, 33], [65, 768, 64]] as const; // prettier-ignore
+  [1, 1, 1],
+  [1, 17, 3],
+  [3, 63, 65],
+  [17, 64, 100],
+  [63, 65, 17],
+  [64, 128, 64],
+  [65, 100, 63],
+  [130, 96, 48],
+  [2, 515, 31],
+] as const;
+const BLOCK_SIZES = [
+  [1, 256, 3],
+  [3, 512, 17],
+  [17, 256, 33],
+  [65, 768, 64],
+] as const;
 
 export function linearCases({ weights }: CaseOptions): Case[] {
   return [
@@ -51,7 +64,12 @@ function sizeCases(T: number, C: number, N: number): Case[] {
       kernel: 'linear',
       name: `${name}, residual`,
       run(b) {
-        const [x, w, residual, y] = [b.normal([T, C]), b.normal([N, C], C ** -0.5), b.normal([T, N]), b.output([T, N])];
+        const [x, w, residual, y] = [
+          b.normal([T, C]),
+          b.normal([N, C], C ** -0.5),
+          b.normal([T, N]),
+          b.output([T, N]),
+        ];
         b.kernels.linear(y, x, w, { residual });
         return { y };
       },

@@ -1,6 +1,13 @@
 import type { Case } from '../case.ts';
 
-const SIZES = [[1, 1], [3, 17], [17, 64], [65, 63], [130, 100], [5, 515]] as const; // prettier-ignore
+const SIZES = [
+  [1, 1],
+  [3, 17],
+  [17, 64],
+  [65, 63],
+  [130, 100],
+  [5, 515],
+] as const;
 const EPS = 1e-5;
 
 export function normCases(): Case[] {
@@ -24,13 +31,18 @@ export function normCases(): Case[] {
           return { y };
         },
       },
-      ...[true, false].flatMap((accumulate) => [true, false].map((wanted) => gradCase(T, D, accumulate, wanted))),
+      ...[true, false].flatMap((accumulate) =>
+        [true, false].map((wanted) => gradCase(T, D, accumulate, wanted)),
+      ),
     ]),
     {
       kernel: 'rmsNorm',
       name: 'zeros and small numbers: eps decides',
       run(b) {
-        const x = b.float(Float64Array.from({ length: 12 }, (_, i) => (i < 4 ? 0 : i < 8 ? 1e-4 : 2e-3)), [3, 4]);
+        const x = b.float(
+          Float64Array.from({ length: 12 }, (_, i) => (i < 4 ? 0 : i < 8 ? 1e-4 : 2e-3)),
+          [3, 4],
+        );
         const [y, rstd] = [b.output([3, 4]), b.wideOutput([3])];
         b.kernels.rmsNorm(y, rstd, x, b.normal([4]), { eps: EPS });
         return { y, rstd };

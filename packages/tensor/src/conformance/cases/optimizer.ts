@@ -1,7 +1,15 @@
 import type { Case } from '../case.ts';
 
 const SIZES = [1, 3, 63, 65, 4096, 5000] as const;
-const SETTINGS = { learningRate: 0.01, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, gradientScale: 0.25, step: 3 };
+const SETTINGS = {
+  learningRate: 0.01,
+  beta1: 0.9,
+  beta2: 0.95,
+  epsilon: 1e-8,
+  weightDecay: 0.1,
+  gradientScale: 0.25,
+  step: 3,
+};
 
 export function optimizerCases(): Case[] {
   return SIZES.flatMap((n): Case[] => [

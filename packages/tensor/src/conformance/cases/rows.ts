@@ -1,6 +1,12 @@
 import type { Case } from '../case.ts';
 
-const SIZES = [[1, 1, 2], [3, 17, 5], [17, 64, 100], [65, 63, 7], [130, 100, 33]] as const; // prettier-ignore
+const SIZES = [
+  [1, 1, 2],
+  [3, 17, 5],
+  [17, 64, 100],
+  [65, 63, 7],
+  [130, 100, 33],
+] as const;
 
 export function rowCases(): Case[] {
   return SIZES.flatMap(([T, D, V]): Case[] => [
@@ -18,7 +24,11 @@ export function rowCases(): Case[] {
       kernel: 'embeddingGrad',
       name: `T ${T}, D ${D}, V ${V}, tokens repeat`,
       run(b) {
-        const [tokens, dy, dtable] = [b.indices(T, V), b.normal([T, D]), b.changing('normal', [V, D], 'wide')];
+        const [tokens, dy, dtable] = [
+          b.indices(T, V),
+          b.normal([T, D]),
+          b.changing('normal', [V, D], 'wide'),
+        ];
         b.kernels.embeddingGrad(dtable, dy, tokens);
         return { dtable };
       },
@@ -41,7 +51,9 @@ export function rowCases(): Case[] {
         const blocks = Math.ceil(T / 4) + 2;
         const caches = [b.changing('normal', [blocks, 4, D]), b.changing('normal', [blocks, 4, D])] as const;
         // Backwards through the blocks, every fifth row nowhere.
-        const slots = b.integers(Int32Array.from({ length: T }, (_, t) => (t % 5 === 4 ? -1 : blocks * 4 - 2 - t)));
+        const slots = b.integers(
+          Int32Array.from({ length: T }, (_, t) => (t % 5 === 4 ? -1 : blocks * 4 - 2 - t)),
+        );
         b.kernels.cacheWrite(...caches, b.normal([T, D]), b.normal([T, D]), slots);
         return { keyCache: caches[0], valueCache: caches[1] };
       },
