@@ -14,7 +14,7 @@ beforeAll(async () => {
     isas.map(async (isa) => [isa, await buildDriver(isa)] as const),
   ))
     drivers.set(isa, driver);
-}, 120_000);
+}, 600_000);
 afterAll(() => {
   for (const driver of drivers.values()) driver.remove();
 });

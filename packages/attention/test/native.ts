@@ -44,7 +44,7 @@ export interface Driver {
   readonly remove: () => void;
 }
 
-/** Compiles the driver for one instruction set into a temporary folder. */
+/** Compiles the driver for one instruction set into a temporary folder; with CRIA_SANITIZE=1 under the address sanitizer. */
 export async function buildDriver(isa: Isa): Promise<Driver> {
   const folder = mkdtempSync(join(tmpdir(), 'cria-attention-'));
   const binary = join(folder, isa);
@@ -56,6 +56,7 @@ export async function buildDriver(isa: Isa): Promise<Driver> {
     '-fno-math-errno',
     '-ffp-contract=off',
     ...isas[isa].flags,
+    ...(process.env['CRIA_SANITIZE'] ? ['-O1', '-g', '-fsanitize=address'] : []),
   ];
   await promisify(execFile)('g++', [
     ...flags,
