@@ -31,6 +31,9 @@ inline void packAcross(float* packed, const float* source, int64_t stride, int64
   }
 }
 
+/** Rows that packing looks ahead. */
+constexpr int64_t PACK_AHEAD = 12;
+
 /** One strip [k][width] from rows along k: `width` neighbours of each row of `source`, `columns` of them there. */
 template <int width>
 inline void packAlong(float* packed, const float* source, int64_t stride, int64_t columns, int64_t k) {
@@ -39,6 +42,8 @@ inline void packAlong(float* packed, const float* source, int64_t stride, int64_
 #pragma GCC unroll 4
     for (int64_t i = 0; i < width; i += W) {
       const int64_t keep = min(W, width - i);
+      // Rows are far apart, where the processor does not look ahead by itself.
+      prefetch(source + PACK_AHEAD * stride + i);
       const V a = n == width && keep == W ? load(source + i) : load(source + i, max(0, min(keep, n - i)));
       if (keep == W) store(packed + i, a);
       else store(packed + i, a, keep);

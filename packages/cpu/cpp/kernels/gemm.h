@@ -109,8 +109,9 @@ struct Gemm {
     } else {
       blockRows = roundUp(ceilDivide(rows, max(1, ceilDivide(rows, MC))), MR);
       blockColumns = roundUp(ceilDivide(columns, max(1, ceilDivide(columns, NC))), NR);
-      // Enough chunks that threads end together, as long as each is worth taking.
-      while (ceilDivide(rows, max(1, blockRows)) * ceilDivide(columns, max(1, blockColumns)) < 16 && blockRows * blockColumns * k > CHUNK_WORK) {
+      // Enough chunks that threads end together, as long as each is worth taking. Where B is packed in every block anew, fewer.
+      const int64_t enough = right == packed ? 16 : 8;
+      while (ceilDivide(rows, max(1, blockRows)) * ceilDivide(columns, max(1, blockColumns)) < enough && blockRows * blockColumns * k > CHUNK_WORK) {
         if (blockColumns > 6 * NR || (blockRows <= 2 * MR && blockColumns > NR)) blockColumns = roundUp(blockColumns / 2, NR);
         else if (blockRows > MR) blockRows = roundUp(blockRows / 2, MR);
         else break;
