@@ -139,6 +139,7 @@ static inline void softmax_panel(float* weights, int full, int keys, int64_t fir
 
 // Natural logarithm in double, within 1e-14: the kernels use no library. log x = n ln 2 + 2 atanh((y - 1) / (y + 1)), x = 2^n y
 static inline double natural_log(double x) {
+  if (!(x < __builtin_inf())) return x;  // infinite or not a number: stays so
   uint64_t bits;
   __builtin_memcpy(&bits, &x, sizeof bits);
   int64_t n = static_cast<int64_t>(bits >> 52) - 1023;

@@ -143,6 +143,23 @@ describe.each(isas)('%s', (isa) => {
       expect(grad.every(Number.isFinite)).toBe(true);
   });
 
+  it('a number that is not finite shows in its own row, head and segment, and in none before', () => {
+    const [shape, segments] = [{ heads: 2, kvHeads: 1, headDim: 16 }, Int32Array.of(0, 200, 260)];
+    const inputs = makeInputs(260, shape, 4);
+    const before = forward(driver(), inputs, shape, segments);
+    inputs.q[(150 * 2 + 1) * 16] = NaN; // row 150, head 1
+    const after = forward(driver(), inputs, shape, segments);
+    for (const [name, width] of [
+      ['out', 16],
+      ['lse', 1],
+    ] as const) {
+      before[name].set(new Float32Array(width).fill(NaN), 301 * width);
+      expect(bits(after[name].map((x) => (Number.isNaN(x) ? NaN : x))).equals(bits(before[name])), name).toBe(
+        true,
+      );
+    }
+  });
+
   it('the order of the units changes no bit', () => {
     for (const [shape, segments] of [
       [{ heads: 4, kvHeads: 2, headDim: 20 }, Int32Array.of(0, 300)],
