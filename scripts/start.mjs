@@ -27,7 +27,8 @@ function split(args) {
     const [name, inline] = String(args[i]).split(/=(.*)/s);
     if (name === '--no-serve') values.serve = false;
     else if (name === '--port') values.port = portNumber(inline ?? args[++i]);
-    else if (name === '--host') values.host = inline ?? args[++i] ?? refuse('--host needs a value. hint: write --host 127.0.0.1');
+    else if (name === '--host')
+      values.host = inline ?? args[++i] ?? refuse('--host needs a value. hint: write --host 127.0.0.1');
     else rest.push(String(args[i]));
   }
   return { ...values, rest };

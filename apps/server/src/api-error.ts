@@ -19,7 +19,11 @@ export class ApiError extends Error {
   /** Seconds after which trying again makes sense. */
   readonly retryAfter: number | undefined;
 
-  constructor(status: number, message: string, details: { code?: string; param?: string; retryAfter?: number } = {}) {
+  constructor(
+    status: number,
+    message: string,
+    details: { code?: string; param?: string; retryAfter?: number } = {},
+  ) {
     super(message);
     this.status = status;
     const { code = null, param = null } = details;
@@ -41,12 +45,26 @@ export function toApiError(error: unknown): ApiError {
   if (error instanceof RequestError) {
     const { code, message, param } = error;
     const status = statusOf[code];
-    return new ApiError(status, message, { code, ...(param && { param: snake(param) }), ...(status !== 400 && { retryAfter: 1 }) });
+    return new ApiError(status, message, {
+      code,
+      ...(param && { param: snake(param) }),
+      ...(status !== 400 && { retryAfter: 1 }),
+    });
   }
-  if (error instanceof EngineFailure) return new ApiError(500, '[server] the engine failed.', { code: 'engine_failed' });
-  const { statusCode = 500, code, message } = error as { statusCode?: number; code?: string; message?: string };
-  if (statusCode >= 500) return new ApiError(500, '[server] something went wrong inside the server.', { code: 'internal_error' });
-  return new ApiError(statusCode, `[server] ${message ?? 'bad request'}`, code === undefined ? {} : { code: code.toLowerCase() });
+  if (error instanceof EngineFailure)
+    return new ApiError(500, '[server] the engine failed.', { code: 'engine_failed' });
+  const {
+    statusCode = 500,
+    code,
+    message,
+  } = error as { statusCode?: number; code?: string; message?: string };
+  if (statusCode >= 500)
+    return new ApiError(500, '[server] something went wrong inside the server.', { code: 'internal_error' });
+  return new ApiError(
+    statusCode,
+    `[server] ${message ?? 'bad request'}`,
+    code === undefined ? {} : { code: code.toLowerCase() },
+  );
 }
 
 /** `topP` is `top_p` in the API. */

@@ -27,7 +27,7 @@ export function createApp(state: ServerState): FastifyInstance {
   const app = Fastify({
     logger: false,
     bodyLimit: BODY_LIMIT,
-    return503OnClosing: false,
+    forceCloseConnections: true,
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
     schemaErrorFormatter: () => new Error('see validation'),
     clientErrorHandler: refuseBadHttp,
@@ -39,8 +39,13 @@ export function createApp(state: ServerState): FastifyInstance {
     const path = request.url.split('?')[0] ?? '';
     const allowed = METHODS[path];
     if (allowed) void reply.header('allow', allowed);
-    const message = allowed ? `[server] ${path} takes ${allowed}, not ${request.method}.` : `[server] there is nothing at ${path}.`;
-    sendError(reply, new ApiError(allowed ? 405 : 404, message, { code: allowed ? 'method_not_allowed' : 'not_found' }));
+    const message = allowed
+      ? `[server] ${path} takes ${allowed}, not ${request.method}.`
+      : `[server] there is nothing at ${path}.`;
+    sendError(
+      reply,
+      new ApiError(allowed ? 405 : 404, message, { code: allowed ? 'method_not_allowed' : 'not_found' }),
+    );
   });
   // Bodies are JSON and say so, which also keeps other sites' forms out: browsers ask before they send it.
   app.removeContentTypeParser('text/plain');
@@ -54,16 +59,23 @@ export function createApp(state: ServerState): FastifyInstance {
 function addPage(app: FastifyInstance): void {
   const page = readFileSync(new URL('../page/index.html', import.meta.url));
   // One file that holds all it needs; the browser is told to fetch nothing else.
-  const policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:";
+  const policy =
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:";
   app.get('/', (_, reply) => {
-    void reply.header('content-security-policy', policy).header('cache-control', 'no-cache').type('text/html; charset=utf-8').send(page);
+    void reply
+      .header('content-security-policy', policy)
+      .header('cache-control', 'no-cache')
+      .type('text/html; charset=utf-8')
+      .send(page);
   });
 }
 
 function addHealth(app: FastifyInstance, state: ServerState): void {
   app.get('/health', (_, reply) => {
     const ready = state.phase === 'ready';
-    void reply.status(ready ? 200 : 503).send({ status: ready ? 'ok' : state.phase, active: state.engine?.active ?? 0 });
+    void reply
+      .status(ready ? 200 : 503)
+      .send({ status: ready ? 'ok' : state.phase, active: state.engine?.active ?? 0 });
   });
 }
 
@@ -71,26 +83,40 @@ function addModels(app: FastifyInstance, state: ServerState): void {
   const created = Math.floor(Date.now() / 1000);
   app.get('/v1/models', () => {
     const { id, ...meta } = engineOf(state).facts;
-    return { object: 'list', data: [{ id, object: 'model', created, owned_by: 'cria', max_model_len: meta.contextLength, meta }] };
+    return {
+      object: 'list',
+      data: [{ id, object: 'model', created, owned_by: 'cria', max_model_len: meta.contextLength, meta }],
+    };
   });
 }
 
 function addCompletions(app: FastifyInstance, state: ServerState): void {
-  app.post<{ Body: CompletionBody }>('/v1/completions', { schema: { body: CompletionBody } }, async (request, reply) => {
-    const completion = await Completion.start(request.body, engineOf(state));
-    // Whoever hangs up wants no more of it; after a normal end there is nothing left to cancel.
-    reply.raw.once('close', () => completion.cancel());
-    if (reply.raw.destroyed) completion.cancel();
-    if (!request.body.stream) return completion.whole();
-    const events = Readable.from(completion.events(), { highWaterMark: 1 });
-    return reply.type('text/event-stream').header('cache-control', 'no-cache').header('x-accel-buffering', 'no').send(events);
-  });
+  app.post<{ Body: CompletionBody }>(
+    '/v1/completions',
+    { schema: { body: CompletionBody } },
+    async (request, reply) => {
+      const completion = await Completion.start(request.body, engineOf(state));
+      // Whoever hangs up wants no more of it; after a normal end there is nothing left to cancel.
+      reply.raw.once('close', () => completion.cancel());
+      if (reply.raw.destroyed) completion.cancel();
+      if (!request.body.stream) return completion.whole();
+      const events = Readable.from(completion.events(), { highWaterMark: 1 });
+      return reply
+        .type('text/event-stream')
+        .header('cache-control', 'no-cache')
+        .header('x-accel-buffering', 'no')
+        .send(events);
+    },
+  );
 }
 
 function engineOf({ phase, engine }: ServerState): EngineClient {
   if (phase === 'failed') throw new ApiError(500, '[server] the engine failed.', { code: 'engine_failed' });
   if (phase !== 'ready' || !engine) {
-    throw new ApiError(503, `[server] the server is ${phase}.`, { code: phase, retryAfter: phase === 'loading' ? 1 : 5 });
+    throw new ApiError(503, `[server] the server is ${phase}.`, {
+      code: phase,
+      retryAfter: phase === 'loading' ? 1 : 5,
+    });
   }
   return engine;
 }
@@ -104,8 +130,11 @@ function sendError(reply: FastifyReply, error: unknown): void {
 /** Bytes that are not HTTP never reach a route. */
 function refuseBadHttp(error: Error & { code?: string }, socket: import('node:net').Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) return void socket.destroy();
-  const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request';
-  const { body } = new ApiError(400, '[server] the request is not HTTP that this server understands.', { code: 'bad_http' });
+  const status =
+    error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request';
+  const { body } = new ApiError(400, '[server] the request is not HTTP that this server understands.', {
+    code: 'bad_http',
+  });
   const text = JSON.stringify(body);
   const headers = `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(text)}\r\nconnection: close`;
   socket.end(`HTTP/1.1 ${status}\r\n${headers}\r\n\r\n${text}`);

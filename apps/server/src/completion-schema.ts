@@ -7,9 +7,12 @@ import { ApiError } from './api-error.ts';
  * takes and are part of the error when it is given something else. `null` is the same as leaving a field out.
  */
 
-const optional = <T extends TSchema>(schema: T, description: string) => Type.Optional(Type.Union([schema, Type.Null()], { description }));
-const number = (minimum: number, maximum: number) => optional(Type.Number({ minimum, maximum }), `a number from ${minimum} to ${maximum}`);
-const integer = (minimum: number, maximum: number) => optional(Type.Integer({ minimum, maximum }), `a whole number from ${minimum} to ${maximum}`);
+const optional = <T extends TSchema>(schema: T, description: string) =>
+  Type.Optional(Type.Union([schema, Type.Null()], { description }));
+const number = (minimum: number, maximum: number) =>
+  optional(Type.Number({ minimum, maximum }), `a number from ${minimum} to ${maximum}`);
+const integer = (minimum: number, maximum: number) =>
+  optional(Type.Integer({ minimum, maximum }), `a whole number from ${minimum} to ${maximum}`);
 const unsupported = (description: string) => Type.Optional(Type.Union([Type.Null()], { description }));
 const ids = Type.Array(Type.Integer({ minimum: 0 }), { minItems: 1 });
 
@@ -18,9 +21,12 @@ export const MAX_CHOICES = 128;
 
 export const CompletionBody = Type.Object(
   {
-    prompt: Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1 }), ids, Type.Array(ids, { minItems: 1 })], {
-      description: 'a string, a list of token ids, or a list of either',
-    }),
+    prompt: Type.Union(
+      [Type.String(), Type.Array(Type.String(), { minItems: 1 }), ids, Type.Array(ids, { minItems: 1 })],
+      {
+        description: 'a string, a list of token ids, or a list of either',
+      },
+    ),
     model: optional(Type.String(), 'a string'),
     max_tokens: integer(0, Number.MAX_SAFE_INTEGER),
     temperature: optional(Type.Number({ minimum: 0 }), 'a number from 0 on'),
@@ -32,7 +38,10 @@ export const CompletionBody = Type.Object(
     frequency_penalty: number(-2, 2),
     seed: integer(0, Number.MAX_SAFE_INTEGER),
     stop: optional(
-      Type.Union([Type.String({ minLength: 1 }), Type.Array(Type.String({ minLength: 1 }), { maxItems: 32 })]),
+      Type.Union([
+        Type.String({ minLength: 1 }),
+        Type.Array(Type.String({ minLength: 1 }), { maxItems: 32 }),
+      ]),
       'a string of at least one character, or a list of up to 32 of them',
     ),
     ignore_eos: optional(Type.Boolean(), 'true or false'),
@@ -68,18 +77,27 @@ interface SchemaError {
 
 /** One sentence about the first thing that is wrong with a body, naming the field. */
 export function explainBody(errors: readonly SchemaError[], body: unknown): ApiError {
-  const unknown = errors.find(({ keyword, instancePath }) => keyword === 'additionalProperties' && instancePath === '');
+  const unknown = errors.find(
+    ({ keyword, instancePath }) => keyword === 'additionalProperties' && instancePath === '',
+  );
   if (unknown) return unknownField(String(unknown.params['additionalProperty']));
   const missing = errors.find(({ keyword, instancePath }) => keyword === 'required' && instancePath === '');
   if (missing) {
     const field = String(missing.params['missingProperty']);
-    return new ApiError(400, `[completions] ${field} is missing. hint: give ${wanted(field)}`, { code: 'missing_field', param: field });
+    return new ApiError(400, `[completions] ${field} is missing. hint: give ${wanted(field)}`, {
+      code: 'missing_field',
+      param: field,
+    });
   }
   const field = errors[0]?.instancePath.split('/')[1];
-  if (!field) return new ApiError(400, '[completions] the body is not a JSON object.', { code: 'invalid_body' });
+  if (!field)
+    return new ApiError(400, '[completions] the body is not a JSON object.', { code: 'invalid_body' });
   const value = JSON.stringify((body as Record<string, unknown>)[field]);
   const shown = value.length > 100 ? `${value.slice(0, 100)}…` : value;
-  return new ApiError(400, `[completions] ${field} is ${shown}. hint: give ${wanted(field)}`, { code: 'invalid_value', param: field });
+  return new ApiError(400, `[completions] ${field} is ${shown}. hint: give ${wanted(field)}`, {
+    code: 'invalid_value',
+    param: field,
+  });
 }
 
 function unknownField(field: string): ApiError {
@@ -87,10 +105,15 @@ function unknownField(field: string): ApiError {
   const shown = field.length > 100 ? `${field.slice(0, 100)}…` : field;
   const nearest = field.length < 100 ? nearestName(field, fields) : undefined;
   const hint = nearest ? `did you mean "${nearest}"?` : `known fields are ${fields.join(', ')}`;
-  return new ApiError(400, `[completions] unknown field "${shown}". hint: ${hint}`, { code: 'unknown_field', param: shown });
+  return new ApiError(400, `[completions] unknown field "${shown}". hint: ${hint}`, {
+    code: 'unknown_field',
+    param: shown,
+  });
 }
 
 function wanted(field: string): string {
-  const properties = CompletionBody.properties as unknown as Readonly<Record<string, { description?: string }>>; // plain JSON schema
+  const properties = CompletionBody.properties as unknown as Readonly<
+    Record<string, { description?: string }>
+  >; // plain JSON schema
   return properties[field]?.description ?? 'another value';
 }

@@ -38,7 +38,12 @@ export class Completion {
     this.#n = body.n ?? 1;
     this.#streamOptions = body.stream_options ?? {};
     const created = Math.floor(Date.now() / 1000);
-    this.#head = { id: `cmpl-${randomUUID().replaceAll('-', '')}`, object: 'text_completion', created, model };
+    this.#head = {
+      id: `cmpl-${randomUUID().replaceAll('-', '')}`,
+      object: 'text_completion',
+      created,
+      model,
+    };
   }
 
   /** Stops what still runs. Harmless afterwards. */
@@ -48,7 +53,12 @@ export class Completion {
 
   /** The whole answer as one object. */
   async whole(): Promise<object> {
-    const choices: Choice[] = this.#outputs.map((_, index) => ({ index, text: '', logprobs: null, finish_reason: null }));
+    const choices: Choice[] = this.#outputs.map((_, index) => ({
+      index,
+      text: '',
+      logprobs: null,
+      finish_reason: null,
+    }));
     try {
       for await (const { index, chunk } of merge(this.#outputs)) {
         this.#usages[index] = chunk.usage;
@@ -110,7 +120,9 @@ function toRequests(body: CompletionBody, served: string): Omit<GenerationReques
   }
   const options = toOptions(body);
   // The texts of one prompt differ by their stream, so the first is what n = 1 gives.
-  return prompts.flatMap((prompt) => Array.from({ length: n }, (_, stream) => ({ ...options, prompt, stream })));
+  return prompts.flatMap((prompt) =>
+    Array.from({ length: n }, (_, stream) => ({ ...options, prompt, stream })),
+  );
 }
 
 function listPrompts(prompt: CompletionBody['prompt']): (string | number[])[] {

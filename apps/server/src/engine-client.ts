@@ -47,7 +47,11 @@ export class EngineClient {
     return client;
   }
 
-  private constructor(settings: EngineSettings, { url, execArgv }: EngineThread, ready: (facts: ModelFacts) => void) {
+  private constructor(
+    settings: EngineSettings,
+    { url, execArgv }: EngineThread,
+    ready: (facts: ModelFacts) => void,
+  ) {
     const worker = new Worker(url, { workerData: settings, ...(execArgv && { execArgv: [...execArgv] }) });
     const { promise, resolve } = deferred<EngineFailure>();
     const fail = (message: string) => resolve(this.#fail(new EngineFailure(message)));
@@ -64,7 +68,8 @@ export class EngineClient {
 
   /** About the model that is served. */
   get facts(): ModelFacts {
-    if (!this.#facts) throw new EngineFailure('[engine] it is not ready. hint: wait for EngineClient.start()');
+    if (!this.#facts)
+      throw new EngineFailure('[engine] it is not ready. hint: wait for EngineClient.start()');
     return this.#facts;
   }
 
@@ -79,7 +84,8 @@ export class EngineClient {
    */
   generate(request: Omit<GenerationRequest, 'signal'>): Promise<Output> {
     if (this.#failure) return Promise.reject(this.#failure);
-    if (this.#closing) return Promise.reject(new RequestError('engine_closed', 'engine', 'the server is stopping.'));
+    if (this.#closing)
+      return Promise.reject(new RequestError('engine_closed', 'engine', 'the server is stopping.'));
     const id = this.#nextId++;
     const output = new Output();
     output.onEnd(() => {

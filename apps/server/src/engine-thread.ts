@@ -88,7 +88,11 @@ function toPlain(error: unknown): PlainError {
   return { code, message, ...(param !== undefined && { param }) };
 }
 
-function factsOf({ model, format, id, fallbackReason }: LoadedModel, engine: Engine, maxSequences: number): ModelFacts {
+function factsOf(
+  { model, format, id, fallbackReason }: LoadedModel,
+  engine: Engine,
+  maxSequences: number,
+): ModelFacts {
   const { config, device } = model;
   return {
     id,

@@ -9,7 +9,10 @@ interface Flag {
 }
 
 const flags = {
-  model: { value: 'PATH', help: 'run folder, training state, Hugging Face folder or llama2.c .bin (required)' },
+  model: {
+    value: 'PATH',
+    help: 'run folder, training state, Hugging Face folder or llama2.c .bin (required)',
+  },
   tokenizer: { value: 'FILE', help: 'tokenizer, where it does not lie beside the model' },
   port: { value: 'N', help: 'port to listen on; 0 takes a free one (8080)' },
   host: { value: 'HOST', help: 'address to listen on; 0.0.0.0 for every one (127.0.0.1)' },
@@ -31,7 +34,8 @@ export function parseFlags(args: readonly string[]): ServerOptions | 'help' {
   const values = readFlags(args);
   if ('help' in values) return 'help';
   const { model, tokenizer, host, device } = values;
-  if (model === undefined) fail(OP, '--model is missing.', 'give the path of a model; --help lists all flags');
+  if (model === undefined)
+    fail(OP, '--model is missing.', 'give the path of a model; --help lists all flags');
   const whole = (name: FlagName, low: number, high: number) => wholeNumber(values, name, low, high);
   const cacheMib = whole('cache-mib', 1, 2 ** 30);
   const options: { [Name in keyof ServerOptions]?: ServerOptions[Name] | undefined } = {
@@ -51,7 +55,9 @@ export function parseFlags(args: readonly string[]): ServerOptions | 'help' {
 }
 
 export function helpText(): string {
-  const rows = Object.entries(flags).map(([name, flag]: [string, Flag]) => [`--${name}${flag.value ? ` ${flag.value}` : ''}`, flag.help] as const);
+  const rows = Object.entries(flags).map(
+    ([name, flag]: [string, Flag]) => [`--${name}${flag.value ? ` ${flag.value}` : ''}`, flag.help] as const,
+  );
   const width = Math.max(...rows.map(([left]) => left.length));
   const lines = rows.map(([left, help]) => `  ${left.padEnd(width)}  ${help}`);
   return `cria-server serves a LLaMA over HTTP: completions as OpenAI shapes them, and a page to try it.\n\n  cria-server --model PATH [flags]\n\n${lines.join('\n')}\n`;
@@ -59,12 +65,16 @@ export function helpText(): string {
 
 function readFlags(args: readonly string[]): Partial<Record<FlagName, string>> {
   const options = Object.fromEntries(
-    Object.entries(flags).map(([name, flag]: [string, Flag]) => [name, { type: flag.value ? ('string' as const) : ('boolean' as const) }]),
+    Object.entries(flags).map(([name, flag]: [string, Flag]) => [
+      name,
+      { type: flag.value ? ('string' as const) : ('boolean' as const) },
+    ]),
   );
   const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true });
   const values: Partial<Record<FlagName, string>> = {};
   for (const token of tokens) {
-    if (token.kind === 'positional') fail(OP, `"${token.value}" is not a flag.`, `write --model ${token.value} if it is the model`);
+    if (token.kind === 'positional')
+      fail(OP, `"${token.value}" is not a flag.`, `write --model ${token.value} if it is the model`);
     if (token.kind === 'option') values[knownName(token.name, token.rawName)] = checkValue(token);
   }
   return values;
@@ -76,16 +86,30 @@ function knownName(name: string, raw: string): FlagName {
   return fail(OP, `unknown flag ${raw}.`, nearest ? `did you mean --${nearest}?` : '--help lists all flags');
 }
 
-function checkValue(token: { name: string; rawName: string; value: string | undefined; inlineValue: boolean | undefined }): string {
+function checkValue(token: {
+  name: string;
+  rawName: string;
+  value: string | undefined;
+  inlineValue: boolean | undefined;
+}): string {
   const { value }: Flag = flags[token.name as FlagName]; // knownName was called
-  if (!value && token.value !== undefined) fail(OP, `${token.rawName} takes no value, but was given "${token.value}".`);
-  if (value && (token.value === undefined || token.value === '' || (!token.inlineValue && token.value.startsWith('--')))) {
+  if (!value && token.value !== undefined)
+    fail(OP, `${token.rawName} takes no value, but was given "${token.value}".`);
+  if (
+    value &&
+    (token.value === undefined || token.value === '' || (!token.inlineValue && token.value.startsWith('--')))
+  ) {
     fail(OP, `${token.rawName} needs a value.`, `write ${token.rawName} ${value}`);
   }
   return token.value ?? '';
 }
 
-function wholeNumber(values: Partial<Record<FlagName, string>>, name: FlagName, low: number, high: number): number | undefined {
+function wholeNumber(
+  values: Partial<Record<FlagName, string>>,
+  name: FlagName,
+  low: number,
+  high: number,
+): number | undefined {
   const text = values[name];
   if (text === undefined) return undefined;
   const value = Number(text);

@@ -33,7 +33,14 @@ export async function loadModel(settings: EngineSettings): Promise<LoadedModel> 
   await checkpoint.load(model.parameters);
   model.pack();
   const { format } = checkpoint;
-  return { model, tokenizer, format, id: nameOf(path), fallbackReason: reason, eosIds: endIds(checkpoint, tokenizer) };
+  return {
+    model,
+    tokenizer,
+    format,
+    id: nameOf(path),
+    fallbackReason: reason,
+    eosIds: endIds(checkpoint, tokenizer),
+  };
 }
 
 /** A run folder of the trainer stands for its newest training state. */
@@ -49,7 +56,11 @@ function findTokenizer(path: string, weights: string): string {
   for (const folder of folders) {
     for (const name of TOKENIZER_FILES) if (existsSync(join(folder, name))) return join(folder, name);
   }
-  return fail(OP, `no tokenizer lies beside ${weights}.`, `give --tokenizer FILE; looked for ${TOKENIZER_FILES.join(', ')}`);
+  return fail(
+    OP,
+    `no tokenizer lies beside ${weights}.`,
+    `give --tokenizer FILE; looked for ${TOKENIZER_FILES.join(', ')}`,
+  );
 }
 
 function folderOf(path: string): string {

@@ -45,7 +45,8 @@ async function serve(options: Parameters<typeof startServer>[0], world: World): 
     server = await starting;
     announce(server, world);
     const outcome = await ended;
-    if (outcome === 'stopped') world.out.write('stopping when the running texts are done; again to stop at once\n');
+    if (outcome === 'stopped')
+      world.out.write('stopping when the running texts are done; again to stop at once\n');
     await server.close();
     if (outcome === 'stopped') return 0;
     world.errors.write(`${outcome.message}\n`);
@@ -56,7 +57,8 @@ async function serve(options: Parameters<typeof startServer>[0], world: World): 
 }
 
 function announce({ url, facts }: RunningServer, { out }: World): void {
-  if (facts.fallbackReason) out.write(`computing in plain TypeScript, which is slow: ${facts.fallbackReason}\n`);
+  if (facts.fallbackReason)
+    out.write(`computing in plain TypeScript, which is slow: ${facts.fallbackReason}\n`);
   out.write(`${facts.id} (${shortCount(facts.parameters)} parameters) on ${facts.device} at ${url}\n`);
 }
 

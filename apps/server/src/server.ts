@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { checkOptions, fail } from '@cria/tensor';
 import { createApp, type ServerState } from './app.ts';
 import { EngineClient, type EngineFailure, type EngineThread } from './engine-client.ts';
+import { OpenResponses } from './open-responses.ts';
 import type { EngineSettings, ModelFacts } from './protocol.ts';
 
 export interface ServerOptions {
@@ -65,6 +66,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   checkOptions('startServer', options, OPTIONS);
   const state: ServerState = { phase: 'loading', engine: undefined };
   const app = createApp(state);
+  const responses = new OpenResponses(app);
   const url = await listen(app, options.host ?? '127.0.0.1', options.port ?? 8080);
   try {
     state.engine = await EngineClient.start(engineSettings(options), options.thread);
@@ -79,9 +81,29 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     state.phase = 'failed';
     options.onFailure?.(failure);
   });
-  const close = closer(app, state, engine, (options.drainSeconds ?? 30) * 1000);
+  const drainMs = (options.drainSeconds ?? 30) * 1000;
+  let hurry = () => {};
+  const stop = async () => {
+    if (state.phase === 'ready') state.phase = 'draining';
+    const deadline = new Promise<void>((resolve) => (hurry = resolve));
+    const timer = setTimeout(hurry, drainMs);
+    await Promise.race([engine.idle(), deadline]);
+    clearTimeout(timer);
+    // Texts that still run end with an error object in their stream.
+    await engine.close();
+    await responses.sent(FLUSH_MS);
+    await app.close();
+  };
+  let stopping: Promise<void> | undefined;
+  const close = () => {
+    if (stopping) hurry();
+    return (stopping ??= stop());
+  };
   return { url, facts: engine.facts, close };
 }
+
+/** Time that readers get to take the last bytes of their answers. */
+const FLUSH_MS = 2000;
 
 function engineSettings(options: ServerOptions): EngineSettings {
   const { model, device = 'auto', maxSequences = 16, maxWaiting = 256, maxBatchRows = 256 } = options;
@@ -103,31 +125,24 @@ async function listen(app: FastifyInstance, host: string, port: number): Promise
     await app.listen({ host, port });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EADDRINUSE') fail('cria-server', `port ${port} of ${host} is in use.`, 'choose another with --port', error);
-    if (code === 'EACCES') fail('cria-server', `port ${port} of ${host} is not allowed.`, 'choose one above 1023 with --port', error);
-    fail('cria-server', `cannot listen on port ${port} of ${host}: ${(error as Error).message}.`, undefined, error);
+    if (code === 'EADDRINUSE')
+      fail('cria-server', `port ${port} of ${host} is in use.`, 'choose another with --port', error);
+    if (code === 'EACCES')
+      fail(
+        'cria-server',
+        `port ${port} of ${host} is not allowed.`,
+        'choose one above 1023 with --port',
+        error,
+      );
+    fail(
+      'cria-server',
+      `cannot listen on port ${port} of ${host}: ${(error as Error).message}.`,
+      undefined,
+      error,
+    );
   }
   const address = app.server.address();
   const bound = typeof address === 'object' && address ? address.port : port;
   const shown = host === '0.0.0.0' || host === '::' ? 'localhost' : host.includes(':') ? `[${host}]` : host;
   return `http://${shown}:${bound}`;
-}
-
-function closer(app: FastifyInstance, state: ServerState, engine: EngineClient, drainMs: number): () => Promise<void> {
-  let closing: Promise<void> | undefined;
-  let hurry = () => {};
-  const drain = async () => {
-    if (state.phase === 'ready') state.phase = 'draining';
-    const deadline = new Promise<void>((resolve) => (hurry = resolve));
-    const timer = setTimeout(hurry, drainMs);
-    await Promise.race([engine.idle(), deadline]);
-    clearTimeout(timer);
-    // Texts that still run end with an error object in their stream.
-    await engine.close();
-    await app.close();
-  };
-  return () => {
-    if (closing) hurry();
-    return (closing ??= drain());
-  };
 }

@@ -8,7 +8,14 @@ let server: RunningServer;
 beforeAll(async () => void (server = await tinyServer({ untilClosed: true })));
 afterAll(() => server.close());
 
-const errorShape = { error: { message: expect.any(String), type: expect.any(String), param: expect.toSatisfy(orNull), code: expect.toSatisfy(orNull) } };
+const errorShape = {
+  error: {
+    message: expect.any(String),
+    type: expect.any(String),
+    param: expect.toSatisfy(orNull),
+    code: expect.toSatisfy(orNull),
+  },
+};
 function orNull(value: unknown): boolean {
   return value === null || typeof value === 'string';
 }
@@ -20,7 +27,11 @@ describe('a wrong request gets 400, with the field and what to give instead', ()
     [{ prompt: ['a', 1] }, 'prompt', 'prompt is ["a",1]'],
     [{ prompt: [] }, 'prompt', 'prompt is []'],
     [{ prompt: [300] }, 'prompt', 'prompt is 300, not a token id: they go from 0 to 257'],
-    [{ prompt: 'x', temperature: 'hot' }, 'temperature', 'temperature is "hot". hint: give a number from 0 on'],
+    [
+      { prompt: 'x', temperature: 'hot' },
+      'temperature',
+      'temperature is "hot". hint: give a number from 0 on',
+    ],
     [{ prompt: 'x', temperature: -0.1 }, 'temperature', 'temperature is -0.1'],
     [{ prompt: 'x', top_p: 1.5 }, 'top_p', 'top_p is 1.5. hint: give a number from 0 to 1'],
     [{ prompt: 'x', top_k: 2.5 }, 'top_k', 'a whole number'],
@@ -54,7 +65,10 @@ describe('a wrong request gets 400, with the field and what to give instead', ()
 
   it('another model: 404; another content type: 415; a large body: 413', async () => {
     const model = await post(server.url, { prompt: 'x', model: 'gpt' });
-    expect([model.status, model.body.error]).toEqual([404, expect.objectContaining({ code: 'model_not_found', param: 'model' })]);
+    expect([model.status, model.body.error]).toEqual([
+      404,
+      expect.objectContaining({ code: 'model_not_found', param: 'model' }),
+    ]);
     const text = await post(server.url, 'x', { headers: { 'content-type': 'text/plain' } });
     expect([text.status, text.body]).toEqual([415, errorShape]);
     const large = await post(server.url, { prompt: 'x'.repeat(3 * 2 ** 20) });
@@ -64,7 +78,9 @@ describe('a wrong request gets 400, with the field and what to give instead', ()
   it('bytes that are not HTTP: 400', async () => {
     const text = await new Promise<string>((resolve) => {
       let all = '';
-      const socket = connect(Number(new URL(server.url).port), '127.0.0.1', () => socket.write('HELO there\r\n\r\n'));
+      const socket = connect(Number(new URL(server.url).port), '127.0.0.1', () =>
+        socket.write('HELO there\r\n\r\n'),
+      );
       socket.on('data', (data) => (all += data)).on('close', () => resolve(all));
     });
     expect(text).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
@@ -73,7 +89,23 @@ describe('a wrong request gets 400, with the field and what to give instead', ()
 });
 
 describe('malformed requests by the hundreds', () => {
-  const fields = ['prompt', 'max_tokens', 'temperature', 'top_p', 'top_k', 'min_p', 'seed', 'stop', 'n', 'stream', 'echo', 'model', 'stream_options', 'logit_bias', 'x'];
+  const fields = [
+    'prompt',
+    'max_tokens',
+    'temperature',
+    'top_p',
+    'top_k',
+    'min_p',
+    'seed',
+    'stop',
+    'n',
+    'stream',
+    'echo',
+    'model',
+    'stream_options',
+    'logit_bias',
+    'x',
+  ];
   const value = fc.oneof(
     fc.jsonValue(),
     fc.integer({ min: -3, max: 300 }),
@@ -84,7 +116,9 @@ describe('malformed requests by the hundreds', () => {
   );
   const bodies = fc.oneof(
     fc.dictionary(fc.constantFrom(...fields), value, { maxKeys: 5 }).map((body) => JSON.stringify(body)),
-    fc.dictionary(fc.constantFrom(...fields), value, { maxKeys: 3 }).map((body) => JSON.stringify({ prompt: 'x', max_tokens: 2, ...body })),
+    fc
+      .dictionary(fc.constantFrom(...fields), value, { maxKeys: 3 })
+      .map((body) => JSON.stringify({ prompt: 'x', max_tokens: 2, ...body })),
     fc.string({ unit: 'binary', maxLength: 60 }),
     fc.jsonValue().map((json) => JSON.stringify(json)),
   );

@@ -9,7 +9,13 @@ const complete = (body: object) => post(server.url, body);
 
 describe('POST /v1/completions', () => {
   it('answers in the shape of OpenAI', async () => {
-    const { status, headers, body } = await complete({ prompt: 'Hello', temperature: 0, max_tokens: 8, model: 'tiny', user: 'me' });
+    const { status, headers, body } = await complete({
+      prompt: 'Hello',
+      temperature: 0,
+      max_tokens: 8,
+      model: 'tiny',
+      user: 'me',
+    });
     expect(status).toBe(200);
     expect(headers.get('content-type')).toContain('application/json');
     expect(body).toEqual({
@@ -24,22 +30,37 @@ describe('POST /v1/completions', () => {
   });
 
   it('makes 16 tokens by default, and takes null for left out', async () => {
-    const nulls = { temperature: null, max_tokens: null, stop: null, n: null, seed: null, logprobs: null, suffix: null, stream: null };
+    const nulls = {
+      temperature: null,
+      max_tokens: null,
+      stop: null,
+      n: null,
+      seed: null,
+      logprobs: null,
+      suffix: null,
+      stream: null,
+    };
     const { status, body } = await complete({ prompt: '', ...nulls });
-    expect([status, body.usage]).toEqual([200, { prompt_tokens: 1, completion_tokens: 16, total_tokens: 17 }]);
+    expect([status, body.usage]).toEqual([
+      200,
+      { prompt_tokens: 1, completion_tokens: 16, total_tokens: 17 },
+    ]);
   });
 
   it('gives the same text for the same seed, alone and beside others, streamed or not', async () => {
     const request = { prompt: 'seed me', seed: 7, max_tokens: 40, top_p: 0.9, top_k: 50, min_p: 0.01 };
     const alone = (await complete(request)).body.choices[0].text;
-    const others = Promise.all(Array.from({ length: 8 }, (_, i) => complete({ prompt: 'x'.repeat(i), max_tokens: 30 })));
+    const others = Promise.all(
+      Array.from({ length: 8 }, (_, i) => complete({ prompt: 'x'.repeat(i), max_tokens: 30 })),
+    );
     const response = await fetch(`${server.url}/v1/completions`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ ...request, stream: true }),
     });
     let streamed = '';
-    for await (const data of streamEvents(response)) if (data !== '[DONE]') streamed += JSON.parse(data).choices[0].text;
+    for await (const data of streamEvents(response))
+      if (data !== '[DONE]') streamed += JSON.parse(data).choices[0].text;
     expect(streamed).toBe(alone);
     expect((await complete({ ...request, seed: 8 })).body.choices[0].text).not.toBe(alone);
     await others;
@@ -66,9 +87,12 @@ describe('POST /v1/completions', () => {
 
   it('echoes the prompt, and ends before a stop string', async () => {
     const { text } = (await complete({ prompt: 'ab', temperature: 0, max_tokens: 30 })).body.choices[0];
-    expect((await complete({ prompt: 'ab', temperature: 0, max_tokens: 30, echo: true })).body.choices[0].text).toBe(`ab${text}`);
+    expect(
+      (await complete({ prompt: 'ab', temperature: 0, max_tokens: 30, echo: true })).body.choices[0].text,
+    ).toBe(`ab${text}`);
     const stop = [...text].slice(4, 6).join('');
-    const cut = (await complete({ prompt: 'ab', temperature: 0, max_tokens: 30, stop: [stop, 'never'] })).body.choices[0];
+    const cut = (await complete({ prompt: 'ab', temperature: 0, max_tokens: 30, stop: [stop, 'never'] })).body
+      .choices[0];
     expect(cut).toMatchObject({ text: text.slice(0, text.indexOf(stop)), finish_reason: 'stop' });
   });
 
@@ -76,14 +100,24 @@ describe('POST /v1/completions', () => {
     const response = await fetch(`${server.url}/v1/completions`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ prompt: 'ab', max_tokens: 20, n: 2, seed: 1, stream: true, stream_options: { include_usage: true } }),
+      body: JSON.stringify({
+        prompt: 'ab',
+        max_tokens: 20,
+        n: 2,
+        seed: 1,
+        stream: true,
+        stream_options: { include_usage: true },
+      }),
     });
     expect(response.headers.get('content-type')).toContain('text/event-stream');
     const data: string[] = [];
     for await (const each of streamEvents(response)) data.push(each);
     expect(data.pop()).toBe('[DONE]');
     const events = data.map((each) => JSON.parse(each));
-    expect(events.pop()).toMatchObject({ choices: [], usage: { prompt_tokens: 3, completion_tokens: 40, total_tokens: 43 } });
+    expect(events.pop()).toMatchObject({
+      choices: [],
+      usage: { prompt_tokens: 3, completion_tokens: 40, total_tokens: 43 },
+    });
     expect(new Set(events.map((each) => each.id)).size).toBe(1);
     for (const each of events) expect(each).toMatchObject({ object: 'text_completion', usage: null });
     for (const index of [0, 1]) {
@@ -99,7 +133,13 @@ describe('the other routes', () => {
     expect((await getJson(`${server.url}/health`)).body).toEqual({ status: 'ok', active: 0 });
     const { data } = (await getJson(`${server.url}/v1/models`)).body;
     expect(data).toEqual([
-      expect.objectContaining({ id: 'tiny', object: 'model', owned_by: 'cria', max_model_len: 256, meta: expect.objectContaining({ layers: 1 }) }),
+      expect.objectContaining({
+        id: 'tiny',
+        object: 'model',
+        owned_by: 'cria',
+        max_model_len: 256,
+        meta: expect.objectContaining({ layers: 1 }),
+      }),
     ]);
   });
 
@@ -114,7 +154,11 @@ describe('the other routes', () => {
     const missing = await getJson(`${server.url}/v1/nothing`);
     expect([missing.status, missing.body.error.code]).toEqual([404, 'not_found']);
     const wrong = await getJson(`${server.url}/v1/completions`);
-    expect([wrong.status, wrong.headers.get('allow'), wrong.body.error.code]).toEqual([405, 'POST', 'method_not_allowed']);
+    expect([wrong.status, wrong.headers.get('allow'), wrong.body.error.code]).toEqual([
+      405,
+      'POST',
+      'method_not_allowed',
+    ]);
   });
 });
 
@@ -125,7 +169,12 @@ describe('who hangs up', () => {
     const controller = new AbortController();
     const body = JSON.stringify({ prompt: 'x', max_tokens: 250, n: 3, stream });
     const headers = { 'content-type': 'application/json' };
-    const asked = fetch(`${slow.url}/v1/completions`, { method: 'POST', headers, body, signal: controller.signal });
+    const asked = fetch(`${slow.url}/v1/completions`, {
+      method: 'POST',
+      headers,
+      body,
+      signal: controller.signal,
+    });
     await waitFor(async () => (await active()) === 3);
     controller.abort();
     await expect(asked.then((response) => response.text())).rejects.toThrow();

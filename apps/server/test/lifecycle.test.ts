@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { describe, expect, it, vi } from 'vitest';
 import { EngineFailure, startServer } from '../src/index.ts';
 import { main, type World } from '../src/program.ts';
@@ -17,7 +18,11 @@ describe('close()', () => {
     await waitFor(async () => (await getJson(`${server.url}/health`)).body.active === 1);
     const closed = server.close();
     const refused = await post(server.url, { prompt: 'y' });
-    expect([refused.status, refused.headers.get('retry-after'), refused.body.error.code]).toEqual([503, '5', 'draining']);
+    expect([refused.status, refused.headers.get('retry-after'), refused.body.error.code]).toEqual([
+      503,
+      '5',
+      'draining',
+    ]);
     expect((await getJson(`${server.url}/health`)).status).toBe(503);
     expect((await running).body.usage.completion_tokens).toBe(80);
     await closed;
@@ -38,9 +43,21 @@ describe('close()', () => {
   });
 });
 
+it('close() does not wait for connections on which no request ever came', async () => {
+  const server = await tinyServer();
+  const gone = new Promise((resolve) => {
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1', () =>
+      resolve(new Promise((ended) => socket.on('close', ended))),
+    );
+  });
+  await Promise.race([gone, new Promise((resolve) => setTimeout(resolve, 50))]);
+  await server.close();
+  await gone;
+});
+
 describe('a broken engine', () => {
   it('answers 500 without its inner life, streamed or not, and tells the owner', async () => {
-    const onFailure = vi.fn();
+    const onFailure = vi.fn<(failure: EngineFailure) => void>();
     const server = await tinyServer({ model: 'broken', onFailure });
     const response = await post(server.url, { prompt: 'x' });
     expect([response.status, response.body.error]).toEqual([
@@ -56,7 +73,9 @@ describe('a broken engine', () => {
   it('that cannot be loaded, or crashes while it loads, is an error of startServer', async () => {
     await expect(tinyServer({ model: 'absent' })).rejects.toThrow('[openCheckpoint] cannot open absent');
     const thread = { url: new URL('data:text/javascript,throw new Error("out of luck")') };
-    await expect(startServer({ model: 'x', port: 0, thread })).rejects.toThrow('its thread crashed: out of luck');
+    await expect(startServer({ model: 'x', port: 0, thread })).rejects.toThrow(
+      'its thread crashed: out of luck',
+    );
   });
 });
 
@@ -80,7 +99,9 @@ describe('cria-server', () => {
   it('prints its address, and ends with 0 when it is told to stop', async () => {
     const { texts, code, stop } = await program('--model', 'tiny', '--port', '0');
     await waitFor(() => texts.out.includes('http://'));
-    const [, url] = /^tiny \(\d+(?:\.\d+)?K parameters\) on .* at (http:\/\/127\.0\.0\.1:\d+)\n$/.exec(texts.out)!;
+    const [, url] = /^tiny \(\d+(?:\.\d+)?K parameters\) on .* at (http:\/\/127\.0\.0\.1:\d+)\n$/.exec(
+      texts.out,
+    )!;
     expect((await post(url!, { prompt: 'x' })).status).toBe(200);
     stop();
     expect([await code, texts.errors]).toEqual([0, '']);
@@ -98,7 +119,10 @@ describe('cria-server', () => {
     const server = await tinyServer();
     const port = new URL(server.url).port;
     for (const [args, message] of [
-      [['--model', 'tiny', '--port', port], `[cria-server] port ${port} of 127.0.0.1 is in use. hint: choose another with --port`],
+      [
+        ['--model', 'tiny', '--port', port],
+        `[cria-server] port ${port} of 127.0.0.1 is in use. hint: choose another with --port`,
+      ],
       [['--model', 'absent', '--port', '0'], '[openCheckpoint] cannot open absent (ENOENT)'],
       [['--modle', 'x'], 'unknown flag --modle. hint: did you mean --model?'],
       [['--model'], '--model needs a value'],
@@ -118,6 +142,7 @@ describe('cria-server', () => {
   it('--help names every flag', async () => {
     const { texts, code } = await program('--help');
     expect(await code).toBe(0);
-    for (const flag of ['model', 'tokenizer', 'port', 'host', 'device', 'threads', 'max-sequences']) expect(texts.out).toContain(`--${flag} `);
+    for (const flag of ['model', 'tokenizer', 'port', 'host', 'device', 'threads', 'max-sequences'])
+      expect(texts.out).toContain(`--${flag} `);
   });
 });

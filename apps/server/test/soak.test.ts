@@ -6,28 +6,36 @@ import { post, tinyServer } from './tiny-server.ts';
 // CRIA_SOAK=1 runs the thousand; the short version only shows that nothing is kept for each request.
 const total = process.env['CRIA_SOAK'] ? 1000 : 160;
 
-it(`heap stays flat over ${total} requests, some of them wrong, some of them left alone`, { timeout: 120_000 }, async () => {
-  const server = await tinyServer();
-  const wave = async (count: number) => {
-    for (let i = 0; i < count; i += 20) {
-      await Promise.all(
-        Array.from({ length: 20 }, async (_, j) => {
-          if (j === 0) return post(server.url, { prompt: 7 });
-          if (j !== 1) return post(server.url, { prompt: `p${i}`, max_tokens: 4, seed: j });
-          const controller = new AbortController();
-          setTimeout(() => controller.abort(), j);
-          return post(server.url, { prompt: 'left', max_tokens: 200, stream: true }, { signal: controller.signal }).catch(() => {});
-        }),
-      );
-    }
-  };
-  await wave(total / 2);
-  const before = usage();
-  await wave(total);
-  const after = usage();
-  if (process.env['CRIA_SOAK']) console.log({ before, after });
-  expect(after.heap - before.heap).toBeLessThan(2 * 2 ** 20);
-});
+it(
+  `heap stays flat over ${total} requests, some of them wrong, some of them left alone`,
+  { timeout: 120_000 },
+  async () => {
+    const server = await tinyServer();
+    const wave = async (count: number) => {
+      for (let i = 0; i < count; i += 20) {
+        await Promise.all(
+          Array.from({ length: 20 }, async (_, j) => {
+            if (j === 0) return post(server.url, { prompt: 7 });
+            if (j !== 1) return post(server.url, { prompt: `p${i}`, max_tokens: 4, seed: j });
+            const controller = new AbortController();
+            setTimeout(() => controller.abort(), j);
+            return post(
+              server.url,
+              { prompt: 'left', max_tokens: 200, stream: true },
+              { signal: controller.signal },
+            ).catch(() => {});
+          }),
+        );
+      }
+    };
+    await wave(total / 2);
+    const before = usage();
+    await wave(total);
+    const after = usage();
+    if (process.env['CRIA_SOAK']) console.log({ before, after });
+    expect(after.heap - before.heap).toBeLessThan(2 * 2 ** 20);
+  },
+);
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;

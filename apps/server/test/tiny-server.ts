@@ -7,10 +7,15 @@ const loader = fileURLToPath(new URL('../../../scripts/run-source.mjs', import.m
 /** Options of Node that run this workspace from its sources. */
 export const sourceArgv = ['--conditions=@cria/source', '--import', loader];
 
-export const tinyThread: EngineThread = { url: new URL('./tiny-thread.ts', import.meta.url), execArgv: sourceArgv };
+export const tinyThread: EngineThread = {
+  url: new URL('./tiny-thread.ts', import.meta.url),
+  execArgv: sourceArgv,
+};
 
 /** A server on a free port that ends with the test (or, made outside of one, when it is closed). */
-export async function tinyServer(options: Partial<ServerOptions> & { untilClosed?: boolean } = {}): Promise<RunningServer> {
+export async function tinyServer(
+  options: Partial<ServerOptions> & { untilClosed?: boolean } = {},
+): Promise<RunningServer> {
   const { untilClosed, ...rest } = options;
   const server = await startServer({ model: 'tiny', port: 0, drainSeconds: 5, thread: tinyThread, ...rest });
   if (!untilClosed) onTestFinished(() => server.close());
@@ -20,7 +25,9 @@ export async function tinyServer(options: Partial<ServerOptions> & { untilClosed
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
-  readonly body: any; // answers are looked at by the tests, field by field
+  // Tests look at answers field by field.
+  // oxlint-disable-next-line typescript/no-explicit-any
+  readonly body: any;
 }
 
 export async function post(url: string, body: unknown, init: RequestInit = {}): Promise<Answer> {
@@ -39,7 +46,11 @@ export async function getJson(url: string): Promise<Answer> {
 
 async function answer(response: Response): Promise<Answer> {
   const text = await response.text();
-  return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: text === '' ? undefined : JSON.parse(text),
+  };
 }
 
 /** The data of each event of a stream, `[DONE]` included. */

@@ -6,8 +6,17 @@ import { byteTokenizer } from './byte-tokenizer.ts';
 // An engine's thread with a tiny random model, so that the server's tests need no file. The name of the model asks for trouble:
 // `slow` takes 3 ms a step, `broken` throws at the first step, `absent` cannot be loaded.
 await serveEngine(({ model: name }) => {
-  if (name === 'absent') throw new Error('[openCheckpoint] cannot open absent (ENOENT). hint: there is no such file or folder');
-  const config = llamaConfig({ dim: 16, nLayers: 1, nHeads: 2, nKvHeads: 1, ffnDim: 32, vocabSize: 258, contextLength: 256 });
+  if (name === 'absent')
+    throw new Error('[openCheckpoint] cannot open absent (ENOENT). hint: there is no such file or folder');
+  const config = llamaConfig({
+    dim: 16,
+    nLayers: 1,
+    nHeads: 2,
+    nKvHeads: 1,
+    ffnDim: 32,
+    vocabSize: 258,
+    contextLength: 256,
+  });
   const model = new Llama(config, { device: reference() });
   model.parameters.allocate();
   model.parameters.initialize(5);
@@ -25,5 +34,12 @@ await serveEngine(({ model: name }) => {
       return forward(tokens, step);
     };
   }
-  return Promise.resolve({ model, tokenizer: byteTokenizer, format: 'random', id: name, fallbackReason: undefined, eosIds: [] });
+  return Promise.resolve({
+    model,
+    tokenizer: byteTokenizer,
+    format: 'random',
+    id: name,
+    fallbackReason: undefined,
+    eosIds: [],
+  });
 });

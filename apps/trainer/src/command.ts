@@ -18,7 +18,10 @@ export interface Command<F extends Flags = Flags> {
   readonly summary: string;
   readonly usage: string;
   readonly flags: F;
-  run(input: { readonly values: Values<F>; readonly words: readonly string[] }, context: Context): Promise<void>;
+  run(
+    input: { readonly values: Values<F>; readonly words: readonly string[] },
+    context: Context,
+  ): Promise<void>;
 }
 
 /** Keeps the flags' types inside a command, and lets a table of commands forget them. */

@@ -24,7 +24,10 @@ export async function main(args: readonly string[], context: Context): Promise<n
     await dispatch(args, context);
     return 0;
   } catch (error) {
-    const known = error instanceof CriaError || isSystemError(error) || /^\[[\w .-]+\] /.test((error as Error).message ?? '');
+    const known =
+      error instanceof CriaError ||
+      isSystemError(error) ||
+      /^\[[\w .-]+\] /.test((error as Error).message ?? '');
     context.errors.write(`${known ? (error as Error).message : ((error as Error).stack ?? String(error))}\n`);
     return 1;
   }
@@ -40,19 +43,29 @@ async function dispatch(args: readonly string[], context: Context): Promise<void
   const chosen = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (!chosen) unknownVerb(args);
   const { values, words } = parseFlags(name, args.slice(name.split(' ').length), chosen.flags);
-  if ((values as { help?: boolean }).help) context.out.write(`${chosen.summary}\n\n  ${chosen.usage}\n\n${describeFlags(chosen.flags)}\n`);
+  if ((values as { help?: boolean }).help)
+    context.out.write(`${chosen.summary}\n\n  ${chosen.usage}\n\n${describeFlags(chosen.flags)}\n`);
   else await chosen.run({ values, words }, context);
 }
 
 function unknownVerb(args: readonly string[]): never {
-  const typed = args.slice(0, 2).filter((word) => !word.startsWith('-')).join(' ');
+  const typed = args
+    .slice(0, 2)
+    .filter((word) => !word.startsWith('-'))
+    .join(' ');
   const nearest = nearestName(typed, Object.keys(commands)) ?? nearestName(args[0]!, Object.keys(commands));
-  return fail('cria', `there is no command "${typed}".`, nearest ? `did you mean "cria ${nearest}"?` : `known are ${Object.keys(commands).join(', ')}`);
+  return fail(
+    'cria',
+    `there is no command "${typed}".`,
+    nearest ? `did you mean "cria ${nearest}"?` : `known are ${Object.keys(commands).join(', ')}`,
+  );
 }
 
 function overview(): string {
   const width = Math.max(...Object.keys(commands).map((name) => name.length));
-  const lines = Object.entries(commands).map(([name, { summary }]) => `  cria ${name.padEnd(width)}  ${summary}`);
+  const lines = Object.entries(commands).map(
+    ([name, { summary }]) => `  cria ${name.padEnd(width)}  ${summary}`,
+  );
   return `cria trains LLaMA models.\n\n${lines.join('\n')}\n\ncria COMMAND --help shows the flags of a command.\n`;
 }
 

@@ -17,13 +17,23 @@ function yaml(text: string): string {
 describe('configuration', () => {
   it('fills every default', () => {
     const config = loadConfig(undefined);
-    expect(config.training).toMatchObject({ batch_size: 8, minutes: 2, gradient_clip: 1, beta2: 0.95, recompute: 'selective' });
+    expect(config.training).toMatchObject({
+      batch_size: 8,
+      minutes: 2,
+      gradient_clip: 1,
+      beta2: 0.95,
+      recompute: 'selective',
+    });
     expect(config.run).toEqual({ seed: 0, device: 'auto', threads: 0 });
   });
 
   it('reads YAML, and --set over it', () => {
     const path = yaml('model:\n  preset: 15m\ntraining:\n  steps: 10\n  learning_rate: 1e-4\n');
-    const config = loadConfig(path, ['training.learning_rate=3e-4', 'data.sources=[{paths: [texts]}]', 'run.seed=5']);
+    const config = loadConfig(path, [
+      'training.learning_rate=3e-4',
+      'data.sources=[{paths: [texts]}]',
+      'run.seed=5',
+    ]);
     expect(config.training).toMatchObject({ steps: 10, learning_rate: 3e-4 });
     expect(config.data.sources).toEqual([{ paths: ['texts'] }]);
     expect(config.run.seed).toBe(5);
@@ -38,9 +48,15 @@ describe('configuration', () => {
   });
 
   it.each([
-    ['training:\n  learnin_rate: 1\n', 'unknown key training.learnin_rate. hint: did you mean training.learning_rate?'],
+    [
+      'training:\n  learnin_rate: 1\n',
+      'unknown key training.learnin_rate. hint: did you mean training.learning_rate?',
+    ],
     ['trainin: {}\n', 'did you mean training?'],
-    ['data: {sources: [{path: [a]}]}\n', 'unknown key data.sources.0.path. hint: did you mean data.sources.0.paths?'],
+    [
+      'data: {sources: [{path: [a]}]}\n',
+      'unknown key data.sources.0.path. hint: did you mean data.sources.0.paths?',
+    ],
     ['training: {batch_size: many}\n', 'training.batch_size is "many", which must be integer'],
     ['training: {batch_size: 0}\n', 'training.batch_size is 0, which must be >= 1'],
     ['run: {device: gpu}\n', 'run.device is "gpu"'],
@@ -53,7 +69,9 @@ describe('configuration', () => {
 
   it('refuses a file that is not there, and a setting without a value', () => {
     expect(() => loadConfig('/nowhere.yaml')).toThrow(/cannot read \/nowhere\.yaml: ENOENT/);
-    expect(() => loadConfig(undefined, ['training.steps'])).toThrow(/write --set training.learning_rate=3e-4/);
+    expect(() => loadConfig(undefined, ['training.steps'])).toThrow(
+      /write --set training.learning_rate=3e-4/,
+    );
   });
 });
 
@@ -65,17 +83,37 @@ describe('model of a configuration', () => {
 
   it('is the preset, to the field', () => {
     const { model, contextLength } = make('model: {preset: 15m}');
-    expect(model).toMatchObject({ dim: 288, nLayers: 6, nHeads: 6, headDim: 48, ffnDim: 768, vocabSize: 32000, tiedEmbeddings: true });
+    expect(model).toMatchObject({
+      dim: 288,
+      nLayers: 6,
+      nHeads: 6,
+      headDim: 48,
+      ffnDim: 768,
+      vocabSize: 32000,
+      tiedEmbeddings: true,
+    });
     expect(contextLength).toBe(256);
   });
 
   it('follows the fields that change it', () => {
-    const { model } = make('{model: {preset: 15m, dim: 64, n_heads: 4}, tokenizer: {vocab_size: 500}, training: {context_length: 32}}');
-    expect(model).toMatchObject({ dim: 64, nHeads: 4, nKvHeads: 4, headDim: 16, ffnDim: 256, vocabSize: 500, contextLength: 32 });
+    const { model } = make(
+      '{model: {preset: 15m, dim: 64, n_heads: 4}, tokenizer: {vocab_size: 500}, training: {context_length: 32}}',
+    );
+    expect(model).toMatchObject({
+      dim: 64,
+      nHeads: 4,
+      nKvHeads: 4,
+      headDim: 16,
+      ffnDim: 256,
+      vocabSize: 500,
+      contextLength: 32,
+    });
   });
 
   it('refuses an unknown preset with the nearest name, and a context that the preset does not have', () => {
     expect(() => make('model: {preset: 15n}')).toThrow(/15m/);
-    expect(() => make('{model: {preset: 15m}, training: {context_length: 4096}}')).toThrow(/longer than the 256/);
+    expect(() => make('{model: {preset: 15m}, training: {context_length: 4096}}')).toThrow(
+      /longer than the 256/,
+    );
   });
 });

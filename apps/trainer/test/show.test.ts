@@ -11,7 +11,20 @@ import { ticks } from '../src/show/smooth.ts';
 import { lossCurveSvg } from '../src/show/svg.ts';
 
 const step = (n: number, loss: number) =>
-  ({ type: 'step', step: n, totalSteps: 100, loss, learningRate: 1e-3, gradientNorm: 1, clipFactor: 1, tokens: 64, totalTokens: 64 * n, seconds: 1, tokensPerSecond: 64, flopsPerSecond: 1 }) as const;
+  ({
+    type: 'step',
+    step: n,
+    totalSteps: 100,
+    loss,
+    learningRate: 1e-3,
+    gradientNorm: 1,
+    clipFactor: 1,
+    tokens: 64,
+    totalTokens: 64 * n,
+    seconds: 1,
+    tokensPerSecond: 64,
+    flopsPerSecond: 1,
+  }) as const;
 
 describe('metrics', () => {
   it('writes CRC-32C as RFC 3720 has it', () => {
@@ -36,7 +49,10 @@ describe('metrics', () => {
     log.record({ type: 'evaluation', step: 5, loss: 4, tokens: 10, seconds: 1 });
     log.close();
     appendFileSync(join(folder, 'metrics.jsonl'), '{"type":"step","st');
-    expect(readHistory(folder)).toMatchObject({ train: [{ loss: 9 }, {}, {}, {}, { step: 5, loss: 5 }], validation: [{ step: 5, loss: 4 }] });
+    expect(readHistory(folder)).toMatchObject({
+      train: [{ loss: 9 }, {}, {}, {}, { step: 5, loss: 5 }],
+      validation: [{ step: 5, loss: 4 }],
+    });
     new MetricsLog(folder, 3, () => 2000).close();
     expect(readHistory(folder).train.map((metric) => metric.step)).toEqual([1, 2, 3]);
     expect(readdirSync(join(folder, 'tensorboard'))).toHaveLength(2);
@@ -49,7 +65,7 @@ describe('metrics', () => {
     log.close();
     const file = readFileSync(join(folder, 'tensorboard', readdirSync(join(folder, 'tensorboard'))[0]!));
     const events: Buffer[] = [];
-    for (let at = 0; at < file.length; ) {
+    for (let at = 0; at < file.length;) {
       const length = Number(file.readBigUInt64LE(at));
       events.push(file.subarray(at + 12, at + 12 + length));
       at += 16 + length;
@@ -63,7 +79,10 @@ describe('metrics', () => {
 });
 
 describe('pictures', () => {
-  const history = { train: Array.from({ length: 300 }, (_, i) => ({ step: i + 1, loss: 8 * Math.exp(-i / 100) + 2 })), validation: [{ step: 300, loss: 2.5 }] };
+  const history = {
+    train: Array.from({ length: 300 }, (_, i) => ({ step: i + 1, loss: 8 * Math.exp(-i / 100) + 2 })),
+    validation: [{ step: 300, loss: 2.5 }],
+  };
 
   it('draws a falling curve in braille', () => {
     const lines = terminalCurve(history, 60, 8).split('\n');
@@ -97,7 +116,12 @@ describe('pictures', () => {
 
 describe('words', () => {
   it('shortens numbers', () => {
-    expect([duration(5), duration(65), duration(3720), duration(Infinity)]).toEqual(['5 s', '1 min 05 s', '1 h 02 min', '?']);
+    expect([duration(5), duration(65), duration(3720), duration(Infinity)]).toEqual([
+      '5 s',
+      '1 min 05 s',
+      '1 h 02 min',
+      '?',
+    ]);
     expect([count(871), count(12345), count(4_800_000)]).toEqual(['871', '12.3k', '4.8M']);
     expect([bytes(12), bytes(34_000_000)]).toEqual(['12 B', '34.0 MB']);
   });
@@ -106,7 +130,11 @@ describe('words', () => {
     let time = 0;
     const draw = (isTTY: boolean) => {
       const written: string[] = [];
-      const progress = new Progress({ isTTY, columns: 60, write: (text) => written.push(text) }, 'work', () => time);
+      const progress = new Progress(
+        { isTTY, columns: 60, write: (text) => written.push(text) },
+        'work',
+        () => time,
+      );
       for (time = 0; time < 20; time += 1) progress.draw(time / 20, 'facts');
       progress.end('done');
       return written;
@@ -115,6 +143,10 @@ describe('words', () => {
     expect(terminal[10]).toMatch(/^\r\x1b\[2Kwork █+.*50 %  facts  10 s left$/);
     expect(terminal.at(-1)).toBe('done\n');
     expect(terminal.slice(0, 20).every((text) => text.length < 70)).toBe(true);
-    expect(draw(false)).toEqual([expect.stringContaining('work 0 %'), expect.stringContaining('work 50 %'), 'done\n']);
+    expect(draw(false)).toEqual([
+      expect.stringContaining('work 0 %'),
+      expect.stringContaining('work 50 %'),
+      'done\n',
+    ]);
   });
 });

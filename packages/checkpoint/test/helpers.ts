@@ -28,7 +28,7 @@ export const tiny: LlamaConfig = llamaConfig({
   nLayers: 2,
   nHeads: 3,
   nKvHeads: 1,
-  headDim: 4,
+  headDim: 8,
   ffnDim: 20,
   vocabSize: 31,
   contextLength: 16,

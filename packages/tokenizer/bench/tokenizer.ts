@@ -4,7 +4,16 @@
  * given by --python or CRIA_BENCH_PYTHON (default python3); one that is not installed there is left out with the reason.
  */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -24,9 +33,19 @@ const { values } = parseArgs({
 
 const SIZE = 10_000_000;
 const here = import.meta.dirname ?? process.cwd();
-const root = [here, process.cwd()].map((folder) => findRoot(folder)).find((folder) => folder !== undefined) ?? process.cwd();
+const root =
+  [here, process.cwd()].map((folder) => findRoot(folder)).find((folder) => folder !== undefined) ??
+  process.cwd();
 const shared = values.data === '' ? join(root, '../shared/data') : values.data;
-const TARGETS: Readonly<Record<string, number>> = { 'llama docs': 3, 'llama whole': 6, 'llama3 tiktoken': 1.2, 'llama3 tokenizers': 4, decode: 2, train: 1.2, load: 1 };
+const TARGETS: Readonly<Record<string, number>> = {
+  'llama docs': 3,
+  'llama whole': 6,
+  'llama3 tiktoken': 1.2,
+  'llama3 tokenizers': 4,
+  decode: 2,
+  train: 1.2,
+  load: 1,
+};
 
 interface PeerRow {
   readonly name: string;
@@ -48,13 +67,21 @@ function gather(folders: readonly string[], pattern: RegExp): string {
   let text = '';
   const seen = new Set<string>();
   const visit = (folder: string): void => {
-    for (const entry of readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    for (const entry of readdirSync(folder, { withFileTypes: true }).sort((a, b) =>
+      a.name < b.name ? -1 : 1,
+    )) {
       if (text.length >= SIZE) return;
       const path = join(folder, entry.name);
       if (entry.isDirectory()) visit(path);
       else if (entry.isFile() && pattern.test(entry.name)) {
         const content = readFileSync(path, 'utf8');
-        if (content.length > 400_000 || content.includes('\ufffd') || content.includes('\u2585') || seen.has(content)) continue;
+        if (
+          content.length > 400_000 ||
+          content.includes('\ufffd') ||
+          content.includes('\u2585') ||
+          seen.has(content)
+        )
+          continue;
         if (/\.min\.|sourceMappingURL=data/.test(path + content.slice(-200))) continue;
         seen.add(content);
         text += content.replaceAll('\r', '');
@@ -82,7 +109,13 @@ function record(name: string, seconds: number): void {
   order.push(name);
 }
 
-function timeEncoding(kind: string, vocab: string, file: Uint8Array, text: string, docs: readonly string[]): void {
+function timeEncoding(
+  kind: string,
+  vocab: string,
+  file: Uint8Array,
+  text: string,
+  docs: readonly string[],
+): void {
   const fresh = (): Tokenizer => parseTokenizer(file);
   const once = (run: (tokenizer: Tokenizer) => unknown): (() => unknown) => {
     const tokenizer = fresh(); // no cache from the round before
@@ -92,11 +125,20 @@ function timeEncoding(kind: string, vocab: string, file: Uint8Array, text: strin
     const times = Array.from({ length: 5 }, () => median(once(run), 1));
     return times.sort((a, b) => a - b)[2];
   };
-  record(`encode ${vocab} ${kind} docs`, rounds((tokenizer) => docs.map((doc) => tokenizer.encode(doc))));
-  record(`encode ${vocab} ${kind} whole`, rounds((tokenizer) => tokenizer.encode(text)));
+  record(
+    `encode ${vocab} ${kind} docs`,
+    rounds((tokenizer) => docs.map((doc) => tokenizer.encode(doc))),
+  );
+  record(
+    `encode ${vocab} ${kind} whole`,
+    rounds((tokenizer) => tokenizer.encode(text)),
+  );
   const tokenizer = fresh();
   const ids = docs.map((doc) => tokenizer.encode(doc));
-  record(`decode ${vocab} ${kind} docs`, median(() => ids.map((list) => tokenizer.decode(list)), 5));
+  record(
+    `decode ${vocab} ${kind} docs`,
+    median(() => ids.map((list) => tokenizer.decode(list)), 5),
+  );
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'cria-bench-tokenizer-'));
@@ -108,11 +150,16 @@ try {
 
 async function main(): Promise<void> {
   mkdirSync(folder, { recursive: true });
-  const english = gather([join(shared, 'text'), '/usr/share/vim', '/usr/share/doc', join(root, 'node_modules')], /^(?!wagahai).*\.(txt|md|rst|markdown|README|ENG)$/i);
+  const english = gather(
+    [join(shared, 'text'), '/usr/share/vim', '/usr/share/doc', join(root, 'node_modules')],
+    /^(?!wagahai).*\.(txt|md|rst|markdown|README|ENG)$/i,
+  );
   const code = gather([join(root, 'node_modules/.pnpm')], /\.(?:[cm]?js|ts|tsx|py)$/);
   const texts = { english, code };
   for (const [kind, text] of Object.entries(texts)) {
-    const docs = Array.from({ length: Math.ceil(text.length / 4096) }, (_, i) => text.slice(4096 * i, 4096 * (i + 1)).replace(/[\ud800-\udfff]/gu, ''));
+    const docs = Array.from({ length: Math.ceil(text.length / 4096) }, (_, i) =>
+      text.slice(4096 * i, 4096 * (i + 1)).replace(/[\ud800-\udfff]/gu, ''),
+    );
     writeFileSync(join(folder, `${kind}.txt`), text);
     writeFileSync(join(folder, `${kind}.docs.json`), JSON.stringify(docs));
   }
@@ -122,11 +169,21 @@ async function main(): Promise<void> {
   if (values.only.includes('encode')) {
     for (const vocab of ['llama', 'llama3']) {
       const source = join(shared, `tokenizer/${vocab}.tokenizer.model`);
-      if (!existsSync(source)) throw new Error(`[bench tokenizer] ${source} is missing. hint: give --data FOLDER with tokenizer/${vocab}.tokenizer.model`);
+      if (!existsSync(source))
+        throw new Error(
+          `[bench tokenizer] ${source} is missing. hint: give --data FOLDER with tokenizer/${vocab}.tokenizer.model`,
+        );
       copyFileSync(source, join(folder, `${vocab}.model`));
       const file = new Uint8Array(readFileSync(source));
-      writeFileSync(join(folder, `${vocab}.json`), writeTokenizerJson(parseTokenizer(file))['tokenizer.json']);
-      if (vocab === 'llama') record('load llama', median(() => parseTokenizer(file), 30));
+      writeFileSync(
+        join(folder, `${vocab}.json`),
+        writeTokenizerJson(parseTokenizer(file))['tokenizer.json'],
+      );
+      if (vocab === 'llama')
+        record(
+          'load llama',
+          median(() => parseTokenizer(file), 30),
+        );
       for (const [kind, text] of Object.entries(texts)) {
         const docs = JSON.parse(readFileSync(join(folder, `${kind}.docs.json`), 'utf8')) as string[]; // written above
         timeEncoding(kind, vocab, file, text, docs);
@@ -149,14 +206,29 @@ async function main(): Promise<void> {
     peak = process.resourceUsage().maxRSS / 1024;
   }
 
-  const script = existsSync(join(here, 'peers.py')) ? join(here, 'peers.py') : fileURLToPath(new URL('../bench/peers.py', import.meta.url));
+  const script = existsSync(join(here, 'peers.py'))
+    ? join(here, 'peers.py')
+    : fileURLToPath(new URL('../bench/peers.py', import.meta.url));
   const parts = `${values.only}${values.slow ? ',slow' : ''}`;
-  const peers = spawnSync(values.python, [script, folder, parts], { encoding: 'utf8', maxBuffer: 1 << 26, stdio: ['ignore', 'pipe', 'pipe'] });
-  const rows = (peers.stdout ?? '').split('\n').filter(Boolean).map((line) => JSON.parse(line) as PeerRow); // its own format
+  const peers = spawnSync(values.python, [script, folder, parts], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 26,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const rows = (peers.stdout ?? '')
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as PeerRow); // its own format
   if (peers.status !== 0) console.error(`peers stopped: ${peers.error?.message ?? peers.stderr.slice(-600)}`);
-  for (const row of rows) if (row.name === 'skipped') console.error(`${row.peer} is left out: ${row.reason ?? ''}`);
-  for (const name of order) print(name, rows.filter((row) => row.name === name));
-  if (peak > 0 && !values.json) console.log(`peak memory of this process after training: ${peak.toFixed(0)} MB`);
+  for (const row of rows)
+    if (row.name === 'skipped') console.error(`${row.peer} is left out: ${row.reason ?? ''}`);
+  for (const name of order)
+    print(
+      name,
+      rows.filter((row) => row.name === name),
+    );
+  if (peak > 0 && !values.json)
+    console.log(`peak memory of this process after training: ${peak.toFixed(0)} MB`);
 }
 
 function print(name: string, rows: readonly PeerRow[]): void {
@@ -167,7 +239,9 @@ function print(name: string, rows: readonly PeerRow[]): void {
   const unit = speed ? 'MB/s' : 'ms';
   const list: readonly (PeerRow | undefined)[] = rows.length > 0 ? rows : [undefined];
   for (const row of list) {
-    const key = Object.keys(TARGETS).find((words) => words.split(' ').every((word) => `${name} ${row?.peer ?? ''}`.split(' ').includes(word)));
+    const key = Object.keys(TARGETS).find((words) =>
+      words.split(' ').every((word) => `${name} ${row?.peer ?? ''}`.split(' ').includes(word)),
+    );
     const entry = {
       name,
       threads,
@@ -181,8 +255,13 @@ function print(name: string, rows: readonly PeerRow[]): void {
     };
     if (values.json) console.log(JSON.stringify(entry));
     else {
-      const peer = row === undefined ? '' : `${row.peer.padEnd(20)} ${value(row.seconds).toFixed(1).padStart(8)}   ${(row.seconds / seconds).toFixed(2).padStart(6)} x`;
-      console.log(`${name.padEnd(30)} ${value(seconds).toFixed(1).padStart(8)} ${unit.padEnd(4)}   ${peer}${entry.target === null ? '' : `   (target ${entry.target})`}`);
+      const peer =
+        row === undefined
+          ? ''
+          : `${row.peer.padEnd(20)} ${value(row.seconds).toFixed(1).padStart(8)}   ${(row.seconds / seconds).toFixed(2).padStart(6)} x`;
+      console.log(
+        `${name.padEnd(30)} ${value(seconds).toFixed(1).padStart(8)} ${unit.padEnd(4)}   ${peer}${entry.target === null ? '' : `   (target ${entry.target})`}`,
+      );
     }
   }
 }

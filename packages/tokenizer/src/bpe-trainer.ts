@@ -232,6 +232,7 @@ export class BpeTrainer {
     }
     occurrences.resize(end);
     const found = this.foundPair.length;
-    for (let i = 0; i < found; i++) occurrences.data[ends.data[this.foundPair.data[i]]++] = this.foundAt.data[i];
+    for (let i = 0; i < found; i++)
+      occurrences.data[ends.data[this.foundPair.data[i]]++] = this.foundAt.data[i];
   }
 }

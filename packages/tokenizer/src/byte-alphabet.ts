@@ -2,7 +2,8 @@
 import { failure } from './errors.ts';
 
 const CHARACTER_OF: readonly string[] = (() => {
-  const plain = (byte: number): boolean => (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
+  const plain = (byte: number): boolean =>
+    (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
   let extra = 0;
   return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(plain(byte) ? byte : 256 + extra++));
 })();
@@ -30,6 +31,11 @@ export function alphabetToBytes(text: string): Uint8Array | undefined {
 /** Throws where a character is not of the alphabet. */
 export function requireAlphabetBytes(op: string, text: string): Uint8Array {
   const bytes = alphabetToBytes(text);
-  if (bytes === undefined) throw failure(op, `the token ${JSON.stringify(text)} is not written in GPT-2's byte alphabet`, 'this is no byte-level vocabulary');
+  if (bytes === undefined)
+    throw failure(
+      op,
+      `the token ${JSON.stringify(text)} is not written in GPT-2's byte alphabet`,
+      'this is no byte-level vocabulary',
+    );
   return bytes;
 }

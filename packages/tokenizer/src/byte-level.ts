@@ -79,7 +79,12 @@ export class ByteLevelTokenizer implements Tokenizer {
     this.specials = new SpecialTokens(specialTokens);
     this.isSpecial = new Uint8Array(tokens.size);
     for (const [name, id] of specialTokens) {
-      if (!(id >= 0 && id < tokens.size)) throw failure('ByteLevelTokenizer', `the id ${id} of ${name} is outside the vocabulary`, `ids are 0 to ${tokens.size - 1}`);
+      if (!(id >= 0 && id < tokens.size))
+        throw failure(
+          'ByteLevelTokenizer',
+          `the id ${id} of ${name} is outside the vocabulary`,
+          `ids are 0 to ${tokens.size - 1}`,
+        );
       this.isSpecial[id] = 1;
     }
     const added = new Map([...(options.addedTokens ?? [])].filter(([name]) => !specialTokens.has(name)));
@@ -197,7 +202,7 @@ export class ByteLevelTokenizer implements Tokenizer {
     const { bytes, scanner } = this;
     const n = encodeUtf8Into(text, bytes, 0);
     if (scanner !== undefined) {
-      for (let at = 0; at < n; ) {
+      for (let at = 0; at < n;) {
         const end = scanner(bytes, at, n);
         chunks.encode(bytes, at, end, hashBytes(bytes, at, end));
         at = end;
@@ -219,7 +224,8 @@ export class ByteLevelTokenizer implements Tokenizer {
       byte = end;
       unit = to;
     };
-    for (const match of text.matchAll(this.expression as RegExp)) { // set where there is no scanner
+    for (const match of text.matchAll(this.expression as RegExp)) {
+      // set where there is no scanner
       push(match.index);
       push(match.index + match[0].length);
     }
@@ -237,7 +243,12 @@ export class ByteLevelTokenizer implements Tokenizer {
   }
 
   private required(name: string, id: number | undefined): number {
-    if (id === undefined) throw failure('encode', `this vocabulary has no ${name} token`, `leave add${name === 'bos' ? 'Bos' : 'Eos'} out`);
+    if (id === undefined)
+      throw failure(
+        'encode',
+        `this vocabulary has no ${name} token`,
+        `leave add${name === 'bos' ? 'Bos' : 'Eos'} out`,
+      );
     return id;
   }
 }
@@ -247,7 +258,12 @@ function tokenTable(tokens: TokenBytes, isSpecial: Uint8Array): ByteTable {
   for (let id = 0; id < tokens.size; id++) {
     if (isSpecial[id] === 1 || tokens.length(id) === 0) continue;
     const twin = table.add(id);
-    if (twin >= 0) throw failure('ByteLevelTokenizer', `tokens ${twin} and ${id} have the same bytes`, 'the file is damaged');
+    if (twin >= 0)
+      throw failure(
+        'ByteLevelTokenizer',
+        `tokens ${twin} and ${id} have the same bytes`,
+        'the file is damaged',
+      );
   }
   return table;
 }
@@ -256,7 +272,12 @@ function requireAllBytes(table: ByteTable): void {
   const one = new Uint8Array(1);
   for (let byte = 0; byte < 256; byte++) {
     one[0] = byte;
-    if (table.find(one, 0, 1) < 0) throw failure('ByteLevelTokenizer', `no token is the byte ${byte}`, 'a byte-level vocabulary has all 256');
+    if (table.find(one, 0, 1) < 0)
+      throw failure(
+        'ByteLevelTokenizer',
+        `no token is the byte ${byte}`,
+        'a byte-level vocabulary has all 256',
+      );
   }
 }
 

@@ -35,7 +35,8 @@ export class CandidateQueue {
     this.lengths.set(pair, length);
     this.leftLengths.set(pair, leftLength);
     let key = length;
-    for (let i = 0; i < this.keyCharacters; i++) key = key * this.radix + (i < length ? this.characters[position + i] : 0);
+    for (let i = 0; i < this.keyCharacters; i++)
+      key = key * this.radix + (i < length ? this.characters[position + i] : 0);
     while (this.keys.length <= pair) this.keys.push(0);
     this.keys.data[pair] = key;
     if (this.counts.data[pair] >= this.threshold) this.push(pair);
@@ -116,7 +117,11 @@ export class CandidateQueue {
     for (;;) {
       let child = 2 * at + 1;
       if (child >= size) break;
-      if (child + 1 < size && this.before(heapCounts[child + 1], heap[child + 1], heapCounts[child], heap[child])) child++;
+      if (
+        child + 1 < size &&
+        this.before(heapCounts[child + 1], heap[child + 1], heapCounts[child], heap[child])
+      )
+        child++;
       if (!this.before(heapCounts[child], heap[child], count, pair)) break;
       heap[at] = heap[child];
       heapCounts[at] = heapCounts[child];

@@ -14,7 +14,13 @@ const white = /^\p{White_Space}$/u;
 
 function classify(code: number): number {
   const character = String.fromCodePoint(code);
-  return letter.test(character) ? LETTER : number.test(character) ? NUMBER : white.test(character) ? WHITE : OTHER;
+  return letter.test(character)
+    ? LETTER
+    : number.test(character)
+      ? NUMBER
+      : white.test(character)
+        ? WHITE
+        : OTHER;
 }
 
 for (let code = 0; code < 0x80; code++) classes[code] = classify(code);
@@ -34,7 +40,10 @@ export function classAt(bytes: Uint8Array, at: number): number {
       ? ((lead & 0x1f) << 6) | (bytes[at + 1] & 0x3f)
       : lead < 0xf0
         ? ((lead & 0x0f) << 12) | ((bytes[at + 1] & 0x3f) << 6) | (bytes[at + 2] & 0x3f)
-        : ((lead & 0x07) << 18) | ((bytes[at + 1] & 0x3f) << 12) | ((bytes[at + 2] & 0x3f) << 6) | (bytes[at + 3] & 0x3f);
+        : ((lead & 0x07) << 18) |
+          ((bytes[at + 1] & 0x3f) << 12) |
+          ((bytes[at + 2] & 0x3f) << 6) |
+          (bytes[at + 3] & 0x3f);
   const found = classes[code];
   return found === UNKNOWN ? fill(code) : found;
 }

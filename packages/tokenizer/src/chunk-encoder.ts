@@ -134,7 +134,8 @@ export class ChunkEncoder {
     const { entries, mask, keys, values } = this;
     let slot = (hash & mask) * STRIDE;
     let probe = 0;
-    while (entries[slot + 1] !== 0 && ++probe < MAX_PROBES) slot = (slot + STRIDE) & (mask * STRIDE + STRIDE - 1);
+    while (entries[slot + 1] !== 0 && ++probe < MAX_PROBES)
+      slot = (slot + STRIDE) & (mask * STRIDE + STRIDE - 1);
     if (entries[slot + 1] === 0) this.used++;
     entries[slot] = hash;
     entries[slot + 1] = this.keyEnd + 1;
@@ -180,7 +181,9 @@ export class ChunkEncoder {
 }
 
 function doubled<A extends Uint8Array | Int32Array>(array: A): A {
-  const grown = (array instanceof Uint8Array ? new Uint8Array(array.length * 2) : new Int32Array(array.length * 2)) as A; // the same kind
+  const grown = (
+    array instanceof Uint8Array ? new Uint8Array(array.length * 2) : new Int32Array(array.length * 2)
+  ) as A; // the same kind
   grown.set(array);
   return grown;
 }

@@ -28,27 +28,57 @@ export function serializeTokenizer(tokenizer: Tokenizer, format: VocabularyForma
     ...(format === 'tiktoken' ? { specialTokens: specialNames(tokenizer) } : {}),
   });
   if (back.fingerprint !== tokenizer.fingerprint) {
-    throw failure(OP, `a file of format ${format} would not give the same ids`, `keep it in its own format; ${differences(tokenizer, back)}`);
+    throw failure(
+      OP,
+      `a file of format ${format} would not give the same ids`,
+      `keep it in its own format; ${differences(tokenizer, back)}`,
+    );
   }
   return files;
 }
 
-function write(tokenizer: SentencePieceTokenizer | ByteLevelTokenizer, format: VocabularyFormat): Map<string, Uint8Array> {
+function write(
+  tokenizer: SentencePieceTokenizer | ByteLevelTokenizer,
+  format: VocabularyFormat,
+): Map<string, Uint8Array> {
   switch (format) {
-    case 'tokenizer.json': return new Map(Object.entries(writeTokenizerJson(tokenizer)).map(([name, text]: [string, string]) => [name, encodeUtf8(text)]));
+    case 'tokenizer.json':
+      return new Map(
+        Object.entries(writeTokenizerJson(tokenizer)).map(([name, text]: [string, string]) => [
+          name,
+          encodeUtf8(text),
+        ]),
+      );
     case 'gguf': {
       const architecture: [string, GgufEntry] = ['general.architecture', { type: 'string', value: 'llama' }];
-      return new Map([['vocab.gguf', writeGgufHeader(new Map([architecture, ...ggufVocabulary(tokenizer)]))]]);
+      return new Map([
+        ['vocab.gguf', writeGgufHeader(new Map([architecture, ...ggufVocabulary(tokenizer)]))],
+      ]);
     }
     case 'sentencepiece':
     case 'llama2c':
-      if (!(tokenizer instanceof SentencePieceTokenizer)) throw failure(OP, `a byte-level vocabulary has no pieces to write as ${format}`, 'use tiktoken, tokenizer.json or gguf');
+      if (!(tokenizer instanceof SentencePieceTokenizer))
+        throw failure(
+          OP,
+          `a byte-level vocabulary has no pieces to write as ${format}`,
+          'use tiktoken, tokenizer.json or gguf',
+        );
       if (format === 'llama2c') return new Map([['tokenizer.bin', writeLlama2c(tokenizer)]]);
       return new Map([['tokenizer.model', writeSentencePieceModel(tokenizer.model)]]);
     case 'tiktoken':
-      if (!(tokenizer instanceof ByteLevelTokenizer)) throw failure(OP, 'a SentencePiece vocabulary has no byte ranks', 'use sentencepiece, tokenizer.json, gguf or llama2c');
+      if (!(tokenizer instanceof ByteLevelTokenizer))
+        throw failure(
+          OP,
+          'a SentencePiece vocabulary has no byte ranks',
+          'use sentencepiece, tokenizer.json, gguf or llama2c',
+        );
       return new Map([['tokenizer.model', writeTiktoken(tokenizer)]]);
-    default: throw failure(OP, `unknown format '${String(format)}'`, 'known: sentencepiece, tiktoken, tokenizer.json, gguf, llama2c');
+    default:
+      throw failure(
+        OP,
+        `unknown format '${String(format)}'`,
+        'known: sentencepiece, tiktoken, tokenizer.json, gguf, llama2c',
+      );
   }
 }
 
@@ -59,6 +89,7 @@ function specialNames(tokenizer: SentencePieceTokenizer | ByteLevelTokenizer): s
 
 function differences(a: Tokenizer, b: Tokenizer): string {
   if (a.vocabSize !== b.vocabSize) return `the sizes would be ${a.vocabSize} and ${b.vocabSize}`;
-  if (a.bosId !== b.bosId || a.eosId !== b.eosId) return `BOS and EOS would be ${b.bosId} and ${b.eosId}, not ${a.bosId} and ${a.eosId}`;
+  if (a.bosId !== b.bosId || a.eosId !== b.eosId)
+    return `BOS and EOS would be ${b.bosId} and ${b.eosId}, not ${a.bosId} and ${a.eosId}`;
   return 'merges, special tokens or rules of spaces would differ';
 }

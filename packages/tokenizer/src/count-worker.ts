@@ -5,7 +5,8 @@ import type { WordCounts } from './word-counter.ts';
 
 /** UTF-8 with a free byte at either end; or the order to send the counts. */
 export type CountRequest = { readonly bytes: Uint8Array<ArrayBuffer> } | 'finish';
-export type CountReply = { readonly counted: number; readonly skippedLines: number } | { readonly words: WordCounts };
+export type CountReply =
+  { readonly counted: number; readonly skippedLines: number } | { readonly words: WordCounts };
 
 const reader = new LineReader(workerData as LineReaderOptions); // as counting-threads.ts passes it
 
@@ -13,10 +14,17 @@ parentPort?.on('message', (request: CountRequest) => {
   if (request === 'finish') {
     const { pool, offsets, counts } = reader.words.finish();
     const words = { pool: pool.slice(), offsets: offsets.slice(), counts: counts.slice() };
-    parentPort?.postMessage({ words } satisfies CountReply, [words.pool.buffer, words.offsets.buffer, words.counts.buffer]);
+    parentPort?.postMessage({ words } satisfies CountReply, [
+      words.pool.buffer,
+      words.offsets.buffer,
+      words.counts.buffer,
+    ]);
     return;
   }
   const before = reader.skippedLines;
   reader.addBytes(request.bytes, 1, request.bytes.length - 1);
-  parentPort?.postMessage({ counted: request.bytes.length - 2, skippedLines: reader.skippedLines - before } satisfies CountReply);
+  parentPort?.postMessage({
+    counted: request.bytes.length - 2,
+    skippedLines: reader.skippedLines - before,
+  } satisfies CountReply);
 });

@@ -13,7 +13,9 @@ const AHEAD = 2;
 /** In a checkout the thread runs from source, through the workspace's loader. */
 const fromSource = import.meta.url.endsWith('.ts');
 const workerUrl = new URL(fromSource ? './count-worker.ts' : './count-worker.js', import.meta.url);
-const loader = fromSource ? ['--import', new URL('../../../scripts/run-source.mjs', import.meta.url).href] : [];
+const loader = fromSource
+  ? ['--import', new URL('../../../scripts/run-source.mjs', import.meta.url).href]
+  : [];
 
 interface Thread {
   readonly worker: Worker;
@@ -38,7 +40,7 @@ export class CountingThreads {
   /** Adds a text. Without other threads it is counted at once. */
   async add(text: string): Promise<void> {
     if (this.threads.length === 0) return this.reader.add(text);
-    for (let at = 0; at < text.length; ) {
+    for (let at = 0; at < text.length;) {
       let end = at + PACKET;
       if (end < text.length) {
         const newline = text.indexOf('\n', end);

@@ -8,7 +8,11 @@ export function failure(op: string, what: string, hint: string): Error {
 export function checkOptions(op: string, options: object | undefined, known: readonly string[]): void {
   if (options === undefined) return;
   if (options === null || typeof options !== 'object') {
-    throw failure(op, `options must be an object, got ${options === null ? 'null' : typeof options}`, `pass { ${known.join(', ')} }`);
+    throw failure(
+      op,
+      `options must be an object, got ${options === null ? 'null' : typeof options}`,
+      `pass { ${known.join(', ')} }`,
+    );
   }
   for (const name of Object.keys(options)) {
     if (!known.includes(name)) throw failure(op, `unknown option '${name}'`, nearestHint(name, known));

@@ -12,7 +12,12 @@ import { encodeUtf8 } from './utf8.ts';
  * Ranks count, not scores: formats keep scores in different ways. A merge list that merges pieces in the order of their scores, with every
  * split of every piece, counts as no list.
  */
-export function sentencePieceFingerprint({ model, prefix, prefixBeforeSpace, merges }: SentencePieceTokenizer): string {
+export function sentencePieceFingerprint({
+  model,
+  prefix,
+  prefixBeforeSpace,
+  merges,
+}: SentencePieceTokenizer): string {
   const { pieces, settings } = model;
   const flags =
     (settings.byteFallback ? 1 : 0) |
@@ -21,7 +26,9 @@ export function sentencePieceFingerprint({ model, prefix, prefixBeforeSpace, mer
     (settings.treatWhitespaceAsSuffix ? 8 : 0) |
     (settings.addDummyPrefix && prefix === 'first' ? 16 : 0) |
     (settings.addDummyPrefix && !prefixBeforeSpace ? 32 : 0);
-  const reserved = pieces.types.map((type) => (type === CONTROL || type === UNKNOWN || type === BYTE ? 1 : 0));
+  const reserved = pieces.types.map((type) =>
+    type === CONTROL || type === UNKNOWN || type === BYTE ? 1 : 0,
+  );
   const splits = mergesOfRanks(new TokenBytes(pieces.pool, pieces.offsets), reserved);
   const hash = new Murmur128()
     .updateInt32(0x53504d31, pieces.size, flags, settings.bosId, settings.eosId)

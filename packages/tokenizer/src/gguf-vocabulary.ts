@@ -28,7 +28,8 @@ export function tokenizerFromGguf(metadata: Metadata): SentencePieceTokenizer | 
   const model = metadata.get(`${KEY}model`);
   if (model === 'llama') return readPieces(metadata);
   if (model === 'gpt2') return readByteLevel(metadata);
-  if (model === undefined) throw failure(OP, 'the file holds no tokenizer', 'load the tokenizer from another file');
+  if (model === undefined)
+    throw failure(OP, 'the file holds no tokenizer', 'load the tokenizer from another file');
   throw failure(OP, `tokenizer model '${String(model)}'`, "'llama' and 'gpt2' are supported");
 }
 
@@ -36,7 +37,9 @@ function readPieces(metadata: Metadata): SentencePieceTokenizer {
   const tokens = strings(metadata, 'tokens');
   const scores = numbers(metadata, 'scores', tokens.length);
   const types = numbers(metadata, 'token_type', tokens.length);
-  const pieces = PieceList.from(tokens.map((piece, id): Piece => ({ piece, score: scores?.[id] ?? 0, type: types?.[id] ?? NORMAL })));
+  const pieces = PieceList.from(
+    tokens.map((piece, id): Piece => ({ piece, score: scores?.[id] ?? 0, type: types?.[id] ?? NORMAL })),
+  );
   return SentencePieceTokenizer.fromPieces(pieces, {
     byteFallback: pieces.types.includes(BYTE),
     addDummyPrefix: metadata.get(`${KEY}add_space_prefix`) !== false,
@@ -54,15 +57,24 @@ function readByteLevel(metadata: Metadata): ByteLevelTokenizer {
   const pre = metadata.get(`${KEY}pre`);
   const split = typeof pre === 'string' ? PATTERNS[pre] : undefined;
   if (split === undefined) {
-    throw failure(OP, `the split pattern '${String(pre)}' is unknown`, `known: ${Object.keys(PATTERNS).join(', ')}`);
+    throw failure(
+      OP,
+      `the split pattern '${String(pre)}' is unknown`,
+      `known: ${Object.keys(PATTERNS).join(', ')}`,
+    );
   }
   const ids = new Map(tokens.map((token, id) => [token, id]));
-  const named = (type: number): Map<string, number> => new Map([...ids].filter(([, id]) => (types?.[id] ?? NORMAL) === type));
+  const named = (type: number): Map<string, number> =>
+    new Map([...ids].filter(([, id]) => (types?.[id] ?? NORMAL) === type));
   const specialTokens = named(CONTROL);
   const addedTokens = named(USER_DEFINED);
   return new ByteLevelTokenizer({
     tokens: TokenBytes.from(
-      tokens.map((token) => (specialTokens.has(token) || addedTokens.has(token) ? encodeUtf8(token) : requireAlphabetBytes(OP, token))),
+      tokens.map((token) =>
+        specialTokens.has(token) || addedTokens.has(token)
+          ? encodeUtf8(token)
+          : requireAlphabetBytes(OP, token),
+      ),
     ),
     specialTokens,
     addedTokens,
@@ -78,7 +90,11 @@ function readByteLevel(metadata: Metadata): ByteLevelTokenizer {
 function strings(metadata: Metadata, name: string): readonly string[] {
   const value = metadata.get(KEY + name);
   if (!Array.isArray(value) || !value.every((item) => typeof item === 'string')) {
-    throw failure(OP, `${KEY}${name} is ${value === undefined ? 'missing' : 'no list of texts'}`, 'the file is damaged');
+    throw failure(
+      OP,
+      `${KEY}${name} is ${value === undefined ? 'missing' : 'no list of texts'}`,
+      'the file is damaged',
+    );
   }
   return value;
 }
@@ -86,7 +102,8 @@ function strings(metadata: Metadata, name: string): readonly string[] {
 function numbers(metadata: Metadata, name: string, length: number): ArrayLike<number> | undefined {
   const value = metadata.get(KEY + name);
   if (value === undefined) return undefined;
-  if (!ArrayBuffer.isView(value) || value.length !== length) throw failure(OP, `${KEY}${name} is no list of ${length} numbers`, 'the file is damaged');
+  if (!ArrayBuffer.isView(value) || value.length !== length)
+    throw failure(OP, `${KEY}${name} is no list of ${length} numbers`, 'the file is damaged');
   return value;
 }
 
@@ -96,13 +113,21 @@ function idOf(metadata: Metadata, name: string): number | undefined {
 }
 
 /** The metadata that llama.cpp needs for this vocabulary; the caller adds the model's own. Throws where GGUF cannot say it. */
-export function ggufVocabulary(tokenizer: SentencePieceTokenizer | ByteLevelTokenizer): Map<string, GgufEntry> {
+export function ggufVocabulary(
+  tokenizer: SentencePieceTokenizer | ByteLevelTokenizer,
+): Map<string, GgufEntry> {
   const metadata = new Map<string, GgufEntry>();
   const put = (name: string, entry: GgufEntry): void => void metadata.set(KEY + name, entry);
-  const ids = { bos: tokenizer.bosId, eos: tokenizer.eosId, unknown: tokenizer.unkId, padding: tokenizer.padId };
+  const ids = {
+    bos: tokenizer.bosId,
+    eos: tokenizer.eosId,
+    unknown: tokenizer.unkId,
+    padding: tokenizer.padId,
+  };
   if (tokenizer instanceof SentencePieceTokenizer) writePieces(tokenizer, put);
   else writeByteLevel(tokenizer, put);
-  for (const [name, id] of Object.entries(ids)) if (id !== undefined) put(`${name}_token_id`, { type: 'u32', value: id });
+  for (const [name, id] of Object.entries(ids))
+    if (id !== undefined) put(`${name}_token_id`, { type: 'u32', value: id });
   put('add_bos_token', { type: 'bool', value: tokenizer.bosId !== undefined });
   put('add_eos_token', { type: 'bool', value: false });
   return metadata;
@@ -113,14 +138,26 @@ type Put = (name: string, entry: GgufEntry) => void;
 function writePieces(tokenizer: SentencePieceTokenizer, put: Put): void {
   const { pieces, settings } = tokenizer.model;
   if (settings.treatWhitespaceAsSuffix || tokenizer.prefix !== 'always') {
-    throw failure('ggufVocabulary', 'GGUF has no place for this rule of the dummy space', 'keep the tokenizer in its own format');
+    throw failure(
+      'ggufVocabulary',
+      'GGUF has no place for this rule of the dummy space',
+      'keep the tokenizer in its own format',
+    );
   }
   if (settings.byteFallback !== pieces.types.includes(BYTE)) {
-    throw failure('ggufVocabulary', 'byte fallback and byte pieces do not agree', 'keep the tokenizer in its own format');
+    throw failure(
+      'ggufVocabulary',
+      'byte fallback and byte pieces do not agree',
+      'keep the tokenizer in its own format',
+    );
   }
   put('model', { type: 'string', value: 'llama' });
   put('pre', { type: 'string', value: 'default' });
-  put('tokens', { type: 'array', of: 'string', value: Array.from({ length: pieces.size }, (_, id) => pieces.name(id)) });
+  put('tokens', {
+    type: 'array',
+    of: 'string',
+    value: Array.from({ length: pieces.size }, (_, id) => pieces.name(id)),
+  });
   put('scores', { type: 'array', of: 'f32', value: pieces.scores });
   put('token_type', { type: 'array', of: 'i32', value: pieces.types });
   put('add_space_prefix', { type: 'bool', value: settings.addDummyPrefix });
@@ -129,8 +166,15 @@ function writePieces(tokenizer: SentencePieceTokenizer, put: Put): void {
 
 function writeByteLevel(tokenizer: ByteLevelTokenizer, put: Put): void {
   const { options } = tokenizer;
-  const pre = Object.entries(PATTERNS).find(([, split]) => split.pattern === options.pattern && split.wholeChunks === options.wholeChunks);
-  if (pre === undefined) throw failure('ggufVocabulary', 'GGUF has no name for this split pattern', 'keep the tokenizer in its own format');
+  const pre = Object.entries(PATTERNS).find(
+    ([, split]) => split.pattern === options.pattern && split.wholeChunks === options.wholeChunks,
+  );
+  if (pre === undefined)
+    throw failure(
+      'ggufVocabulary',
+      'GGUF has no name for this split pattern',
+      'keep the tokenizer in its own format',
+    );
   const { tokens, specialTokens, addedTokens } = options;
   const special = new Uint8Array(tokens.size);
   for (const id of specialTokens.values()) special[id] = 1;
@@ -142,7 +186,8 @@ function writeByteLevel(tokenizer: ByteLevelTokenizer, put: Put): void {
   const merges: string[] = [];
   if (options.merges === 'ranks') {
     const triples = mergesOfRanks(tokens, special);
-    for (let at = 0; at < triples.length; at += 3) merges.push(`${names[triples[at]]} ${names[triples[at + 1]]}`);
+    for (let at = 0; at < triples.length; at += 3)
+      merges.push(`${names[triples[at]]} ${names[triples[at + 1]]}`);
   } else {
     options.merges.forEach((left, right) => merges.push(`${names[left]} ${names[right]}`));
   }

@@ -2,10 +2,33 @@
 import { failure } from './errors.ts';
 import { decodeUtf8, encodeUtf8 } from './utf8.ts';
 
-export const GGUF_TYPES = ['u8', 'i8', 'u16', 'i16', 'u32', 'i32', 'f32', 'bool', 'string', 'array', 'u64', 'i64', 'f64'] as const;
+export const GGUF_TYPES = [
+  'u8',
+  'i8',
+  'u16',
+  'i16',
+  'u32',
+  'i32',
+  'f32',
+  'bool',
+  'string',
+  'array',
+  'u64',
+  'i64',
+  'f64',
+] as const;
 export type GgufType = (typeof GGUF_TYPES)[number];
 
-export type GgufArray = Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array | Float32Array | Float64Array | GgufValue[];
+export type GgufArray =
+  | Uint8Array
+  | Int8Array
+  | Uint16Array
+  | Int16Array
+  | Uint32Array
+  | Int32Array
+  | Float32Array
+  | Float64Array
+  | GgufValue[];
 /** 64-bit integers beyond 2^53 are bigint. */
 export type GgufValue = number | bigint | boolean | string | GgufArray;
 
@@ -37,7 +60,9 @@ const MAX_NESTING = 4;
 const HINT = 'the file is damaged or no GGUF file';
 
 export function isGguf(bytes: Uint8Array): boolean {
-  return bytes.length >= 4 && bytes[0] === 0x47 && bytes[1] === 0x47 && bytes[2] === 0x55 && bytes[3] === 0x46;
+  return (
+    bytes.length >= 4 && bytes[0] === 0x47 && bytes[1] === 0x47 && bytes[2] === 0x55 && bytes[3] === 0x46
+  );
 }
 
 /** Reads the header from the front of a file. Throws `GgufCutError` when `bytes` end inside it, an `Error` when they make no sense. */
@@ -45,7 +70,8 @@ export function readGguf(bytes: Uint8Array): GgufHeader {
   const cursor = new Cursor(bytes);
   if (cursor.u32() !== MAGIC) throw failure(OP, 'the magic is not GGUF', HINT);
   const version = cursor.u32();
-  if (version !== 2 && version !== 3) throw failure(OP, `version ${version}`, 'versions 2 and 3 are read; a huge number means big-endian');
+  if (version !== 2 && version !== 3)
+    throw failure(OP, `version ${version}`, 'versions 2 and 3 are read; a huge number means big-endian');
   const tensorCount = cursor.count(24);
   const keyCount = cursor.count(13);
   const metadata = new Map<string, GgufValue>();
@@ -55,7 +81,8 @@ export function readGguf(bytes: Uint8Array): GgufHeader {
     metadata.set(key, cursor.value(cursor.u32(), 0));
   }
   const alignment = Number(metadata.get('general.alignment') ?? 32);
-  if (!(alignment >= 1 && alignment <= 1 << 20 && Number.isInteger(alignment))) throw failure(OP, `alignment ${alignment}`, HINT);
+  if (!(alignment >= 1 && alignment <= 1 << 20 && Number.isInteger(alignment)))
+    throw failure(OP, `alignment ${alignment}`, HINT);
   const tensors: GgufTensorInfo[] = [];
   for (let i = 0; i < tensorCount; i++) {
     const name = cursor.string(1024);
@@ -84,13 +111,16 @@ class Cursor {
   u64(): number | bigint {
     const at = this.take(8);
     const high = this.view.getUint32(at + 4, true);
-    return high < 0x200000 ? high * 2 ** 32 + this.view.getUint32(at, true) : this.view.getBigUint64(at, true);
+    return high < 0x200000
+      ? high * 2 ** 32 + this.view.getUint32(at, true)
+      : this.view.getBigUint64(at, true);
   }
 
   /** A 64-bit number that must fit a double. */
   size(): number {
     const value = this.u64();
-    if (typeof value === 'bigint') throw failure(OP, `the number ${value} before byte ${this.at} is impossible`, HINT);
+    if (typeof value === 'bigint')
+      throw failure(OP, `the number ${value} before byte ${this.at} is impossible`, HINT);
     return value;
   }
 
@@ -112,15 +142,24 @@ class Cursor {
   value(type: number, nesting: number): GgufValue {
     const { view } = this;
     switch (GGUF_TYPES[type]) {
-      case 'u8': return view.getUint8(this.take(1));
-      case 'i8': return view.getInt8(this.take(1));
-      case 'u16': return view.getUint16(this.take(2), true);
-      case 'i16': return view.getInt16(this.take(2), true);
-      case 'u32': return this.u32();
-      case 'i32': return view.getInt32(this.take(4), true);
-      case 'f32': return view.getFloat32(this.take(4), true);
-      case 'f64': return view.getFloat64(this.take(8), true);
-      case 'u64': return this.u64();
+      case 'u8':
+        return view.getUint8(this.take(1));
+      case 'i8':
+        return view.getInt8(this.take(1));
+      case 'u16':
+        return view.getUint16(this.take(2), true);
+      case 'i16':
+        return view.getInt16(this.take(2), true);
+      case 'u32':
+        return this.u32();
+      case 'i32':
+        return view.getInt32(this.take(4), true);
+      case 'f32':
+        return view.getFloat32(this.take(4), true);
+      case 'f64':
+        return view.getFloat64(this.take(8), true);
+      case 'u64':
+        return this.u64();
       case 'i64': {
         const value = view.getBigInt64(this.take(8), true);
         return Number.isSafeInteger(Number(value)) ? Number(value) : value;
@@ -130,9 +169,12 @@ class Cursor {
         if (value > 1) throw failure(OP, `a bool of value ${value} before byte ${this.at}`, HINT);
         return value === 1;
       }
-      case 'string': return this.string();
-      case 'array': return this.array(nesting + 1);
-      case undefined: throw failure(OP, `value type ${type} before byte ${this.at}`, HINT);
+      case 'string':
+        return this.string();
+      case 'array':
+        return this.array(nesting + 1);
+      case undefined:
+        throw failure(OP, `value type ${type} before byte ${this.at}`, HINT);
     }
   }
 
@@ -159,22 +201,50 @@ class Cursor {
   }
 
   private cut(): never {
-    throw new GgufCutError(`[${OP}] the data ends at byte ${this.bytes.length}, inside the header. hint: the file is cut short, or more of its front must be read`);
+    throw new GgufCutError(
+      `[${OP}] the data ends at byte ${this.bytes.length}, inside the header. hint: the file is cut short, or more of its front must be read`,
+    );
   }
 }
 
-const WIDTHS: Partial<Record<GgufType, number>> = { u8: 1, i8: 1, bool: 1, u16: 2, i16: 2, u32: 4, i32: 4, f32: 4, u64: 8, i64: 8, f64: 8 };
+const WIDTHS: Partial<Record<GgufType, number>> = {
+  u8: 1,
+  i8: 1,
+  bool: 1,
+  u16: 2,
+  i16: 2,
+  u32: 4,
+  i32: 4,
+  f32: 4,
+  u64: 8,
+  i64: 8,
+  f64: 8,
+};
 const TYPED: Partial<Record<GgufType, new (buffer: ArrayBuffer) => GgufArray>> = {
-  u8: Uint8Array, i8: Int8Array, u16: Uint16Array, i16: Int16Array, u32: Uint32Array, i32: Int32Array, f32: Float32Array, f64: Float64Array,
+  u8: Uint8Array,
+  i8: Int8Array,
+  u16: Uint16Array,
+  i16: Int16Array,
+  u32: Uint32Array,
+  i32: Int32Array,
+  f32: Float32Array,
+  f64: Float64Array,
 };
 
 /** A metadata value with the type it is written as. `of`: the element type of an array. */
 export type GgufEntry =
   | { readonly type: Exclude<GgufType, 'array'>; readonly value: number | bigint | boolean | string }
-  | { readonly type: 'array'; readonly of: Exclude<GgufType, 'array'>; readonly value: ArrayLike<number | bigint | boolean | string> };
+  | {
+      readonly type: 'array';
+      readonly of: Exclude<GgufType, 'array'>;
+      readonly value: ArrayLike<number | bigint | boolean | string>;
+    };
 
 /** The header with its padding: tensor data follows. Offsets of tensors are the caller's. */
-export function writeGgufHeader(metadata: ReadonlyMap<string, GgufEntry>, tensors: readonly GgufTensorInfo[] = []): Uint8Array {
+export function writeGgufHeader(
+  metadata: ReadonlyMap<string, GgufEntry>,
+  tensors: readonly GgufTensorInfo[] = [],
+): Uint8Array {
   const sink = new Sink();
   sink.scalar('u32', MAGIC);
   sink.scalar('u32', 3);

@@ -1,8 +1,17 @@
 export type { DecodeOptions, EncodeOptions, Encoding, TokenDecoder, Tokenizer } from './tokenizer.ts';
 export { SentencePieceTokenizer, type SentencePieceOptions } from './sentencepiece.ts';
-export { readSentencePieceModel, writeSentencePieceModel, type SentencePieceModel, type SentencePieceSettings } from './sentencepiece-model.ts';
+export {
+  readSentencePieceModel,
+  writeSentencePieceModel,
+  type SentencePieceModel,
+  type SentencePieceSettings,
+} from './sentencepiece-model.ts';
 export { PieceList, type Piece } from './piece-list.ts';
-export { SentencePieceTrainer, type SentencePieceTrainerOptions, type TrainingProgress } from './sentencepiece-trainer.ts';
+export {
+  SentencePieceTrainer,
+  type SentencePieceTrainerOptions,
+  type TrainingProgress,
+} from './sentencepiece-trainer.ts';
 export { ByteLevelTokenizer, type ByteLevelOptions, type MergeList } from './byte-level.ts';
 export { TokenBytes } from './token-bytes.ts';
 export { GPT2_PATTERN, LLAMA3_PATTERN } from './split-patterns.ts';
@@ -14,6 +23,14 @@ export { readTokenizerJson, type TokenizerJsonOptions } from './tokenizer-json.t
 export { writeTokenizerJson, type TokenizerJsonFiles } from './tokenizer-json-writer.ts';
 export { ggufVocabulary, tokenizerFromGguf } from './gguf-vocabulary.ts';
 export {
-  GgufCutError, isGguf, readGguf, writeGgufHeader,
-  type GgufArray, type GgufEntry, type GgufHeader, type GgufTensorInfo, type GgufType, type GgufValue,
+  GgufCutError,
+  isGguf,
+  readGguf,
+  writeGgufHeader,
+  type GgufArray,
+  type GgufEntry,
+  type GgufHeader,
+  type GgufTensorInfo,
+  type GgufType,
+  type GgufValue,
 } from './gguf.ts';

@@ -43,7 +43,7 @@ export class LineReader {
     const { maxLineBytes } = this.options;
     const marks = includes(bytes, start, end, 0x85);
     const spaceSigns = includes(bytes, start, end, 0x81);
-    for (let at = start; at < end; ) {
+    for (let at = start; at < end;) {
       let to = bytes.indexOf(NEWLINE, at);
       if (to < 0 || to > end) to = end;
       const length = to - at;
@@ -139,7 +139,7 @@ class CutTree {
   private match(bytes: Uint8Array, start: number, end: number): number {
     let branch: Branch | undefined = this.root;
     let longest = 0;
-    for (let at = start; at < end; ) {
+    for (let at = start; at < end;) {
       branch = branch.get(bytes[at]);
       if (branch === undefined) break;
       at++;

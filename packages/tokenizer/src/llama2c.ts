@@ -21,12 +21,19 @@ export function readLlama2c(bytes: Uint8Array): SentencePieceTokenizer {
     const score = view.getFloat32(at, true);
     const length = view.getInt32(at + 4, true);
     at += 8;
-    if (length < 1 || length > longest || at + length > bytes.length) throw failure(OP, `token ${id} has ${length} bytes`, HINT);
+    if (length < 1 || length > longest || at + length > bytes.length)
+      throw failure(OP, `token ${id} has ${length} bytes`, HINT);
     const text = decodeUtf8(bytes.subarray(at, at + length));
     at += length;
     const isByte = /^<0x[0-9A-F]{2}>$/.test(text);
     const piece = encodeUtf8(id < 3 ? names[id] : isByte ? text : text.replaceAll(' ', '▁'));
-    builder.add(piece, 0, piece.length, score, id === 0 ? UNKNOWN : id < 3 ? CONTROL : isByte ? BYTE : NORMAL);
+    builder.add(
+      piece,
+      0,
+      piece.length,
+      score,
+      id === 0 ? UNKNOWN : id < 3 ? CONTROL : isByte ? BYTE : NORMAL,
+    );
   }
   const pieces = builder.finish();
   return SentencePieceTokenizer.fromPieces(pieces, { byteFallback: pieces.types.includes(BYTE) });
@@ -35,19 +42,28 @@ export function readLlama2c(bytes: Uint8Array): SentencePieceTokenizer {
 /** Throws where the format cannot hold the vocabulary: other special ids, spaces inside names, user-defined or unused pieces. */
 export function writeLlama2c(tokenizer: SentencePieceTokenizer): Uint8Array {
   const { pieces, settings } = tokenizer.model;
-  const cannot = (why: string): Error => failure('writeLlama2c', why, 'keep this vocabulary as a tokenizer.model');
-  if (tokenizer.unkId !== 0 || tokenizer.bosId !== 1 || tokenizer.eosId !== 2) throw cannot('llama2.c has <unk>, <s>, </s> at 0, 1, 2');
-  if (!settings.addDummyPrefix || settings.removeExtraWhitespaces || settings.treatWhitespaceAsSuffix || tokenizer.prefix !== 'always') {
+  const cannot = (why: string): Error =>
+    failure('writeLlama2c', why, 'keep this vocabulary as a tokenizer.model');
+  if (tokenizer.unkId !== 0 || tokenizer.bosId !== 1 || tokenizer.eosId !== 2)
+    throw cannot('llama2.c has <unk>, <s>, </s> at 0, 1, 2');
+  if (
+    !settings.addDummyPrefix ||
+    settings.removeExtraWhitespaces ||
+    settings.treatWhitespaceAsSuffix ||
+    tokenizer.prefix !== 'always'
+  ) {
     throw cannot('llama2.c puts one space before every text');
   }
   if (pieces.spacedNames.size > 0) throw cannot('a piece has a space in its name');
-  if (settings.byteFallback !== pieces.types.includes(BYTE)) throw cannot('llama2.c spells unknown characters in bytes exactly when there are byte pieces');
+  if (settings.byteFallback !== pieces.types.includes(BYTE))
+    throw cannot('llama2.c spells unknown characters in bytes exactly when there are byte pieces');
   const parts: Uint8Array[] = [];
   let longest = 1;
   let total = 4;
   for (let id = 0; id < pieces.size; id++) {
     const { piece, type } = pieces.at(id);
-    if (id > 2 && type !== NORMAL && type !== BYTE) throw cannot(`llama2.c has no place for the type of piece ${id} '${piece}'`);
+    if (id > 2 && type !== NORMAL && type !== BYTE)
+      throw cannot(`llama2.c has no place for the type of piece ${id} '${piece}'`);
     const text = encodeUtf8(id === 1 || id === 2 ? `\n${piece}\n` : piece.replaceAll('▁', ' '));
     longest = Math.max(longest, text.length);
     total += 8 + text.length;

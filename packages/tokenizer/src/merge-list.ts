@@ -7,7 +7,8 @@ export function mergeList(triples: Int32Array): MergeList {
   return {
     size: triples.length / 3,
     forEach(visit) {
-      for (let at = 0, rank = 0; at < triples.length; at += 3, rank++) visit(triples[at], triples[at + 1], triples[at + 2], rank);
+      for (let at = 0, rank = 0; at < triples.length; at += 3, rank++)
+        visit(triples[at], triples[at + 1], triples[at + 2], rank);
     },
   };
 }
@@ -45,7 +46,11 @@ export function spacesComeLast(pieces: readonly string[], merges: MergeList): bo
 }
 
 /** Looks up `left right` texts. Throws on a merge whose parts or result are no tokens. */
-export function resolveMerges(op: string, merges: readonly unknown[], idOf: ReadonlyMap<string, number>): MergeList {
+export function resolveMerges(
+  op: string,
+  merges: readonly unknown[],
+  idOf: ReadonlyMap<string, number>,
+): MergeList {
   const triples = new Int32Array(merges.length * 3);
   merges.forEach((merge, i) => {
     const [left, right] = partsOf(op, merge, i);
@@ -54,7 +59,11 @@ export function resolveMerges(op: string, merges: readonly unknown[], idOf: Read
     const both = idOf.get(left + right);
     if (a === undefined || b === undefined || both === undefined) {
       const missing = a === undefined ? left : b === undefined ? right : left + right;
-      throw failure(op, `merge ${i} needs the token ${JSON.stringify(missing)}, which the vocabulary does not have`, 'the file is damaged');
+      throw failure(
+        op,
+        `merge ${i} needs the token ${JSON.stringify(missing)}, which the vocabulary does not have`,
+        'the file is damaged',
+      );
     }
     triples[3 * i] = a;
     triples[3 * i + 1] = b;
@@ -68,7 +77,12 @@ function partsOf(op: string, merge: unknown, index: number): readonly [string, s
   if (typeof merge === 'string') {
     const space = merge.indexOf(' ');
     if (space > 0 && space < merge.length - 1) return [merge.slice(0, space), merge.slice(space + 1)];
-  } else if (Array.isArray(merge) && merge.length === 2 && typeof merge[0] === 'string' && typeof merge[1] === 'string') {
+  } else if (
+    Array.isArray(merge) &&
+    merge.length === 2 &&
+    typeof merge[0] === 'string' &&
+    typeof merge[1] === 'string'
+  ) {
     return [merge[0], merge[1]];
   }
   throw failure(op, `merge ${index} is ${JSON.stringify(merge)?.slice(0, 60)}`, 'a merge is a pair of texts');

@@ -7,7 +7,11 @@ import { checkOptions, failure } from './errors.ts';
 import { detectFormat, parseTokenizer, type ParseOptions, type VocabularyFormat } from './parse.ts';
 import type { ByteLevelTokenizer } from './byte-level.ts';
 import { SentencePieceTokenizer } from './sentencepiece.ts';
-import { SentencePieceTrainer, type SentencePieceTrainerOptions, type TrainingProgress } from './sentencepiece-trainer.ts';
+import {
+  SentencePieceTrainer,
+  type SentencePieceTrainerOptions,
+  type TrainingProgress,
+} from './sentencepiece-trainer.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 export type { SentencePieceTrainerOptions, TrainingProgress } from './sentencepiece-trainer.ts';
@@ -22,13 +26,17 @@ const FOLDER_FILES = ['tokenizer.model', 'tokenizer.json', 'tokenizer.bin'];
  * Reads a vocabulary file of any supported format, or the one in a model folder. `tokenizer_config.json` beside a tokenizer.json is
  * used. Throws when there is none or it cannot be read.
  */
-export async function loadTokenizer(path: string, options: ParseOptions = {}): Promise<SentencePieceTokenizer | ByteLevelTokenizer> {
+export async function loadTokenizer(
+  path: string,
+  options: ParseOptions = {},
+): Promise<SentencePieceTokenizer | ByteLevelTokenizer> {
   const file = await vocabularyFile(path);
   const bytes = new Uint8Array(await readFile(file));
   try {
     const format = options.format ?? detectFormat(bytes);
     let { config } = options;
-    if (format === 'tokenizer.json' && config === undefined) config = await readIfThere(join(dirname(file), 'tokenizer_config.json'));
+    if (format === 'tokenizer.json' && config === undefined)
+      config = await readIfThere(join(dirname(file), 'tokenizer_config.json'));
     return parseTokenizer(bytes, { ...options, format, ...(config === undefined ? {} : { config }) });
   } catch (error) {
     throw new Error(`${(error as Error).message} (file: ${file})`, { cause: error });
@@ -39,7 +47,11 @@ export async function loadTokenizer(path: string, options: ParseOptions = {}): P
  * Writes the vocabulary where nothing is lost. The format follows from the name (`.json`, `.gguf`, `.bin`, else the tokenizer's own
  * `tokenizer.model`); `tokenizer_config.json` goes beside a tokenizer.json. The file appears whole or not at all.
  */
-export async function saveTokenizer(path: string, tokenizer: Tokenizer, options: { readonly format?: VocabularyFormat } = {}): Promise<void> {
+export async function saveTokenizer(
+  path: string,
+  tokenizer: Tokenizer,
+  options: { readonly format?: VocabularyFormat } = {},
+): Promise<void> {
   checkOptions('saveTokenizer', options, ['format']);
   const format = options.format ?? formatOfName(path, tokenizer);
   const [[, main], ...others] = serializeTokenizer(tokenizer, format);
@@ -59,7 +71,8 @@ export async function trainTokenizer(
   options: TrainTokenizerOptions = {},
 ): Promise<SentencePieceTokenizer> {
   const { onProgress, threads = 1, ...rest } = options;
-  if (!Number.isInteger(threads) || threads < 1 || threads > 256) throw failure('trainTokenizer', `threads is ${threads}`, 'give a number from 1 to 256');
+  if (!Number.isInteger(threads) || threads < 1 || threads > 256)
+    throw failure('trainTokenizer', `threads is ${threads}`, 'give a number from 1 to 256');
   const trainer = new SentencePieceTrainer(rest);
   const counting = new CountingThreads(trainer.reader, threads);
   let done = 0;
@@ -83,13 +96,18 @@ export async function trainTokenizer(
 
 async function vocabularyFile(path: string): Promise<string> {
   const found = await stat(path).catch(() => undefined);
-  if (found === undefined) throw failure('loadTokenizer', `there is no file or folder ${path}`, 'check the path');
+  if (found === undefined)
+    throw failure('loadTokenizer', `there is no file or folder ${path}`, 'check the path');
   if (!found.isDirectory()) return path;
   for (const name of FOLDER_FILES) {
     const file = join(path, name);
     if ((await stat(file).catch(() => undefined))?.isFile() === true) return file;
   }
-  throw failure('loadTokenizer', `the folder ${path} holds no vocabulary`, `looked for ${FOLDER_FILES.join(', ')}`);
+  throw failure(
+    'loadTokenizer',
+    `the folder ${path} holds no vocabulary`,
+    `looked for ${FOLDER_FILES.join(', ')}`,
+  );
 }
 
 async function readIfThere(path: string): Promise<string | undefined> {

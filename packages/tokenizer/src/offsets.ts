@@ -25,7 +25,11 @@ export class OffsetCollector {
     this.add(id, this.byteAt, this.byteAt, this.unitAt, this.unitAt);
   }
 
-  addSegments(text: string, segments: readonly Segment[], measure: (part: string, index: number) => MeasuredIds): void {
+  addSegments(
+    text: string,
+    segments: readonly Segment[],
+    measure: (part: string, index: number) => MeasuredIds,
+  ): void {
     segments.forEach(({ start, end, special }, index) => {
       const part = text.slice(start, end);
       if (special < 0) return this.addPart(part, measure(part, index));

@@ -29,26 +29,46 @@ export function detectFormat(bytes: Uint8Array): VocabularyFormat {
   let at = 0;
   while (at < bytes.length && (bytes[at] === 0x20 || (bytes[at] >= 0x09 && bytes[at] <= 0x0d))) at++;
   if (bytes[at] === 0x7b) return 'tokenizer.json';
-  if (/^[A-Za-z0-9+/]+={0,2} [0-9]+(?:\r?\n|$)/.test(String.fromCharCode(...bytes.subarray(0, 256)))) return 'tiktoken';
+  if (/^[A-Za-z0-9+/]+={0,2} [0-9]+(?:\r?\n|$)/.test(String.fromCharCode(...bytes.subarray(0, 256))))
+    return 'tiktoken';
   if (bytes.length >= 12 && bytes[1] <= 0x1f && bytes[2] === 0 && bytes[3] === 0) return 'llama2c';
   if (bytes[0] === 0x0a) return 'sentencepiece';
   const shown = Array.from(bytes.subarray(0, 8), (byte) => byte.toString(16).padStart(2, '0')).join(' ');
-  throw failure(OP, bytes.length === 0 ? 'the file is empty' : `no known format begins with the bytes ${shown}`, 'known: tokenizer.model, tiktoken, tokenizer.json, GGUF, llama2.c tokenizer.bin');
+  throw failure(
+    OP,
+    bytes.length === 0 ? 'the file is empty' : `no known format begins with the bytes ${shown}`,
+    'known: tokenizer.model, tiktoken, tokenizer.json, GGUF, llama2.c tokenizer.bin',
+  );
 }
 
-export function parseTokenizer(bytes: Uint8Array, options: ParseOptions = {}): SentencePieceTokenizer | ByteLevelTokenizer {
+export function parseTokenizer(
+  bytes: Uint8Array,
+  options: ParseOptions = {},
+): SentencePieceTokenizer | ByteLevelTokenizer {
   checkOptions(OP, options, ['format', 'config', 'specialTokens']);
   const format = options.format ?? detectFormat(bytes);
   switch (format) {
-    case 'sentencepiece': return new SentencePieceTokenizer(readSentencePieceModel(bytes));
-    case 'tiktoken': return readTiktoken(bytes, options.specialTokens === undefined ? {} : { specialTokens: options.specialTokens });
-    case 'gguf': return tokenizerFromGguf(readGguf(bytes).metadata);
-    case 'llama2c': return readLlama2c(bytes);
+    case 'sentencepiece':
+      return new SentencePieceTokenizer(readSentencePieceModel(bytes));
+    case 'tiktoken':
+      return readTiktoken(
+        bytes,
+        options.specialTokens === undefined ? {} : { specialTokens: options.specialTokens },
+      );
+    case 'gguf':
+      return tokenizerFromGguf(readGguf(bytes).metadata);
+    case 'llama2c':
+      return readLlama2c(bytes);
     case 'tokenizer.json': {
       const text = decodeUtf8Strict(bytes);
       if (text === undefined) throw failure(OP, 'tokenizer.json is not valid UTF-8', 'the file is damaged');
       return readTokenizerJson(text, options.config === undefined ? {} : { config: options.config });
     }
-    default: throw failure(OP, `unknown format '${String(format)}'`, 'known: sentencepiece, tiktoken, tokenizer.json, gguf, llama2c');
+    default:
+      throw failure(
+        OP,
+        `unknown format '${String(format)}'`,
+        'known: sentencepiece, tiktoken, tokenizer.json, gguf, llama2c',
+      );
   }
 }

@@ -34,7 +34,13 @@ export class PieceList {
   readonly spacedNames: ReadonlyMap<number, string>;
   readonly size: number;
 
-  constructor(pool: Uint8Array, offsets: Int32Array, scores: Float32Array, types: Uint8Array, spacedNames: ReadonlyMap<number, string>) {
+  constructor(
+    pool: Uint8Array,
+    offsets: Int32Array,
+    scores: Float32Array,
+    types: Uint8Array,
+    spacedNames: ReadonlyMap<number, string>,
+  ) {
     this.pool = pool;
     this.offsets = offsets;
     this.scores = scores;
@@ -85,10 +91,16 @@ export class PieceListBuilder {
     const length = end - start;
     if (length === 0) throw failure('readVocabulary', `piece ${id} is empty`, 'the file is damaged');
     if (length >= MAX_PIECE_BYTES) {
-      throw failure('readVocabulary', `piece ${id} has ${length} bytes`, `at most ${MAX_PIECE_BYTES - 1} make sense: the file is damaged`);
+      throw failure(
+        'readVocabulary',
+        `piece ${id} has ${length} bytes`,
+        `at most ${MAX_PIECE_BYTES - 1} make sense: the file is damaged`,
+      );
     }
-    if (!(type >= NORMAL && type <= BYTE)) throw failure('readVocabulary', `piece ${id} has type ${type}`, 'types are 1 to 6');
-    if (Number.isNaN(score)) throw failure('readVocabulary', `the score of piece ${id} is NaN`, 'the file is damaged');
+    if (!(type >= NORMAL && type <= BYTE))
+      throw failure('readVocabulary', `piece ${id} has type ${type}`, 'types are 1 to 6');
+    if (Number.isNaN(score))
+      throw failure('readVocabulary', `the score of piece ${id} is NaN`, 'the file is damaged');
     if (id === this.types.length || this.length + length > this.pool.length) this.grow(length);
     const { pool } = this;
     let n = this.length;
@@ -106,7 +118,11 @@ export class PieceListBuilder {
       }
     }
     if (ascii >= 0x80 && !isValidUtf8(bytes, start, end)) {
-      throw failure('readVocabulary', `piece ${id} is not valid UTF-8`, 'the file is damaged, or its tokens are bytes: then it is a byte-level vocabulary');
+      throw failure(
+        'readVocabulary',
+        `piece ${id} is not valid UTF-8`,
+        'the file is damaged, or its tokens are bytes: then it is a byte-level vocabulary',
+      );
     }
     if (spaced) this.spacedNames.set(id, decodeUtf8(bytes.subarray(start, end)));
     this.length = n;

@@ -43,7 +43,11 @@ export class ProtobufReader {
     } else if (this.wire === WIRE_BYTES) {
       this.readVarint();
       if (this.high !== 0 || this.low > this.end - this.at) {
-        throw failure(OP, `field ${this.field} claims ${this.high * 2 ** 32 + this.low} bytes, ${this.end - this.at} are left`, HINT);
+        throw failure(
+          OP,
+          `field ${this.field} claims ${this.high * 2 ** 32 + this.low} bytes, ${this.end - this.at} are left`,
+          HINT,
+        );
       }
       this.valueAt = this.at;
       this.at += this.low;
@@ -106,13 +110,15 @@ export class ProtobufReader {
 
   /** Walks another part of the same bytes with this reader (saves one object for each of 32,000 small messages). */
   enter(start: number, end: number): void {
-    if (end > this.bytes.length) throw failure(OP, `message of ${end} bytes in a file of ${this.bytes.length}`, HINT);
+    if (end > this.bytes.length)
+      throw failure(OP, `message of ${end} bytes in a file of ${this.bytes.length}`, HINT);
     this.at = start;
     this.end = end;
   }
 
   private expect(wire: number): void {
-    if (this.wire !== wire) throw failure(OP, `field ${this.field} has wire type ${this.wire}, expected ${wire}`, HINT);
+    if (this.wire !== wire)
+      throw failure(OP, `field ${this.field} has wire type ${this.wire}, expected ${wire}`, HINT);
   }
 
   private readVarint(): void {

@@ -24,7 +24,10 @@ export interface SentencePieceEncoder {
   take(): Int32Array;
   clear(): void;
   /** Ids of one text with the bytes each covers, `▁` and space counting one. Leaves nothing behind. */
-  measure(text: string, prefix: boolean): { readonly ids: ArrayLike<number>; readonly lengths: ArrayLike<number> };
+  measure(
+    text: string,
+    prefix: boolean,
+  ): { readonly ids: ArrayLike<number>; readonly lengths: ArrayLike<number> };
 }
 
 export function createSentencePieceEncoder(
@@ -36,11 +39,17 @@ export function createSentencePieceEncoder(
 ): SentencePieceEncoder {
   const rules = new SentencePieceRules(pieces, settings, table, unkId, merges);
   if (!isFastVocabulary(pieces, settings, merges === undefined ? table : undefined)) {
-    if (merges !== undefined) throw failure('encode', 'this vocabulary has a merge list and unused pieces or spaces inside pieces', 'load it from a tokenizer.model');
+    if (merges !== undefined)
+      throw failure(
+        'encode',
+        'this vocabulary has a merge list and unused pieces or spaces inside pieces',
+        'load it from a tokenizer.model',
+      );
     return new PlainEncoder(rules, settings, new PlainSentencePiece(pieces));
   }
   const userDefined = new Map<string, number>();
-  for (let id = 0; id < pieces.size; id++) if (pieces.types[id] === USER_DEFINED) userDefined.set(pieces.name(id), id);
+  for (let id = 0; id < pieces.size; id++)
+    if (pieces.types[id] === USER_DEFINED) userDefined.set(pieces.name(id), id);
   return new FastEncoder(rules, settings, userDefined);
 }
 
@@ -52,7 +61,11 @@ class FastEncoder implements SentencePieceEncoder {
   private readonly userDefinedPattern: RegExp | undefined;
   private bytes = new Uint8Array(1 << 12);
 
-  constructor(rules: SentencePieceRules, settings: SentencePieceSettings, userDefined: ReadonlyMap<string, number>) {
+  constructor(
+    rules: SentencePieceRules,
+    settings: SentencePieceSettings,
+    userDefined: ReadonlyMap<string, number>,
+  ) {
     this.rules = rules;
     this.settings = settings;
     this.chunks = new ChunkEncoder(rules);
@@ -79,7 +92,10 @@ class FastEncoder implements SentencePieceEncoder {
   /** Without byte fallback or without a piece for the space an id does not tell its bytes: then the definition counts them. */
   measure(text: string, prefix: boolean): { ids: ArrayLike<number>; lengths: ArrayLike<number> } {
     if (!this.settings.byteFallback || !this.rules.hasSpace) {
-      return new PlainEncoder(this.rules, this.settings, new PlainSentencePiece(this.rules.pieces)).measure(text, prefix);
+      return new PlainEncoder(this.rules, this.settings, new PlainSentencePiece(this.rules.pieces)).measure(
+        text,
+        prefix,
+      );
     }
     this.encode(text, prefix);
     const ids = this.take();
@@ -101,7 +117,8 @@ class FastEncoder implements SentencePieceEncoder {
       }
       this.encodePart(text.slice(at), space && at === 0);
     }
-    if (!this.settings.byteFallback) this.chunks.count = joinUnknown(this.chunks.out, from, this.chunks.count, this.rules.unkId);
+    if (!this.settings.byteFallback)
+      this.chunks.count = joinUnknown(this.chunks.out, from, this.chunks.count, this.rules.unkId);
   }
 
   /** Cuts the text into runs of spaces followed by a word, hashing on the way. */
@@ -114,7 +131,7 @@ class FastEncoder implements SentencePieceEncoder {
     bytes[0] = SPACE;
     const n = begin + encodeUtf8Into(text, bytes, begin);
     bytes[n] = SPACE; // ends the scan of the last word
-    for (let at = 0; at < n; ) {
+    for (let at = 0; at < n;) {
       const start = at;
       let hash = HASH_SEED;
       while (at < n && bytes[at] === SPACE) {
@@ -122,7 +139,8 @@ class FastEncoder implements SentencePieceEncoder {
         at++;
       }
       if (at < n) {
-        for (let byte = bytes[at]; byte !== SPACE; byte = bytes[++at]) hash = Math.imul(hash ^ byte, HASH_PRIME);
+        for (let byte = bytes[at]; byte !== SPACE; byte = bytes[++at])
+          hash = Math.imul(hash ^ byte, HASH_PRIME);
       }
       chunks.encode(bytes, start, at, finishHash(hash));
     }
@@ -209,6 +227,7 @@ function normalize(text: string, settings: SentencePieceSettings, prefix: boolea
 /** A run of unknown characters is one unknown token. Returns the new end. */
 function joinUnknown(ids: Int32Array, from: number, to: number, unkId: number): number {
   let n = from;
-  for (let i = from; i < to; i++) if (ids[i] !== unkId || n === from || ids[n - 1] !== unkId) ids[n++] = ids[i];
+  for (let i = from; i < to; i++)
+    if (ids[i] !== unkId || n === from || ids[n - 1] !== unkId) ids[n++] = ids[i];
   return n;
 }

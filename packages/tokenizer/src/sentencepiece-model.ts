@@ -1,6 +1,6 @@
 /** `tokenizer.model`: the ModelProto of sentencepiece (src/sentencepiece_model.proto), read and written. */
 import { failure } from './errors.ts';
-import { PieceList, PieceListBuilder, NORMAL, BYTE } from './piece-list.ts';
+import { type PieceList, PieceListBuilder, NORMAL, BYTE } from './piece-list.ts';
 import { ProtobufReader, ProtobufWriter, WIRE_BYTES } from './protobuf.ts';
 import { encodeUtf8 } from './utf8.ts';
 
@@ -53,10 +53,15 @@ export function readSentencePieceModel(bytes: Uint8Array): SentencePieceModel {
   const reader = new ProtobufReader(bytes);
   const inner = new ProtobufReader(bytes, 0, 0);
   const sections: { field: number; bytes: Uint8Array }[] = [];
-  let settings: Writable<SentencePieceSettings> = { ...DEFAULT_SETTINGS };
+  const settings: Writable<SentencePieceSettings> = { ...DEFAULT_SETTINGS };
   let modelType = 1;
   while (reader.next()) {
-    if (reader.wire !== WIRE_BYTES) throw failure(OP, `field ${reader.field} of the model is no message`, 'this is not a sentencepiece model');
+    if (reader.wire !== WIRE_BYTES)
+      throw failure(
+        OP,
+        `field ${reader.field} of the model is no message`,
+        'this is not a sentencepiece model',
+      );
     const start = reader.rangeStart();
     const end = reader.rangeEnd();
     if (reader.field === PIECES) {
@@ -71,7 +76,11 @@ export function readSentencePieceModel(bytes: Uint8Array): SentencePieceModel {
   if (pieces.size === 0) throw failure(OP, 'the model has no pieces', 'this is not a sentencepiece model');
   if (modelType !== MODEL_TYPE_BPE) {
     const name = ['', 'unigram', 'bpe', 'word', 'char'][modelType] ?? String(modelType);
-    throw failure(OP, `the model type is ${name}`, 'only BPE models are read, the type of every LLaMA vocabulary');
+    throw failure(
+      OP,
+      `the model type is ${name}`,
+      'only BPE models are read, the type of every LLaMA vocabulary',
+    );
   }
   return { pieces, settings, sections };
 }
@@ -98,14 +107,30 @@ function readTrainerSpec(reader: ProtobufReader, settings: Writable<SentencePiec
   let modelType = 1;
   while (reader.next()) {
     switch (reader.field) {
-      case 3: modelType = reader.int32(); break;
-      case 24: settings.treatWhitespaceAsSuffix = reader.bool(); break;
-      case 35: settings.byteFallback = reader.bool(); break;
-      case 40: settings.unkId = reader.int32(); break;
-      case 41: settings.bosId = reader.int32(); break;
-      case 42: settings.eosId = reader.int32(); break;
-      case 43: settings.padId = reader.int32(); break;
-      case 44: settings.unkSurface = reader.string(); break;
+      case 3:
+        modelType = reader.int32();
+        break;
+      case 24:
+        settings.treatWhitespaceAsSuffix = reader.bool();
+        break;
+      case 35:
+        settings.byteFallback = reader.bool();
+        break;
+      case 40:
+        settings.unkId = reader.int32();
+        break;
+      case 41:
+        settings.bosId = reader.int32();
+        break;
+      case 42:
+        settings.eosId = reader.int32();
+        break;
+      case 43:
+        settings.padId = reader.int32();
+        break;
+      case 44:
+        settings.unkSurface = reader.string();
+        break;
     }
   }
   return modelType;
@@ -116,13 +141,22 @@ function readNormalizerSpec(reader: ProtobufReader, settings: Writable<SentenceP
     switch (reader.field) {
       case 2:
         if (reader.rangeEnd() > reader.rangeStart()) {
-          throw failure(OP, 'the model normalises text with a character map', 'only identity normalisation is supported, the one of every LLaMA vocabulary');
+          throw failure(
+            OP,
+            'the model normalises text with a character map',
+            'only identity normalisation is supported, the one of every LLaMA vocabulary',
+          );
         }
         break;
-      case 3: settings.addDummyPrefix = reader.bool(); break;
-      case 4: settings.removeExtraWhitespaces = reader.bool(); break;
+      case 3:
+        settings.addDummyPrefix = reader.bool();
+        break;
+      case 4:
+        settings.removeExtraWhitespaces = reader.bool();
+        break;
       case 5:
-        if (!reader.bool()) throw failure(OP, 'escape_whitespaces is off', 'models without it are not supported');
+        if (!reader.bool())
+          throw failure(OP, 'escape_whitespaces is off', 'models without it are not supported');
         break;
     }
   }
@@ -175,6 +209,11 @@ export function modelFromPieces(pieces: PieceList, settings: SentencePieceSettin
 /** Byte that the piece `<0xHH>` stands for. */
 export function byteOfPiece(pieces: PieceList, id: number): number {
   const match = pieces.types[id] === BYTE ? /^<0x([0-9A-Fa-f]{2})>$/.exec(pieces.name(id)) : null;
-  if (match === null) throw failure(OP, `piece ${id} '${pieces.name(id)}' is no byte piece`, 'byte pieces are named <0x00> to <0xFF>');
+  if (match === null)
+    throw failure(
+      OP,
+      `piece ${id} '${pieces.name(id)}' is no byte piece`,
+      'byte pieces are named <0x00> to <0xFF>',
+    );
   return parseInt(match[1], 16);
 }

@@ -40,7 +40,7 @@ export class PlainSentencePiece {
   encode(normalized: string): PlainSymbol[] {
     const texts: string[] = [];
     const frozen: boolean[] = [];
-    for (let at = 0; at < normalized.length; ) {
+    for (let at = 0; at < normalized.length;) {
       const match = this.userDefined.find((piece) => normalized.startsWith(piece, at));
       const text = match ?? String.fromCodePoint(normalized.codePointAt(at) ?? 0);
       texts.push(text);
@@ -63,7 +63,8 @@ export class PlainSentencePiece {
     for (let i = 1; i < n; i++) consider(i - 1, i);
     while (agenda.length > 0) {
       const { left, right, length } = popHeap(agenda);
-      if (texts[left] === '' || texts[right] === '' || texts[left].length + texts[right].length !== length) continue;
+      if (texts[left] === '' || texts[right] === '' || texts[left].length + texts[right].length !== length)
+        continue;
       texts[left] += texts[right];
       texts[right] = '';
       next[left] = next[right];
@@ -77,7 +78,12 @@ export class PlainSentencePiece {
   }
 
   /** An unused piece is given as the two symbols it was merged from. */
-  private resegment(text: string, splits: ReadonlyMap<string, readonly [string, string]>, out: PlainSymbol[], depth: number): void {
+  private resegment(
+    text: string,
+    splits: ReadonlyMap<string, readonly [string, string]>,
+    out: PlainSymbol[],
+    depth: number,
+  ): void {
     const id = this.ids.get(text) ?? -1;
     const split = splits.get(text);
     if (id < 0 || this.pieces.types[id] !== UNUSED || depth > 100) {

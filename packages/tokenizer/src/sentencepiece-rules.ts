@@ -22,7 +22,13 @@ export class SentencePieceRules implements ChunkRules {
   /** Ids of the byte pieces, or undefined without byte fallback. */
   private readonly byteIds: Int32Array | undefined;
 
-  constructor(pieces: PieceList, settings: SentencePieceSettings, table: ByteTable, unkId: number, merges?: MergeList) {
+  constructor(
+    pieces: PieceList,
+    settings: SentencePieceSettings,
+    table: ByteTable,
+    unkId: number,
+    merges?: MergeList,
+  ) {
     this.table = table;
     this.unkId = unkId;
     this.pieces = pieces;
@@ -50,7 +56,7 @@ export class SentencePieceRules implements ChunkRules {
   split(bytes: Uint8Array, start: number, end: number, symbols: Int32Array): number {
     const { asciiIds, table } = this;
     let n = 0;
-    for (let at = start; at < end; ) {
+    for (let at = start; at < end;) {
       const lead = bytes[at];
       if (lead < 0x80) {
         symbols[n++] = asciiIds[lead];
@@ -78,7 +84,9 @@ export class SentencePieceRules implements ChunkRules {
 
   /** Ids of characters that are no piece: their bytes, or the unknown id. */
   spellText(text: string): number[] {
-    return Array.from(text).flatMap((character) => this.spellCharacter(character === '▁' ? SPACE : (character.codePointAt(0) ?? 0)));
+    return Array.from(text).flatMap((character) =>
+      this.spellCharacter(character === '▁' ? SPACE : (character.codePointAt(0) ?? 0)),
+    );
   }
 
   private spellCharacter(code: number): number[] {
@@ -98,7 +106,11 @@ function bytePieces(pieces: PieceList): Int32Array {
   for (let id = 0; id < pieces.size; id++) if (pieces.types[id] === BYTE) ids[byteOfPiece(pieces, id)] = id;
   const missing = ids.indexOf(-1);
   if (missing >= 0) {
-    throw failure('SentencePieceTokenizer', `byte fallback is on, but byte ${missing} has no piece`, 'a vocabulary needs <0x00> to <0xFF>');
+    throw failure(
+      'SentencePieceTokenizer',
+      `byte fallback is on, but byte ${missing} has no piece`,
+      'a vocabulary needs <0x00> to <0xFF>',
+    );
   }
   return ids;
 }
@@ -123,7 +135,8 @@ function mergeFinder(pieces: PieceList, table: ByteTable): (left: number, right:
 export function denseRanks(scores: Float32Array): Int32Array {
   const sorted = Float32Array.from(scores).sort();
   let distinct = 0;
-  for (let i = 0; i < sorted.length; i++) if (i === 0 || sorted[i] !== sorted[i - 1]) sorted[distinct++] = sorted[i];
+  for (let i = 0; i < sorted.length; i++)
+    if (i === 0 || sorted[i] !== sorted[i - 1]) sorted[distinct++] = sorted[i];
   return Int32Array.from(scores, (score) => {
     let low = 0;
     let high = distinct - 1;
@@ -141,7 +154,11 @@ export function denseRanks(scores: Float32Array): Int32Array {
  * piece is a piece (else a merge could begin at a character without id; not asked without a table, as merge lists name ids), no piece
  * is unused, no user-defined piece has a space.
  */
-export function isFastVocabulary(pieces: PieceList, settings: SentencePieceSettings, table: ByteTable | undefined): boolean {
+export function isFastVocabulary(
+  pieces: PieceList,
+  settings: SentencePieceSettings,
+  table: ByteTable | undefined,
+): boolean {
   if (settings.treatWhitespaceAsSuffix || settings.removeExtraWhitespaces) return false;
   const { pool, offsets, types } = pieces;
   const seen = new Set<number>();
@@ -151,7 +168,7 @@ export function isFastVocabulary(pieces: PieceList, settings: SentencePieceSetti
     if ((type !== NORMAL && type !== USER_DEFINED) || pieces.spacedNames.has(id)) continue;
     const end = offsets[id + 1];
     let word = false;
-    for (let at = offsets[id]; at < end; ) {
+    for (let at = offsets[id]; at < end;) {
       const lead = pool[at];
       if (lead === SPACE && (word || type === USER_DEFINED)) return false;
       if (lead !== SPACE) word = true;

@@ -51,9 +51,24 @@ export interface SentencePieceTrainerOptions {
 }
 
 const OPTION_NAMES = [
-  'vocabSize', 'characterCoverage', 'maxSentencepieceLength', 'maxSentenceLength', 'splitDigits', 'splitByUnicodeScript', 'splitByNumber',
-  'allowWhitespaceOnlyPieces', 'byteFallback', 'addDummyPrefix', 'unkId', 'bosId', 'eosId', 'padId', 'controlSymbols', 'userDefinedSymbols',
-  'requiredChars', 'whitespaceScore',
+  'vocabSize',
+  'characterCoverage',
+  'maxSentencepieceLength',
+  'maxSentenceLength',
+  'splitDigits',
+  'splitByUnicodeScript',
+  'splitByNumber',
+  'allowWhitespaceOnlyPieces',
+  'byteFallback',
+  'addDummyPrefix',
+  'unkId',
+  'bosId',
+  'eosId',
+  'padId',
+  'controlSymbols',
+  'userDefinedSymbols',
+  'requiredChars',
+  'whitespaceScore',
 ];
 
 export interface TrainingProgress {
@@ -77,14 +92,31 @@ export class SentencePieceTrainer {
   constructor(options: SentencePieceTrainerOptions = {}) {
     checkOptions(OP, options, OPTION_NAMES);
     this.options = {
-      vocabSize: 32000, characterCoverage: 0.99995, maxSentencepieceLength: 16, maxSentenceLength: 4192, splitDigits: true,
-      splitByUnicodeScript: true, splitByNumber: true, allowWhitespaceOnlyPieces: true, byteFallback: true, addDummyPrefix: true,
-      unkId: 0, bosId: 1, eosId: 2, padId: -1, controlSymbols: [], userDefinedSymbols: [], requiredChars: '', whitespaceScore: 'rank',
+      vocabSize: 32000,
+      characterCoverage: 0.99995,
+      maxSentencepieceLength: 16,
+      maxSentenceLength: 4192,
+      splitDigits: true,
+      splitByUnicodeScript: true,
+      splitByNumber: true,
+      allowWhitespaceOnlyPieces: true,
+      byteFallback: true,
+      addDummyPrefix: true,
+      unkId: 0,
+      bosId: 1,
+      eosId: 2,
+      padId: -1,
+      controlSymbols: [],
+      userDefinedSymbols: [],
+      requiredChars: '',
+      whitespaceScore: 'rank',
       ...options,
     };
     const { vocabSize, characterCoverage, maxSentencepieceLength } = this.options;
-    if (!Number.isInteger(vocabSize) || vocabSize < 1) throw failure(OP, `vocabSize is ${vocabSize}`, 'give a positive whole number');
-    if (!(characterCoverage >= 0.98 && characterCoverage <= 1)) throw failure(OP, `characterCoverage is ${characterCoverage}`, 'it lies between 0.98 and 1');
+    if (!Number.isInteger(vocabSize) || vocabSize < 1)
+      throw failure(OP, `vocabSize is ${vocabSize}`, 'give a positive whole number');
+    if (!(characterCoverage >= 0.98 && characterCoverage <= 1))
+      throw failure(OP, `characterCoverage is ${characterCoverage}`, 'it lies between 0.98 and 1');
     if (!(maxSentencepieceLength >= 1 && maxSentencepieceLength <= 512)) {
       throw failure(OP, `maxSentencepieceLength is ${maxSentencepieceLength}`, 'it lies between 1 and 512');
     }
@@ -110,7 +142,11 @@ export class SentencePieceTrainer {
     const total = vocabSize - this.reserved.size - alphabet.byCount.length;
     if (total < 0) {
       const least = this.reserved.size + alphabet.byCount.length;
-      throw failure(OP, `vocabSize ${vocabSize} is smaller than the ${least} reserved pieces and characters`, `ask for at least ${least}, or a lower characterCoverage`);
+      throw failure(
+        OP,
+        `vocabSize ${vocabSize} is smaller than the ${least} reserved pieces and characters`,
+        `ask for at least ${least}, or a lower characterCoverage`,
+      );
     }
     const trainer = new BpeTrainer(layOut(words, alphabet), scriptRules(alphabet.sorted, this.options));
     const pieces: Piece[] = [];
@@ -122,9 +158,17 @@ export class SentencePieceTrainer {
       const merge = trainer.next();
       if (merge === undefined) {
         const most = vocabSize - total + pieces.length;
-        throw failure(OP, `the text yields only ${most} pieces, not ${vocabSize}`, `train on more text, or ask for a vocabSize of at most ${most}`);
+        throw failure(
+          OP,
+          `the text yields only ${most} pieces, not ${vocabSize}`,
+          `train on more text, or ask for a vocabSize of at most ${most}`,
+        );
       }
-      push(String.fromCodePoint(...Array.from(merge.characters, (character) => alphabet.sorted[character - 1])).replaceAll(' ', '▁'));
+      push(
+        String.fromCodePoint(
+          ...Array.from(merge.characters, (character) => alphabet.sorted[character - 1]),
+        ).replaceAll(' ', '▁'),
+      );
       if (pieces.length % PROGRESS_STEP === 0) onProgress?.({ phase: 'merging', done: pieces.length, total });
     }
     onProgress?.({ phase: 'merging', done: total, total });
@@ -137,11 +181,21 @@ export class SentencePieceTrainer {
     const rest = trained.values();
     const all = Array.from({ length: options.vocabSize }, (_, id): Piece => {
       const piece = reserved.get(id) ?? rest.next().value;
-      if (piece === undefined) throw failure(OP, `no piece is left for id ${id}`, 'the ids of special pieces must lie below vocabSize');
+      if (piece === undefined)
+        throw failure(
+          OP,
+          `no piece is left for id ${id}`,
+          'the ids of special pieces must lie below vocabSize',
+        );
       return piece;
     });
     const names = new Set(all.map(({ piece }) => piece));
-    if (names.size < all.length) throw failure(OP, 'two pieces have the same text', 'leave userDefinedSymbols and controlSymbols out of requiredChars');
+    if (names.size < all.length)
+      throw failure(
+        OP,
+        'two pieces have the same text',
+        'leave userDefinedSymbols and controlSymbols out of requiredChars',
+      );
     return {
       pieces: PieceList.from(all),
       settings: {
@@ -162,17 +216,28 @@ export class SentencePieceTrainer {
 /** Special, control, user-defined and byte pieces by id, placed as trainer_interface.cc does. */
 function reservedPieces(options: Required<SentencePieceTrainerOptions>): ReadonlyMap<number, Piece> {
   const reserved = new Map<number, Piece>();
-  const fixed = [['<unk>', options.unkId], ['<s>', options.bosId], ['</s>', options.eosId], ['<pad>', options.padId]] as const;
+  const fixed = [
+    ['<unk>', options.unkId],
+    ['<s>', options.bosId],
+    ['</s>', options.eosId],
+    ['<pad>', options.padId],
+  ] as const;
   for (const [piece, id] of fixed) {
     if (id < 0) continue;
-    if (id >= options.vocabSize || reserved.has(id)) throw failure(OP, `the id ${id} of ${piece} is taken or outside the vocabulary`, 'give each special piece its own id');
+    if (id >= options.vocabSize || reserved.has(id))
+      throw failure(
+        OP,
+        `the id ${id} of ${piece} is taken or outside the vocabulary`,
+        'give each special piece its own id',
+      );
     reserved.set(id, { piece, score: 0, type: piece === '<unk>' ? UNKNOWN : CONTROL });
   }
   if (options.unkId < 0) throw failure(OP, 'there is no unknown piece', 'unkId must not be negative');
   let next = 0;
   const seen = new Set<string>();
   const add = (piece: string, type: number): void => {
-    if (piece === '' || piece === '<unk>' || seen.has(piece)) throw failure(OP, `the symbol '${piece}' is empty, reserved or given twice`, 'give each symbol once');
+    if (piece === '' || piece === '<unk>' || seen.has(piece))
+      throw failure(OP, `the symbol '${piece}' is empty, reserved or given twice`, 'give each symbol once');
     seen.add(piece);
     const known = [...reserved].find(([, entry]) => entry.piece === piece && entry.type === CONTROL);
     if (known !== undefined) {
@@ -185,9 +250,15 @@ function reservedPieces(options: Required<SentencePieceTrainerOptions>): Readonl
   for (const symbol of options.controlSymbols) add(symbol, CONTROL);
   for (const symbol of options.userDefinedSymbols) add(symbol.replaceAll(' ', '▁'), USER_DEFINED);
   if (options.byteFallback) {
-    for (let byte = 0; byte < 256; byte++) add(`<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`, BYTE);
+    for (let byte = 0; byte < 256; byte++)
+      add(`<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`, BYTE);
   }
-  if (reserved.size > options.vocabSize) throw failure(OP, `vocabSize ${options.vocabSize} has no room for ${reserved.size} reserved pieces`, 'ask for more');
+  if (reserved.size > options.vocabSize)
+    throw failure(
+      OP,
+      `vocabSize ${options.vocabSize} has no room for ${reserved.size} reserved pieces`,
+      'ask for more',
+    );
   return reserved;
 }
 
@@ -204,7 +275,7 @@ function chooseAlphabet(words: WordCounts, options: Required<SentencePieceTraine
   const { pool, offsets } = words;
   for (let word = 0; word < words.counts.length; word++) {
     const count = words.counts[word];
-    for (let at = offsets[word]; at < offsets[word + 1]; ) {
+    for (let at = offsets[word]; at < offsets[word + 1];) {
       const length = sequenceLength(pool[at]);
       const code = codePointAt(pool, at, length);
       at += length;
@@ -213,13 +284,24 @@ function chooseAlphabet(words: WordCounts, options: Required<SentencePieceTraine
       all += count;
     }
   }
-  if (all === 0) throw failure(OP, 'there is no text to train on', 'give texts with at least one line that is not too long');
-  const required = new Set(Array.from(options.requiredChars.replaceAll('▁', ' '), (character) => character.codePointAt(0) ?? 0));
+  if (all === 0)
+    throw failure(
+      OP,
+      'there is no text to train on',
+      'give texts with at least one line that is not too long',
+    );
+  const required = new Set(
+    Array.from(options.requiredChars.replaceAll('▁', ' '), (character) => character.codePointAt(0) ?? 0),
+  );
   required.delete(0);
   const order = (code: number): number => (code === SPACE ? 0x2581 : code);
   const codes = [...required];
-  for (let code = 1; code < counts.length; code++) if (counts[code] > 0 && !required.has(code)) codes.push(code);
-  codes.sort((a, b) => Number(required.has(b)) - Number(required.has(a)) || counts[b] - counts[a] || order(a) - order(b));
+  for (let code = 1; code < counts.length; code++)
+    if (counts[code] > 0 && !required.has(code)) codes.push(code);
+  codes.sort(
+    (a, b) =>
+      Number(required.has(b)) - Number(required.has(a)) || counts[b] - counts[a] || order(a) - order(b),
+  );
   const coverage = Math.fround(options.characterCoverage);
   let covered = 0;
   const chosen: number[] = [];
@@ -248,7 +330,7 @@ function layOut(words: WordCounts, alphabet: Alphabet): TrainingText {
   for (let word = 0; word < counts.length; word++) {
     const count = counts[word];
     const to = offsets[word + 1];
-    for (let at = offsets[word]; at < to; ) {
+    for (let at = offsets[word]; at < to;) {
       const lead = pool[at];
       weights[end] = count;
       if (lead < 0x80) {
@@ -283,7 +365,12 @@ function specSections(options: Required<SentencePieceTrainerOptions>): SentenceP
   for (const symbol of options.userDefinedSymbols) trainer.string(31, symbol);
   trainer.bool(35, options.byteFallback);
   if (options.requiredChars !== '') trainer.string(36, options.requiredChars);
-  trainer.int32(40, options.unkId).int32(41, options.bosId).int32(42, options.eosId).int32(43, options.padId).string(44, ' ⁇ ');
+  trainer
+    .int32(40, options.unkId)
+    .int32(41, options.bosId)
+    .int32(42, options.eosId)
+    .int32(43, options.padId)
+    .string(44, ' ⁇ ');
   const normalizer = new ProtobufWriter()
     .string(1, 'identity')
     .raw(2, encodeUtf8(''))

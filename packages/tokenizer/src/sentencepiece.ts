@@ -12,7 +12,12 @@ import { checkOptions, failure } from './errors.ts';
 import { sentencePieceFingerprint } from './fingerprint.ts';
 import { OffsetCollector } from './offsets.ts';
 import { CONTROL, NORMAL, UNKNOWN, UNUSED, USER_DEFINED, type PieceList } from './piece-list.ts';
-import { DEFAULT_SETTINGS, modelFromPieces, type SentencePieceModel, type SentencePieceSettings } from './sentencepiece-model.ts';
+import {
+  DEFAULT_SETTINGS,
+  modelFromPieces,
+  type SentencePieceModel,
+  type SentencePieceSettings,
+} from './sentencepiece-model.ts';
 import { SentencePieceDecoder } from './sentencepiece-decoder.ts';
 import { createSentencePieceEncoder, type SentencePieceEncoder } from './sentencepiece-encoder.ts';
 import { SpecialTokens } from './special-tokens.ts';
@@ -58,7 +63,12 @@ export class SentencePieceTokenizer implements Tokenizer {
 
   /** From a model that was read, or from pieces of another source. Throws when the vocabulary cannot work. */
   constructor(model: SentencePieceModel, options: SentencePieceOptions = {}) {
-    checkOptions('SentencePieceTokenizer', options, ['prefix', 'prefixBeforeSpace', 'merges', 'specialTokens']);
+    checkOptions('SentencePieceTokenizer', options, [
+      'prefix',
+      'prefixBeforeSpace',
+      'merges',
+      'specialTokens',
+    ]);
     this.model = model;
     this.pieces = model.pieces;
     this.settings = model.settings;
@@ -75,7 +85,11 @@ export class SentencePieceTokenizer implements Tokenizer {
     this.eosId = inRange(this.settings.eosId);
     this.padId = inRange(this.settings.padId);
     if (this.unkId === undefined && !this.settings.byteFallback) {
-      throw failure('SentencePieceTokenizer', 'the vocabulary has no unknown piece', 'one piece must have type 2');
+      throw failure(
+        'SentencePieceTokenizer',
+        'the vocabulary has no unknown piece',
+        'one piece must have type 2',
+      );
     }
     this.specialTokens = options.specialTokens ?? controlPieces(this.pieces);
     this.specials = new SpecialTokens(this.specialTokens);
@@ -83,7 +97,11 @@ export class SentencePieceTokenizer implements Tokenizer {
   }
 
   /** From a list of pieces. Settings that are not given are LLaMA's: byte fallback, dummy prefix, nothing trimmed. */
-  static fromPieces(pieces: PieceList, settings: Partial<SentencePieceSettings> = {}, options: SentencePieceOptions = {}): SentencePieceTokenizer {
+  static fromPieces(
+    pieces: PieceList,
+    settings: Partial<SentencePieceSettings> = {},
+    options: SentencePieceOptions = {},
+  ): SentencePieceTokenizer {
     const all = { ...DEFAULT_SETTINGS, byteFallback: true, removeExtraWhitespaces: false, ...settings };
     return new SentencePieceTokenizer(modelFromPieces(pieces, all), options);
   }
@@ -130,7 +148,11 @@ export class SentencePieceTokenizer implements Tokenizer {
     checkOptions('encodeWithOffsets', options, ENCODE_OPTIONS);
     const { removeExtraWhitespaces, treatWhitespaceAsSuffix } = this.settings;
     if (removeExtraWhitespaces || treatWhitespaceAsSuffix) {
-      throw failure('encodeWithOffsets', 'this vocabulary trims or moves spaces', 'offsets are kept for models that encode every space, as LLaMA does');
+      throw failure(
+        'encodeWithOffsets',
+        'this vocabulary trims or moves spaces',
+        'offsets are kept for models that encode every space, as LLaMA does',
+      );
     }
     const collector = new OffsetCollector();
     const bos = options.addBos === true ? this.required('bos', this.bosId) : -1;
@@ -184,7 +206,12 @@ export class SentencePieceTokenizer implements Tokenizer {
   }
 
   private required(name: string, id: number | undefined): number {
-    if (id === undefined) throw failure('encode', `this vocabulary has no ${name} token`, `leave add${name === 'bos' ? 'Bos' : 'Eos'} out`);
+    if (id === undefined)
+      throw failure(
+        'encode',
+        `this vocabulary has no ${name} token`,
+        `leave add${name === 'bos' ? 'Bos' : 'Eos'} out`,
+      );
     return id;
   }
 
@@ -196,7 +223,13 @@ export class SentencePieceTokenizer implements Tokenizer {
 
   /** Made on first use: a tokenizer that only decodes does not need it. */
   private encoder(): SentencePieceEncoder {
-    return (this.textEncoder ??= createSentencePieceEncoder(this.pieces, this.settings, this.table, this.unkId ?? -1, this.merges));
+    return (this.textEncoder ??= createSentencePieceEncoder(
+      this.pieces,
+      this.settings,
+      this.table,
+      this.unkId ?? -1,
+      this.merges,
+    ));
   }
 }
 
@@ -208,7 +241,11 @@ function controlPieces(pieces: PieceList): ReadonlyMap<string, number> {
   return specials;
 }
 
-function indexPieces(pieces: PieceList): { table: ByteTable; reserved: Map<string, number>; unkId: number | undefined } {
+function indexPieces(pieces: PieceList): {
+  table: ByteTable;
+  reserved: Map<string, number>;
+  unkId: number | undefined;
+} {
   const table = new ByteTable(pieces.pool, pieces.offsets);
   const reserved = new Map<string, number>();
   let unkId: number | undefined;
@@ -222,11 +259,21 @@ function indexPieces(pieces: PieceList): { table: ByteTable; reserved: Map<strin
       twin = reserved.get(name) ?? -1;
       reserved.set(name, id);
       if (type === UNKNOWN) {
-        if (unkId !== undefined) throw failure('SentencePieceTokenizer', `pieces ${unkId} and ${id} are both the unknown piece`, 'the file is damaged');
+        if (unkId !== undefined)
+          throw failure(
+            'SentencePieceTokenizer',
+            `pieces ${unkId} and ${id} are both the unknown piece`,
+            'the file is damaged',
+          );
         unkId = id;
       }
     }
-    if (twin >= 0) throw failure('SentencePieceTokenizer', `pieces ${twin} and ${id} are both '${pieces.name(id)}'`, 'the file is damaged');
+    if (twin >= 0)
+      throw failure(
+        'SentencePieceTokenizer',
+        `pieces ${twin} and ${id} are both '${pieces.name(id)}'`,
+        'the file is damaged',
+      );
   }
   return { table, reserved, unkId };
 }

@@ -36,7 +36,11 @@ export class SpecialTokens {
   private pattern(allowed: EncodeOptions['allowedSpecial']): RegExp | undefined {
     if (allowed === undefined || allowed === 'none') return undefined;
     if (allowed !== 'all' && !Array.isArray(allowed)) {
-      throw failure('encode', `allowedSpecial is ${JSON.stringify(allowed)}`, `'none', 'all' or a list of names`);
+      throw failure(
+        'encode',
+        `allowedSpecial is ${JSON.stringify(allowed)}`,
+        `'none', 'all' or a list of names`,
+      );
     }
     const names = allowed === 'all' ? [...this.ids.keys()] : (allowed as readonly string[]); // Array.isArray does not narrow readonly arrays
     if (names.length === 0) return undefined;
@@ -44,7 +48,12 @@ export class SpecialTokens {
     let pattern = this.patterns.get(key);
     if (pattern === undefined) {
       for (const name of names) {
-        if (!this.ids.has(name)) throw failure('encode', `'${name}' is no special token of this vocabulary`, nearestHint(name, this.ids.keys()));
+        if (!this.ids.has(name))
+          throw failure(
+            'encode',
+            `'${name}' is no special token of this vocabulary`,
+            nearestHint(name, this.ids.keys()),
+          );
       }
       pattern = anyOf(names);
       if (this.patterns.size > 64) this.patterns.clear();

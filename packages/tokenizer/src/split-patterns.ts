@@ -9,7 +9,8 @@ import { failure } from './errors.ts';
 /** Llama 3's (and cl100k's form of) split. */
 export const LLAMA3_PATTERN =
   "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
-export const GPT2_PATTERN = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+export const GPT2_PATTERN =
+  "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 /** GPT-2's as it stands in its own source. */
 const GPT2_ORIGINAL = "'(?:[sdmt]|ll|ve|re)| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
@@ -28,13 +29,20 @@ export function scannerFor(pattern: string): ChunkScanner | undefined {
  */
 export function compilePattern(pattern: string): RegExp {
   const spelled = pattern
-    .replace(/\(\?i:((?:[^()\\[\]]|\\.)*)\)/g, (_, body: string) => `(?:${body.replace(/[A-Za-z]/g, foldLetter)})`)
+    .replace(
+      /\(\?i:((?:[^()\\[\]]|\\.)*)\)/g,
+      (_, body: string) => `(?:${body.replace(/[A-Za-z]/g, foldLetter)})`,
+    )
     .replace(/\\s/g, '\\p{White_Space}')
     .replace(/\\S/g, '\\P{White_Space}');
   try {
     return new RegExp(spelled, 'gu');
   } catch (error) {
-    throw failure('compilePattern', `the split pattern ${pattern} is not supported (${(error as Error).message})`, 'use a pattern that JavaScript can express');
+    throw failure(
+      'compilePattern',
+      `the split pattern ${pattern} is not supported (${(error as Error).message})`,
+      'use a pattern that JavaScript can express',
+    );
   }
 }
 
@@ -54,7 +62,8 @@ function scanLlama3(bytes: Uint8Array, at: number, end: number): number {
   let next = at + lengthOf(first);
   if (kind === LETTER) return runOf(LETTER, bytes, next, end);
   if (kind === NUMBER) {
-    for (let more = 0; more < 2 && next < end && classAt(bytes, next) === NUMBER; more++) next += lengthOf(bytes[next]);
+    for (let more = 0; more < 2 && next < end && classAt(bytes, next) === NUMBER; more++)
+      next += lengthOf(bytes[next]);
     return next;
   }
   if (first === APOSTROPHE) {
@@ -90,7 +99,9 @@ function contractionEnd(bytes: Uint8Array, at: number, end: number): number {
   if (lower === 0x73 || lower === 0x74 || lower === 0x6d || lower === 0x64) return at + 1;
   if (at + 1 >= end || bytes[at + 1] < 0x41 || bytes[at + 1] > 0x7a) return -1;
   const second = bytes[at + 1] | 0x20;
-  return ((lower === 0x72 || lower === 0x76) && second === 0x65) || (lower === 0x6c && second === 0x6c) ? at + 2 : -1;
+  return ((lower === 0x72 || lower === 0x76) && second === 0x65) || (lower === 0x6c && second === 0x6c)
+    ? at + 2
+    : -1;
 }
 
 function scanGpt2(bytes: Uint8Array, at: number, end: number): number {

@@ -29,7 +29,11 @@ const NAMED: Readonly<Record<number, string>> = {
 /** The 256 special tokens of a release: the unnamed ones are `<|reserved_special_token_N|>`, counted in order. */
 export function llama3SpecialTokens(release: '3.0' | '3.1' = '3.1'): string[] {
   let reserved = 0;
-  return Array.from({ length: 256 }, (_, i) => NAMED[i] ?? (release === '3.1' ? NAMED_31[i] : undefined) ?? `<|reserved_special_token_${reserved++}|>`);
+  return Array.from(
+    { length: 256 },
+    (_, i) =>
+      NAMED[i] ?? (release === '3.1' ? NAMED_31[i] : undefined) ?? `<|reserved_special_token_${reserved++}|>`,
+  );
 }
 
 /** Throws on a line that is not `base64 rank`, a rank given twice or left out. */
@@ -39,7 +43,8 @@ export function readTiktoken(bytes: Uint8Array, options: TiktokenOptions = {}): 
   const names = options.specialTokens ?? llama3SpecialTokens();
   const base = offsets.length - 1;
   const specials = new Map(names.map((name, i) => [name, base + i]));
-  if (specials.size < names.length) throw failure(OP, 'two special tokens have the same name', 'name each once');
+  if (specials.size < names.length)
+    throw failure(OP, 'two special tokens have the same name', 'name each once');
   return new ByteLevelTokenizer({
     tokens: appendNames(pool, offsets, names),
     specialTokens: specials,
@@ -75,7 +80,9 @@ function appendNames(pool: Uint8Array, offsets: Int32Array, names: readonly stri
 }
 
 const DIGITS = new Int8Array(256).fill(-1);
-Array.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/').forEach((digit, i) => (DIGITS[digit.charCodeAt(0)] = i));
+Array.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/').forEach(
+  (digit, i) => (DIGITS[digit.charCodeAt(0)] = i),
+);
 
 /** Tokens by rank. Lines are in rank order in every known file; others are sorted. */
 function readRanks(bytes: Uint8Array): { pool: Uint8Array; offsets: Int32Array } {
@@ -85,8 +92,9 @@ function readRanks(bytes: Uint8Array): { pool: Uint8Array; offsets: Int32Array }
   let count = 0;
   let end = 0;
   let inOrder = true;
-  const bad = (): Error => failure(OP, `line ${count + 1} is not 'base64 rank'`, 'this is no tiktoken file, or a damaged one');
-  for (let at = 0; at < bytes.length; ) {
+  const bad = (): Error =>
+    failure(OP, `line ${count + 1} is not 'base64 rank'`, 'this is no tiktoken file, or a damaged one');
+  for (let at = 0; at < bytes.length;) {
     if (bytes[at] === 0x0a || bytes[at] === 0x0d) {
       at++;
       continue;
@@ -127,13 +135,24 @@ function readRanks(bytes: Uint8Array): { pool: Uint8Array; offsets: Int32Array }
   if (count === 0) throw failure(OP, 'the file is empty', 'this is no tiktoken file');
   starts[count] = end;
   const offsets = starts.subarray(0, count + 1);
-  return inOrder ? { pool: pool.slice(0, end), offsets: offsets.slice() } : sortByRank(pool, offsets, ranks.subarray(0, count));
+  return inOrder
+    ? { pool: pool.slice(0, end), offsets: offsets.slice() }
+    : sortByRank(pool, offsets, ranks.subarray(0, count));
 }
 
-function sortByRank(pool: Uint8Array, offsets: Int32Array, ranks: Int32Array): { pool: Uint8Array; offsets: Int32Array } {
+function sortByRank(
+  pool: Uint8Array,
+  offsets: Int32Array,
+  ranks: Int32Array,
+): { pool: Uint8Array; offsets: Int32Array } {
   const tokens: Uint8Array[] = [];
   ranks.forEach((rank, i) => {
-    if (rank >= ranks.length) throw failure(OP, `rank ${rank} in a file of ${ranks.length} tokens`, 'ranks must be 0 to the number of tokens − 1');
+    if (rank >= ranks.length)
+      throw failure(
+        OP,
+        `rank ${rank} in a file of ${ranks.length} tokens`,
+        'ranks must be 0 to the number of tokens − 1',
+      );
     if (tokens[rank] !== undefined) throw failure(OP, `rank ${rank} is given twice`, 'the file is damaged');
     tokens[rank] = pool.subarray(offsets[i], offsets[i + 1]);
   });

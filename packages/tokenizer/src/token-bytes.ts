@@ -18,7 +18,8 @@ export class TokenBytes {
   static from(tokens: readonly Uint8Array[]): TokenBytes {
     const offsets = new Int32Array(tokens.length + 1);
     tokens.forEach((token, i) => {
-      if (token.length > MAX_TOKEN_BYTES) throw failure('readVocabulary', `token ${i} has ${token.length} bytes`, 'the file is damaged');
+      if (token.length > MAX_TOKEN_BYTES)
+        throw failure('readVocabulary', `token ${i} has ${token.length} bytes`, 'the file is damaged');
       offsets[i + 1] = offsets[i] + token.length;
     });
     const pool = new Uint8Array(offsets[tokens.length]);
@@ -46,7 +47,8 @@ export class TokenBytes {
     let n = 0;
     for (let i = 0; i < ids.length; i++) {
       const id = ids[i];
-      if (!(id >= 0 && id < size)) throw failure('decode', `id ${id} is outside the vocabulary`, `ids are 0 to ${size - 1}`);
+      if (!(id >= 0 && id < size))
+        throw failure('decode', `id ${id} is outside the vocabulary`, `ids are 0 to ${size - 1}`);
       if (skip !== undefined && skip[id] === 1) continue;
       const from = offsets[id];
       const length = offsets[id + 1] - from;

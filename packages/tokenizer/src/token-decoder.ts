@@ -48,7 +48,7 @@ export class Utf8Stream {
     if (!this.eachByte) return decodeUtf8(bytes);
     let text = '';
     let valid = 0;
-    for (let i = 0; i < bytes.length; ) {
+    for (let i = 0; i < bytes.length;) {
       const length = characterAt(bytes, i, bytes.length);
       if (length > 0) {
         i += length;

@@ -26,14 +26,19 @@ interface AddedToken {
 const OP = 'readTokenizerJson';
 
 /** Throws, naming the part, on every setting that these tokenizers would not follow exactly. */
-export function readTokenizerJson(text: string, options: TokenizerJsonOptions = {}): SentencePieceTokenizer | ByteLevelTokenizer {
+export function readTokenizerJson(
+  text: string,
+  options: TokenizerJsonOptions = {},
+): SentencePieceTokenizer | ByteLevelTokenizer {
   checkOptions(OP, options, ['config']);
   const root = parseObject(text, 'tokenizer.json');
   const model = object(root['model']);
-  if (model === undefined || (model['type'] ?? 'BPE') !== 'BPE') throw unsupported(`a model of type ${JSON.stringify(model?.['type'])}`);
+  if (model === undefined || (model['type'] ?? 'BPE') !== 'BPE')
+    throw unsupported(`a model of type ${JSON.stringify(model?.['type'])}`);
   for (const name of ['dropout', 'continuing_subword_prefix', 'end_of_word_suffix']) {
     const value = model[name];
-    if (value !== null && value !== undefined && value !== '' && value !== 0) throw unsupported(`${name} ${JSON.stringify(value)}`);
+    if (value !== null && value !== undefined && value !== '' && value !== 0)
+      throw unsupported(`${name} ${JSON.stringify(value)}`);
   }
   const vocab = readVocab(model['vocab']);
   const added = readAdded(root['added_tokens']);
@@ -48,7 +53,11 @@ export function readTokenizerJson(text: string, options: TokenizerJsonOptions = 
     vocab,
     ignoreMerges: model['ignore_merges'] === true,
     unkToken: typeof model['unk_token'] === 'string' ? model['unk_token'] : undefined,
-    roles: readRoles(root, added, options.config === undefined ? undefined : parseObject(options.config, 'tokenizer_config.json')),
+    roles: readRoles(
+      root,
+      added,
+      options.config === undefined ? undefined : parseObject(options.config, 'tokenizer_config.json'),
+    ),
   };
   return model['byte_fallback'] === true ? sentencePiece(parts) : byteLevel(parts);
 }
@@ -65,10 +74,20 @@ interface Parts {
   readonly roles: Readonly<Record<'bos' | 'eos' | 'unk' | 'pad', number | undefined>>;
 }
 
-function sentencePiece({ root, tokens, added, merges, vocab, ignoreMerges, unkToken, roles }: Parts): SentencePieceTokenizer {
+function sentencePiece({
+  root,
+  tokens,
+  added,
+  merges,
+  vocab,
+  ignoreMerges,
+  unkToken,
+  roles,
+}: Parts): SentencePieceTokenizer {
   if (ignoreMerges) throw unsupported('ignore_merges in a vocabulary with byte fallback');
   const plain = added.find(({ special }) => !special);
-  if (plain !== undefined) throw unsupported(`the added token ${JSON.stringify(plain.content)}, which is not special,`);
+  if (plain !== undefined)
+    throw unsupported(`the added token ${JSON.stringify(plain.content)}, which is not special,`);
   const special = new Set(added.map(({ id }) => id));
   const list = resolveMerges(OP, merges, vocab);
   const scores = new Float64Array(tokens.length);
@@ -84,14 +103,21 @@ function sentencePiece({ root, tokens, added, merges, vocab, ignoreMerges, unkTo
     tokens.map((piece, id): Piece => {
       if (piece === '') throw failure(OP, `no token has the id ${id}`, 'the file is damaged');
       const isByte = !special.has(id) && /^<0x[0-9A-Fa-f]{2}>$/.test(piece);
-      const type = piece === unkToken || id === roles.unk ? UNKNOWN : special.has(id) ? CONTROL : isByte ? BYTE : NORMAL;
+      const type =
+        piece === unkToken || id === roles.unk ? UNKNOWN : special.has(id) ? CONTROL : isByte ? BYTE : NORMAL;
       return { piece, type, score: type !== NORMAL ? 0 : merged[id] === 1 ? scores[id] : -next++ };
     }),
   );
   const space = spaceRule(root);
   return SentencePieceTokenizer.fromPieces(
     pieces,
-    { addDummyPrefix: space !== undefined, unkId: roles.unk ?? 0, bosId: roles.bos ?? -1, eosId: roles.eos ?? -1, padId: roles.pad ?? -1 },
+    {
+      addDummyPrefix: space !== undefined,
+      unkId: roles.unk ?? 0,
+      bosId: roles.bos ?? -1,
+      eosId: roles.eos ?? -1,
+      padId: roles.pad ?? -1,
+    },
     { merges: list, prefix: space?.prefix ?? 'always', prefixBeforeSpace: space?.beforeSpace ?? true },
   );
 }
@@ -101,30 +127,42 @@ function spaceRule(root: JsonObject): { prefix: 'always' | 'first'; beforeSpace:
   const normalizer = object(root['normalizer']);
   const pre = object(root['pre_tokenizer']);
   if (pre === undefined) {
-    const steps = normalizer === undefined ? [] : normalizer['type'] === 'Sequence' ? list(normalizer['normalizers']) : [normalizer];
+    const steps =
+      normalizer === undefined
+        ? []
+        : normalizer['type'] === 'Sequence'
+          ? list(normalizer['normalizers'])
+          : [normalizer];
     const kinds = steps.map((step) => {
       const one = object(step);
       if (one?.['type'] === 'Prepend' && one['prepend'] === '▁') return 'prepend';
-      if (one?.['type'] === 'Replace' && object(one['pattern'])?.['String'] === ' ' && one['content'] === '▁') return 'replace';
+      if (one?.['type'] === 'Replace' && object(one['pattern'])?.['String'] === ' ' && one['content'] === '▁')
+        return 'replace';
       throw unsupported(`the normalizer ${JSON.stringify(step)}`);
     });
     if (kinds.join() === 'prepend,replace') return { prefix: 'always', beforeSpace: true };
     if (kinds.join() === 'replace') return undefined;
     throw unsupported('a normalizer that leaves spaces as they are');
   }
-  if (normalizer !== undefined) throw unsupported('a normalizer together with a pre-tokenizer in a vocabulary with byte fallback');
-  if (pre['type'] !== 'Metaspace' || pre['replacement'] !== '▁' || pre['split'] !== false) throw unsupported(`the pre-tokenizer ${JSON.stringify(pre)}`);
+  if (normalizer !== undefined)
+    throw unsupported('a normalizer together with a pre-tokenizer in a vocabulary with byte fallback');
+  if (pre['type'] !== 'Metaspace' || pre['replacement'] !== '▁' || pre['split'] !== false)
+    throw unsupported(`the pre-tokenizer ${JSON.stringify(pre)}`);
   const scheme = pre['prepend_scheme'] ?? (pre['add_prefix_space'] === false ? 'never' : 'always');
   if (scheme === 'never') return undefined;
-  if (scheme !== 'first' && scheme !== 'always') throw unsupported(`prepend_scheme ${JSON.stringify(scheme)}`);
+  if (scheme !== 'first' && scheme !== 'always')
+    throw unsupported(`prepend_scheme ${JSON.stringify(scheme)}`);
   return { prefix: scheme, beforeSpace: false };
 }
 
 function byteLevel({ root, tokens, added, merges, vocab, ignoreMerges, roles }: Parts): ByteLevelTokenizer {
-  if (root['normalizer'] !== null && root['normalizer'] !== undefined) throw unsupported(`the normalizer ${JSON.stringify(root['normalizer'])}`);
+  if (root['normalizer'] !== null && root['normalizer'] !== undefined)
+    throw unsupported(`the normalizer ${JSON.stringify(root['normalizer'])}`);
   const literal = new Map(added.map((token) => [token.id, token]));
   return new ByteLevelTokenizer({
-    tokens: TokenBytes.from(tokens.map((token, id) => (literal.has(id) ? encodeUtf8(token) : requireAlphabetBytes(OP, token)))),
+    tokens: TokenBytes.from(
+      tokens.map((token, id) => (literal.has(id) ? encodeUtf8(token) : requireAlphabetBytes(OP, token))),
+    ),
     specialTokens: new Map(added.filter(({ special }) => special).map(({ content, id }) => [content, id])),
     addedTokens: new Map(added.filter(({ special }) => !special).map(({ content, id }) => [content, id])),
     pattern: splitPattern(object(root['pre_tokenizer'])),
@@ -138,14 +176,16 @@ function byteLevel({ root, tokens, added, merges, vocab, ignoreMerges, roles }: 
 }
 
 function splitPattern(pre: JsonObject | undefined): string {
-  const steps = pre === undefined ? [] : pre['type'] === 'Sequence' ? list(pre['pretokenizers']).map(object) : [pre];
+  const steps =
+    pre === undefined ? [] : pre['type'] === 'Sequence' ? list(pre['pretokenizers']).map(object) : [pre];
   const last = steps.at(-1);
   if (last?.['type'] !== 'ByteLevel') throw unsupported(`the pre-tokenizer ${JSON.stringify(pre)}`);
   if (last['add_prefix_space'] === true) throw unsupported('add_prefix_space');
   if (steps.length === 1 && last['use_regex'] !== false) return GPT2_PATTERN;
   const split = steps[0];
   const pattern = object(split?.['pattern'] ?? null)?.['Regex'];
-  const isolated = split?.['type'] === 'Split' && split['behavior'] === 'Isolated' && split['invert'] !== true;
+  const isolated =
+    split?.['type'] === 'Split' && split['behavior'] === 'Isolated' && split['invert'] !== true;
   if (steps.length !== 2 || last['use_regex'] !== false || !isolated || typeof pattern !== 'string') {
     throw unsupported(`the pre-tokenizer ${JSON.stringify(pre)}`);
   }
@@ -162,8 +202,10 @@ function readAdded(value: Json | undefined): AddedToken[] {
   return list(value ?? []).map((item) => {
     const token = object(item);
     const content = token?.['content'];
-    if (token === undefined || typeof content !== 'string' || content === '') throw failure(OP, `an added token is ${JSON.stringify(item)}`, 'the file is damaged');
-    for (const flag of ['lstrip', 'rstrip', 'single_word']) if (token[flag] === true) throw unsupported(`${flag} on the token ${JSON.stringify(content)}`);
+    if (token === undefined || typeof content !== 'string' || content === '')
+      throw failure(OP, `an added token is ${JSON.stringify(item)}`, 'the file is damaged');
+    for (const flag of ['lstrip', 'rstrip', 'single_word'])
+      if (token[flag] === true) throw unsupported(`${flag} on the token ${JSON.stringify(content)}`);
     return { id: requireId(token['id'], content), content, special: token['special'] === true };
   });
 }
@@ -172,7 +214,8 @@ function tokensById(vocab: ReadonlyMap<string, number>, added: readonly AddedTok
   let highest = -1;
   for (const id of vocab.values()) highest = Math.max(highest, id);
   for (const { id } of added) highest = Math.max(highest, id);
-  if (highest > 2 * (vocab.size + added.length)) throw failure(OP, `the id ${highest} in a vocabulary of ${vocab.size} tokens`, 'the file is damaged');
+  if (highest > 2 * (vocab.size + added.length))
+    throw failure(OP, `the id ${highest} in a vocabulary of ${vocab.size} tokens`, 'the file is damaged');
   const tokens = new Array<string>(highest + 1).fill('');
   for (const [token, id] of vocab) {
     if (tokens[id] !== '') throw failure(OP, `the id ${id} is given to two tokens`, 'the file is damaged');
@@ -183,14 +226,22 @@ function tokensById(vocab: ReadonlyMap<string, number>, added: readonly AddedTok
 }
 
 /** Which tokens begin, end and fill sequences: from tokenizer_config.json, else by their usual names. */
-function readRoles(root: JsonObject, added: readonly AddedToken[], config: JsonObject | undefined): Parts['roles'] {
+function readRoles(
+  root: JsonObject,
+  added: readonly AddedToken[],
+  config: JsonObject | undefined,
+): Parts['roles'] {
   const ids = new Map(added.map(({ content, id }) => [content, id]));
-  const fromTemplate = list(object(root['post_processor'])?.['single'] ?? []).map((item) => object(object(item)?.['SpecialToken'] ?? null)?.['id'])[0];
+  const fromTemplate = list(object(root['post_processor'])?.['single'] ?? []).map(
+    (item) => object(object(item)?.['SpecialToken'] ?? null)?.['id'],
+  )[0];
   const role = (key: string, ...usual: readonly unknown[]): number | undefined => {
     const named = config?.[key];
     const name = typeof named === 'string' ? named : object(named ?? null)?.['content'];
-    if (config !== undefined && name !== undefined) return typeof name === 'string' ? ids.get(name) : undefined;
-    for (const candidate of usual) if (typeof candidate === 'string' && ids.has(candidate)) return ids.get(candidate);
+    if (config !== undefined && name !== undefined)
+      return typeof name === 'string' ? ids.get(name) : undefined;
+    for (const candidate of usual)
+      if (typeof candidate === 'string' && ids.has(candidate)) return ids.get(candidate);
     return undefined;
   };
   return {
@@ -203,7 +254,11 @@ function readRoles(root: JsonObject, added: readonly AddedToken[], config: JsonO
 
 function requireId(value: Json | undefined, token: string): number {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > 1 << 24) {
-    throw failure(OP, `the id of ${JSON.stringify(token)} is ${JSON.stringify(value)}`, 'the file is damaged');
+    throw failure(
+      OP,
+      `the id of ${JSON.stringify(token)} is ${JSON.stringify(value)}`,
+      'the file is damaged',
+    );
   }
   return value;
 }
@@ -225,7 +280,12 @@ function object(value: Json | undefined): JsonObject | undefined {
 }
 
 function list(value: Json | undefined): readonly Json[] {
-  if (!Array.isArray(value)) throw failure(OP, `${JSON.stringify(value)?.slice(0, 60)} stands where a list should`, 'the file is damaged');
+  if (!Array.isArray(value))
+    throw failure(
+      OP,
+      `${JSON.stringify(value)?.slice(0, 60)} stands where a list should`,
+      'the file is damaged',
+    );
   return value;
 }
 

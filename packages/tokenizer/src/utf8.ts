@@ -59,7 +59,7 @@ export function characterAt(bytes: Uint8Array, start: number, end: number): numb
 }
 
 export function isValidUtf8(bytes: Uint8Array, start: number, end: number): boolean {
-  for (let i = start; i < end; ) {
+  for (let i = start; i < end;) {
     if (bytes[i] < 0x80) {
       i++;
       continue;
@@ -76,8 +76,14 @@ export function codePointAt(bytes: Uint8Array, start: number, length: number): n
   const lead = bytes[start];
   if (length === 1) return lead;
   if (length === 2) return ((lead & 0x1f) << 6) | (bytes[start + 1] & 0x3f);
-  if (length === 3) return ((lead & 0x0f) << 12) | ((bytes[start + 1] & 0x3f) << 6) | (bytes[start + 2] & 0x3f);
-  return ((lead & 0x07) << 18) | ((bytes[start + 1] & 0x3f) << 12) | ((bytes[start + 2] & 0x3f) << 6) | (bytes[start + 3] & 0x3f);
+  if (length === 3)
+    return ((lead & 0x0f) << 12) | ((bytes[start + 1] & 0x3f) << 6) | (bytes[start + 2] & 0x3f);
+  return (
+    ((lead & 0x07) << 18) |
+    ((bytes[start + 1] & 0x3f) << 12) |
+    ((bytes[start + 2] & 0x3f) << 6) |
+    (bytes[start + 3] & 0x3f)
+  );
 }
 
 /** Replaces every byte that belongs to no valid character by U+FFFD, one for each byte: sentencepiece's rule for byte pieces. */
@@ -85,7 +91,7 @@ export function replaceInvalidBytes(bytes: Uint8Array): Uint8Array {
   const end = bytes.length;
   const out = new Uint8Array(end * 3);
   let n = 0;
-  for (let i = 0; i < end; ) {
+  for (let i = 0; i < end;) {
     const length = characterAt(bytes, i, end);
     if (length > 0) {
       for (let k = 0; k < length; k++) out[n++] = bytes[i++];

@@ -61,7 +61,14 @@ export class WordCounter {
     };
   }
 
-  private insert(slot: number, hash: number, bytes: Uint8Array, start: number, end: number, count: number): void {
+  private insert(
+    slot: number,
+    hash: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    count: number,
+  ): void {
     const from = this.offsets[this.size];
     const to = from + end - start;
     if (to > this.pool.length) {

@@ -26,7 +26,10 @@ export function sharedJson<T>(path: string): T {
 export function publishedVectors(name: string): { text: string; ids: number[] }[] {
   const texts = sharedText(`data/tokenizer/${name}.inp`).split('\n__ggml_vocab_test__\n').slice(0, -1);
   const lines = sharedText(`data/tokenizer/${name}.out`).split('\n');
-  return texts.map((text, i) => ({ text, ids: (lines[i] ?? '').trim().split(/\s+/).filter(Boolean).map(Number) }));
+  return texts.map((text, i) => ({
+    text,
+    ids: (lines[i] ?? '').trim().split(/\s+/).filter(Boolean).map(Number),
+  }));
 }
 
 /** Compares ids without the cost of an `expect` where they are equal. */

@@ -4,16 +4,34 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import {
-  detectFormat, GgufCutError, parseTokenizer, readGguf, readTokenizerJson, serializeTokenizer, type Tokenizer, type VocabularyFormat,
+  detectFormat,
+  GgufCutError,
+  parseTokenizer,
+  readGguf,
+  readTokenizerJson,
+  serializeTokenizer,
+  type Tokenizer,
+  type VocabularyFormat,
 } from '../src/index.ts';
 import { loadTokenizer, saveTokenizer } from '../src/node.ts';
-import { hasShared, publishedVectors, sameIds, sharedBytes, sharedJson, sharedText, sharedUrl, why } from './files.ts';
+import {
+  hasShared,
+  publishedVectors,
+  sameIds,
+  sharedBytes,
+  sharedJson,
+  sharedText,
+  sharedUrl,
+  why,
+} from './files.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'cria-tokenizer-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function expectVectors(tokenizer: Tokenizer, name: string): void {
-  for (const { text, ids } of publishedVectors(name)) if (!sameIds(tokenizer.encode(text), ids)) expect(Array.from(tokenizer.encode(text)), JSON.stringify(text)).toEqual(Array.from(ids));
+  for (const { text, ids } of publishedVectors(name))
+    if (!sameIds(tokenizer.encode(text), ids))
+      expect(Array.from(tokenizer.encode(text)), JSON.stringify(text)).toEqual(Array.from(ids));
 }
 
 describe.skipIf(!hasShared)(`formats${why}`, () => {
@@ -36,7 +54,9 @@ describe.skipIf(!hasShared)(`formats${why}`, () => {
     const header = readGguf(sharedBytes('data/models/llama-2-tiny-random.gguf'));
     expect(header.tensors.length).toBe(12);
     expect(header.metadata.get('general.architecture')).toBe('llama');
-    expect(() => readGguf(sharedBytes('data/tokenizer/gpt2.vocab.gguf').subarray(0, 5000))).toThrow(GgufCutError);
+    expect(() => readGguf(sharedBytes('data/tokenizer/gpt2.vocab.gguf').subarray(0, 5000))).toThrow(
+      GgufCutError,
+    );
   });
 
   it('reads the llama2.c tokenizer of stories260K', () => {
@@ -44,13 +64,24 @@ describe.skipIf(!hasShared)(`formats${why}`, () => {
     expect(tokenizer.vocabSize).toBe(512);
     expect([tokenizer.bosId, tokenizer.eosId]).toEqual([1, 2]);
     expect(tokenizer.decode([1, 403, 407, 261, 378, 432, 383, 286, 261, 376, 298])).toBe(
-      sharedText('data/models/stories260K.greedy200.txt').slice(0, tokenizer.decode([1, 403, 407, 261, 378, 432, 383, 286, 261, 376, 298]).length),
+      sharedText('data/models/stories260K.greedy200.txt').slice(
+        0,
+        tokenizer.decode([1, 403, 407, 261, 378, 432, 383, 286, 261, 376, 298]).length,
+      ),
     );
   });
 
   const origins = [
-    { file: 'data/tokenizer/llama.tokenizer.model', vectors: 'llama-spm', formats: ['sentencepiece', 'tokenizer.json', 'gguf', 'llama2c'] },
-    { file: 'data/tokenizer/llama3.tokenizer.model', vectors: 'llama3-bpe', formats: ['tiktoken', 'tokenizer.json', 'gguf'] },
+    {
+      file: 'data/tokenizer/llama.tokenizer.model',
+      vectors: 'llama-spm',
+      formats: ['sentencepiece', 'tokenizer.json', 'gguf', 'llama2c'],
+    },
+    {
+      file: 'data/tokenizer/llama3.tokenizer.model',
+      vectors: 'llama3-bpe',
+      formats: ['tiktoken', 'tokenizer.json', 'gguf'],
+    },
     { file: 'data/tokenizer/gpt2.vocab.gguf', vectors: 'gpt2', formats: ['tokenizer.json', 'gguf'] },
   ] satisfies { file: string; vectors: string; formats: VocabularyFormat[] }[];
 
@@ -63,8 +94,14 @@ describe.skipIf(!hasShared)(`formats${why}`, () => {
       const copy = await loadTokenizer(path);
       expectVectors(copy, vectors);
       expect(copy.fingerprint).toBe(original.fingerprint);
-      expect([copy.bosId, copy.eosId, copy.vocabSize]).toEqual([original.bosId, original.eosId, original.vocabSize]);
-      for (const text of texts) if (!sameIds(copy.encode(text), original.encode(text))) expect(Array.from(copy.encode(text))).toEqual(Array.from(original.encode(text)));
+      expect([copy.bosId, copy.eosId, copy.vocabSize]).toEqual([
+        original.bosId,
+        original.eosId,
+        original.vocabSize,
+      ]);
+      for (const text of texts)
+        if (!sameIds(copy.encode(text), original.encode(text)))
+          expect(Array.from(copy.encode(text))).toEqual(Array.from(original.encode(text)));
     },
   );
 
@@ -83,30 +120,51 @@ describe.skipIf(!hasShared)(`formats${why}`, () => {
       readonly why: string;
       readonly ids: number[];
     }
-    type Hf = Record<'tokenizer.json' | 'tokenizer.legacy.json', { readonly differs_from_sentencepiece: readonly Difference[] }>;
+    type Hf = Record<
+      'tokenizer.json' | 'tokenizer.legacy.json',
+      { readonly differs_from_sentencepiece: readonly Difference[] }
+    >;
 
-    it.each(['tokenizer.json', 'tokenizer.legacy.json'] as const)('%s encodes as Hugging Face does', (file) => {
-      const path = `fixtures/tokenizer/${name}`;
-      const tokenizer = readTokenizerJson(sharedText(`${path}/${file}`));
-      const { encode } = sharedJson<{ encode: { ids: number[]; decoded: string }[] }>(`${path}/encodings.json`);
-      const differences = new Map(sharedJson<Hf>(`${path}/hf.json`)[file].differs_from_sentencepiece.map((item) => [item.index, item]));
-      texts.forEach((text, i) => {
-        const ids = differences.get(i)?.ids ?? encode[i]?.ids ?? [];
-        if (!sameIds(tokenizer.encode(text, { allowedSpecial: 'all' }), ids)) expect(Array.from(tokenizer.encode(text, { allowedSpecial: 'all' })), JSON.stringify(text)).toEqual(Array.from(ids));
-      });
-    });
+    it.each(['tokenizer.json', 'tokenizer.legacy.json'] as const)(
+      '%s encodes as Hugging Face does',
+      (file) => {
+        const path = `fixtures/tokenizer/${name}`;
+        const tokenizer = readTokenizerJson(sharedText(`${path}/${file}`));
+        const { encode } = sharedJson<{ encode: { ids: number[]; decoded: string }[] }>(
+          `${path}/encodings.json`,
+        );
+        const differences = new Map(
+          sharedJson<Hf>(`${path}/hf.json`)[file].differs_from_sentencepiece.map((item) => [
+            item.index,
+            item,
+          ]),
+        );
+        texts.forEach((text, i) => {
+          const ids = differences.get(i)?.ids ?? encode[i]?.ids ?? [];
+          if (!sameIds(tokenizer.encode(text, { allowedSpecial: 'all' }), ids))
+            expect(
+              Array.from(tokenizer.encode(text, { allowedSpecial: 'all' })),
+              JSON.stringify(text),
+            ).toEqual(Array.from(ids));
+        });
+      },
+    );
 
     it('has one fingerprint as model and as legacy tokenizer.json, another as Metaspace', () => {
       const path = `fixtures/tokenizer/${name}`;
       const model = parseTokenizer(sharedBytes(`${path}/tokenizer.model`));
-      expect(readTokenizerJson(sharedText(`${path}/tokenizer.legacy.json`)).fingerprint).toBe(model.fingerprint);
+      expect(readTokenizerJson(sharedText(`${path}/tokenizer.legacy.json`)).fingerprint).toBe(
+        model.fingerprint,
+      );
       expect(readTokenizerJson(sharedText(`${path}/tokenizer.json`)).fingerprint).not.toBe(model.fingerprint);
     });
   });
 
   it('gives the same fingerprint for GGUF and tokenizer.model', () => {
     const gguf = parseTokenizer(sharedBytes('data/tokenizer/llama-spm.vocab.gguf'));
-    expect(gguf.fingerprint).toBe(parseTokenizer(sharedBytes('data/tokenizer/llama.tokenizer.model')).fingerprint);
+    expect(gguf.fingerprint).toBe(
+      parseTokenizer(sharedBytes('data/tokenizer/llama.tokenizer.model')).fingerprint,
+    );
   });
 });
 

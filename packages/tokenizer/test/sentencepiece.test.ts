@@ -10,9 +10,21 @@ interface Encodings {
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
 const models = [
-  { name: 'llama2', file: 'data/tokenizer/llama.tokenizer.model', encodings: 'fixtures/tokenizer/llama2.json' },
-  { name: 'english-512', file: 'fixtures/tokenizer/english-512/tokenizer.model', encodings: 'fixtures/tokenizer/english-512/encodings.json' },
-  { name: 'mixed-2000', file: 'fixtures/tokenizer/mixed-2000/tokenizer.model', encodings: 'fixtures/tokenizer/mixed-2000/encodings.json' },
+  {
+    name: 'llama2',
+    file: 'data/tokenizer/llama.tokenizer.model',
+    encodings: 'fixtures/tokenizer/llama2.json',
+  },
+  {
+    name: 'english-512',
+    file: 'fixtures/tokenizer/english-512/tokenizer.model',
+    encodings: 'fixtures/tokenizer/english-512/encodings.json',
+  },
+  {
+    name: 'mixed-2000',
+    file: 'fixtures/tokenizer/mixed-2000/tokenizer.model',
+    encodings: 'fixtures/tokenizer/mixed-2000/encodings.json',
+  },
 ];
 
 function load(file: string): SentencePieceTokenizer {
@@ -29,7 +41,8 @@ describe.skipIf(!hasShared)(`sentencepiece fixtures${why}`, () => {
       expect(expected.encode.length).toBe(texts.length);
       expected.encode.forEach(({ ids, decoded }, i) => {
         const got = tokenizer.encode(texts[i]);
-        if (!sameIds(got, ids)) expect(Array.from(got), JSON.stringify(texts[i].slice(0, 80))).toEqual(Array.from(ids));
+        if (!sameIds(got, ids))
+          expect(Array.from(got), JSON.stringify(texts[i].slice(0, 80))).toEqual(Array.from(ids));
         expect(tokenizer.decode(got)).toBe(decoded);
         expect(streamed(tokenizer, got)).toBe(decoded);
         expect(tokenizer.countTokens(texts[i])).toBe(ids.length);
@@ -57,7 +70,10 @@ describe.skipIf(!hasShared)(`sentencepiece fixtures${why}`, () => {
           const own = utf8.decode(tokenizer.tokenBytes(id));
           const there = utf8.decode(bytes.subarray(byteStart[i], byteEnd[i])).replaceAll('▁', ' ');
           if (i > 0) expect(there).toBe(own);
-          expect(utf8.decode(bytes.subarray(0, byteStart[i])).startsWith(text.slice(0, start[i])), JSON.stringify(text)).toBe(true);
+          expect(
+            utf8.decode(bytes.subarray(0, byteStart[i])).startsWith(text.slice(0, start[i])),
+            JSON.stringify(text),
+          ).toBe(true);
           expect(end[i]).toBeGreaterThanOrEqual(start[i]);
         });
         expect(at).toBe(bytes.length);
@@ -69,7 +85,9 @@ describe.skipIf(!hasShared)(`sentencepiece fixtures${why}`, () => {
     const tokenizer = load(models[0].file);
     const vectors = publishedVectors('llama-spm');
     expect(vectors.length).toBe(46);
-    for (const { text, ids } of vectors) if (!sameIds(tokenizer.encode(text), ids)) expect(Array.from(tokenizer.encode(text))).toEqual(Array.from(ids));
+    for (const { text, ids } of vectors)
+      if (!sameIds(tokenizer.encode(text), ids))
+        expect(Array.from(tokenizer.encode(text))).toEqual(Array.from(ids));
   });
 
   it('gives the vectors that papers and tests document', () => {
@@ -80,7 +98,9 @@ describe.skipIf(!hasShared)(`sentencepiece fixtures${why}`, () => {
     expect(ids('Hey how are you doing')).toEqual([1, 18637, 920, 526, 366, 2599]);
     expect(Array.from(tokenizer.encode('', { addBos: true, addEos: true }))).toEqual([1, 2]);
     expect(Array.from(tokenizer.encode('a</s>b', { allowedSpecial: 'all' }))).toEqual([263, 2, 289]);
-    expect(Array.from(tokenizer.encode('a</s>b', { allowedSpecial: ['<s>'] }))).toEqual(Array.from(tokenizer.encode('a</s>b')));
+    expect(Array.from(tokenizer.encode('a</s>b', { allowedSpecial: ['<s>'] }))).toEqual(
+      Array.from(tokenizer.encode('a</s>b')),
+    );
   });
 
   it('writes back the file it read, byte for byte', () => {
@@ -93,7 +113,12 @@ describe.skipIf(!hasShared)(`sentencepiece fixtures${why}`, () => {
   it('names pieces', () => {
     const tokenizer = load(models[0].file);
     expect(tokenizer.vocabSize).toBe(32000);
-    expect([tokenizer.unkId, tokenizer.bosId, tokenizer.eosId, tokenizer.padId]).toEqual([0, 1, 2, undefined]);
+    expect([tokenizer.unkId, tokenizer.bosId, tokenizer.eosId, tokenizer.padId]).toEqual([
+      0,
+      1,
+      2,
+      undefined,
+    ]);
     for (let id = 0; id < 32000; id++) expect(tokenizer.pieceToId(tokenizer.idToPiece(id))).toBe(id);
     expect(tokenizer.pieceToId('no such piece')).toBeUndefined();
     expect(Array.from(tokenizer.tokenBytes(13))).toEqual([10]);

@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { SentencePieceTrainer, writeSentencePieceModel, type SentencePieceTrainerOptions } from '../src/index.ts';
+import {
+  SentencePieceTrainer,
+  writeSentencePieceModel,
+  type SentencePieceTrainerOptions,
+} from '../src/index.ts';
 import { trainTokenizer } from '../src/node.ts';
 import { hasShared, sharedJson, sharedText, why } from './files.ts';
 
@@ -15,22 +19,31 @@ function train(texts: readonly string[], options: SentencePieceTrainerOptions) {
 }
 
 describe.skipIf(!hasShared)(`training against spm_train${why}`, () => {
-  it.each(['english-512', 'mixed-2000'])('%s: the same pieces in the same order with the same scores', (name) => {
-    const folder = `fixtures/tokenizer/${name}`;
-    const { corpus_sha256, arguments: flags } = sharedJson<TrainFile>(`${folder}/train.json`);
-    const texts = Object.keys(corpus_sha256).map((file) => sharedText(`data/text/${file}`));
-    const tokenizer = train(texts, { vocabSize: flags.vocab_size, characterCoverage: flags.character_coverage });
-    const expected = sharedText(`${folder}/tokenizer.vocab`).trimEnd().split('\n');
-    const got = Array.from({ length: tokenizer.vocabSize }, (_, id) => {
-      const { piece, score } = tokenizer.model.pieces.at(id);
-      return `${piece}\t${Object.is(score, -0) ? '-0' : score}`;
-    });
-    expect(got).toEqual(expected);
-  });
+  it.each(['english-512', 'mixed-2000'])(
+    '%s: the same pieces in the same order with the same scores',
+    (name) => {
+      const folder = `fixtures/tokenizer/${name}`;
+      const { corpus_sha256, arguments: flags } = sharedJson<TrainFile>(`${folder}/train.json`);
+      const texts = Object.keys(corpus_sha256).map((file) => sharedText(`data/text/${file}`));
+      const tokenizer = train(texts, {
+        vocabSize: flags.vocab_size,
+        characterCoverage: flags.character_coverage,
+      });
+      const expected = sharedText(`${folder}/tokenizer.vocab`).trimEnd().split('\n');
+      const got = Array.from({ length: tokenizer.vocabSize }, (_, id) => {
+        const { piece, score } = tokenizer.model.pieces.at(id);
+        return `${piece}\t${Object.is(score, -0) ? '-0' : score}`;
+      });
+      expect(got).toEqual(expected);
+    },
+  );
 });
 
 describe('training', () => {
-  const words = Array.from({ length: 4000 }, (_, i) => `${(i * 7919) % 613} the w${(i * i) % 97}${'xyz'[i % 3]} ${i % 5 === 0 ? '\n' : ''}größe naïve`);
+  const words = Array.from(
+    { length: 4000 },
+    (_, i) => `${(i * 7919) % 613} the w${(i * i) % 97}${'xyz'[i % 3]} ${i % 5 === 0 ? '\n' : ''}größe naïve`,
+  );
 
   it('gives the same vocabulary at any number of threads and any cut of the input', async () => {
     const options = { vocabSize: 300 };
@@ -57,11 +70,17 @@ describe('training', () => {
     expect(() => train(['only a few words'], { vocabSize: 4000 })).toThrow(/yields only \d+ pieces/);
     expect(() => train([''], {})).toThrow('no text to train on');
     expect(() => train(['a'], { vocabSize: 200 })).toThrow('no room for');
-    expect(() => train(['a'], { vocabSise: 200 } as SentencePieceTrainerOptions)).toThrow("did you mean 'vocabSize'");
+    expect(() => train(['a'], { vocabSise: 200 } as SentencePieceTrainerOptions)).toThrow(
+      "did you mean 'vocabSize'",
+    );
   });
 
   it('keeps user-defined symbols whole and control symbols out of texts', () => {
-    const tokenizer = train([words.join(' ')], { vocabSize: 296, userDefinedSymbols: ['<tool>', 'größe'], controlSymbols: ['<end>'] });
+    const tokenizer = train([words.join(' ')], {
+      vocabSize: 296,
+      userDefinedSymbols: ['<tool>', 'größe'],
+      controlSymbols: ['<end>'],
+    });
     const ids = Array.from(tokenizer.encode('the <tool> größe<end>'), (id) => tokenizer.idToPiece(id));
     expect(ids).toContain('<tool>');
     expect(ids).toContain('größe');

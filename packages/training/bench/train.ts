@@ -45,23 +45,62 @@ async function bench(name: string, threads: number): Promise<void> {
   {
     using device = cpu({ threads });
     const recompute = values.recompute as 'selective';
-    using trainer = await Trainer.open({ device, model, data: { contextLength, batch }, batchSize, totalSteps: 1000, recompute });
+    using trainer = await Trainer.open({
+      device,
+      model,
+      data: { contextLength, batch },
+      batchSize,
+      totalSteps: 1000,
+      recompute,
+    });
     for (let warm = 0; warm < 2; warm++) await trainer.update();
     for (let round = 0; round < Number(values.rounds); round++) {
       peaks.push(measurePeak(threads));
-      ours.push(await tokensPerSecond(trainer, Number(values.seconds) / Number(values.rounds), batchSize * contextLength));
+      ours.push(
+        await tokensPerSecond(
+          trainer,
+          Number(values.seconds) / Number(values.rounds),
+          batchSize * contextLength,
+        ),
+      );
       if (values.python && values.script) theirs.push(torch(name, batchSize, contextLength, threads));
     }
     rss = process.memoryUsage().rss;
-    report({ name: `train ${name} B=${batchSize} T=${contextLength} f32`, threads, value: median(ours), unit: 'tokens/s', peer: 'PyTorch', peerValue: theirs.length ? median(theirs) : undefined, target: 1.2 });
-    report({ name: `train ${name} products`, threads, value: (median(ours) * flops) / 1e9, unit: 'GFLOP/s', peer: 'f32 register peak', peerValue: median(peaks), target: 0.5 });
+    report({
+      name: `train ${name} B=${batchSize} T=${contextLength} f32`,
+      threads,
+      value: median(ours),
+      unit: 'tokens/s',
+      peer: 'PyTorch',
+      peerValue: theirs.length ? median(theirs) : undefined,
+      target: 1.2,
+    });
+    report({
+      name: `train ${name} products`,
+      threads,
+      value: (median(ours) * flops) / 1e9,
+      unit: 'GFLOP/s',
+      peer: 'f32 register peak',
+      peerValue: median(peaks),
+      target: 0.5,
+    });
     const segments = Array.from({ length: batchSize + 1 }, (_, i) => i * contextLength);
     const plan = planMemory(model, { rows: batchSize * contextLength, recompute, segments, training: true });
-    report({ name: `train ${name} resident memory`, threads, value: rss / 1e6, unit: 'MB', peer: 'memory plan', peerValue: plan.total / 1e6, target: 1.3 });
+    report({
+      name: `train ${name} resident memory`,
+      threads,
+      value: rss / 1e6,
+      unit: 'MB',
+      peer: 'memory plan',
+      peerValue: plan.total / 1e6,
+      target: 1.3,
+    });
   }
 
   function batch(position: number, size: number): Batch {
-    const tokens = Int32Array.from({ length: size * contextLength }, (_, i) => permute(i % model.vocabSize, model.vocabSize, position, 0));
+    const tokens = Int32Array.from({ length: size * contextLength }, (_, i) =>
+      permute(i % model.vocabSize, model.vocabSize, position, 0),
+    );
     const targets = Int32Array.from(tokens, (_, i) => tokens[(i + 1) % tokens.length]!);
     return { tokens, targets, segments: Int32Array.from({ length: size + 1 }, (_, i) => i * contextLength) };
   }
@@ -79,8 +118,23 @@ async function tokensPerSecond(trainer: Trainer, seconds: number, tokens: number
 }
 
 function torch(name: string, batch: number, context: number, threads: number): number {
-  const args = [values.script!, '--preset', name, '--batch', String(batch), '--seq', String(context), '--dtype', 'f32', '--threads', String(threads)];
-  const printed = execFileSync(values.python!, args, { encoding: 'utf8', env: { ...process.env, OMP_NUM_THREADS: String(threads) } });
+  const args = [
+    values.script!,
+    '--preset',
+    name,
+    '--batch',
+    String(batch),
+    '--seq',
+    String(context),
+    '--dtype',
+    'f32',
+    '--threads',
+    String(threads),
+  ];
+  const printed = execFileSync(values.python!, args, {
+    encoding: 'utf8',
+    env: { ...process.env, OMP_NUM_THREADS: String(threads) },
+  });
   return (JSON.parse(printed.trim().split('\n').at(-1)!) as { tokens_per_s: number }).tokens_per_s;
 }
 
@@ -104,6 +158,9 @@ function report(row: Row): void {
     console.log(JSON.stringify({ ...row, ratio }));
     return;
   }
-  const against = row.peerValue === undefined ? '' : `${ratio!.toFixed(2)} of ${row.peerValue.toFixed(0)} (${row.peer})`;
-  console.log(`${row.name.padEnd(36)} ${row.threads}T  ${row.value.toFixed(0).padStart(8)} ${row.unit.padEnd(9)} ${against}`);
+  const against =
+    row.peerValue === undefined ? '' : `${ratio!.toFixed(2)} of ${row.peerValue.toFixed(0)} (${row.peer})`;
+  console.log(
+    `${row.name.padEnd(36)} ${row.threads}T  ${row.value.toFixed(0).padStart(8)} ${row.unit.padEnd(9)} ${against}`,
+  );
 }

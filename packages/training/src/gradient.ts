@@ -15,7 +15,12 @@ const nothing: LossSum = { sum: 0, tokens: 0 };
  * Gradients of the sum of the losses, added to the parameters' gradients; waits for the losses. Micro-batches pass on what came
  * `before`, so that the sum runs over all tokens in order however they were split.
  */
-export function addGradients(model: Llama, batch: Batch, recompute: Recompute, before = nothing): Promise<LossSum> {
+export function addGradients(
+  model: Llama,
+  batch: Batch,
+  recompute: Recompute,
+  before = nothing,
+): Promise<LossSum> {
   return withLosses(model, batch, before, { training: true, recompute }, (step) => model.backward(step));
 }
 

@@ -14,7 +14,11 @@ export interface SpeedMeasurement {
 export async function measureSpeed(options: TrainingOptions, seconds: number): Promise<SpeedMeasurement> {
   const { checkpoints: _, validation: __, signal, ...rest } = options;
   const now = options.now ?? (() => performance.now() / 1000);
-  using trainer = await Trainer.open({ ...rest, onEvent: () => {}, totalSteps: Math.max(options.totalSteps, 1000) });
+  using trainer = await Trainer.open({
+    ...rest,
+    onEvent: () => {},
+    totalSteps: Math.max(options.totalSteps, 1000),
+  });
   const times: number[] = [];
   const end = now() + seconds;
   for (let step = 0; (step < 5 || now() < end) && !signal?.aborted; step++) {

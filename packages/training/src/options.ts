@@ -58,7 +58,9 @@ export interface TrainingOptions {
   readonly signal?: AbortSignal;
 }
 
-export type ResolvedOptions = Required<Omit<TrainingOptions, 'validation' | 'checkpoints' | 'specialIds' | 'signal'>> &
+export type ResolvedOptions = Required<
+  Omit<TrainingOptions, 'validation' | 'checkpoints' | 'specialIds' | 'signal'>
+> &
   Pick<TrainingOptions, 'validation' | 'checkpoints' | 'specialIds' | 'signal'>;
 
 const defaults = {
@@ -82,7 +84,16 @@ const defaults = {
 } as const;
 
 const required = ['device', 'model', 'data', 'totalSteps'] as const;
-const known = [...required, 'validation', 'microBatchSize', 'warmupSteps', 'checkpoints', 'specialIds', 'signal', ...Object.keys(defaults)];
+const known = [
+  ...required,
+  'validation',
+  'microBatchSize',
+  'warmupSteps',
+  'checkpoints',
+  'specialIds',
+  'signal',
+  ...Object.keys(defaults),
+];
 
 /** Fills defaults and refuses what cannot be run. */
 export function resolveOptions(options: TrainingOptions): ResolvedOptions {
@@ -92,7 +103,10 @@ export function resolveOptions(options: TrainingOptions): ResolvedOptions {
   const resolved = {
     ...defaults,
     microBatchSize: options.batchSize ?? defaults.batchSize,
-    warmupSteps: Math.min(Math.max(1, Math.round(options.totalSteps / 100)), Math.max(0, options.totalSteps - 1)),
+    warmupSteps: Math.min(
+      Math.max(1, Math.round(options.totalSteps / 100)),
+      Math.max(0, options.totalSteps - 1),
+    ),
     ...(given as Partial<TrainingOptions>),
   } as unknown as ResolvedOptions; // every required name was seen above
   checkValues(resolved);
@@ -102,14 +116,21 @@ export function resolveOptions(options: TrainingOptions): ResolvedOptions {
 function checkValues(options: ResolvedOptions): void {
   const { batchSize, microBatchSize, totalSteps, warmupSteps, data, model } = options;
   for (const name of ['totalSteps', 'batchSize', 'microBatchSize', 'keepLast'] as const) {
-    if (!Number.isSafeInteger(options[name]) || options[name] < 1) fail('train', `${name} is ${options[name]}.`, 'give a whole number of 1 or more');
+    if (!Number.isSafeInteger(options[name]) || options[name] < 1)
+      fail('train', `${name} is ${options[name]}.`, 'give a whole number of 1 or more');
   }
-  if (batchSize % microBatchSize !== 0) fail('train', `microBatchSize ${microBatchSize} does not divide batchSize ${batchSize}.`);
+  if (batchSize % microBatchSize !== 0)
+    fail('train', `microBatchSize ${microBatchSize} does not divide batchSize ${batchSize}.`);
   if (!(Number.isInteger(warmupSteps) && warmupSteps >= 0 && warmupSteps < Math.max(2, totalSteps))) {
-    fail('train', `warmupSteps is ${warmupSteps} of ${totalSteps} steps.`, 'the warm-up must be shorter than the run');
+    fail(
+      'train',
+      `warmupSteps is ${warmupSteps} of ${totalSteps} steps.`,
+      'the warm-up must be shorter than the run',
+    );
   }
   for (const name of ['learningRate', 'gradientClip'] as const) {
-    if (!(options[name] > 0 && Number.isFinite(options[name]))) fail('train', `${name} is ${options[name]}.`, 'give a number above 0');
+    if (!(options[name] > 0 && Number.isFinite(options[name])))
+      fail('train', `${name} is ${options[name]}.`, 'give a number above 0');
   }
   if (data.contextLength > model.contextLength) {
     fail('train', `samples have ${data.contextLength} tokens, the model's context ${model.contextLength}.`);

@@ -135,7 +135,11 @@ export class Trainer implements Disposable {
         step: this.#step,
         config: model,
         parameters: this.model.parameters,
-        counters: { updates: this.optimizer.updates, totalTokens: this.#totalTokens, skippedInARow: this.#skippedInARow },
+        counters: {
+          updates: this.optimizer.updates,
+          totalTokens: this.#totalTokens,
+          skippedInARow: this.#skippedInARow,
+        },
         fingerprints: { ...fingerprints, ...this.#settings() },
         extraFiles,
         ...(specialIds ? { specialIds } : {}),
@@ -158,7 +162,12 @@ export class Trainer implements Disposable {
       const batch = data.batch(this.#step * batchSize + sample, microBatchSize);
       total = await addGradients(this.model, batch, recompute, total);
     }
-    if (!total?.tokens) fail('train', `no token of step ${this.#step + 1} has a target.`, 'check the data: every document may be one token long');
+    if (!total?.tokens)
+      fail(
+        'train',
+        `no token of step ${this.#step + 1} has a target.`,
+        'check the data: every document may be one token long',
+      );
     return total;
   }
 
@@ -187,7 +196,11 @@ export class Trainer implements Disposable {
     const report = { step: this.#step, loss, gradientNorm: norm, reason: `${what} over ${tokens} tokens` };
     await this.#emit({ type: 'skipped', ...report });
     if (++this.#skippedInARow >= this.options.maxSkippedSteps) {
-      fail('train', `${this.#skippedInARow} updates in a row were not finite, the last at step ${this.#step}: ${what}.`, 'lower the learning rate or lengthen the warm-up; the last saved state is clean');
+      fail(
+        'train',
+        `${this.#skippedInARow} updates in a row were not finite, the last at step ${this.#step}: ${what}.`,
+        'lower the learning rate or lengthen the warm-up; the last saved state is clean',
+      );
     }
     return report;
   }
@@ -210,17 +223,41 @@ export class Trainer implements Disposable {
 
   /** Settings that change the bits of a run: resuming under others would be another run. */
   #settings(): Record<string, string> {
-    const { totalSteps, batchSize, learningRate, warmupSteps, finalLearningRateRatio, beta1, beta2, weightDecay } = this.options;
+    const {
+      totalSteps,
+      batchSize,
+      learningRate,
+      warmupSteps,
+      finalLearningRateRatio,
+      beta1,
+      beta2,
+      weightDecay,
+    } = this.options;
     const { gradientClip, seed, data } = this.options;
-    const settings = { totalSteps, batchSize, learningRate, warmupSteps, finalLearningRateRatio, beta1, beta2, weightDecay };
-    return { settings: JSON.stringify({ ...settings, gradientClip, seed, contextLength: data.contextLength }) };
+    const settings = {
+      totalSteps,
+      batchSize,
+      learningRate,
+      warmupSteps,
+      finalLearningRateRatio,
+      beta1,
+      beta2,
+      weightDecay,
+    };
+    return {
+      settings: JSON.stringify({ ...settings, gradientClip, seed, contextLength: data.contextLength }),
+    };
   }
 
   #checkFingerprints(saved: Readonly<Record<string, string>>): void {
     const wanted: Record<string, string> = { ...this.options.fingerprints, ...this.#settings() };
     for (const name of new Set([...Object.keys(saved), ...Object.keys(wanted)])) {
       if (saved[name] === wanted[name]) continue;
-      fail('train', `the saved run has ${name} ${saved[name] ?? 'unset'}, this one ${wanted[name] ?? 'unset'}.`, 'resume with the same configuration and data, or train into another folder');
+      fail(
+        'train',
+        `the saved run has ${name} ${saved[name] ?? 'unset'}, this one ${wanted[name] ?? 'unset'}.`,
+        'resume with the same configuration and data, or train into another folder',
+      );
     }
   }
 

@@ -16,35 +16,52 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 function runChild(folder: string | undefined, patience = Infinity): Promise<string[]> {
   const loader = join(root, 'scripts/run-source.mjs');
   const file = fileURLToPath(new URL('kill-child.ts', import.meta.url));
-  const child = spawn(process.execPath, ['--conditions=@cria/source', '--import', loader, file, String(steps), ...(folder ? [folder] : [])], {
-    cwd: root,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child = spawn(
+    process.execPath,
+    ['--conditions=@cria/source', '--import', loader, file, String(steps), ...(folder ? [folder] : [])],
+    {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   let printed = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     if (printed === '' && patience < Infinity) setTimeout(() => child.kill('SIGKILL'), patience);
     printed += text;
   });
-  return new Promise((resolve) => child.on('close', () => resolve(printed.split('\n').filter((line) => line.endsWith('\n') || line !== ''))));
+  return new Promise((resolve) =>
+    child.on('close', () =>
+      resolve(printed.split('\n').filter((line) => line.endsWith('\n') || line !== '')),
+    ),
+  );
 }
 
-it(`continues bit for bit through ${kills} kill -9 in a row, in training and in saving`, { timeout: 240_000 }, async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'cria-kill-'));
-  const whole = await runChild(undefined);
-  const losses = new Map(whole.filter((line) => line.startsWith('step ')).map((line) => line.split(' ').slice(1) as [string, string]));
-  expect(losses.size).toBe(steps);
-  let resumed = 0;
-  for (let kill = 0; kill < kills; kill++) {
-    const printed = await runChild(folder, 5 + 250 * uniform({ seed: Date.now(), stream: kill, start: 0 }));
-    for (const line of printed.slice(0, -1)) {
-      const [word, step, loss] = line.split(' ');
-      if (word === 'resumed') resumed = Number(step);
-      if (word === 'step') expect(loss, `loss of step ${step} after resuming at ${resumed}`).toBe(losses.get(step!));
+it(
+  `continues bit for bit through ${kills} kill -9 in a row, in training and in saving`,
+  { timeout: 240_000 },
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'cria-kill-'));
+    const whole = await runChild(undefined);
+    const losses = new Map(
+      whole
+        .filter((line) => line.startsWith('step '))
+        .map((line) => line.split(' ').slice(1) as [string, string]),
+    );
+    expect(losses.size).toBe(steps);
+    let resumed = 0;
+    for (let kill = 0; kill < kills; kill++) {
+      const printed = await runChild(folder, 5 + 250 * uniform({ seed: Date.now(), stream: kill, start: 0 }));
+      for (const line of printed.slice(0, -1)) {
+        const [word, step, loss] = line.split(' ');
+        if (word === 'resumed') resumed = Number(step);
+        if (word === 'step')
+          expect(loss, `loss of step ${step} after resuming at ${resumed}`).toBe(losses.get(step!));
+      }
+      if ((await listTrainingStates(folder)).length > 0) await loadTrainingState(folder);
     }
-    if ((await listTrainingStates(folder)).length > 0) await loadTrainingState(folder);
-  }
-  const end = await runChild(folder);
-  expect(end.at(-1)).toBe(whole.at(-1));
-  expect(end.at(-1)).toMatch(/^weights [0-9a-f]{64}$/);
-  rmSync(folder, { recursive: true, force: true });
-});
+    const end = await runChild(folder);
+    expect(end.at(-1)).toBe(whole.at(-1));
+    expect(end.at(-1)).toMatch(/^weights [0-9a-f]{64}$/);
+    rmSync(folder, { recursive: true, force: true });
+  },
+);

@@ -4,7 +4,15 @@ import type { Batch, TrainingOptions, TrainingSource } from '../src/index.ts';
 
 export const contextLength = 64;
 
-export const tinyModel = llamaConfig({ dim: 16, nLayers: 2, nHeads: 2, nKvHeads: 1, ffnDim: 24, vocabSize: 31, contextLength });
+export const tinyModel = llamaConfig({
+  dim: 16,
+  nLayers: 2,
+  nHeads: 2,
+  nKvHeads: 1,
+  ffnDim: 24,
+  vocabSize: 31,
+  contextLength,
+});
 
 /** Samples of a little grammar (each token names its successor, with some noise), packed as two documents; pure in the counter. */
 export const tinyData: TrainingSource & { readonly length: number } = {
@@ -20,7 +28,9 @@ function sample(index: number): Batch {
     const fresh = t === 0 || t === cut || permute(t, contextLength, index, 1) < 6;
     tokens[t] = fresh ? permute(t, contextLength, index, 2) % 31 : (tokens[t - 1]! * 7 + 3) % 31;
   }
-  const targets = Int32Array.from(tokens, (_, t) => (t === cut - 1 || t === contextLength - 1 ? -100 : tokens[t + 1]!));
+  const targets = Int32Array.from(tokens, (_, t) =>
+    t === cut - 1 || t === contextLength - 1 ? -100 : tokens[t + 1]!,
+  );
   return { tokens, targets, segments: Int32Array.from([0, cut, contextLength]) };
 }
 
@@ -37,6 +47,17 @@ function join(samples: readonly Batch[]): Batch {
 }
 
 /** Options of a run that takes a second or two. */
-export function tinyOptions(extra: Partial<TrainingOptions> & Pick<TrainingOptions, 'device'>): TrainingOptions {
-  return { model: tinyModel, data: tinyData, totalSteps: 12, batchSize: 4, learningRate: 3e-3, warmupSteps: 2, seed: 7, ...extra };
+export function tinyOptions(
+  extra: Partial<TrainingOptions> & Pick<TrainingOptions, 'device'>,
+): TrainingOptions {
+  return {
+    model: tinyModel,
+    data: tinyData,
+    totalSteps: 12,
+    batchSize: 4,
+    learningRate: 3e-3,
+    warmupSteps: 2,
+    seed: 7,
+    ...extra,
+  };
 }

@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Device, type HostArray, type Recompute } from '@cria/tensor';
+import type { Device, HostArray, Recompute } from '@cria/tensor';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { measureSpeed, train, Trainer, type TrainingEvent, type TrainingOptions } from '../src/index.ts';
 import { devices } from './devices.ts';
@@ -63,7 +63,8 @@ describe.each(devices)('training on $name', ({ open }) => {
   it('gives the same bits for every split into micro-batches of whole row chunks', async () => {
     expect(contextLength % device.rowChunk).toBe(0);
     const whole = await outcome(tinyOptions({ device, totalSteps: 4 }));
-    for (const microBatchSize of [1, 2]) expect(await outcome(tinyOptions({ device, totalSteps: 4, microBatchSize }))).toEqual(whole);
+    for (const microBatchSize of [1, 2])
+      expect(await outcome(tinyOptions({ device, totalSteps: 4, microBatchSize }))).toEqual(whole);
   });
 
   it('gives the same bits at every recompute level', async () => {
@@ -79,7 +80,10 @@ describe.each(devices)('training on $name', ({ open }) => {
     const before = await parameters.values.read();
     before[3] = NaN;
     parameters.values.write(before);
-    expect(await trainer.update()).toMatchObject({ step: 1, reason: expect.stringMatching(/loss is NaN over \d+ tokens/) });
+    expect(await trainer.update()).toMatchObject({
+      step: 1,
+      reason: expect.stringMatching(/loss is NaN over \d+ tokens/),
+    });
     expect(await parameters.values.read()).toEqual(before);
     await expect(trainer.update()).rejects.toThrow(/2 updates in a row were not finite/);
   });
@@ -101,7 +105,10 @@ describe.each(devices)('training on $name', ({ open }) => {
 
   it('refuses to resume another run', async () => {
     await train(tinyOptions({ device, checkpoints: folder, totalSteps: 3, fingerprints: { data: 'aaa' } }));
-    const again = (extra: Partial<TrainingOptions>) => train(tinyOptions({ device, checkpoints: folder, totalSteps: 3, fingerprints: { data: 'aaa' }, ...extra }));
+    const again = (extra: Partial<TrainingOptions>) =>
+      train(
+        tinyOptions({ device, checkpoints: folder, totalSteps: 3, fingerprints: { data: 'aaa' }, ...extra }),
+      );
     await expect(again({ fingerprints: { data: 'bbb' } })).rejects.toThrow(/data aaa, this one bbb/);
     await expect(again({ learningRate: 1 })).rejects.toThrow(/hint: resume with the same configuration/);
     await expect(again({})).resolves.toMatchObject({ status: 'finished' });

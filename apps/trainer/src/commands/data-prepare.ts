@@ -21,11 +21,18 @@ export const dataPrepare = command({
   },
   async run({ values }, context) {
     const settings = configOfFlags('data prepare', values);
-    if (values.tokenizer === undefined) fail('cria data prepare', '--tokenizer is missing.', 'train one with cria tokenizer train');
-    if (values.out === undefined) fail('cria data prepare', '--out is missing.', 'name a folder for the dataset');
+    if (values.tokenizer === undefined)
+      fail('cria data prepare', '--tokenizer is missing.', 'train one with cria tokenizer train');
+    if (values.out === undefined)
+      fail('cria data prepare', '--out is missing.', 'name a folder for the dataset');
     using stop = stopSignal((name) => context.out.write(`\n${name}: stopping; nothing is left behind\n`));
-    const fingerprint = await prepareData(settings, values.out, await loadTokenizer(values.tokenizer), context, stop.signal);
+    const fingerprint = await prepareData(
+      settings,
+      values.out,
+      await loadTokenizer(values.tokenizer),
+      context,
+      stop.signal,
+    );
     if (fingerprint !== undefined) context.out.write(`${values.out}  ${fingerprint}\n`);
   },
 });
-

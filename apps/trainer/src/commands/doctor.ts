@@ -18,9 +18,15 @@ export const doctor: Command = {
       ['device', cpu.available ? 'cpu (native)' : 'reference (plain TypeScript)'],
     ];
     if (cpu.available) {
-      rows.push(['instruction set', `${cpu.isa}; this machine also runs ${cpu.isas.filter((isa) => isa !== cpu.isa).join(', ') || 'no other'}`]);
+      rows.push([
+        'instruction set',
+        `${cpu.isa}; this machine also runs ${cpu.isas.filter((isa) => isa !== cpu.isa).join(', ') || 'no other'}`,
+      ]);
       rows.push(['native file', cpu.path ?? '']);
-      rows.push(['f32 peak', `${measurePeak(1).toFixed(0)} GFLOP/s on 1 thread, ${measurePeak(threads).toFixed(0)} on ${threads}`]);
+      rows.push([
+        'f32 peak',
+        `${measurePeak(1).toFixed(0)} GFLOP/s on 1 thread, ${measurePeak(threads).toFixed(0)} on ${threads}`,
+      ]);
     }
     rows.push(['reason', cpu.reason]);
     for (const [name, value] of rows) context.out.write(`${name.padEnd(16)} ${value}\n`);

@@ -7,10 +7,19 @@ import type { Config } from '../config/schema.ts';
 /** Flags of every command that makes or continues a run. Those with a place in the configuration are short for `--set`. */
 export const runFlags = {
   config: { type: 'string', value: 'FILE', help: 'configuration in YAML' },
-  set: { type: 'string', multiple: true, value: 'KEY=VALUE', help: 'one setting over the configuration, as training.steps=100; repeatable' },
+  set: {
+    type: 'string',
+    multiple: true,
+    value: 'KEY=VALUE',
+    help: 'one setting over the configuration, as training.steps=100; repeatable',
+  },
   data: { type: 'string', multiple: true, value: 'PATH', help: 'a file or folder to train on; repeatable' },
   preset: { type: 'string', value: 'NAME', help: 'shape of the model: 260k, 15m, 42m, 110m, …' },
-  minutes: { type: 'string', value: 'M', help: 'how long to train; the speed is measured once and fixes the number of steps' },
+  minutes: {
+    type: 'string',
+    value: 'M',
+    help: 'how long to train; the speed is measured once and fixes the number of steps',
+  },
   steps: { type: 'string', value: 'N', help: 'updates, instead of minutes' },
   folder: { type: 'string', value: 'PATH', help: 'where the run lies; runs/<key of configuration and data>' },
   seed: { type: 'string', value: 'N', help: 'seed of everything that is drawn; 0' },
@@ -20,25 +29,42 @@ export const runFlags = {
 } as const satisfies Flags;
 
 /** The configuration that flags describe. `fallback` are the sources where neither file nor flag names any. */
-export function configOfFlags(verb: string, values: Values<typeof runFlags>, fallback: Config['data']['sources'] = []): Config {
+export function configOfFlags(
+  verb: string,
+  values: Values<typeof runFlags>,
+  fallback: Config['data']['sources'] = [],
+): Config {
   const shortcuts: string[] = [];
   const add = (key: string, value: unknown) => shortcuts.push(`${key}=${JSON.stringify(value)}`);
   if (values.preset !== undefined) add('model.preset', values.preset);
-  if (values.minutes !== undefined) add('training.minutes', numberFlag(verb, 'minutes', values.minutes, { min: 0.01 }));
-  if (values.steps !== undefined) add('training.steps', numberFlag(verb, 'steps', values.steps, { min: 1, integer: true }));
+  if (values.minutes !== undefined)
+    add('training.minutes', numberFlag(verb, 'minutes', values.minutes, { min: 0.01 }));
+  if (values.steps !== undefined)
+    add('training.steps', numberFlag(verb, 'steps', values.steps, { min: 1, integer: true }));
   if (values.folder !== undefined) add('run.folder', values.folder);
-  if (values.seed !== undefined) add('run.seed', numberFlag(verb, 'seed', values.seed, { min: 0, integer: true }));
+  if (values.seed !== undefined)
+    add('run.seed', numberFlag(verb, 'seed', values.seed, { min: 0, integer: true }));
   if (values.device !== undefined) add('run.device', values.device);
-  if (values.threads !== undefined) add('run.threads', numberFlag(verb, 'threads', values.threads, { min: 1, max: 1024, integer: true }));
-  if (values.data !== undefined) add('data.sources', values.data.map((path) => ({ paths: [existing(verb, path)] })));
+  if (values.threads !== undefined)
+    add('run.threads', numberFlag(verb, 'threads', values.threads, { min: 1, max: 1024, integer: true }));
+  if (values.data !== undefined)
+    add(
+      'data.sources',
+      values.data.map((path) => ({ paths: [existing(verb, path)] })),
+    );
   const config = loadConfig(values.config, [...shortcuts, ...(values.set ?? [])]);
   if (config.training.steps !== undefined && values.minutes !== undefined) {
-    fail(`cria ${verb}`, `both --minutes ${values.minutes} and ${config.training.steps} steps are given.`, 'give one of them');
+    fail(
+      `cria ${verb}`,
+      `both --minutes ${values.minutes} and ${config.training.steps} steps are given.`,
+      'give one of them',
+    );
   }
   return config.data.sources.length > 0 ? config : { ...config, data: { ...config.data, sources: fallback } };
 }
 
 function existing(verb: string, path: string): string {
-  if (!existsSync(path)) fail(`cria ${verb}`, `--data ${path} does not exist.`, 'give a file or a folder of texts');
+  if (!existsSync(path))
+    fail(`cria ${verb}`, `--data ${path} does not exist.`, 'give a file or a folder of texts');
   return path;
 }

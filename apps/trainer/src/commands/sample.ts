@@ -15,7 +15,11 @@ export const sample = command({
   summary: 'continue a prompt with a trained model',
   usage: 'cria sample --model FOLDER_OR_FILE [--prompt TEXT]',
   flags: {
-    model: { type: 'string', value: 'PATH', help: 'run folder, training state, Hugging Face folder or llama2.c file' },
+    model: {
+      type: 'string',
+      value: 'PATH',
+      help: 'run folder, training state, Hugging Face folder or llama2.c file',
+    },
     tokenizer: { type: 'string', value: 'FILE', help: 'tokenizer, where it does not lie beside the model' },
     prompt: { type: 'string', value: 'TEXT', help: 'what to continue; nothing' },
     'max-tokens': { type: 'string', value: 'N', help: 'most tokens; 200' },
@@ -28,9 +32,13 @@ export const sample = command({
     threads: { type: 'string', value: 'N', help: 'one a core' },
   },
   async run({ values }, { out, errors, now }) {
-    const number = (name: 'max-tokens' | 'temperature' | 'top-p' | 'top-k' | 'seed' | 'count' | 'threads', fallback: number, bounds: object) =>
-      values[name] === undefined ? fallback : numberFlag('sample', name, values[name], bounds);
-    if (values.model === undefined) fail('cria sample', '--model is missing.', 'give a run folder or a checkpoint');
+    const number = (
+      name: 'max-tokens' | 'temperature' | 'top-p' | 'top-k' | 'seed' | 'count' | 'threads',
+      fallback: number,
+      bounds: object,
+    ) => (values[name] === undefined ? fallback : numberFlag('sample', name, values[name], bounds));
+    if (values.model === undefined)
+      fail('cria sample', '--model is missing.', 'give a run folder or a checkpoint');
     const whole = { min: 0, integer: true };
     const request = {
       prompt: values.prompt ?? '',
@@ -44,7 +52,9 @@ export const sample = command({
     const checkpoint = await openCheckpoint(path);
     const tokenizer = await loadTokenizer(values.tokenizer ?? join(path, 'tokenizer.model'));
     const threads = number('threads', 0, whole);
-    using device = openRunDevice({ seed: 0, device: deviceName(values.device), threads }, (line) => errors.write(`${line}\n`));
+    using device = openRunDevice({ seed: 0, device: deviceName(values.device), threads }, (line) =>
+      errors.write(`${line}\n`),
+    );
     const model = new Llama(checkpoint.config, { device });
     model.parameters.allocate();
     await checkpoint.load(model.parameters);
@@ -54,7 +64,11 @@ export const sample = command({
       const start = now();
       let tokens = 0;
       out.write(request.prompt);
-      for await (const chunk of engine.generate({ ...request, maxTokens: Math.min(request.maxTokens, engine.contextLength), seed: seed + i })) {
+      for await (const chunk of engine.generate({
+        ...request,
+        maxTokens: Math.min(request.maxTokens, engine.contextLength),
+        seed: seed + i,
+      })) {
         out.write(chunk.text);
         tokens = chunk.usage.completionTokens;
       }
@@ -69,7 +83,14 @@ export async function modelFolder(path: string): Promise<string> {
   const { checkpoints } = runPaths(path);
   if (!existsSync(checkpoints)) return path;
   const newest = (await listTrainingStates(checkpoints)).at(-1);
-  return newest?.folder ?? fail('cria sample', `${path} holds no complete training state yet.`, 'train longer, or wait for the first save');
+  return (
+    newest?.folder ??
+    fail(
+      'cria sample',
+      `${path} holds no complete training state yet.`,
+      'train longer, or wait for the first save',
+    )
+  );
 }
 
 function deviceName(name: string | undefined): 'auto' | 'cpu' | 'reference' {

@@ -22,8 +22,14 @@ export const tokenizerTrain = command({
   },
   async run({ values }, context) {
     const { 'vocab-size': size, out, set: settings = [] } = values;
-    if (out === undefined) fail('cria tokenizer train', '--out is missing.', 'name a file such as tokenizer.model');
-    const sized = size === undefined ? [] : [`tokenizer.vocab_size=${numberFlag('tokenizer train', 'vocab-size', size, { min: 1, integer: true })}`];
+    if (out === undefined)
+      fail('cria tokenizer train', '--out is missing.', 'name a file such as tokenizer.model');
+    const sized =
+      size === undefined
+        ? []
+        : [
+            `tokenizer.vocab_size=${numberFlag('tokenizer train', 'vocab-size', size, { min: 1, integer: true })}`,
+          ];
     const config = configOfFlags('tokenizer train', { ...values, set: [...sized, ...settings] });
     using stop = stopSignal((name) => context.out.write(`\n${name}: stopping; nothing was written\n`));
     const tokenizer = await trainTokenizer(config, context, stop.signal);

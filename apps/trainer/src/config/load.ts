@@ -26,8 +26,14 @@ export function checkConfig(written: unknown, where: string): Config {
   const [error] = Value.Errors(ConfigSchema, filled);
   if (error) {
     const key = error.instancePath.slice(1).replaceAll('/', '.');
-    const value = key.split('.').reduce<unknown>((node, part) => (node as Record<string, unknown> | undefined)?.[part], filled);
-    fail('config', `${where}: ${key || 'the configuration'} is ${JSON.stringify(value)}, which ${phrase(error)}.`, descriptionOf(key));
+    const value = key
+      .split('.')
+      .reduce<unknown>((node, part) => (node as Record<string, unknown> | undefined)?.[part], filled);
+    fail(
+      'config',
+      `${where}: ${key || 'the configuration'} is ${JSON.stringify(value)}, which ${phrase(error)}.`,
+      descriptionOf(key),
+    );
   }
   return filled as Config;
 }
@@ -54,13 +60,18 @@ function readYaml(path: string): Record<string, unknown> {
     fail('config', `${path}:${line}:${col}: ${problem.message.split('\n')[0]!.replace(/ at line.*$/, '')}.`);
   }
   if (document.contents === null) return {};
-  if (!isMap(document.contents)) fail('config', `${path} holds ${isScalar(document.contents) ? 'a single value' : 'a list'}, not sections.`);
+  if (!isMap(document.contents))
+    fail(
+      'config',
+      `${path} holds ${isScalar(document.contents) ? 'a single value' : 'a list'}, not sections.`,
+    );
   return document.toJS() as Record<string, unknown>;
 }
 
 function applySetting(config: Record<string, unknown>, setting: string): void {
   const equals = setting.indexOf('=');
-  if (equals < 1) fail('config', `--set ${setting} has no key and value.`, 'write --set training.learning_rate=3e-4');
+  if (equals < 1)
+    fail('config', `--set ${setting} has no key and value.`, 'write --set training.learning_rate=3e-4');
   const keys = setting.slice(0, equals).split('.');
   let node = config;
   for (const key of keys.slice(0, -1)) {
@@ -72,7 +83,8 @@ function applySetting(config: Record<string, unknown>, setting: string): void {
 }
 
 function checkKeys(schema: SchemaNode, value: unknown, path: string, where: string): void {
-  if (Array.isArray(value) && schema.items) value.forEach((item, i) => checkKeys(schema.items!, item, `${path}${i}.`, where));
+  if (Array.isArray(value) && schema.items)
+    value.forEach((item, i) => checkKeys(schema.items!, item, `${path}${i}.`, where));
   if (!schema.properties || typeof value !== 'object' || value === null || Array.isArray(value)) return;
   for (const [key, child] of Object.entries(value)) {
     const known = schema.properties[key];
@@ -82,12 +94,20 @@ function checkKeys(schema: SchemaNode, value: unknown, path: string, where: stri
     }
     const nearest = nearestName(key, Object.keys(schema.properties));
     const names = Object.keys(schema.properties).join(', ');
-    fail('config', `${where}: unknown key ${path}${key}.`, nearest ? `did you mean ${path}${nearest}?` : `known here are ${names}`);
+    fail(
+      'config',
+      `${where}: unknown key ${path}${key}.`,
+      nearest ? `did you mean ${path}${nearest}?` : `known here are ${names}`,
+    );
   }
 }
 
 function phrase(error: { keyword: string; params: object; message: string }): string {
-  const { allowedValue, limit, comparison } = error.params as { allowedValue?: unknown; limit?: number; comparison?: string };
+  const { allowedValue, limit, comparison } = error.params as {
+    allowedValue?: unknown;
+    limit?: number;
+    comparison?: string;
+  };
   if (limit !== undefined) return `must be ${comparison ?? ''} ${limit}`.replace(/\s+/g, ' ');
   if (allowedValue !== undefined) return `must be ${JSON.stringify(allowedValue)}`;
   return error.message;
@@ -109,7 +129,9 @@ function printSection(schema: SchemaNode, value: unknown, indent: string, lines:
     }
     const text = child === undefined ? `# ${key}:` : stringify({ [key]: child }, { lineWidth: 0 }).trimEnd();
     const [first, ...rest] = text.split('\n');
-    lines.push(`${indent}${first!.padEnd(36)} # ${node.description ?? ''}`, ...rest.map((line) => indent + line));
+    lines.push(
+      `${indent}${first!.padEnd(36)} # ${node.description ?? ''}`,
+      ...rest.map((line) => indent + line),
+    );
   }
 }
-

@@ -14,7 +14,10 @@ export function vocabSizeOf({ tokenizer, model }: Config): number {
 
 /** Tokens of a sample. */
 export function contextLengthOf({ training, model }: Config): number {
-  return training.context_length ?? (model.preset ? Math.min(preset(model.preset).contextLength, 512) : defaultContextLength);
+  return (
+    training.context_length ??
+    (model.preset ? Math.min(preset(model.preset).contextLength, 512) : defaultContextLength)
+  );
 }
 
 /** The model's configuration, for the vocabulary of the tokenizer at hand. */
@@ -25,7 +28,10 @@ export function modelOf(config: Config, vocabSize: number): LlamaConfig {
   const nHeads = fields.n_heads ?? shape.nHeads;
   const contextLength = contextLengthOf(config);
   if (base && contextLength > base.contextLength) {
-    fail('config', `training.context_length ${contextLength} is longer than the ${base.contextLength} of preset ${fields.preset}.`);
+    fail(
+      'config',
+      `training.context_length ${contextLength} is longer than the ${base.contextLength} of preset ${fields.preset}.`,
+    );
   }
   const changed = fields.dim !== undefined || fields.n_heads !== undefined;
   return llamaConfig({
@@ -33,8 +39,16 @@ export function modelOf(config: Config, vocabSize: number): LlamaConfig {
     nLayers: fields.n_layers ?? shape.nLayers,
     nHeads,
     nKvHeads: fields.n_kv_heads ?? (fields.n_heads === undefined ? shape.nKvHeads : nHeads),
-    ...(fields.head_dim !== undefined ? { headDim: fields.head_dim } : base && !changed ? { headDim: base.headDim } : {}),
-    ...(fields.ffn_dim !== undefined ? { ffnDim: fields.ffn_dim } : base && fields.dim === undefined ? { ffnDim: base.ffnDim } : {}),
+    ...(fields.head_dim !== undefined
+      ? { headDim: fields.head_dim }
+      : base && !changed
+        ? { headDim: base.headDim }
+        : {}),
+    ...(fields.ffn_dim !== undefined
+      ? { ffnDim: fields.ffn_dim }
+      : base && fields.dim === undefined
+        ? { ffnDim: base.ffnDim }
+        : {}),
     ...(base?.ropeScaling ? { ropeScaling: base.ropeScaling } : {}),
     normEps: fields.norm_eps ?? base?.normEps ?? 1e-5,
     ropeTheta: fields.rope_theta ?? base?.ropeTheta ?? 10000,

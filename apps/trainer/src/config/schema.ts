@@ -11,8 +11,15 @@ const Source = Type.Object(
   {
     name: Type.Optional(Type.String({ description: 'name of the source; its first path' })),
     paths: Type.Array(Type.String(), { minItems: 1, description: 'files and folders' }),
-    weight: Type.Optional(Type.Number({ exclusiveMinimum: 0, description: 'share of the samples, against the other sources; its size' })),
-    extensions: Type.Optional(Type.Array(Type.String(), { description: 'file name endings; texts, markdown and code' })),
+    weight: Type.Optional(
+      Type.Number({
+        exclusiveMinimum: 0,
+        description: 'share of the samples, against the other sources; its size',
+      }),
+    ),
+    extensions: Type.Optional(
+      Type.Array(Type.String(), { description: 'file name endings; texts, markdown and code' }),
+    ),
     max_bytes: Type.Optional(Type.Integer({ minimum: 1, description: 'take no more bytes than this' })),
   },
   { additionalProperties: false },
@@ -22,27 +29,43 @@ export const ConfigSchema = Type.Object(
   {
     run: Type.Object(
       {
-        folder: Type.Optional(Type.String({ description: 'where everything of the run lies; runs/<key of the configuration>' })),
-        seed: Type.Integer({ default: 0, minimum: 0, description: 'initialisation, order of the data, samples' }),
+        folder: Type.Optional(
+          Type.String({ description: 'where everything of the run lies; runs/<key of the configuration>' }),
+        ),
+        seed: Type.Integer({
+          default: 0,
+          minimum: 0,
+          description: 'initialisation, order of the data, samples',
+        }),
         device: Type.Union([Type.Literal('auto'), Type.Literal('cpu'), Type.Literal('reference')], {
           default: 'auto',
           description: 'auto takes the fastest there is',
         }),
-        threads: Type.Integer({ default: 0, minimum: 0, description: '0: one a core; no result depends on it' }),
+        threads: Type.Integer({
+          default: 0,
+          minimum: 0,
+          description: '0: one a core; no result depends on it',
+        }),
       },
       closed,
     ),
     model: Type.Object(
       {
-        preset: Type.Optional(Type.String({ description: 'a named shape, such as 15m; the fields below change it' })),
+        preset: Type.Optional(
+          Type.String({ description: 'a named shape, such as 15m; the fields below change it' }),
+        ),
         dim: Type.Optional(Type.Integer({ minimum: 1, description: 'width of the residual stream' })),
         n_layers: Type.Optional(Type.Integer({ minimum: 1, description: 'blocks' })),
         n_heads: Type.Optional(Type.Integer({ minimum: 1, description: 'query heads' })),
         n_kv_heads: Type.Optional(Type.Integer({ minimum: 1, description: 'key and value heads; n_heads' })),
         head_dim: Type.Optional(Type.Integer({ minimum: 2, description: 'width of a head; dim / n_heads' })),
-        ffn_dim: Type.Optional(Type.Integer({ minimum: 1, description: 'width of the feed-forward layer; the rule of the paper' })),
+        ffn_dim: Type.Optional(
+          Type.Integer({ minimum: 1, description: 'width of the feed-forward layer; the rule of the paper' }),
+        ),
         norm_eps: Type.Optional(Type.Number({ exclusiveMinimum: 0, description: 'epsilon of RMSNorm' })),
-        rope_theta: Type.Optional(Type.Number({ exclusiveMinimum: 0, description: 'base of the rotary frequencies' })),
+        rope_theta: Type.Optional(
+          Type.Number({ exclusiveMinimum: 0, description: 'base of the rotary frequencies' }),
+        ),
         tied_embeddings: Type.Optional(Type.Boolean({ description: 'one matrix for input and output' })),
       },
       closed,
@@ -50,43 +73,96 @@ export const ConfigSchema = Type.Object(
     data: Type.Object(
       {
         sources: Type.Array(Source, { default: [], description: 'what to train on' }),
-        validation_share: Type.Number({ default: 0.02, minimum: 0, exclusiveMaximum: 1, description: 'share of the documents held out' }),
-        max_validation_windows: Type.Integer({ default: 256, minimum: 1, description: 'held-out windows that an evaluation looks at' }),
-        max_file_bytes: Type.Integer({ default: 1_000_000, minimum: 1, description: 'larger files are left out' }),
-        filter_code: Type.Boolean({ default: true, description: 'line-length and alphanumeric filters of the paper, section 2.1 GitHub' }),
+        validation_share: Type.Number({
+          default: 0.02,
+          minimum: 0,
+          exclusiveMaximum: 1,
+          description: 'share of the documents held out',
+        }),
+        max_validation_windows: Type.Integer({
+          default: 256,
+          minimum: 1,
+          description: 'held-out windows that an evaluation looks at',
+        }),
+        max_file_bytes: Type.Integer({
+          default: 1_000_000,
+          minimum: 1,
+          description: 'larger files are left out',
+        }),
+        filter_code: Type.Boolean({
+          default: true,
+          description: 'line-length and alphanumeric filters of the paper, section 2.1 GitHub',
+        }),
       },
       closed,
     ),
     tokenizer: Type.Object(
       {
-        path: Type.Optional(Type.String({ description: 'use this tokenizer file; one is trained on the data' })),
-        vocab_size: Type.Optional(Type.Integer({ minimum: 262, description: 'pieces of a trained tokenizer; the preset’s, else 4096' })),
-        max_bytes: Type.Integer({ default: 12_000_000, minimum: 1000, description: 'text to train the tokenizer on' }),
+        path: Type.Optional(
+          Type.String({ description: 'use this tokenizer file; one is trained on the data' }),
+        ),
+        vocab_size: Type.Optional(
+          Type.Integer({
+            minimum: 262,
+            description: 'pieces of a trained tokenizer; the preset’s, else 4096',
+          }),
+        ),
+        max_bytes: Type.Integer({
+          default: 12_000_000,
+          minimum: 1000,
+          description: 'text to train the tokenizer on',
+        }),
       },
       closed,
     ),
     training: Type.Object(
       {
-        context_length: Type.Optional(Type.Integer({ minimum: 2, description: 'tokens of a sample; the preset’s up to 512, else 256' })),
+        context_length: Type.Optional(
+          Type.Integer({ minimum: 2, description: 'tokens of a sample; the preset’s up to 512, else 256' }),
+        ),
         batch_size: Type.Integer({ default: 8, minimum: 1, description: 'samples an update' }),
-        micro_batch_size: Type.Optional(Type.Integer({ minimum: 1, description: 'samples a pass; batch_size' })),
+        micro_batch_size: Type.Optional(
+          Type.Integer({ minimum: 1, description: 'samples a pass; batch_size' }),
+        ),
         steps: Type.Optional(Type.Integer({ minimum: 1, description: 'updates of the run; from minutes' })),
-        minutes: Type.Number({ default: 2, exclusiveMinimum: 0, description: 'length of the run, where steps are not given: measured once, then fixed' }),
+        minutes: Type.Number({
+          default: 2,
+          exclusiveMinimum: 0,
+          description: 'length of the run, where steps are not given: measured once, then fixed',
+        }),
         learning_rate: Type.Number({ default: 1e-3, exclusiveMinimum: 0, description: 'peak' }),
-        warmup_steps: Type.Optional(Type.Integer({ minimum: 0, description: 'updates of linear warm-up; 2 % of the run' })),
-        final_learning_rate_ratio: Type.Number({ default: 0.1, minimum: 0, maximum: 1, description: 'where the cosine ends' }),
+        warmup_steps: Type.Optional(
+          Type.Integer({ minimum: 0, description: 'updates of linear warm-up; 2 % of the run' }),
+        ),
+        final_learning_rate_ratio: Type.Number({
+          default: 0.1,
+          minimum: 0,
+          maximum: 1,
+          description: 'where the cosine ends',
+        }),
         beta1: Type.Number({ default: 0.9, minimum: 0, exclusiveMaximum: 1, description: 'AdamW' }),
         beta2: Type.Number({ default: 0.95, minimum: 0, exclusiveMaximum: 1, description: 'AdamW' }),
         weight_decay: Type.Number({ default: 0.1, minimum: 0, description: 'on matrices and embeddings' }),
-        gradient_clip: Type.Number({ default: 1, exclusiveMinimum: 0, description: 'largest global gradient norm' }),
+        gradient_clip: Type.Number({
+          default: 1,
+          exclusiveMinimum: 0,
+          description: 'largest global gradient norm',
+        }),
         recompute: Type.Union([Type.Literal('none'), Type.Literal('selective'), Type.Literal('full')], {
           default: 'selective',
           description: 'what the backward pass makes again instead of keeping',
         }),
-        save_every: Type.Optional(Type.Integer({ minimum: 1, description: 'updates between saves; a tenth of the run' })),
+        save_every: Type.Optional(
+          Type.Integer({ minimum: 1, description: 'updates between saves; a tenth of the run' }),
+        ),
         keep_last: Type.Integer({ default: 2, minimum: 1, description: 'saved states to keep' }),
-        evaluate_every: Type.Optional(Type.Integer({ minimum: 1, description: 'updates between evaluations; a tenth of the run' })),
-        sample_prompts: Type.Array(Type.String(), { default: [''], description: 'continued at every evaluation and at the end' }),
+        evaluate_every: Type.Optional(
+          Type.Integer({ minimum: 1, description: 'updates between evaluations; a tenth of the run' }),
+        ),
+        sample_prompts: Type.Array(Type.String(), {
+          default: [''],
+          description: 'continued at every evaluation and at the end',
+        }),
       },
       closed,
     ),

@@ -5,8 +5,18 @@ import type { Config } from './schema.ts';
 
 /** What `cria start` trains on where nothing is said: the code and the prose of the checkout it stands in, and of what is installed there. */
 export const checkoutSources: Config['data']['sources'] = [
-  { name: 'workspace', paths: ['.'], extensions: ['ts', 'tsx', 'mts', 'js', 'mjs', 'cjs', 'jsx', 'md'], max_bytes: 8_000_000 },
-  { name: 'dependencies', paths: ['node_modules'], extensions: ['ts', 'mts', 'cts', 'js', 'mjs', 'cjs', 'md'], max_bytes: 40_000_000 },
+  {
+    name: 'workspace',
+    paths: ['.'],
+    extensions: ['ts', 'tsx', 'mts', 'js', 'mjs', 'cjs', 'jsx', 'md'],
+    max_bytes: 8_000_000,
+  },
+  {
+    name: 'dependencies',
+    paths: ['node_modules'],
+    extensions: ['ts', 'mts', 'cts', 'js', 'mjs', 'cjs', 'md'],
+    max_bytes: 40_000_000,
+  },
 ];
 
 /** Minified code, and what programs of a workspace write beside its sources, are no text to learn from. */
@@ -16,7 +26,8 @@ const excludeAmongDependencies = ['*.min.js', '*.min.mjs', '@cria'];
 
 /** The sources of a configuration, as the data package takes them. */
 export function sourcesOf({ data }: Config): SourceOptions[] {
-  if (data.sources.length === 0) fail('config', 'data.sources is empty.', 'name files or folders: --data ./my-texts');
+  if (data.sources.length === 0)
+    fail('config', 'data.sources is empty.', 'name files or folders: --data ./my-texts');
   const names = new Set<string>();
   return data.sources.map((source) => {
     const name = unique(source.name ?? basename(source.paths[0]!), names);
@@ -24,7 +35,9 @@ export function sourcesOf({ data }: Config): SourceOptions[] {
       name,
       paths: source.paths,
       maxFileBytes: data.max_file_bytes,
-      exclude: source.paths.some((path) => path.includes('node_modules')) ? excludeAmongDependencies : excludeAmongSources,
+      exclude: source.paths.some((path) => path.includes('node_modules'))
+        ? excludeAmongDependencies
+        : excludeAmongSources,
       ...(source.weight === undefined ? {} : { weight: source.weight }),
       ...(source.extensions === undefined ? {} : { extensions: source.extensions }),
       ...(source.max_bytes === undefined ? {} : { maxBytes: source.max_bytes }),

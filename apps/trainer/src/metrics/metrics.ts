@@ -57,7 +57,9 @@ export function readHistory(folder: string): LossHistory {
   const path = metricsPath(folder);
   const lines = existsSync(path) ? readLines(path) : [];
   const pick = (type: string) =>
-    lines.flatMap(({ type: t, step, loss }) => (t === type && step !== undefined && typeof loss === 'number' ? [{ step, loss }] : []));
+    lines.flatMap(({ type: t, step, loss }) =>
+      t === type && step !== undefined && typeof loss === 'number' ? [{ step, loss }] : [],
+    );
   return { train: pick('step'), validation: pick('evaluation') };
 }
 

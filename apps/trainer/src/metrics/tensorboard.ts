@@ -21,7 +21,9 @@ export class TensorBoardWriter {
     const summary = Object.entries(values).map(([tag, value]) =>
       bytesField(1, Buffer.concat([bytesField(1, Buffer.from(tag)), floatField(2, value)])),
     );
-    this.#append(Buffer.concat([doubleField(1, seconds), varintField(2, step), bytesField(5, Buffer.concat(summary))]));
+    this.#append(
+      Buffer.concat([doubleField(1, seconds), varintField(2, step), bytesField(5, Buffer.concat(summary))]),
+    );
   }
 
   close(): void {

@@ -11,10 +11,20 @@ import { Progress } from '../show/progress.ts';
 import { runPaths } from './run-file.ts';
 
 /** The run's token shards, prepared once. Returns their fingerprint, undefined when it was stopped. */
-export async function dataStage(config: Config, folder: string, tokenizer: Tokenizer, context: Context, signal: AbortSignal): Promise<string | undefined> {
+export async function dataStage(
+  config: Config,
+  folder: string,
+  tokenizer: Tokenizer,
+  context: Context,
+  signal: AbortSignal,
+): Promise<string | undefined> {
   const { data } = runPaths(folder);
   if (existsSync(join(data, 'manifest.json'))) {
-    const open = { split: 'train', contextLength: contextLengthOf(config), tokenizerFingerprint: tokenizer.fingerprint } as const;
+    const open = {
+      split: 'train',
+      contextLength: contextLengthOf(config),
+      tokenizerFingerprint: tokenizer.fingerprint,
+    } as const;
     using dataset = await TokenDataset.open(data, open);
     return dataset.fingerprint;
   }
@@ -22,7 +32,13 @@ export async function dataStage(config: Config, folder: string, tokenizer: Token
 }
 
 /** Reads, cleans and tokenises the configured sources into `out`. Returns the fingerprint, undefined when it was stopped. */
-export async function prepareData(config: Config, out: string, tokenizer: Tokenizer, context: Context, signal: AbortSignal): Promise<string | undefined> {
+export async function prepareData(
+  config: Config,
+  out: string,
+  tokenizer: Tokenizer,
+  context: Context,
+  signal: AbortSignal,
+): Promise<string | undefined> {
   const start = context.now();
   const progress = new Progress(context.out, 'data', context.now);
   try {
@@ -33,7 +49,8 @@ export async function prepareData(config: Config, out: string, tokenizer: Tokeni
       seed: config.run.seed,
       validationShare: config.data.validation_share,
       signal,
-      onProgress: ({ files, totalFiles, tokens }) => progress.draw(files / totalFiles, `${files}/${totalFiles} files, ${count(tokens)} tokens`),
+      onProgress: ({ files, totalFiles, tokens }) =>
+        progress.draw(files / totalFiles, `${files}/${totalFiles} files, ${count(tokens)} tokens`),
     });
     progress.end();
     for (const source of result.sources) context.out.write(`${describeSource(source)}\n`);

@@ -8,6 +8,7 @@ export function openRunDevice({ device, threads }: Config['run'], say: (line: st
   if (device === 'reference') return reference();
   if (device === 'cpu') return cpu(options);
   const opened = openDevice(options);
-  if (opened.device.name === 'reference') say(`computing in plain TypeScript, which is slow: ${opened.reason}`);
+  if (opened.device.name === 'reference')
+    say(`computing in plain TypeScript, which is slow: ${opened.reason}`);
   return opened.device;
 }

@@ -11,7 +11,12 @@ export class RunLock implements Disposable {
     mkdirSync(dirname(path), { recursive: true });
     if (this.#take()) return;
     const owner = Number(readFileSync(path, 'utf8'));
-    if (isAlive(owner)) fail('run', `process ${owner} is training in ${dirname(path)}.`, 'wait for it, stop it, or use another folder');
+    if (isAlive(owner))
+      fail(
+        'run',
+        `process ${owner} is training in ${dirname(path)}.`,
+        'wait for it, stop it, or use another folder',
+      );
     rmSync(path, { force: true });
     if (!this.#take()) fail('run', `another process took ${path} just now.`, 'try again');
   }

@@ -60,7 +60,10 @@ export async function runPipeline(config: Config, context: Context): Promise<Run
 
   const start = context.now();
   const result = await trainStage(stage, run.steps!, context);
-  writeWhole(paths.curve, lossCurveSvg(readHistory(folder), `${count(countParameters(stage.model))} parameters`, run.unigramLoss));
+  writeWhole(
+    paths.curve,
+    lossCurveSvg(readHistory(folder), `${count(countParameters(stage.model))} parameters`, run.unigramLoss),
+  );
   if (result.status === 'stopped') return { folder, finished: false };
 
   const samples = await finalSamples(stage, result.step);
@@ -71,7 +74,14 @@ export async function runPipeline(config: Config, context: Context): Promise<Run
   return { folder, finished: true };
 }
 
-async function openStage(config: Config, folder: string, tokenizer: Tokenizer, dataFingerprint: string, device: Device, signal: AbortSignal): Promise<Stage> {
+async function openStage(
+  config: Config,
+  folder: string,
+  tokenizer: Tokenizer,
+  dataFingerprint: string,
+  device: Device,
+  signal: AbortSignal,
+): Promise<Stage> {
   const open = (split: 'train' | 'validation') =>
     TokenDataset.open(runPaths(folder).data, {
       split,
@@ -90,13 +100,22 @@ function describeStage({ config, device, peak, model, train }: Stage, { out }: C
   const rows = (config.training.micro_batch_size ?? config.training.batch_size) * train.contextLength;
   const plan = planMemory(model, { rows, recompute: config.training.recompute, training: true });
   const { dim, nLayers, nHeads, nKvHeads, vocabSize } = model;
-  out.write(`device     ${device.description}${peak === undefined ? '' : `, peak ${peak.toFixed(0)} GFLOP/s`}\n`);
-  out.write(`model      ${count(countParameters(model))} parameters: width ${dim}, ${nLayers} layers, ${nHeads}/${nKvHeads} heads, ${vocabSize} pieces\n`);
-  out.write(`memory     ${bytes(plan.total)} planned, ${bytes(plan.activations.peak)} of it for activations\n`);
+  out.write(
+    `device     ${device.description}${peak === undefined ? '' : `, peak ${peak.toFixed(0)} GFLOP/s`}\n`,
+  );
+  out.write(
+    `model      ${count(countParameters(model))} parameters: width ${dim}, ${nLayers} layers, ${nHeads}/${nKvHeads} heads, ${vocabSize} pieces\n`,
+  );
+  out.write(
+    `memory     ${bytes(plan.total)} planned, ${bytes(plan.activations.peak)} of it for activations\n`,
+  );
 }
 
 /** Texts from the weights as they were saved, so that what is shown is what will be served. */
-async function finalSamples({ folder, config, device, model: shape, tokenizer }: Stage, step: number): Promise<string> {
+async function finalSamples(
+  { folder, config, device, model: shape, tokenizer }: Stage,
+  step: number,
+): Promise<string> {
   const state = (await listTrainingStates(runPaths(folder).checkpoints)).find((saved) => saved.step === step);
   const checkpoint = await openCheckpoint(state!.folder);
   const model = new Llama(shape, { device });
@@ -105,8 +124,15 @@ async function finalSamples({ folder, config, device, model: shape, tokenizer }:
   const texts: string[] = [];
   for (const prompt of config.training.sample_prompts) {
     for (const seed of [1, 2]) {
-      const text = await sampleText(model, tokenizer, prompt, { maxTokens: Math.min(100, shape.contextLength - 2), temperature: 0.7, topP: 0.9, seed });
-      texts.push(`── ${prompt === '' ? 'from nothing' : JSON.stringify(prompt)}, seed ${seed}\n${prompt}${text}`);
+      const text = await sampleText(model, tokenizer, prompt, {
+        maxTokens: Math.min(100, shape.contextLength - 2),
+        temperature: 0.7,
+        topP: 0.9,
+        seed,
+      });
+      texts.push(
+        `── ${prompt === '' ? 'from nothing' : JSON.stringify(prompt)}, seed ${seed}\n${prompt}${text}`,
+      );
     }
   }
   model.parameters.free();
@@ -114,5 +140,9 @@ async function finalSamples({ folder, config, device, model: shape, tokenizer }:
 }
 
 function refuseOtherRun(folder: string): never {
-  return fail('run', `${folder} holds a run of another configuration or other data.`, `choose another folder; its settings are in ${runPaths(folder).config}`);
+  return fail(
+    'run',
+    `${folder} holds a run of another configuration or other data.`,
+    `choose another folder; its settings are in ${runPaths(folder).config}`,
+  );
 }

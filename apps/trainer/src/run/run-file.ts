@@ -11,7 +11,11 @@ export interface RunFile {
   readonly steps?: number;
   /** Held-out loss of the unigram model of the same tokens. */
   readonly unigramLoss?: number;
-  readonly finished?: { readonly validationLoss: number | undefined; readonly totalTokens: number; readonly seconds: number };
+  readonly finished?: {
+    readonly validationLoss: number | undefined;
+    readonly totalTokens: number;
+    readonly seconds: number;
+  };
 }
 
 /** Places inside a run folder. */
@@ -36,9 +40,15 @@ export function readRunFile(folder: string): RunFile | undefined {
   try {
     content = JSON.parse(readFileSync(path, 'utf8')) as RunFile;
   } catch (error) {
-    return fail('run', `${path} is damaged: ${(error as Error).message}.`, 'move the folder away to start anew', error);
+    return fail(
+      'run',
+      `${path} is damaged: ${(error as Error).message}.`,
+      'move the folder away to start anew',
+      error,
+    );
   }
-  if (content.version !== 1) fail('run', `${path} has version ${String(content.version)}; this program knows 1.`);
+  if (content.version !== 1)
+    fail('run', `${path} has version ${String(content.version)}; this program knows 1.`);
   return content;
 }
 

@@ -1,5 +1,8 @@
 /** Ctrl-C and SIGTERM ask the run to save and stop; a second Ctrl-C ends the process at once. */
-export function stopSignal(onStop: (signal: string) => void): { signal: AbortSignal; [Symbol.dispose](): void } {
+export function stopSignal(onStop: (signal: string) => void): {
+  signal: AbortSignal;
+  [Symbol.dispose](): void;
+} {
   const controller = new AbortController();
   const handler = (name: NodeJS.Signals) => {
     if (controller.signal.aborted) process.exit(130);

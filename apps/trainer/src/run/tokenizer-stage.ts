@@ -11,17 +11,27 @@ import { Progress } from '../show/progress.ts';
 import { runPaths } from './run-file.ts';
 
 /** The run's tokenizer: the one it has, a copy of the one it was given, or one trained on its texts. Undefined when it was stopped. */
-export async function tokenizerStage(config: Config, folder: string, context: Context, signal: AbortSignal): Promise<Tokenizer | undefined> {
+export async function tokenizerStage(
+  config: Config,
+  folder: string,
+  context: Context,
+  signal: AbortSignal,
+): Promise<Tokenizer | undefined> {
   const { tokenizer: path } = runPaths(folder);
   if (existsSync(path)) return loadTokenizer(path);
   const given = config.tokenizer.path;
-  const tokenizer = given === undefined ? await trainTokenizer(config, context, signal) : await loadTokenizer(given);
+  const tokenizer =
+    given === undefined ? await trainTokenizer(config, context, signal) : await loadTokenizer(given);
   if (tokenizer) await saveTokenizer(path, tokenizer);
   return tokenizer;
 }
 
 /** Trains a SentencePiece BPE vocabulary on the configured sources. Undefined when it was stopped. */
-export async function trainTokenizer(config: Config, { out, now }: Context, signal: AbortSignal): Promise<Tokenizer | undefined> {
+export async function trainTokenizer(
+  config: Config,
+  { out, now }: Context,
+  signal: AbortSignal,
+): Promise<Tokenizer | undefined> {
   const start = now();
   const vocabSize = vocabSizeOf(config);
   const progress = new Progress(out, 'tokenizer', now);
@@ -38,7 +48,9 @@ export async function trainTokenizer(config: Config, { out, now }: Context, sign
     const tokenizer = trainer.finish(({ phase, done, total }) => {
       if (phase === 'merging') progress.draw(0.5 + (0.5 * done) / (total ?? vocabSize), `${done} pieces`);
     });
-    progress.end(`tokenizer  ${count(tokenizer.vocabSize)} pieces from ${bytes(read)} of text in ${duration(now() - start)}`);
+    progress.end(
+      `tokenizer  ${count(tokenizer.vocabSize)} pieces from ${bytes(read)} of text in ${duration(now() - start)}`,
+    );
     return tokenizer;
   } finally {
     progress.end();

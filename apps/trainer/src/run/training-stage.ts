@@ -3,7 +3,13 @@ import type { TokenDataset } from '@cria/data';
 import type { Llama, LlamaConfig } from '@cria/layers';
 import type { Device } from '@cria/tensor';
 import type { Tokenizer } from '@cria/tokenizer';
-import { measureSpeed, Trainer, type TrainingEvent, type TrainingOptions, type TrainingResult } from '@cria/training';
+import {
+  measureSpeed,
+  Trainer,
+  type TrainingEvent,
+  type TrainingOptions,
+  type TrainingResult,
+} from '@cria/training';
 import type { Context } from '../command.ts';
 import type { Config } from '../config/schema.ts';
 import { MetricsLog } from '../metrics/metrics.ts';
@@ -38,7 +44,10 @@ export async function decideSteps(stage: Stage, context: Context): Promise<numbe
   const seconds = training.minutes * 60;
   context.out.write('measuring the speed of a step …\n');
   const start = context.now();
-  const { secondsPerStep } = await measureSpeed(trainingOptions(stage, 1000), Math.min(20, seconds * measuringShare));
+  const { secondsPerStep } = await measureSpeed(
+    trainingOptions(stage, 1000),
+    Math.min(20, seconds * measuringShare),
+  );
   const left = seconds * (1 - overheadShare) - (context.now() - start);
   return Math.max(10, Math.floor(left / secondsPerStep));
 }
@@ -47,23 +56,23 @@ export async function decideSteps(stage: Stage, context: Context): Promise<numbe
 export async function trainStage(stage: Stage, steps: number, context: Context): Promise<TrainingResult> {
   const { config, tokenizer } = stage;
   const progress = new Progress(context.out, 'training', context.now);
-  let metrics: MetricsLog | undefined;
-  let trainer: Trainer | undefined;
+  const open: { metrics?: MetricsLog; trainer?: Trainer } = {};
   const onEvent = async (event: TrainingEvent): Promise<void> => {
-    metrics?.record(event);
+    open.metrics?.record(event);
     show(event, progress, stage.peak);
-    if (event.type === 'evaluation' && trainer && event.step < steps) {
-      for (const prompt of config.training.sample_prompts) progress.say(await preview(trainer.model, tokenizer, prompt, config.run.seed));
+    if (event.type === 'evaluation' && open.trainer && event.step < steps) {
+      for (const prompt of config.training.sample_prompts)
+        progress.say(await preview(open.trainer.model, tokenizer, prompt, config.run.seed));
     }
   };
-  trainer = await Trainer.open({ ...trainingOptions(stage, steps), onEvent, signal: stage.signal });
+  using trainer = await Trainer.open({ ...trainingOptions(stage, steps), onEvent, signal: stage.signal });
+  open.trainer = trainer;
+  open.metrics = new MetricsLog(stage.folder, trainer.step, context.time);
   try {
-    metrics = new MetricsLog(stage.folder, trainer.step, context.time);
     return await trainer.run();
   } finally {
     progress.end();
-    metrics?.close();
-    trainer[Symbol.dispose]();
+    open.metrics.close();
   }
 }
 
@@ -81,7 +90,9 @@ function trainingOptions(stage: Stage, totalSteps: number): TrainingOptions {
     batchSize: training.batch_size,
     microBatchSize: training.micro_batch_size ?? training.batch_size,
     learningRate: training.learning_rate,
-    warmupSteps: training.warmup_steps ?? Math.min(Math.max(1, Math.round(totalSteps / 50)), Math.max(0, totalSteps - 1)),
+    warmupSteps:
+      training.warmup_steps ??
+      Math.min(Math.max(1, Math.round(totalSteps / 50)), Math.max(0, totalSteps - 1)),
     finalLearningRateRatio: training.final_learning_rate_ratio,
     beta1: training.beta1,
     beta2: training.beta2,
@@ -102,22 +113,40 @@ function trainingOptions(stage: Stage, totalSteps: number): TrainingOptions {
 /** At most so many held-out windows. */
 function firstWindows(validation: TokenDataset, most: number): NonNullable<TrainingOptions['validation']> {
   const { contextLength } = validation;
-  return { contextLength, length: Math.min(most, validation.samples), batch: (position, size) => validation.batch(position, size) };
+  return {
+    contextLength,
+    length: Math.min(most, validation.samples),
+    batch: (position, size) => validation.batch(position, size),
+  };
 }
 
 async function preview(model: Llama, tokenizer: Tokenizer, prompt: string, seed: number): Promise<string> {
-  const text = await sampleText(model, tokenizer, prompt, { maxTokens: 48, temperature: 0.8, topP: 0.95, seed });
-  return `  ${JSON.stringify(prompt + text).slice(1, -1).slice(0, 160)}`;
+  const text = await sampleText(model, tokenizer, prompt, {
+    maxTokens: 48,
+    temperature: 0.8,
+    topP: 0.95,
+    seed,
+  });
+  return `  ${JSON.stringify(prompt + text)
+    .slice(1, -1)
+    .slice(0, 160)}`;
 }
 
 function show(event: TrainingEvent, progress: Progress, peak: number | undefined): void {
   if (event.type === 'step') {
     const { step, totalSteps, loss, tokensPerSecond, flopsPerSecond, seconds } = event;
     const gflops = flopsPerSecond / 1e9;
-    const use = peak === undefined ? `${gflops.toFixed(0)} GFLOP/s` : `MFU ${((100 * gflops) / peak).toFixed(0)} %`;
-    progress.draw(step / totalSteps, `step ${step}/${totalSteps}  loss ${loss.toFixed(3)}  ${count(tokensPerSecond)} tokens/s  ${use}`, (totalSteps - step) * seconds);
+    const use =
+      peak === undefined ? `${gflops.toFixed(0)} GFLOP/s` : `MFU ${((100 * gflops) / peak).toFixed(0)} %`;
+    progress.draw(
+      step / totalSteps,
+      `step ${step}/${totalSteps}  loss ${loss.toFixed(3)}  ${count(tokensPerSecond)} tokens/s  ${use}`,
+      (totalSteps - step) * seconds,
+    );
   } else if (event.type === 'evaluation') {
-    progress.say(`step ${event.step}: held-out loss ${event.loss.toFixed(4)} (${count(event.tokens)} tokens, ${duration(event.seconds)})`);
+    progress.say(
+      `step ${event.step}: held-out loss ${event.loss.toFixed(4)} (${count(event.tokens)} tokens, ${duration(event.seconds)})`,
+    );
   } else if (event.type === 'resumed') {
     progress.say(`going on from step ${event.step}`);
   } else if (event.type === 'skipped') {

@@ -29,11 +29,17 @@ export function terminalCurve(history: LossHistory, width = 72, height = 12): st
     plot(point.step, point.loss);
     const next = points[index + 1];
     for (let part = 1; next && part < 4; part++) {
-      plot(point.step + ((next.step - point.step) * part) / 4, point.loss + ((next.loss - point.loss) * part) / 4);
+      plot(
+        point.step + ((next.step - point.step) * part) / 4,
+        point.loss + ((next.loss - point.loss) * part) / 4,
+      );
     }
   }
   const lines = cells.map((row, index) => {
-    const label = index === 0 || index === height - 1 || index === height >> 1 ? high - ((high - low) * index) / (height - 1) : undefined;
+    const label =
+      index === 0 || index === height - 1 || index === height >> 1
+        ? high - ((high - low) * index) / (height - 1)
+        : undefined;
     return `${label === undefined ? '      ' : label.toFixed(2).padStart(6)} ┤${row.map((bits) => String.fromCharCode(0x2800 + bits)).join('')}`;
   });
   const axis = `${' '.repeat(7)}╰${'─'.repeat(columns)}`;

@@ -10,7 +10,11 @@ export function duration(seconds: number): string {
 
 /** `4.8M`, `12.3k`, `871`. */
 export function count(value: number): string {
-  for (const [unit, size] of [['B', 1e9], ['M', 1e6], ['k', 1e3]] as const) {
+  for (const [unit, size] of [
+    ['B', 1e9],
+    ['M', 1e6],
+    ['k', 1e3],
+  ] as const) {
     if (value >= size) return `${(value / size).toFixed(value >= size * 100 ? 0 : 1)}${unit}`;
   }
   return String(Math.round(value));
@@ -18,7 +22,11 @@ export function count(value: number): string {
 
 /** `1.2 GB`, `34 MB`, in powers of ten. */
 export function bytes(value: number): string {
-  for (const [unit, size] of [['GB', 1e9], ['MB', 1e6], ['kB', 1e3]] as const) {
+  for (const [unit, size] of [
+    ['GB', 1e9],
+    ['MB', 1e6],
+    ['kB', 1e3],
+  ] as const) {
     if (value >= size) return `${(value / size).toFixed(value >= size * 100 ? 0 : 1)} ${unit}`;
   }
   return `${value} B`;

@@ -37,7 +37,9 @@ export class Progress {
       return;
     }
     const room = Math.max(8, Math.min(28, (this.#out.columns ?? 80) - this.#title.length - tail.length - 4));
-    this.#out.write(`\r\x1b[2K${`${this.#title} ${bar(share, room)} ${tail}`.slice(0, (this.#out.columns ?? 80) - 1)}`);
+    this.#out.write(
+      `\r\x1b[2K${`${this.#title} ${bar(share, room)} ${tail}`.slice(0, (this.#out.columns ?? 80) - 1)}`,
+    );
     this.#open = true;
   }
 

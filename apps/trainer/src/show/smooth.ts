@@ -6,7 +6,8 @@ export function smooth(history: readonly StepMetric[], buckets: number): StepMet
   const points: StepMetric[] = [];
   for (let start = 0; start < history.length; start += size) {
     const part = history.slice(start, start + size);
-    const mean = (pick: (metric: StepMetric) => number) => part.reduce((sum, metric) => sum + pick(metric), 0) / part.length;
+    const mean = (pick: (metric: StepMetric) => number) =>
+      part.reduce((sum, metric) => sum + pick(metric), 0) / part.length;
     points.push({ step: Math.round(mean((metric) => metric.step)), loss: mean((metric) => metric.loss) });
   }
   return points;
@@ -18,6 +19,7 @@ export function ticks(low: number, high: number): number[] {
   const unit = 10 ** Math.floor(Math.log10(span / 4));
   const step = unit * ([1, 2, 2.5, 5, 10].find((factor) => span / (unit * factor) <= 5) ?? 10);
   const values: number[] = [];
-  for (let value = Math.ceil(low / step) * step; value <= high + step * 1e-9; value += step) values.push(Number(value.toPrecision(6)));
+  for (let value = Math.ceil(low / step) * step; value <= high + step * 1e-9; value += step)
+    values.push(Number(value.toPrecision(6)));
   return values;
 }

@@ -12,13 +12,25 @@ export function summary(folder: string, run: RunFile, samples: string, columns =
   const lines = ['', terminalCurve(readHistory(folder), Math.min(columns, 78)), ''];
   if (finished?.validationLoss !== undefined) {
     const { validationLoss, totalTokens, seconds } = finished;
-    lines.push(`held-out loss ${validationLoss.toFixed(3)} nats a token (perplexity ${Math.exp(validationLoss).toFixed(1)})`);
+    lines.push(
+      `held-out loss ${validationLoss.toFixed(3)} nats a token (perplexity ${Math.exp(validationLoss).toFixed(1)})`,
+    );
     if (unigramLoss !== undefined) {
-      lines.push(`a unigram model of the same tokens: ${unigramLoss.toFixed(3)} (perplexity ${Math.exp(unigramLoss).toFixed(0)})`);
+      lines.push(
+        `a unigram model of the same tokens: ${unigramLoss.toFixed(3)} (perplexity ${Math.exp(unigramLoss).toFixed(0)})`,
+      );
     }
     lines.push(`${count(totalTokens)} tokens in ${duration(seconds)}`);
   }
   const place = (path: string) => relative(process.cwd(), path) || '.';
-  lines.push('', 'samples:', samples.trimEnd().replace(/^/gm, '  '), '', `run    ${place(folder)}`, `curve  ${place(paths.curve)}`, '');
+  lines.push(
+    '',
+    'samples:',
+    samples.trimEnd().replace(/^/gm, '  '),
+    '',
+    `run    ${place(folder)}`,
+    `curve  ${place(paths.curve)}`,
+    '',
+  );
   return lines.join('\n');
 }

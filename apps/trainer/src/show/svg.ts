@@ -16,23 +16,36 @@ export function lossCurveSvg(history: LossHistory, title: string, unigramLoss?: 
   const pad = (high - low || 1) * 0.06;
   const lastStep = Math.max(...all.map(({ step }) => step), 1);
   const x = (step: number) => box.left + (step / lastStep) * (width - box.left - box.right);
-  const y = (loss: number) => box.top + ((high + pad - loss) / (high - low + 2 * pad || 1)) * (height - box.top - box.bottom);
-  const line = (points: readonly StepMetric[]) => points.map(({ step, loss }) => `${x(step).toFixed(1)},${y(loss).toFixed(1)}`).join(' ');
+  const y = (loss: number) =>
+    box.top + ((high + pad - loss) / (high - low + 2 * pad || 1)) * (height - box.top - box.bottom);
+  const line = (points: readonly StepMetric[]) =>
+    points.map(({ step, loss }) => `${x(step).toFixed(1)},${y(loss).toFixed(1)}`).join(' ');
   const parts = [
-    ...ticks(low - pad, high + pad).map((loss) => grid(box.left, y(loss), width - box.right, y(loss), `${loss}`, box.left - 10, y(loss) + 4, 'end')),
+    ...ticks(low - pad, high + pad).map((loss) =>
+      grid(box.left, y(loss), width - box.right, y(loss), `${loss}`, box.left - 10, y(loss) + 4, 'end'),
+    ),
     ...ticks(0, lastStep).map((step) => text(x(step), height - box.bottom + 22, `${step}`, 'middle', 'axis')),
     text((box.left + width - box.right) / 2, height - 10, 'step', 'middle', 'axis'),
     text(box.left, 24, title, 'start', 'title'),
     text(box.left, 43, 'loss in nats a token', 'start', 'axis'),
   ];
   if (unigramLoss !== undefined) {
-    parts.push(`<line class="unigram" x1="${box.left}" x2="${width - box.right}" y1="${y(unigramLoss)}" y2="${y(unigramLoss)}"/>`);
-    parts.push(text(width - box.right, y(unigramLoss) - 6, `unigram ${unigramLoss.toFixed(2)}`, 'end', 'axis'));
+    parts.push(
+      `<line class="unigram" x1="${box.left}" x2="${width - box.right}" y1="${y(unigramLoss)}" y2="${y(unigramLoss)}"/>`,
+    );
+    parts.push(
+      text(width - box.right, y(unigramLoss) - 6, `unigram ${unigramLoss.toFixed(2)}`, 'end', 'axis'),
+    );
   }
   parts.push(`<polyline class="train" points="${line(train)}"/>`);
   if (history.validation.length > 0) {
     parts.push(`<polyline class="held" points="${line(history.validation)}"/>`);
-    parts.push(...history.validation.map(({ step, loss }) => `<circle class="dot" cx="${x(step).toFixed(1)}" cy="${y(loss).toFixed(1)}" r="3.5"/>`));
+    parts.push(
+      ...history.validation.map(
+        ({ step, loss }) =>
+          `<circle class="dot" cx="${x(step).toFixed(1)}" cy="${y(loss).toFixed(1)}" r="3.5"/>`,
+      ),
+    );
   }
   parts.push(...legend(train.at(-1), history.validation.at(-1)));
   return picture(parts);
@@ -46,17 +59,32 @@ function legend(train: StepMetric | undefined, held: StepMetric | undefined): st
   ];
 }
 
-function grid(x1: number, y1: number, x2: number, y2: number, label: string, tx: number, ty: number, anchor: string): string {
+function grid(
+  x1: number,
+  y1: number,
+  x2: number,
+  y2: number,
+  label: string,
+  tx: number,
+  ty: number,
+  anchor: string,
+): string {
   return `<line class="grid" x1="${x1}" y1="${y1.toFixed(1)}" x2="${x2}" y2="${y2.toFixed(1)}"/>${text(tx, ty, label, anchor, 'axis')}`;
 }
 
 function text(x: number, y: number, content: string, anchor: string, style: string): string {
-  const escaped = content.replace(/[&<>]/g, (character) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;' })[character]!);
+  const escaped = content.replace(
+    /[&<>]/g,
+    (character) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;' })[character]!,
+  );
   return `<text class="${style}" x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}">${escaped}</text>`;
 }
 
 function emptyPicture(title: string): string {
-  return picture([text(box.left, 24, title, 'start', 'title'), text(width / 2, height / 2, 'no steps yet', 'middle', 'axis')]);
+  return picture([
+    text(box.left, 24, title, 'start', 'title'),
+    text(width / 2, height / 2, 'no steps yet', 'middle', 'axis'),
+  ]);
 }
 
 function picture(parts: readonly string[]): string {

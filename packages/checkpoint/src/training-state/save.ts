@@ -116,12 +116,15 @@ async function writeFiles(folder: string, state: TrainingState): Promise<Record<
 
 /** Both moments of a space, if it has them. */
 export function momentsOf(parameters: ParameterSpace): readonly [Tensor, Tensor] | undefined {
+  let first: Tensor;
   try {
-    return [parameters.firstMoments, parameters.secondMoments];
+    first = parameters.firstMoments;
   } catch (error) {
-    if (error instanceof CriaError) return undefined; // the space says so by throwing
+    // How a space says that it has none; any other fault must not pass for that.
+    if (error instanceof CriaError && error.op === 'parameters.firstMoments') return undefined;
     throw error;
   }
+  return [first, parameters.secondMoments];
 }
 
 /** Moments by canonical name, in canonical row order: they are nobody's format but ours. */
