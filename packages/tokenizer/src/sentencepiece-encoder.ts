@@ -1,4 +1,4 @@
-/** Text to ids for SentencePiece vocabularies: the fast path over words, and the definition for vocabularies it does not cover. */
+/** Text to ids for SentencePiece vocabularies: the fast path over short chunks, and the definition for vocabularies it does not cover. */
 import { type ByteTable, finishHash, HASH_PRIME, HASH_SEED } from './byte-table.ts';
 import { ChunkEncoder } from './chunk-encoder.ts';
 import type { MergeList } from './byte-level.ts';
@@ -6,7 +6,7 @@ import { failure } from './errors.ts';
 import { USER_DEFINED, type PieceList } from './piece-list.ts';
 import type { SentencePieceSettings } from './sentencepiece-model.ts';
 import { PlainSentencePiece } from './sentencepiece-plain.ts';
-import { isFastVocabulary, SentencePieceRules } from './sentencepiece-rules.ts';
+import { adjacencyOf, isFastVocabulary, SentencePieceRules } from './sentencepiece-rules.ts';
 import { anyOf } from './special-tokens.ts';
 import { utf8Length } from './offsets.ts';
 import { encodeUtf8Into } from './utf8.ts';
@@ -59,6 +59,8 @@ class FastEncoder implements SentencePieceEncoder {
   private readonly settings: SentencePieceSettings;
   private readonly userDefined: ReadonlyMap<string, number>;
   private readonly userDefinedPattern: RegExp | undefined;
+  private readonly joined: Uint8Array;
+  private readonly singles: Int32Array;
   private bytes = new Uint8Array(1 << 12);
 
   constructor(
@@ -69,6 +71,8 @@ class FastEncoder implements SentencePieceEncoder {
     this.rules = rules;
     this.settings = settings;
     this.chunks = new ChunkEncoder(rules);
+    this.joined = adjacencyOf(rules.pieces);
+    this.singles = rules.singleIds();
     this.userDefined = userDefined;
     this.userDefinedPattern = userDefined.size > 0 ? anyOf([...userDefined.keys()]) : undefined;
   }
@@ -121,26 +125,31 @@ class FastEncoder implements SentencePieceEncoder {
       this.chunks.count = joinUnknown(this.chunks.out, from, this.chunks.count, this.rules.unkId);
   }
 
-  /** Cuts the text into runs of spaces followed by a word, hashing on the way. */
+  /** Cuts the text where no merge crosses, hashing on the way. */
   private encodePart(text: string, space: boolean): void {
     if (text.includes('▁')) text = text.replaceAll('▁', ' ');
     const room = text.length * 3 + 2;
     if (this.bytes.length < room) this.bytes = new Uint8Array(room + (room >> 1));
-    const { bytes, chunks } = this;
+    const { bytes, chunks, joined, singles } = this;
     const begin = space ? 1 : 0;
     bytes[0] = SPACE;
     const n = begin + encodeUtf8Into(text, bytes, begin);
-    bytes[n] = SPACE; // ends the scan of the last word
-    for (let at = 0; at < n;) {
+    for (let at = 0; at < n; ) {
       const start = at;
-      let hash = HASH_SEED;
-      while (at < n && bytes[at] === SPACE) {
-        hash = Math.imul(hash ^ SPACE, HASH_PRIME);
-        at++;
+      let byte = bytes[at++];
+      let next = bytes[at];
+      if (at === n || joined[(byte << 8) | next] === 0) {
+        const single = byte < 0x80 ? singles[byte] : -1;
+        if (single >= 0) {
+          chunks.append(single);
+          continue;
+        }
       }
-      if (at < n) {
-        for (let byte = bytes[at]; byte !== SPACE; byte = bytes[++at])
-          hash = Math.imul(hash ^ byte, HASH_PRIME);
+      let hash = Math.imul(HASH_SEED ^ byte, HASH_PRIME);
+      while (at < n && joined[(byte << 8) | next] === 1) {
+        hash = Math.imul(hash ^ next, HASH_PRIME);
+        byte = next;
+        next = bytes[++at];
       }
       chunks.encode(bytes, start, at, finishHash(hash));
     }

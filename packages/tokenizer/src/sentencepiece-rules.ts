@@ -72,8 +72,19 @@ export class SentencePieceRules implements ChunkRules {
   }
 
   spell(symbol: number, out: Int32Array, at: number): number {
-    for (const id of this.spellCharacter(~symbol)) out[at++] = id;
+    const code = ~symbol;
+    if (code < 0x80 && code !== SPACE) {
+      out[at] = this.byteIds === undefined ? this.unkId : this.byteIds[code];
+      return at + 1;
+    }
+    for (const id of this.spellCharacter(code)) out[at++] = id;
     return at;
+  }
+
+  /** Ids of single ASCII characters, −1 where it takes several. */
+  singleIds(): Int32Array {
+    const scratch = new Int32Array(4);
+    return this.asciiIds.map((id) => (id >= 0 ? id : this.spell(id, scratch, 0) === 1 ? scratch[0] : -1));
   }
 
   /** Bytes of a text that the piece covers. */
@@ -150,15 +161,10 @@ export function denseRanks(scores: Float32Array): Int32Array {
 }
 
 /**
- * Whether words can be encoded one by one with ids for symbols: no piece has a space behind another character, every character of a
- * piece is a piece (else a merge could begin at a character without id; not asked without a table, as merge lists name ids), no piece
- * is unused, no user-defined piece has a space.
+ * Whether symbols can be ids: every character of a piece is a piece (else a merge could begin at a character without id; not asked without
+ * a table, as merge lists name ids), no piece is unused, no user-defined piece has a space, and spaces stay as they are.
  */
-export function isFastVocabulary(
-  pieces: PieceList,
-  settings: SentencePieceSettings,
-  table: ByteTable | undefined,
-): boolean {
+export function isFastVocabulary(pieces: PieceList, settings: SentencePieceSettings, table: ByteTable | undefined): boolean {
   if (settings.treatWhitespaceAsSuffix || settings.removeExtraWhitespaces) return false;
   const { pool, offsets, types } = pieces;
   const seen = new Set<number>();
@@ -167,11 +173,9 @@ export function isFastVocabulary(
     if (type === UNUSED) return false;
     if ((type !== NORMAL && type !== USER_DEFINED) || pieces.spacedNames.has(id)) continue;
     const end = offsets[id + 1];
-    let word = false;
-    for (let at = offsets[id]; at < end;) {
+    for (let at = offsets[id]; at < end; ) {
       const lead = pool[at];
-      if (lead === SPACE && (word || type === USER_DEFINED)) return false;
-      if (lead !== SPACE) word = true;
+      if (lead === SPACE && type === USER_DEFINED) return false;
       const length = sequenceLength(lead);
       const code = codePointAt(pool, at, length);
       if (!seen.has(code)) {
@@ -182,4 +186,21 @@ export function isFastVocabulary(
     }
   }
   return true;
+}
+
+/**
+ * Which bytes stand next to each other in some piece: entry 256 · a + b. Where two characters of a text meet in bytes that do so in no piece, no
+ * merge crosses, and the text can be cut. (LLaMA's pieces keep to one script and put spaces first, so this cuts at spaces,
+ * line ends, punctuation and around digits.) Bytes inside one character always belong together.
+ */
+export function adjacencyOf(pieces: PieceList): Uint8Array {
+  const { pool, offsets, types } = pieces;
+  const joined = new Uint8Array(1 << 16);
+  for (let a = 0x80; a < 0x100; a++) for (let b = 0x80; b < 0xc0; b++) joined[(a << 8) | b] = 1;
+  for (let id = 0; id < pieces.size; id++) {
+    const type = types[id];
+    if (type !== NORMAL && type !== USER_DEFINED && type !== UNUSED) continue;
+    for (let at = offsets[id] + 1; at < offsets[id + 1]; at++) joined[(pool[at - 1] << 8) | pool[at]] = 1;
+  }
+  return joined;
 }

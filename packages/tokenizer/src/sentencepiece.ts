@@ -1,10 +1,9 @@
 /**
  * The tokenizer of LLaMA 1 and 2: SentencePiece BPE with byte fallback.
  *
- * Encoding puts a space before the text and merges over all of it, but in these vocabularies no piece holds a space behind
- * another character, so no merge crosses a place where a space follows a non-space. The text is cut there and every
- * cut part is encoded by itself (chunk-encoder.ts); sentencepiece-plain.ts has the definition and takes over for vocabularies
- * that do not have this property.
+ * Encoding puts a space before the text and merges over all of it. But no merge crosses a place whose two characters meet in no piece (a
+ * word and the space behind it, a letter and a full stop): the text is cut there and every part is encoded by itself
+ * (sentencepiece-encoder.ts). sentencepiece-plain.ts has the definition, and takes over for vocabularies outside the fast path.
  */
 import { ByteTable } from './byte-table.ts';
 import type { MergeList } from './byte-level.ts';
