@@ -18,7 +18,7 @@ export function unigramLoss(train: TokenDataset, heldOut: TokenDataset): Unigram
   const logTotal = Math.log(trained.total + train.vocabSize);
   let sum = 0;
   for (const [id, count] of scored.counts.entries())
-    sum += count * (logTotal - Math.log((trained.counts[id] ?? 0) + 2));
+    sum += count * (logTotal - Math.log((trained.counts[id] ?? 0) + 1));
   return { loss: sum / scored.total, trainTargets: trained.total, targets: scored.total };
 }
 
