@@ -91,7 +91,7 @@ test('a device that was disposed of allocates nothing', () => {
   gone[Symbol.dispose]();
   expect(gone.memory.allocated).toBe(0);
   expect(() => gone.allocate(4)).toThrow('[reference.allocate] the device was disposed of.');
-  const ends = vi.fn();
+  const ends = vi.fn<() => void>();
   const counted = new (class extends ReferenceDevice {
     protected override disposeDevice(): void {
       ends();

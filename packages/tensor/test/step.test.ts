@@ -71,7 +71,7 @@ test('nothing is saved outside training', () => {
 test('a recipe stands for its tensor below level none: made once for all readers, freed with the last', () => {
   withStep({ rows: 1, training: true, recompute: 'selective' }, (step) => {
     const x = step.empty([8]);
-    const make = vi.fn(() => step.empty([8]));
+    const make = vi.fn<() => import('../src/index.ts').Tensor>(() => step.empty([8]));
     step.recipe(x, make);
     step.save(x);
     step.save(x);

@@ -134,7 +134,7 @@ class FastEncoder implements SentencePieceEncoder {
     const begin = space ? 1 : 0;
     bytes[0] = SPACE;
     const n = begin + encodeUtf8Into(text, bytes, begin);
-    for (let at = 0; at < n; ) {
+    for (let at = 0; at < n;) {
       const start = at;
       let byte = bytes[at++];
       let next = bytes[at];

@@ -164,7 +164,11 @@ export function denseRanks(scores: Float32Array): Int32Array {
  * Whether symbols can be ids: every character of a piece is a piece (else a merge could begin at a character without id; not asked without
  * a table, as merge lists name ids), no piece is unused, no user-defined piece has a space, and spaces stay as they are.
  */
-export function isFastVocabulary(pieces: PieceList, settings: SentencePieceSettings, table: ByteTable | undefined): boolean {
+export function isFastVocabulary(
+  pieces: PieceList,
+  settings: SentencePieceSettings,
+  table: ByteTable | undefined,
+): boolean {
   if (settings.treatWhitespaceAsSuffix || settings.removeExtraWhitespaces) return false;
   const { pool, offsets, types } = pieces;
   const seen = new Set<number>();
@@ -173,7 +177,7 @@ export function isFastVocabulary(pieces: PieceList, settings: SentencePieceSetti
     if (type === UNUSED) return false;
     if ((type !== NORMAL && type !== USER_DEFINED) || pieces.spacedNames.has(id)) continue;
     const end = offsets[id + 1];
-    for (let at = offsets[id]; at < end; ) {
+    for (let at = offsets[id]; at < end;) {
       const lead = pool[at];
       if (lead === SPACE && type === USER_DEFINED) return false;
       const length = sequenceLength(lead);

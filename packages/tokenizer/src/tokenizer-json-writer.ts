@@ -1,6 +1,6 @@
 /** Hugging Face's `tokenizer.json` and `tokenizer_config.json`, written in the layouts that transformers gives Llama 2 (legacy) and Llama 3. */
 import { bytesToAlphabet } from './byte-alphabet.ts';
-import { type ByteLevelTokenizer, type MergeList } from './byte-level.ts';
+import type { ByteLevelTokenizer, MergeList } from './byte-level.ts';
 import { failure } from './errors.ts';
 import { compareSpaceMerges, isSpaces, mergeList } from './merge-list.ts';
 import { BYTE, CONTROL, UNKNOWN, UNUSED, USER_DEFINED } from './piece-list.ts';
