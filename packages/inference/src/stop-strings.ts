@@ -85,7 +85,7 @@ function linkFallbacks(root: Node): void {
   for (const node of queue) {
     for (const [unit, child] of node.next) {
       child.fallback = node.fallback ? advance(root, node.fallback, unit) : root;
-      
+      child.match ||= child.fallback.match;
       queue.push(child);
     }
   }

@@ -27,6 +27,6 @@ export class TextAssembler {
   /** No more ids come: bytes that never became a character are U+FFFD, and what was held back is text after all. */
   end(): Assembled {
     const { text, stopped } = this.#stops.push(this.#decoder.end());
-    return stopped ? { text, stopped } : { text: text + this.#stops.end(), stopped };
+    return { text, stopped };
   }
 }

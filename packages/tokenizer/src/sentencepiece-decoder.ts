@@ -1,4 +1,5 @@
 /** Ids to text for SentencePiece vocabularies (sentencepiece_processor.cc, Decode). */
+import { ByteSink, PaddedBytes } from './byte-sink.ts';
 import { failure } from './errors.ts';
 import { BYTE, CONTROL, UNKNOWN, type PieceList } from './piece-list.ts';
 import { byteOfPiece, type SentencePieceSettings } from './sentencepiece-model.ts';
@@ -7,8 +8,6 @@ import { Utf8Stream } from './token-decoder.ts';
 import { decodeUtf8, encodeUtf8, isValidUtf8, replaceInvalidBytes } from './utf8.ts';
 
 const SPACE = 0x20;
-/** Larger buffers are given back after the call. */
-const KEPT_BYTES = 1 << 22;
 
 export class SentencePieceDecoder {
   private readonly pieces: PieceList;
@@ -22,59 +21,47 @@ export class SentencePieceDecoder {
 
   /** The first visible piece loses a leading space where the model puts one before every text. */
   decode(ids: ArrayLike<number>, skipSpecial: boolean): string {
-    const { pool, offsets } = (this.surfaces ??= new Surfaces(this.pieces, this.settings));
+    const { pool, padded, offsets } = (this.surfaces ??= new Surfaces(this.pieces, this.settings));
     const { types } = this.pieces;
     const size = types.length;
-    let out: Uint8Array = scratch;
-    let n = 0;
+    sink.length = 0; // whatever an error left behind
     let atStart = this.settings.addDummyPrefix || this.settings.removeExtraWhitespaces;
     for (let i = 0; i < ids.length; i++) {
       const id = ids[i];
       if (!(id >= 0 && id < size)) throw outside(id, size);
       let from = offsets[id];
-      const to = offsets[id + 1];
       const type = types[id];
-      if (type !== 1) {
-        if (type === CONTROL) {
-          if (skipSpecial) continue;
-          const name = encodeUtf8(this.pieces.name(id));
-          out = room(out, n + name.length);
-          out.set(name, n);
-          n += name.length;
-          continue;
-        }
-        if (type === BYTE && pool[from] >= 0x80) {
-          const start = n;
-          while (i < ids.length && types[ids[i]] === BYTE) {
-            out = room(out, n + 1);
-            out[n++] = pool[offsets[ids[i++]]];
-          }
-          i--;
-          if (!isValidUtf8(out, start, n)) {
-            const repaired = replaceInvalidBytes(out.subarray(start, n));
-            out = room(out, start + repaired.length);
-            out.set(repaired, start);
-            n = start + repaired.length;
-          }
-          continue;
-        }
+      if (type === CONTROL) {
+        if (!skipSpecial) sink.set(encodeUtf8(this.pieces.name(id)));
+        continue;
+      }
+      if (type === BYTE && pool[from] >= 0x80) {
+        i = this.appendBytes(ids, i, pool, offsets);
+        continue;
       }
       if (atStart) {
-        if (n > 0) {
+        if (sink.length > 0) {
           atStart = false;
         } else if (type !== BYTE && type !== UNKNOWN && pool[from] === SPACE) {
           from++;
           if (!this.settings.removeExtraWhitespaces) atStart = false;
         }
       }
-      const length = to - from;
-      if (n + length > out.length) out = room(out, n + length);
-      for (let k = 0; k < length; k++) out[n + k] = pool[from + k];
-      n += length;
+      sink.append(padded, from, offsets[id + 1] - from);
     }
-    const text = decodeUtf8(out.subarray(0, n));
-    scratch = out.length > KEPT_BYTES ? new Uint8Array(1 << 12) : out;
-    return text;
+    return decodeUtf8(sink.take());
+  }
+
+  /** A run of byte pieces from `i` on: what is no character becomes U+FFFD. Returns the index of its last piece. */
+  private appendBytes(ids: ArrayLike<number>, i: number, pool: Uint8Array, offsets: Int32Array): number {
+    const start = sink.length;
+    while (i < ids.length && this.pieces.types[ids[i]] === BYTE) sink.push(pool[offsets[ids[i++]]]);
+    if (!isValidUtf8(sink.bytes, start, sink.length)) {
+      const repaired = replaceInvalidBytes(sink.bytes.slice(start, sink.length));
+      sink.length = start;
+      sink.set(repaired);
+    }
+    return i - 1;
   }
 
   stream(skipSpecial: boolean): TokenDecoder {
@@ -119,14 +106,7 @@ export class SentencePieceDecoder {
   }
 }
 
-let scratch: Uint8Array = new Uint8Array(1 << 12);
-
-function room(bytes: Uint8Array, needed: number): Uint8Array {
-  if (needed <= bytes.length) return bytes;
-  const grown = new Uint8Array(Math.max(2 * bytes.length, needed));
-  grown.set(bytes);
-  return grown;
-}
+const sink = new ByteSink();
 
 function outside(id: number, size: number): Error {
   return failure('decode', `id ${id} is outside the vocabulary`, `ids are 0 to ${size - 1}`);
@@ -135,6 +115,7 @@ function outside(id: number, size: number): Error {
 /** What each id decodes to: bytes, without the names of control pieces. */
 class Surfaces {
   readonly pool: Uint8Array;
+  readonly padded: PaddedBytes;
   readonly offsets: Int32Array;
 
   constructor(pieces: PieceList, settings: SentencePieceSettings) {
@@ -155,5 +136,6 @@ class Surfaces {
       this.offsets[id + 1] = n;
     }
     this.pool = out.slice(0, n);
+    this.padded = new PaddedBytes(this.pool);
   }
 }

@@ -1,4 +1,5 @@
 /** The bytes of every id of a byte-level vocabulary, in one pool. */
+import { ByteSink, PaddedBytes } from './byte-sink.ts';
 import { failure } from './errors.ts';
 
 const MAX_TOKEN_BYTES = 1 << 16;
@@ -7,6 +8,7 @@ export class TokenBytes {
   readonly pool: Uint8Array;
   readonly offsets: Int32Array;
   readonly size: number;
+  private padded: PaddedBytes | undefined;
 
   /** Token i is pool[offsets[i] .. offsets[i + 1]). An id without a token is empty. */
   constructor(pool: Uint8Array, offsets: Int32Array) {
@@ -42,27 +44,19 @@ export class TokenBytes {
 
   /** The bytes of a list of ids one after the other, as a view that lasts until the next call; ids marked in `skip` are left out. */
   join(ids: ArrayLike<number>, skip: Uint8Array | undefined): Uint8Array {
-    const { pool, offsets, size } = this;
-    let out = scratch;
-    let n = 0;
+    const { offsets, size } = this;
+    const pool = (this.padded ??= new PaddedBytes(this.pool));
+    sink.length = 0; // whatever an error left behind
     for (let i = 0; i < ids.length; i++) {
       const id = ids[i];
       if (!(id >= 0 && id < size))
         throw failure('decode', `id ${id} is outside the vocabulary`, `ids are 0 to ${size - 1}`);
       if (skip !== undefined && skip[id] === 1) continue;
       const from = offsets[id];
-      const length = offsets[id + 1] - from;
-      if (n + length > out.length) {
-        const grown = new Uint8Array(Math.max(2 * out.length, n + length));
-        grown.set(out.subarray(0, n));
-        out = grown;
-      }
-      for (let k = 0; k < length; k++) out[n + k] = pool[from + k];
-      n += length;
+      sink.append(pool, from, offsets[id + 1] - from);
     }
-    scratch = out.length > 1 << 22 ? new Uint8Array(1 << 12) : out;
-    return out.subarray(0, n);
+    return sink.take();
   }
 }
 
-let scratch: Uint8Array = new Uint8Array(1 << 12);
+const sink = new ByteSink();
