@@ -24,6 +24,6 @@ export type {
 } from './options.ts';
 export { prepare } from './prepare.ts';
 export type { CleaningReport, DropReason, Tally } from './report.ts';
-export { unigramLoss } from './unigram.ts';
+export { type UnigramLoss, unigramLoss, type UnigramOptions } from './unigram.ts';
 export { readTexts, type TextsOptions } from './texts.ts';
 export { findFiles, type FoundFile } from './walk.ts';

@@ -325,5 +325,10 @@ describe('prepare', () => {
     expect(measured.loss).toBeCloseTo(sum / n, 10);
     expect(measured.loss).toBeGreaterThan(3);
     expect(measured.loss).toBeLessThan(3.6);
+    const first = unigramLoss(train, heldOut, { heldOutSamples: 2 });
+    expect(first.targets).toBe(
+      [0, 1].flatMap((i) => [...heldOut.sample(i).targets]).filter((id) => id >= 0).length,
+    );
+    expect(unigramLoss(train, heldOut, { heldOutSamples: heldOut.samples })).toEqual(measured);
   });
 });

@@ -49,6 +49,8 @@ export interface TrainingOptions {
   readonly fingerprints?: Readonly<Record<string, string>>;
   /** Updates between evaluations; default only at the end. */
   readonly evaluateEvery?: number;
+  /** Held-out samples of an evaluation within the run, from the first on; default all. The one at the end takes all. */
+  readonly evaluationSamples?: number;
   /** Consecutive non-finite updates after which the run gives up; default 5. */
   readonly maxSkippedSteps?: number;
   readonly onEvent?: (event: TrainingEvent) => void | Promise<void>;
@@ -78,6 +80,7 @@ const defaults = {
   extraFiles: {},
   fingerprints: {},
   evaluateEvery: Infinity,
+  evaluationSamples: Infinity,
   maxSkippedSteps: 5,
   onEvent: () => {},
   now: () => performance.now() / 1000,
@@ -128,6 +131,8 @@ function checkValues(options: ResolvedOptions): void {
       'the warm-up must be shorter than the run',
     );
   }
+  if (!(options.evaluationSamples >= 1))
+    fail('train', `evaluationSamples is ${options.evaluationSamples}.`, 'give a number of 1 or more');
   for (const name of ['learningRate', 'gradientClip'] as const) {
     if (!(options[name] > 0 && Number.isFinite(options[name])))
       fail('train', `${name} is ${options[name]}.`, 'give a number above 0');

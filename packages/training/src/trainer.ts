@@ -69,11 +69,11 @@ export class Trainer implements Disposable {
 
   /** Trains to the end, or until the signal. Saves in both cases where a checkpoint folder is given. */
   async run(): Promise<TrainingResult> {
-    const { totalSteps, saveEvery, evaluateEvery, signal } = this.options;
+    const { totalSteps, saveEvery, evaluateEvery, evaluationSamples, signal } = this.options;
     let evaluation: EvaluationReport | undefined;
     while (this.#step < totalSteps && !signal?.aborted) {
       await this.update();
-      if (this.#step % evaluateEvery === 0 && this.#step < totalSteps) await this.evaluate();
+      if (this.#step % evaluateEvery === 0 && this.#step < totalSteps) await this.evaluate(evaluationSamples);
       if (this.#step % saveEvery === 0 && this.#step < totalSteps) await this.save();
     }
     const finished = this.#step >= totalSteps;
@@ -108,14 +108,15 @@ export class Trainer implements Disposable {
     return this.#report({ loss, learningRate, gradientNorm: norm, clipFactor: clip }, now() - start);
   }
 
-  /** Mean loss over all held-out windows. */
-  async evaluate(): Promise<EvaluationReport | undefined> {
+  /** Mean loss over the first `samples` held-out samples, or all. */
+  async evaluate(samples = Infinity): Promise<EvaluationReport | undefined> {
     const { validation, microBatchSize, now } = this.options;
     if (!validation || validation.length === 0) return undefined;
     const start = now();
+    const end = Math.min(samples, validation.length);
     let total: LossSum = { sum: 0, tokens: 0 };
-    for (let position = 0; position < validation.length; position += microBatchSize) {
-      const batch = validation.batch(position, Math.min(microBatchSize, validation.length - position));
+    for (let position = 0; position < end; position += microBatchSize) {
+      const batch = validation.batch(position, Math.min(microBatchSize, end - position));
       total = await sumLosses(this.model, batch, total);
     }
     const { sum, tokens } = total;

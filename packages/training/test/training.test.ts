@@ -98,6 +98,20 @@ describe.each(devices)('training on $name', ({ open }) => {
     expect(one!.loss).toBe(four!.loss);
   });
 
+  it('looks at fewer windows within the run than at its end', async () => {
+    const seen: [number, number][] = [];
+    const onEvent = (event: TrainingEvent) =>
+      void (event.type === 'evaluation' && seen.push([event.step, event.tokens]));
+    const plan = { totalSteps: 6, evaluateEvery: 2, evaluationSamples: 3, microBatchSize: 2 };
+    await train(tinyOptions({ device, validation: tinyData, ...plan, onEvent }));
+    const tokens = contextLength - 2;
+    expect(seen).toEqual([
+      [2, 3 * tokens],
+      [4, 3 * tokens],
+      [6, 5 * tokens],
+    ]);
+  });
+
   it('keeps as many states as it is told and none that is not needed', async () => {
     await train(tinyOptions({ device, checkpoints: folder, saveEvery: 2, keepLast: 3 }));
     expect(readdirSync(folder).sort()).toEqual(['step-00000008', 'step-00000010', 'step-00000012']);

@@ -82,7 +82,7 @@ export const ConfigSchema = Type.Object(
         max_validation_windows: Type.Integer({
           default: 256,
           minimum: 1,
-          description: 'held-out windows that an evaluation looks at',
+          description: 'held-out windows that the evaluation at the end looks at',
         }),
         max_file_bytes: Type.Integer({
           default: 1_000_000,
@@ -159,6 +159,11 @@ export const ConfigSchema = Type.Object(
         evaluate_every: Type.Optional(
           Type.Integer({ minimum: 1, description: 'updates between evaluations; a tenth of the run' }),
         ),
+        evaluation_windows: Type.Integer({
+          default: 32,
+          minimum: 1,
+          description: 'held-out windows that an evaluation within the run looks at',
+        }),
         sample_prompts: Type.Array(Type.String(), {
           default: [''],
           description: 'continued at every evaluation and at the end',

@@ -54,7 +54,10 @@ export async function runPipeline(config: Config, context: Context): Promise<Run
   using device = openRunDevice(config.run, (line) => context.errors.write(`${line}\n`));
   const stage = await openStage(config, folder, tokenizer, dataFingerprint, device, stop.signal);
   describeStage(stage, context);
-  if (run.unigramLoss === undefined) update({ unigramLoss: unigramLoss(stage.train, stage.validation).loss });
+  if (run.unigramLoss === undefined) {
+    const heldOutSamples = config.data.max_validation_windows;
+    update({ unigramLoss: unigramLoss(stage.train, stage.validation, { heldOutSamples }).loss });
+  }
   if (run.steps === undefined) update({ steps: await decideSteps(stage, context) });
   if (stop.signal.aborted) return { folder, finished: false };
 

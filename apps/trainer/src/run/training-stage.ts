@@ -104,6 +104,7 @@ function trainingOptions(stage: Stage, totalSteps: number): TrainingOptions {
     saveEvery: training.save_every ?? tenth,
     keepLast: training.keep_last,
     evaluateEvery: training.evaluate_every ?? tenth,
+    evaluationSamples: training.evaluation_windows,
     extraFiles: { 'tokenizer.model': readFileSync(paths.tokenizer) },
     specialIds: { bos: tokenizer.bosId, eos: tokenizer.eosId === undefined ? [] : [tokenizer.eosId] },
     fingerprints: { data: stage.dataFingerprint, tokenizer: tokenizer.fingerprint },
