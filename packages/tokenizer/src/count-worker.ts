@@ -1,14 +1,14 @@
 /** A thread that counts the words of the texts it is sent (counting-threads.ts). */
 import { parentPort, workerData } from 'node:worker_threads';
-import { LineReader, type LineReaderOptions } from './line-reader.ts';
 import type { WordCounts } from './word-counter.ts';
+import { createWordReader, type WordReaderOptions } from './word-reader.ts';
 
-/** UTF-8 with a free byte at either end; or the order to send the counts. */
-export type CountRequest = { readonly bytes: Uint8Array<ArrayBuffer> } | 'finish';
-export type CountReply =
-  { readonly counted: number; readonly skippedLines: number } | { readonly words: WordCounts };
+/** Texts in UTF-8 with a free byte before each and behind the last, and their ends; or the order to send the counts. */
+export type CountRequest =
+  { readonly bytes: Uint8Array<ArrayBuffer>; readonly ends: Int32Array<ArrayBuffer> } | 'finish';
+export type CountReply = { readonly skippedLines: number } | { readonly words: WordCounts };
 
-const reader = new LineReader(workerData as LineReaderOptions); // as counting-threads.ts passes it
+const reader = createWordReader(workerData as WordReaderOptions); // as counting-threads.ts passes it
 
 parentPort?.on('message', (request: CountRequest) => {
   if (request === 'finish') {
@@ -22,9 +22,10 @@ parentPort?.on('message', (request: CountRequest) => {
     return;
   }
   const before = reader.skippedLines;
-  reader.addBytes(request.bytes, 1, request.bytes.length - 1);
-  parentPort?.postMessage({
-    counted: request.bytes.length - 2,
-    skippedLines: reader.skippedLines - before,
-  } satisfies CountReply);
+  let at = 1;
+  for (const end of request.ends) {
+    reader.addBytes(request.bytes, at, end);
+    at = end + 1;
+  }
+  parentPort?.postMessage({ skippedLines: reader.skippedLines - before } satisfies CountReply);
 });

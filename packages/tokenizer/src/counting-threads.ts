@@ -1,11 +1,11 @@
 /** Counts words in several threads: texts go to whichever thread is free, this one included, and the counts are added up at the end. */
 import { Worker } from 'node:worker_threads';
 import type { CountReply, CountRequest } from './count-worker.ts';
-import type { LineReader } from './line-reader.ts';
 import { encodeUtf8Into } from './utf8.ts';
 import type { WordCounts } from './word-counter.ts';
+import type { WordReader } from './word-reader.ts';
 
-/** Texts are sent in packets of about so many characters: a line that a packet ends in is not cut, packets are whole texts or end at a line end. */
+/** Texts are sent in packets of about so many characters; long ones are cut where that changes no word. */
 const PACKET = 1 << 20;
 /** Packets a thread may have waiting. */
 const AHEAD = 2;
@@ -25,14 +25,14 @@ interface Thread {
 }
 
 export class CountingThreads {
-  private readonly reader: LineReader;
+  private readonly reader: WordReader;
   private readonly threads: Thread[];
   private failed: Error | undefined;
   private held: string[] = [];
   private heldLength = 0;
 
   /** `count` threads, this one included. `reader` gets everything in the end. */
-  constructor(reader: LineReader, count: number) {
+  constructor(reader: WordReader, count: number) {
     this.reader = reader;
     this.threads = Array.from({ length: count - 1 }, () => this.start());
   }
@@ -41,13 +41,9 @@ export class CountingThreads {
   async add(text: string): Promise<void> {
     if (this.threads.length === 0) return this.reader.add(text);
     for (let at = 0; at < text.length;) {
-      let end = at + PACKET;
-      if (end < text.length) {
-        const newline = text.indexOf('\n', end);
-        end = newline < 0 ? text.length : newline + 1;
-      }
-      this.held.push(at === 0 && end >= text.length ? text : text.slice(at, end));
-      this.heldLength += Math.min(end, text.length) - at;
+      const end = at + PACKET < text.length ? this.reader.cutAfter(text, at + PACKET) : text.length;
+      this.held.push(at === 0 && end === text.length ? text : text.slice(at, end));
+      this.heldLength += end - at;
       at = end;
       if (this.heldLength >= PACKET) await this.send();
     }
@@ -95,19 +91,28 @@ export class CountingThreads {
   private async send(): Promise<void> {
     if (this.failed !== undefined) throw this.failed;
     if (this.heldLength === 0) return;
-    const text = this.held.join('\n');
+    const texts = this.held;
+    const room = this.heldLength * 3 + texts.length + 1;
     this.held = [];
     this.heldLength = 0;
     const free = this.threads.reduce((best, thread) => (thread.waiting < best.waiting ? thread : best));
     if (free.waiting >= AHEAD) {
-      this.reader.add(text);
+      for (const text of texts) this.reader.add(text);
       await new Promise((resolve) => setImmediate(resolve)); // lets replies in
       return;
     }
-    const bytes = new Uint8Array(text.length * 3 + 2);
-    const n = encodeUtf8Into(text, bytes, 1);
-    const packet = bytes.buffer.slice(0, n + 2);
+    const bytes = new Uint8Array(room);
+    const ends = new Int32Array(texts.length);
+    let at = 1;
+    texts.forEach((text, i) => {
+      ends[i] = at + encodeUtf8Into(text, bytes, at);
+      at = ends[i] + 1;
+    });
+    const packet = bytes.buffer.slice(0, at);
     free.waiting++;
-    free.worker.postMessage({ bytes: new Uint8Array(packet) } satisfies CountRequest, [packet]);
+    free.worker.postMessage({ bytes: new Uint8Array(packet), ends } satisfies CountRequest, [
+      packet,
+      ends.buffer,
+    ]);
   }
 }

@@ -12,6 +12,7 @@ export {
   type SentencePieceTrainerOptions,
   type TrainingProgress,
 } from './sentencepiece-trainer.ts';
+export { ByteLevelTrainer, type ByteLevelTrainerOptions } from './byte-level-trainer.ts';
 export { ByteLevelTokenizer, type ByteLevelOptions, type MergeList } from './byte-level.ts';
 export { TokenBytes } from './token-bytes.ts';
 export { GPT2_PATTERN, LLAMA3_PATTERN } from './split-patterns.ts';

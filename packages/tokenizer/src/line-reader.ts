@@ -2,6 +2,7 @@
 import { HASH_PRIME, HASH_SEED } from './byte-table.ts';
 import { encodeUtf8, encodeUtf8Into } from './utf8.ts';
 import { WordCounter } from './word-counter.ts';
+import type { WordReader } from './word-reader.ts';
 
 export interface LineReaderOptions {
   /** Longer lines are left out. */
@@ -17,7 +18,7 @@ const NEWLINE = 0x0a;
 const SPACE = 0x20;
 const BOUNDARY = 0x1f;
 
-export class LineReader {
+export class LineReader implements WordReader {
   readonly words = new WordCounter();
   readonly options: LineReaderOptions;
   /** Lines left out because they are too long or hold U+2585, which the trainer uses itself. */
@@ -43,14 +44,20 @@ export class LineReader {
     const { maxLineBytes } = this.options;
     const marks = includes(bytes, start, end, 0x85);
     const spaceSigns = includes(bytes, start, end, 0x81);
+    const text = bytes.subarray(0, end); // a search must not run on into what lies behind
     for (let at = start; at < end;) {
-      let to = bytes.indexOf(NEWLINE, at);
-      if (to < 0 || to > end) to = end;
+      let to = text.indexOf(NEWLINE, at);
+      if (to < 0) to = end;
       const length = to - at;
       if (length > maxLineBytes || (marks && includes(bytes, at, to, 0x85))) this.skippedLines++;
       else if (length > 0) this.addLine(bytes, at, spaceSigns ? shorten(bytes, at, to) : to);
       at = to + 1;
     }
+  }
+
+  cutAfter(text: string, from: number): number {
+    const newline = text.indexOf('\n', from);
+    return newline < 0 ? text.length : newline + 1;
   }
 
   private addLine(bytes: Uint8Array, start: number, end: number): void {

@@ -6,6 +6,7 @@ import { CountingThreads } from './counting-threads.ts';
 import { checkOptions, failure } from './errors.ts';
 import { detectFormat, parseTokenizer, type ParseOptions, type VocabularyFormat } from './parse.ts';
 import type { ByteLevelTokenizer } from './byte-level.ts';
+import { ByteLevelTrainer, type ByteLevelTrainerOptions } from './byte-level-trainer.ts';
 import { SentencePieceTokenizer } from './sentencepiece.ts';
 import {
   SentencePieceTrainer,
@@ -13,7 +14,9 @@ import {
   type TrainingProgress,
 } from './sentencepiece-trainer.ts';
 import type { Tokenizer } from './tokenizer.ts';
+import type { WordReader } from './word-reader.ts';
 
+export type { ByteLevelTrainerOptions } from './byte-level-trainer.ts';
 export type { SentencePieceTrainerOptions, TrainingProgress } from './sentencepiece-trainer.ts';
 
 /** Characters between two reports while reading. */
@@ -59,21 +62,66 @@ export async function saveTokenizer(
   await writeWhole(path, main);
 }
 
-export interface TrainTokenizerOptions extends SentencePieceTrainerOptions {
+export interface TrainingRun {
   /** Threads that count words, this one included. The vocabulary is the same at any number. Default 1. */
   readonly threads?: number;
-  readonly onProgress?: (progress: TrainingProgress) => void;
+  /** Told while reading and while merging. */
+  readonly onProgress?: (progress: TimedProgress) => void;
+  /** Length of all texts in UTF-16 units where it is known: reading then has a total, too. */
+  readonly expectedLength?: number;
+  /** A clock in seconds, for the time that is left. Default: performance.now. */
+  readonly now?: () => number;
 }
+
+export interface TimedProgress extends TrainingProgress {
+  /** Seconds to the end of this phase at the pace so far; undefined where its total is unknown. */
+  readonly secondsLeft: number | undefined;
+}
+
+export interface TrainTokenizerOptions extends SentencePieceTrainerOptions, TrainingRun {}
+export interface TrainByteLevelOptions extends ByteLevelTrainerOptions, TrainingRun {}
 
 /** Trains SentencePiece BPE on texts that may be more than memory holds: only distinct words are kept. */
 export async function trainTokenizer(
   texts: Iterable<string> | AsyncIterable<string>,
   options: TrainTokenizerOptions = {},
 ): Promise<SentencePieceTokenizer> {
-  const { onProgress, threads = 1, ...rest } = options;
-  if (!Number.isInteger(threads) || threads < 1 || threads > 256)
-    throw failure('trainTokenizer', `threads is ${threads}`, 'give a number from 1 to 256');
+  const { threads, onProgress, expectedLength, now, ...rest } = options;
   const trainer = new SentencePieceTrainer(rest);
+  return train('trainTokenizer', trainer, texts, { threads, onProgress, expectedLength, now });
+}
+
+/** Trains byte-level BPE of the Llama 3 form, likewise. Every text is a document of its own. */
+export async function trainByteLevel(
+  texts: Iterable<string> | AsyncIterable<string>,
+  options: TrainByteLevelOptions = {},
+): Promise<ByteLevelTokenizer> {
+  const { threads, onProgress, expectedLength, now, ...rest } = options;
+  const trainer = new ByteLevelTrainer(rest);
+  return train('trainByteLevel', trainer, texts, { threads, onProgress, expectedLength, now });
+}
+
+interface Trainer<T> {
+  readonly reader: WordReader;
+  finish(onProgress?: (progress: TrainingProgress) => void): T;
+}
+
+async function train<T>(
+  op: string,
+  trainer: Trainer<T>,
+  texts: Iterable<string> | AsyncIterable<string>,
+  run: { readonly [K in keyof TrainingRun]: TrainingRun[K] | undefined },
+): Promise<T> {
+  const { threads = 1, expectedLength, now = () => performance.now() / 1000 } = run;
+  if (!Number.isInteger(threads) || threads < 1 || threads > 256)
+    throw failure(op, `threads is ${threads}`, 'give a number from 1 to 256');
+  let start = now();
+  const tell = (progress: TrainingProgress): void => {
+    const { done, total } = progress;
+    const left =
+      total === undefined || done === 0 ? undefined : ((now() - start) / done) * Math.max(0, total - done);
+    run.onProgress?.({ ...progress, secondsLeft: left });
+  };
   const counting = new CountingThreads(trainer.reader, threads);
   let done = 0;
   let told = 0;
@@ -83,7 +131,7 @@ export async function trainTokenizer(
       done += text.length;
       if (done - told >= PROGRESS_STEP) {
         told = done;
-        onProgress?.({ phase: 'reading', done, total: undefined });
+        tell({ phase: 'reading', done, total: expectedLength });
       }
     }
     await counting.finish();
@@ -91,7 +139,8 @@ export async function trainTokenizer(
     await counting.stop();
     throw error;
   }
-  return trainer.finish(onProgress);
+  start = now();
+  return trainer.finish(tell);
 }
 
 async function vocabularyFile(path: string): Promise<string> {

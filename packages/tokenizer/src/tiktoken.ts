@@ -40,7 +40,21 @@ export function llama3SpecialTokens(release: '3.0' | '3.1' = '3.1'): string[] {
 export function readTiktoken(bytes: Uint8Array, options: TiktokenOptions = {}): ByteLevelTokenizer {
   checkOptions(OP, options, ['specialTokens', 'pattern']);
   const { pool, offsets } = readRanks(bytes);
-  const names = options.specialTokens ?? llama3SpecialTokens();
+  return tokenizerOfRanks(
+    pool,
+    offsets,
+    options.specialTokens ?? llama3SpecialTokens(),
+    options.pattern ?? LLAMA3_PATTERN,
+  );
+}
+
+/** Ranks with special tokens behind them. */
+export function tokenizerOfRanks(
+  pool: Uint8Array,
+  offsets: Int32Array,
+  names: readonly string[],
+  pattern: string,
+): ByteLevelTokenizer {
   const base = offsets.length - 1;
   const specials = new Map(names.map((name, i) => [name, base + i]));
   if (specials.size < names.length)
@@ -48,7 +62,7 @@ export function readTiktoken(bytes: Uint8Array, options: TiktokenOptions = {}): 
   return new ByteLevelTokenizer({
     tokens: appendNames(pool, offsets, names),
     specialTokens: specials,
-    pattern: options.pattern ?? LLAMA3_PATTERN,
+    pattern,
     merges: 'ranks',
     wholeChunks: true,
     bosId: specials.get('<|begin_of_text|>'),

@@ -1,5 +1,6 @@
 /** Counts words (runs of bytes) in one flat hash table: the input of training, of any size, in the memory of its distinct words. */
 import { finishHash, HASH_PRIME, HASH_SEED } from './byte-table.ts';
+import { failure } from './errors.ts';
 
 /** Distinct words and how often each came: word i is pool[offsets[i] .. offsets[i + 1]). */
 export interface WordCounts {
@@ -7,6 +8,9 @@ export interface WordCounts {
   readonly offsets: Int32Array;
   readonly counts: Float64Array;
 }
+
+/** Distinct words altogether: places in them are kept in 32 bits. */
+const MAX_POOL = 2 ** 30;
 
 export class WordCounter {
   /** Number of distinct words. */
@@ -71,8 +75,14 @@ export class WordCounter {
   ): void {
     const from = this.offsets[this.size];
     const to = from + end - start;
+    if (to > MAX_POOL)
+      throw failure(
+        'trainTokenizer',
+        `the text's ${this.size} distinct words take more than ${MAX_POOL} bytes`,
+        'train on a sample of the text',
+      );
     if (to > this.pool.length) {
-      const grown = new Uint8Array(Math.max(to, this.pool.length * 2));
+      const grown = new Uint8Array(Math.min(MAX_POOL, Math.max(to, this.pool.length * 2)));
       grown.set(this.pool);
       this.pool = grown;
     }
