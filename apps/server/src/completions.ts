@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import type { FinishReason, GenerationChunk, GenerationRequest, Output, Usage } from '@cria/inference';
+import type { FinishReason, GenerationChunk, Output, Usage } from '@cria/inference';
 import { ApiError, toApiError } from './api-error.ts';
 import { type CompletionBody, MAX_CHOICES } from './completion-schema.ts';
 import type { EngineClient } from './engine-client.ts';
+import { merge } from './merge.ts';
+import type { TextRequest } from './protocol.ts';
 
 /** OpenAI's default; enough for a try, and nobody waits for a context full of text they did not ask for. */
 const DEFAULT_MAX_TOKENS = 16;
@@ -24,13 +26,8 @@ export class Completion {
 
   /** Hands every text of the request to the engine, or none. @throws ApiError, RequestError, EngineFailure */
   static async start(body: CompletionBody, engine: EngineClient): Promise<Completion> {
-    const requests = toRequests(body, engine.facts.id);
-    const started = await Promise.allSettled(requests.map((request) => engine.generate(request)));
-    const outputs = started.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
-    const refused = started.find((each) => each.status === 'rejected');
-    if (!refused) return new Completion(outputs, body, engine.facts.id);
-    for (const output of outputs) void output.return();
-    throw refused.reason;
+    const outputs = await engine.generate(toRequests(body, engine.facts.id));
+    return new Completion(outputs, body, engine.facts.id);
   }
 
   private constructor(outputs: readonly Output[], body: CompletionBody, model: string) {
@@ -60,7 +57,7 @@ export class Completion {
       finish_reason: null,
     }));
     try {
-      for await (const { index, chunk } of merge(this.#outputs)) {
+      for await (const { index, value: chunk } of merge(this.#outputs)) {
         this.#usages[index] = chunk.usage;
         const text = (choices[index]?.text ?? '') + chunk.text;
         choices[index] = choice(index, { ...chunk, text });
@@ -76,7 +73,7 @@ export class Completion {
     // vLLM's `continuous_usage_stats`: the totals so far in every event.
     const { include_usage: atEnd, continuous_usage_stats: always } = this.#streamOptions;
     try {
-      for await (const { index, chunk } of merge(this.#outputs)) {
+      for await (const { index, value: chunk } of merge(this.#outputs)) {
         this.#usages[index] = chunk.usage;
         const usage = always ? { usage: this.#usage() } : atEnd ? { usage: null } : {};
         yield event({ ...this.#head, choices: [choice(index, chunk)], ...usage });
@@ -107,7 +104,7 @@ function event(data: object): string {
   return `data: ${JSON.stringify(data)}\n\n`;
 }
 
-function toRequests(body: CompletionBody, served: string): Omit<GenerationRequest, 'signal'>[] {
+function toRequests(body: CompletionBody, served: string): TextRequest[] {
   if (body.model != null && body.model !== served) {
     const message = `[completions] there is no model "${body.model}". hint: this server has "${served}"`;
     throw new ApiError(404, message, { code: 'model_not_found', param: 'model' });
@@ -131,7 +128,7 @@ function listPrompts(prompt: CompletionBody['prompt']): (string | number[])[] {
 }
 
 /** Without a seed all texts of a request still share one, so that their streams differ and nothing else does. */
-function toOptions(body: CompletionBody): Omit<GenerationRequest, 'signal' | 'prompt'> {
+function toOptions(body: CompletionBody): Omit<TextRequest, 'prompt'> {
   const fields = {
     maxTokens: body.max_tokens ?? DEFAULT_MAX_TOKENS,
     temperature: body.temperature,
@@ -147,18 +144,4 @@ function toOptions(body: CompletionBody): Omit<GenerationRequest, 'signal' | 'pr
     echo: body.echo,
   };
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value != null)); // null is "left out"
-}
-
-/** Chunks of all texts in the order in which they come. */
-async function* merge(outputs: readonly Output[]): AsyncGenerator<{ index: number; chunk: GenerationChunk }> {
-  const take = async (output: Output, index: number) => ({ output, index, result: await output.next() });
-  const pending = new Map(outputs.map((output, index) => [index, take(output, index)]));
-  while (pending.size > 0) {
-    const { output, index, result } = await Promise.race(pending.values());
-    if (result.done) pending.delete(index);
-    else {
-      pending.set(index, take(output, index));
-      yield { index, chunk: result.value };
-    }
-  }
 }

@@ -1,6 +1,13 @@
 import { Worker } from 'node:worker_threads';
-import { type GenerationRequest, Output, RequestError } from '@cria/inference';
-import type { EngineSettings, FromEngine, ModelFacts, PlainError, ToEngine } from './protocol.ts';
+import { Output, RequestError } from '@cria/inference';
+import type {
+  EngineSettings,
+  FromEngine,
+  ModelFacts,
+  PlainError,
+  TextRequest,
+  ToEngine,
+} from './protocol.ts';
 
 /** Where the engine's thread starts. */
 export interface EngineThread {
@@ -14,9 +21,10 @@ export class EngineFailure extends Error {
   override readonly name = 'EngineFailure';
 }
 
-interface Pending {
-  readonly output: Output;
-  readonly accept: () => void;
+/** Texts that the engine has not said a word about yet. */
+interface Starting {
+  readonly outputs: readonly Output[];
+  readonly accept: (outputs: readonly Output[]) => void;
   readonly refuse: (error: unknown) => void;
 }
 
@@ -31,7 +39,9 @@ export class EngineClient {
   readonly failed: Promise<EngineFailure>;
   #worker: Worker;
   #facts: ModelFacts | undefined;
-  #pending = new Map<number, Pending>();
+  /** By the number of their first text. */
+  #starting = new Map<number, Starting>();
+  #texts = new Map<number, Output>();
   #whenIdle: (() => void)[] = [];
   #nextId = 0;
   #failure: EngineFailure | undefined;
@@ -75,25 +85,23 @@ export class EngineClient {
 
   /** Texts that are being made or wait. */
   get active(): number {
-    return this.#pending.size;
+    return this.#texts.size;
   }
 
   /**
-   * Resolves when the engine has taken the request; the text then comes, and `return()` cancels it.
-   * @throws RequestError for a fault of the request, EngineFailure
+   * Resolves when the engine has taken all of the requests, which it does or takes none; the texts then come, and `return()` cancels
+   * one. @throws RequestError for a fault of a request, EngineFailure
    */
-  generate(request: Omit<GenerationRequest, 'signal'>): Promise<Output> {
+  generate(requests: readonly TextRequest[]): Promise<readonly Output[]> {
     if (this.#failure) return Promise.reject(this.#failure);
     if (this.#closing)
       return Promise.reject(new RequestError('engine_closed', 'engine', 'the server is stopping.'));
-    const id = this.#nextId++;
-    const output = new Output();
-    output.onEnd(() => {
-      if (this.#forget(id)) this.#say({ type: 'cancel', id });
-    });
-    return new Promise((resolve, reject) => {
-      this.#pending.set(id, { output, accept: () => resolve(output), refuse: reject });
-      this.#say({ type: 'generate', id, request });
+    const first = this.#nextId;
+    this.#nextId += requests.length;
+    const outputs = requests.map((_, i) => this.#newText(first + i));
+    return new Promise((accept, refuse) => {
+      this.#starting.set(first, { outputs, accept, refuse });
+      this.#say({ type: 'generate', first, requests });
     });
   }
 
@@ -122,20 +130,35 @@ export class EngineClient {
     this.#worker.postMessage(message);
   }
 
+  #newText(id: number): Output {
+    const output = new Output();
+    this.#texts.set(id, output);
+    output.onEnd(() => {
+      if (this.#forget(id)) this.#say({ type: 'cancel', id });
+    });
+    return output;
+  }
+
   #receive(message: Exclude<FromEngine, { type: 'ready' | 'failed' }>): void {
+    if (message.type === 'accepted' || message.type === 'refused') return this.#answerStart(message);
     const { id } = message;
-    const pending = this.#pending.get(id);
-    if (!pending) return; // cancelled meanwhile
-    if (message.type === 'accepted') return pending.accept();
-    if (message.type === 'chunk') {
-      // It is over there too: nothing to cancel.
-      if (message.chunk.finishReason) this.#forget(id);
-      return pending.output.push(message.chunk);
-    }
-    this.#forget(id);
-    const error = fromPlain(message.error);
-    pending.refuse(error);
-    pending.output.fail(error);
+    const output = this.#texts.get(id);
+    if (!output) return; // cancelled meanwhile
+    const last = message.type === 'broken' || message.chunk.finishReason !== undefined;
+    if (last) this.#forget(id); // it is over there too: nothing to cancel
+    if (message.type === 'chunk') output.push(message.chunk);
+    else output.fail(fromPlain(message.error));
+  }
+
+  #answerStart(answer: Extract<FromEngine, { type: 'accepted' | 'refused' }>): void {
+    const { first } = answer;
+    const starting = this.#starting.get(first);
+    if (!starting) return; // the engine failed meanwhile
+    this.#starting.delete(first);
+    const { outputs, accept, refuse } = starting;
+    if (answer.type === 'accepted') return accept(outputs);
+    outputs.forEach((_, i) => this.#forget(first + i));
+    refuse(fromPlain(answer.error));
   }
 
   #fail(failure: EngineFailure): EngineFailure {
@@ -145,23 +168,22 @@ export class EngineClient {
   }
 
   #endAll(error: unknown): void {
-    const all = [...this.#pending.values()];
-    this.#pending.clear();
-    for (const { output, refuse } of all) {
-      refuse(error);
-      output.fail(error);
-    }
+    const [starting, texts] = [[...this.#starting.values()], [...this.#texts.values()]];
+    this.#starting.clear();
+    this.#texts.clear();
+    for (const { refuse } of starting) refuse(error);
+    for (const output of texts) output.fail(error);
     this.#noticeIdle();
   }
 
   #forget(id: number): boolean {
-    const known = this.#pending.delete(id);
+    const known = this.#texts.delete(id);
     this.#noticeIdle();
     return known;
   }
 
   #noticeIdle(): void {
-    if (this.#pending.size === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
+    if (this.#texts.size === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 }
 

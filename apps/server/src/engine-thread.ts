@@ -44,22 +44,24 @@ class Service {
     this.#port.postMessage(message);
   }
 
-  #start({ id, request }: Extract<ToEngine, { type: 'generate' }>): void {
+  #start({ first, requests }: Extract<ToEngine, { type: 'generate' }>): void {
+    const texts: AsyncIterableIterator<GenerationChunk>[] = [];
     try {
-      const chunks = this.engine.generate(request);
-      this.#running.set(id, chunks);
-      this.say({ type: 'accepted', id });
-      void this.#forward(id, chunks);
+      for (const request of requests) texts.push(this.engine.generate(request));
     } catch (error) {
-      this.say({ type: 'refused', id, error: toPlain(error) });
+      for (const text of texts) void text.return?.();
+      return this.say({ type: 'refused', first, error: toPlain(error) });
     }
+    this.say({ type: 'accepted', first });
+    texts.forEach((text, i) => void this.#forward(first + i, text));
   }
 
-  async #forward(id: number, chunks: AsyncIterable<GenerationChunk>): Promise<void> {
+  async #forward(id: number, text: AsyncIterableIterator<GenerationChunk>): Promise<void> {
+    this.#running.set(id, text);
     try {
-      for await (const chunk of chunks) this.say({ type: 'chunk', id, chunk });
+      for await (const chunk of text) this.say({ type: 'chunk', id, chunk });
     } catch (error) {
-      this.say({ type: 'refused', id, error: toPlain(error) });
+      this.say({ type: 'broken', id, error: toPlain(error) });
       if (!(error instanceof RequestError)) giveUp(this.#port, error);
     } finally {
       this.#running.delete(id);

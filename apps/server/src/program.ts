@@ -28,28 +28,32 @@ export async function main(args: readonly string[], world: World): Promise<numbe
 }
 
 async function serve(options: Parameters<typeof startServer>[0], world: World): Promise<number> {
-  let end: (outcome: 'stopped' | EngineFailure) => void = () => {};
-  const ended = new Promise<'stopped' | EngineFailure>((resolve) => (end = resolve));
+  let end = () => {};
+  const ended = new Promise<'ended'>((resolve) => (end = () => resolve('ended')));
+  let failure: EngineFailure | undefined;
+  const onFailure = (reason: EngineFailure) => {
+    failure = reason;
+    end();
+  };
   let server: RunningServer | undefined;
   let stops = 0;
   const forget = world.onStop(() => {
-    end('stopped');
+    end();
     // A second call of close() no longer waits for running texts.
     if (++stops > 1) void server?.close();
   });
   try {
     const thread = world.thread && { thread: world.thread };
-    const starting = startServer({ ...options, ...thread, onFailure: end });
+    const starting = startServer({ ...options, ...thread, onFailure });
     // Asked to stop while loading: nobody waits for the model.
-    if ((await Promise.race([starting, ended])) === 'stopped') return 0;
+    if ((await Promise.race([starting, ended])) === 'ended' && !failure) return 0;
     server = await starting;
     announce(server, world);
-    const outcome = await ended;
-    if (outcome === 'stopped')
-      world.out.write('stopping when the running texts are done; again to stop at once\n');
+    await ended;
+    if (!failure) world.out.write('stopping when the running texts are done; again to stop at once\n');
     await server.close();
-    if (outcome === 'stopped') return 0;
-    world.errors.write(`${outcome.message}\n`);
+    if (!failure) return 0;
+    world.errors.write(`${failure.message}\n`);
     return 1;
   } finally {
     forget();

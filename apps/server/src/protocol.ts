@@ -1,8 +1,8 @@
 import type { GenerationChunk, GenerationRequest, RequestErrorCode } from '@cria/inference';
 
 /*
- * What the HTTP thread and the engine's thread say to each other. Plain data only; every request has a number that the HTTP thread
- * chose, and everything about it carries that number.
+ * What the HTTP thread and the engine's thread say to each other. Plain data only. Every text has a number that the HTTP thread
+ * chose; the texts of one request are numbered in a row from `first`, and the engine takes all of them or none.
  */
 
 /** What the engine's thread needs to know to start. */
@@ -41,8 +41,11 @@ export interface ModelFacts {
   readonly maxSequences: number;
 }
 
+/** One text to make; whoever asked cancels by a message. */
+export type TextRequest = Omit<GenerationRequest, 'signal'>;
+
 export type ToEngine =
-  | { readonly type: 'generate'; readonly id: number; readonly request: Omit<GenerationRequest, 'signal'> }
+  | { readonly type: 'generate'; readonly first: number; readonly requests: readonly TextRequest[] }
   | { readonly type: 'cancel'; readonly id: number }
   | { readonly type: 'close' };
 
@@ -57,7 +60,10 @@ export type FromEngine =
   | { readonly type: 'ready'; readonly facts: ModelFacts }
   /** The model could not be loaded, or the engine broke; the thread ends. */
   | { readonly type: 'failed'; readonly message: string }
-  /** The request is queued: nothing about it is wrong. */
-  | { readonly type: 'accepted'; readonly id: number }
+  /** The texts are queued: nothing about them is wrong. */
+  | { readonly type: 'accepted'; readonly first: number }
+  /** None of the texts is begun. */
+  | { readonly type: 'refused'; readonly first: number; readonly error: PlainError }
   | { readonly type: 'chunk'; readonly id: number; readonly chunk: GenerationChunk }
-  | { readonly type: 'refused'; readonly id: number; readonly error: PlainError };
+  /** A text that was begun ends without being complete. */
+  | { readonly type: 'broken'; readonly id: number; readonly error: PlainError };
