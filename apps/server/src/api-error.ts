@@ -1,5 +1,9 @@
+import type { FastifyError } from 'fastify';
 import { RequestError, type RequestErrorCode } from '@cria/inference';
 import { EngineFailure } from './engine-client.ts';
+
+/** Largest body of a request, in bytes. */
+export const BODY_LIMIT = 2 * 2 ** 20;
 
 /** OpenAI's error object; all four fields are required, the last two may be null. */
 export interface ErrorBody {
@@ -39,6 +43,23 @@ const statusOf: Readonly<Record<RequestErrorCode, number>> = {
   engine_closed: 503,
 };
 
+/** What Fastify refuses before a route sees it, in our words. */
+const refusals: Readonly<Record<string, { code: string; message: string }>> = {
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: {
+    code: 'unsupported_media_type',
+    message: 'the body is not declared as JSON. hint: send the header content-type: application/json',
+  },
+  FST_ERR_CTP_EMPTY_JSON_BODY: {
+    code: 'invalid_json',
+    message: 'the body is empty. hint: send a JSON object',
+  },
+  FST_ERR_CTP_BODY_TOO_LARGE: {
+    code: 'body_too_large',
+    message: `the body has more than ${BODY_LIMIT} bytes. hint: send less text at a time`,
+  },
+  FST_ERR_BAD_URL: { code: 'bad_url', message: 'the path is not a valid URL. hint: encode % as %25' },
+};
+
 /** What a client is told about any error. Faults of the server itself are not described to it. */
 export function toApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
@@ -53,18 +74,19 @@ export function toApiError(error: unknown): ApiError {
   }
   if (error instanceof EngineFailure)
     return new ApiError(500, '[server] the engine failed.', { code: 'engine_failed' });
-  const {
-    statusCode = 500,
-    code,
-    message,
-  } = error as { statusCode?: number; code?: string; message?: string };
-  if (statusCode >= 500)
+  const { statusCode = 400, code, message } = error as Partial<FastifyError>;
+  if (isOwnFault(error))
     return new ApiError(500, '[server] something went wrong inside the server.', { code: 'internal_error' });
-  return new ApiError(
-    statusCode,
-    `[server] ${message ?? 'bad request'}`,
-    code === undefined ? {} : { code: code.toLowerCase() },
-  );
+  const known = code === undefined ? undefined : refusals[code];
+  if (known) return new ApiError(statusCode, `[server] ${known.message}`, { code: known.code });
+  return new ApiError(statusCode, `[server] ${message ?? 'bad request'}`, { code: 'bad_request' });
+}
+
+/** Whether an error is a bug of this server; the engine tells of its own failure itself. */
+export function isOwnFault(error: unknown): boolean {
+  if (error instanceof ApiError || error instanceof RequestError || error instanceof EngineFailure)
+    return false;
+  return ((error as Partial<FastifyError>).statusCode ?? 500) >= 500;
 }
 
 /** `topP` is `top_p` in the API. */

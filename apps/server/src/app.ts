@@ -1,19 +1,22 @@
 import { readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
-import { ApiError, toApiError } from './api-error.ts';
+import { ApiError, BODY_LIMIT, isOwnFault, toApiError } from './api-error.ts';
 import { CompletionBody, explainBody } from './completion-schema.ts';
 import { Completion } from './completions.ts';
 import type { EngineClient } from './engine-client.ts';
+import { refuseOtherHosts } from './local-host.ts';
 
 /** What the routes know of the server. The engine comes when the model is loaded. */
 export interface ServerState {
   phase: 'loading' | 'ready' | 'draining' | 'failed';
   engine: EngineClient | undefined;
+  /** Hears of faults of the server itself, which clients see as a bare 500. */
+  readonly onError: (error: unknown) => void;
 }
 
-/** Largest body of a request. */
-const BODY_LIMIT = 2 * 2 ** 20;
+/** Milliseconds that a client has to send its whole request. */
+const REQUEST_TIMEOUT = 60_000;
 
 const METHODS: Readonly<Record<string, string>> = {
   '/': 'GET, HEAD',
@@ -22,17 +25,22 @@ const METHODS: Readonly<Record<string, string>> = {
   '/v1/completions': 'POST',
 };
 
-/** All routes over a state; no model, thread or socket of its own, so that tests can drive it in the process. */
-export function createApp(state: ServerState): FastifyInstance {
+/**
+ * All routes over a state; no model, thread or socket of its own. `localOnly`: requests must name this machine, see `local-host.ts`.
+ */
+export function createApp(state: ServerState, { localOnly = false } = {}): FastifyInstance {
   const app = Fastify({
     logger: false,
     bodyLimit: BODY_LIMIT,
+    requestTimeout: REQUEST_TIMEOUT,
     forceCloseConnections: true,
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
     schemaErrorFormatter: () => new Error('see validation'),
     clientErrorHandler: refuseBadHttp,
+    frameworkErrors: (error, _, reply) => sendError(reply, error),
   });
   app.setErrorHandler((error: FastifyError, request, reply) => {
+    if (isOwnFault(error)) state.onError(error);
     sendError(reply, error.validation ? explainBody(error.validation, request.body) : error);
   });
   app.setNotFoundHandler((request, reply) => {
@@ -49,6 +57,7 @@ export function createApp(state: ServerState): FastifyInstance {
   });
   // Bodies are JSON and say so, which also keeps other sites' forms out: browsers ask before they send it.
   app.removeContentTypeParser('text/plain');
+  if (localOnly) refuseOtherHosts(app);
   addPage(app);
   addHealth(app, state);
   addModels(app, state);

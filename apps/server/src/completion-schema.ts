@@ -92,9 +92,8 @@ export function explainBody(errors: readonly SchemaError[], body: unknown): ApiE
   const field = errors[0]?.instancePath.split('/')[1];
   if (!field)
     return new ApiError(400, '[completions] the body is not a JSON object.', { code: 'invalid_body' });
-  const value = JSON.stringify((body as Record<string, unknown>)[field]);
-  const shown = value.length > 100 ? `${value.slice(0, 100)}…` : value;
-  return new ApiError(400, `[completions] ${field} is ${shown}. hint: give ${wanted(field)}`, {
+  const value = show((body as Record<string, unknown>)[field]);
+  return new ApiError(400, `[completions] ${field} is ${cut(value)}. hint: give ${wanted(field)}`, {
     code: 'invalid_value',
     param: field,
   });
@@ -102,7 +101,7 @@ export function explainBody(errors: readonly SchemaError[], body: unknown): ApiE
 
 function unknownField(field: string): ApiError {
   const fields = Object.keys(CompletionBody.properties);
-  const shown = field.length > 100 ? `${field.slice(0, 100)}…` : field;
+  const shown = cut(field);
   const nearest = field.length < 100 ? nearestName(field, fields) : undefined;
   const hint = nearest ? `did you mean "${nearest}"?` : `known fields are ${fields.join(', ')}`;
   return new ApiError(400, `[completions] unknown field "${shown}". hint: ${hint}`, {
@@ -116,4 +115,18 @@ function wanted(field: string): string {
     Record<string, { description?: string }>
   >; // plain JSON schema
   return properties[field]?.description ?? 'another value';
+}
+
+function cut(text: string): string {
+  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
+}
+
+/** As JSON, of any value's first few parts: bodies may be megabytes, or nested deeper than a stack goes. */
+function show(value: unknown, depth = 0): string {
+  if (typeof value === 'number') return String(value); // 1e999 is no JSON
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const part = (each: unknown) => (depth < 3 ? show(each, depth + 1) : '…');
+  if (Array.isArray(value)) return `[${value.slice(0, 50).map(part).join(',')}]`;
+  const fields = Object.entries(value).slice(0, 50);
+  return `{${fields.map(([name, each]) => `${JSON.stringify(name)}:${part(each)}`).join(',')}}`;
 }

@@ -188,7 +188,7 @@ export class EngineClient {
 }
 
 function fromPlain({ code, message, param }: PlainError): Error {
-  if (code === 'internal') return new EngineFailure(message);
+  if (code === 'internal') return new Error(message);
   const [, op = 'engine', what = message] = /^\[([^\]]*)\] ([^]*)$/.exec(message) ?? [];
   return new RequestError(code, op, what, param === undefined ? {} : { param });
 }

@@ -61,8 +61,8 @@ class Service {
     try {
       for await (const chunk of text) this.say({ type: 'chunk', id, chunk });
     } catch (error) {
-      this.say({ type: 'broken', id, error: toPlain(error) });
-      if (!(error instanceof RequestError)) giveUp(this.#port, error);
+      if (error instanceof RequestError) this.say({ type: 'broken', id, error: toPlain(error) });
+      else giveUp(this.#port, error);
     } finally {
       this.#running.delete(id);
     }
@@ -84,8 +84,12 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+function stackOf(error: unknown): string {
+  return (error instanceof Error && error.stack) || messageOf(error);
+}
+
 function toPlain(error: unknown): PlainError {
-  if (!(error instanceof RequestError)) return { code: 'internal', message: messageOf(error) };
+  if (!(error instanceof RequestError)) return { code: 'internal', message: stackOf(error) };
   const { code, message, param } = error;
   return { code, message, ...(param !== undefined && { param }) };
 }

@@ -22,7 +22,7 @@ export async function main(args: readonly string[], world: World): Promise<numbe
     return 0;
   } catch (error) {
     const known = error instanceof CriaError || error instanceof EngineFailure;
-    world.errors.write(`${known ? error.message : ((error as Error).stack ?? String(error))}\n`);
+    world.errors.write(`${known ? error.message : stackOf(error)}\n`);
     return 1;
   }
 }
@@ -35,6 +35,7 @@ async function serve(options: Parameters<typeof startServer>[0], world: World): 
     failure = reason;
     end();
   };
+  const onError = (error: unknown) => world.errors.write(`${stackOf(error)}\n`);
   let server: RunningServer | undefined;
   let stops = 0;
   const forget = world.onStop(() => {
@@ -44,7 +45,7 @@ async function serve(options: Parameters<typeof startServer>[0], world: World): 
   });
   try {
     const thread = world.thread && { thread: world.thread };
-    const starting = startServer({ ...options, ...thread, onFailure });
+    const starting = startServer({ ...options, ...thread, onFailure, onError });
     // Asked to stop while loading: nobody waits for the model.
     if ((await Promise.race([starting, ended])) === 'ended' && !failure) return 0;
     server = await starting;
@@ -58,6 +59,10 @@ async function serve(options: Parameters<typeof startServer>[0], world: World): 
   } finally {
     forget();
   }
+}
+
+function stackOf(error: unknown): string {
+  return (error instanceof Error && error.stack) || String(error);
 }
 
 function announce({ url, facts }: RunningServer, { out }: World): void {

@@ -50,7 +50,7 @@ export type ToEngine =
   | { readonly type: 'close' };
 
 export interface PlainError {
-  /** `internal`: not the request's fault. */
+  /** `internal`: not the request's fault; the message is for the operator. */
   readonly code: RequestErrorCode | 'internal';
   readonly message: string;
   readonly param?: string;

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { checkOptions, fail } from '@cria/tensor';
 import { createApp, type ServerState } from './app.ts';
 import { EngineClient, type EngineFailure, type EngineThread } from './engine-client.ts';
+import { isLoopback } from './local-host.ts';
 import { OpenResponses } from './open-responses.ts';
 import type { EngineSettings, ModelFacts } from './protocol.ts';
 
@@ -30,6 +31,8 @@ export interface ServerOptions {
   readonly drainSeconds?: number;
   /** Called once, when the engine breaks. Requests then get 500; the caller should close the server and end. */
   readonly onFailure?: (failure: EngineFailure) => void;
+  /** Called with every fault of the server that a client saw as a bare 500, other than the engine's failure. */
+  readonly onError?: (error: unknown) => void;
   /** Where the engine's thread starts; default this package's own file. */
   readonly thread?: EngineThread;
 }
@@ -55,6 +58,7 @@ const OPTIONS = [
   'memory',
   'drainSeconds',
   'onFailure',
+  'onError',
   'thread',
 ] as const satisfies readonly (keyof ServerOptions)[];
 
@@ -64,10 +68,11 @@ const OPTIONS = [
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   checkOptions('startServer', options, OPTIONS);
-  const state: ServerState = { phase: 'loading', engine: undefined };
-  const app = createApp(state);
+  const { host = '127.0.0.1', port = 8080, onError = () => {} } = options;
+  const state: ServerState = { phase: 'loading', engine: undefined, onError };
+  const app = createApp(state, { localOnly: isLoopback(host) });
   const responses = new OpenResponses(app);
-  const url = await listen(app, options.host ?? '127.0.0.1', options.port ?? 8080);
+  const url = await listen(app, host, port);
   try {
     state.engine = await EngineClient.start(engineSettings(options), options.thread);
   } catch (error) {

@@ -10,7 +10,7 @@ export const byteTokenizer: Tokenizer = {
   specialTokens: new Map(),
   fingerprint: '0'.repeat(32),
   encode: (text, options = {}) =>
-    Int32Array.of(...(options.addBos ? [256] : []), ...new TextEncoder().encode(text)),
+    Int32Array.from([...(options.addBos ? [256] : []), ...new TextEncoder().encode(text)]),
   encodeBatch: (texts, options) => texts.map((text) => byteTokenizer.encode(text, options)),
   countTokens: (text) => new TextEncoder().encode(text).length,
   decode: (ids) => new TextDecoder().decode(Uint8Array.from(Array.from(ids).filter((id) => id < 256))),

@@ -70,6 +70,36 @@ describe('a broken engine', () => {
     expect((await getJson(`${server.url}/health`)).body.status).toBe('failed');
   });
 
+  it('that fails while a text streams ends the stream with an error', async () => {
+    const server = await tinyServer({ model: 'broken' });
+    const data: string[] = [];
+    for await (const each of streamEvents(await stream(server.url, { prompt: 'x' }))) data.push(each);
+    expect(data.map((each) => (each === '[DONE]' ? each : JSON.parse(each).error.code))).toEqual([
+      'engine_failed',
+      '[DONE]',
+    ]);
+  });
+
+  it('whose thread dies is told as such', async () => {
+    const onFailure = vi.fn<(failure: EngineFailure) => void>();
+    const server = await tinyServer({ model: 'dying', onFailure });
+    expect((await post(server.url, { prompt: ['x', 'y'] })).status).toBe(500);
+    expect(onFailure).toHaveBeenCalledWith(new EngineFailure('[engine] its thread ended with code 3.'));
+    await server.close();
+  });
+
+  it('is not what a bug in one request is: 500, a report, and the server goes on', async () => {
+    const onError = vi.fn<(error: unknown) => void>();
+    const server = await tinyServer({ model: 'cursed', onError });
+    const { status, body } = await post(server.url, { prompt: 'x' });
+    expect([status, body.error]).toMatchObject([500, { code: 'internal_error', type: 'server_error' }]);
+    expect(JSON.stringify(body)).not.toContain('a bug');
+    expect(onError.mock.calls).toEqual([
+      [expect.objectContaining({ message: expect.stringContaining('TypeError: a bug') })],
+    ]);
+    expect((await post(server.url, { prompt: [1] })).status).toBe(200);
+  });
+
   it('that cannot be loaded, or crashes while it loads, is an error of startServer', async () => {
     await expect(tinyServer({ model: 'absent' })).rejects.toThrow('[openCheckpoint] cannot open absent');
     const thread = { url: new URL('data:text/javascript,throw new Error("out of luck")') };
@@ -112,6 +142,17 @@ describe('cria-server', () => {
     await waitFor(() => texts.out.includes('http://'));
     const url = /http:\S+/.exec(texts.out)![0];
     expect((await post(url, { prompt: 'x' })).status).toBe(500);
+    expect([await code, texts.errors]).toEqual([1, '[device] lost.\n']);
+  });
+
+  it('ends with 1 when the engine breaks while running texts end', async () => {
+    const { texts, code, stop } = await program('--model', 'fragile', '--port', '0');
+    await waitFor(() => texts.out.includes('http://'));
+    const url = /http:\S+/.exec(texts.out)![0];
+    const running = post(url, { prompt: 'x', max_tokens: 250 });
+    await waitFor(async () => (await getJson(`${url}/health`)).body.active === 1);
+    stop();
+    expect((await running).status).toBe(500);
     expect([await code, texts.errors]).toEqual([1, '[device] lost.\n']);
   });
 

@@ -1,5 +1,6 @@
+import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { type EngineThread, type RunningServer, type ServerOptions, startServer } from '../src/index.ts';
 
 const loader = fileURLToPath(new URL('../../../scripts/run-source.mjs', import.meta.url));
@@ -38,6 +39,30 @@ export async function post(url: string, body: unknown, init: RequestInit = {}): 
     ...init,
   });
   return answer(response);
+}
+
+/** What a server answers to bytes, until it closes the connection or 5 s of silence. */
+export function sendRaw(url: string, bytes: string | Uint8Array): Promise<string> {
+  return new Promise((resolve) => {
+    let all = '';
+    const socket = connect(Number(new URL(url).port), '127.0.0.1', () => socket.end(bytes));
+    socket.setTimeout(5000, () => socket.destroy());
+    socket.on('error', () => {}); // an answer sent before the last byte came closes the connection early
+    socket.on('data', (data) => (all += data)).on('close', () => resolve(all));
+  });
+}
+
+/** What every error looks like. */
+export const errorShape = {
+  error: {
+    message: expect.any(String),
+    type: expect.any(String),
+    param: expect.toSatisfy(orNull),
+    code: expect.toSatisfy(orNull),
+  },
+};
+function orNull(value: unknown): boolean {
+  return value === null || typeof value === 'string';
 }
 
 export async function getJson(url: string): Promise<Answer> {

@@ -1,10 +1,19 @@
 import { Llama, llamaConfig } from '@cria/layers';
 import { reference } from '@cria/tensor';
+import type { Tokenizer } from '@cria/tokenizer';
 import { serveEngine } from '../src/engine-thread.ts';
 import { byteTokenizer } from './byte-tokenizer.ts';
 
+const cursed: Tokenizer = {
+  ...byteTokenizer,
+  encode() {
+    throw new TypeError('a bug');
+  },
+};
+
 // An engine's thread with a tiny random model, so that the server's tests need no file. The name of the model asks for trouble:
-// `slow` takes 3 ms a step, `broken` throws at the first step, `absent` cannot be loaded.
+// `slow` takes 3 ms a step, `broken` throws at the first step, `cursed` throws at every prompt, `dying` ends its thread at the first
+// step, `fragile` throws after some slow ones, `absent` cannot be loaded.
 await serveEngine(({ model: name }) => {
   if (name === 'absent')
     throw new Error('[openCheckpoint] cannot open absent (ENOENT). hint: there is no such file or folder');
@@ -22,12 +31,21 @@ await serveEngine(({ model: name }) => {
   model.parameters.initialize(5);
   const { values } = model.parameters;
   for (let i = 0; i < 4; i++) model.device.kernels.add(values, values, values);
+  let steps = 0;
   const forward = model.forward.bind(model);
   if (name === 'broken') {
     model.forward = () => {
       throw new Error('[device] lost.');
     };
   }
+  if (name === 'fragile') {
+    model.forward = (tokens, step) => {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3);
+      if (steps++ > 60) throw new Error('[device] lost.');
+      return forward(tokens, step);
+    };
+  }
+  if (name === 'dying') model.forward = () => process.exit(3);
   if (name === 'slow') {
     model.forward = (tokens, step) => {
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3);
@@ -36,7 +54,7 @@ await serveEngine(({ model: name }) => {
   }
   return Promise.resolve({
     model,
-    tokenizer: byteTokenizer,
+    tokenizer: name === 'cursed' ? cursed : byteTokenizer,
     format: 'random',
     id: name,
     fallbackReason: undefined,
