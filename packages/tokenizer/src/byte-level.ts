@@ -118,6 +118,20 @@ export class ByteLevelTokenizer implements Tokenizer {
     return chunks.take();
   }
 
+  /** Plain texts and ids side by side: special tokens whose text nobody can inject. */
+  encodeParts(parts: readonly (string | number)[]): Int32Array {
+    const chunks = this.encoder();
+    chunks.clear(); // whatever an error left behind
+    for (const part of parts) {
+      if (typeof part === 'string') this.encodeWithAdded(part);
+      else {
+        this.checkId('encodeParts', part);
+        chunks.append(part);
+      }
+    }
+    return chunks.take();
+  }
+
   encodeBatch(texts: readonly string[], options?: EncodeOptions): Int32Array[] {
     return texts.map((text) => this.encode(text, options));
   }

@@ -131,6 +131,20 @@ export class SentencePieceTokenizer implements Tokenizer {
     return encoder.take();
   }
 
+  /** Plain texts and ids side by side: special tokens whose text nobody can inject. Rules of the dummy space as between special tokens. */
+  encodeParts(parts: readonly (string | number)[]): Int32Array {
+    const encoder = this.encoder();
+    encoder.clear(); // whatever an error left behind
+    parts.forEach((part, i) => {
+      if (typeof part === 'string') encoder.encode(part, this.hasPrefix(part, i));
+      else {
+        this.checkId('encodeParts', part);
+        encoder.append(part);
+      }
+    });
+    return encoder.take();
+  }
+
   encodeBatch(texts: readonly string[], options?: EncodeOptions): Int32Array[] {
     return texts.map((text) => this.encode(text, options));
   }
