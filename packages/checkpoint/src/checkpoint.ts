@@ -1,19 +1,26 @@
 import type { LlamaConfig } from '@cria/layers';
 import type { ParameterSpace } from '@cria/tensor';
-import type { StoredDType } from './safetensors/dtypes.ts';
+import type { WeightDType } from './dtypes.ts';
 
-export type CheckpointFormat = 'huggingface' | 'safetensors' | 'llama2c' | 'training-state';
+export type CheckpointFormat = 'huggingface' | 'safetensors' | 'gguf' | 'meta' | 'llama2c' | 'training-state';
 
-/** What a checkpoint says about one tensor, under its canonical name. */
+/** One tensor of a checkpoint under its canonical name, and the way to its bytes. */
 export interface TensorInfo {
   /** Meta's name: `layers.0.attention.wq.weight`. */
   readonly name: string;
   /** The name in the file; the canonical one where the format has no names. */
   readonly storedName: string;
   readonly file: string;
-  readonly dtype: StoredDType;
+  /** First byte in the file; undefined where the tensor is gathered from several places. */
+  readonly offset: number | undefined;
+  readonly dtype: WeightDType;
+  /** Row-major, slowest axis first. */
   readonly shape: readonly number[];
   readonly bytes: number;
+  /** Its rows are heads of this width in Hugging Face's order; undefined: Meta's order, or no heads. */
+  readonly halfSplit: number | undefined;
+  /** Stored bytes `begin` to `end`, in memory of their own. */
+  readonly readBytes: (begin: number, end: number) => Promise<Uint8Array>;
 }
 
 /** Ids that a checkpoint names; a model may end at more than one token. */
@@ -32,6 +39,8 @@ export interface Checkpoint {
   readonly path: string;
   readonly config: LlamaConfig;
   readonly specialIds: SpecialIds;
+  /** What the files say besides: texts of safetensors, keys of GGUF, fields of params.json. */
+  readonly metadata: ReadonlyMap<string, unknown>;
   /** By canonical name, in the order of the files. */
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   /** One tensor in canonical (Meta) row order, as float32. */

@@ -1,18 +1,27 @@
 import {
   bf16ToNumber,
+  dequantize,
   type DType,
+  dtypes,
   f16ToNumber,
   type HostArray,
   numberToBf16,
   numberToF16,
 } from '@cria/tensor';
+import { blockDTypes, isBlock, type NumericDType, numericDTypes } from './dtypes.ts';
 import { type FloatDType, floatDTypes } from './safetensors/dtypes.ts';
 
 let halfTable: Float32Array | undefined;
 
 /** Stored bytes as numbers. Double precision stays double; everything else is exact in float32. `bytes` must be aligned. */
-export function decodeFloats(bytes: Uint8Array, dtype: FloatDType): Float32Array | Float64Array {
+export function decodeNumbers(bytes: Uint8Array, dtype: NumericDType): Float32Array | Float64Array {
   const { buffer, byteOffset, length } = bytes;
+  if (isBlock(dtype)) {
+    const { blockSize, blockBytes } = dtypes[blockDTypes[dtype]];
+    const out = new Float32Array((length / blockBytes) * blockSize);
+    dequantize(blockDTypes[dtype], bytes, out);
+    return out;
+  }
   if (dtype === 'F32') return new Float32Array(buffer, byteOffset, length / 4);
   if (dtype === 'F64') return new Float64Array(buffer, byteOffset, length / 8);
   const bits = new Uint16Array(buffer, byteOffset, length / 2);
@@ -30,26 +39,32 @@ export function decodeFloats(bytes: Uint8Array, dtype: FloatDType): Float32Array
 /** What to hand to `Tensor.write` for a tensor of `target`: the bits themselves where the types agree, else numbers. */
 export function toWritable(
   bytes: Uint8Array,
-  stored: FloatDType,
+  stored: NumericDType,
   target: DType,
 ): Uint8Array | Float32Array | Float64Array {
-  return floatDTypes[stored] === target ? bytes : decodeFloats(bytes, stored);
+  return numericDTypes[stored] === target ? bytes : decodeNumbers(bytes, stored);
+}
+
+/** Numbers as bytes of a stored type, rounded to nearest. */
+export function encodeNumbers(numbers: Float32Array | Float64Array, target: FloatDType): Uint8Array {
+  if (target === 'F32') return bytesOf(numbers instanceof Float32Array ? numbers : new Float32Array(numbers));
+  if (target === 'F64') return bytesOf(numbers instanceof Float64Array ? numbers : new Float64Array(numbers));
+  const convert = target === 'BF16' ? numberToBf16 : numberToF16;
+  const out = new Uint16Array(numbers.length);
+  for (let i = 0; i < out.length; i++) out[i] = convert(numbers[i] ?? 0);
+  return bytesOf(out);
 }
 
 /** Elements as `Tensor.read` gave them, as bytes of a stored type: the bits themselves where the types agree, else rounded to nearest. */
 export function encodeFloats(data: HostArray, source: DType, target: FloatDType): Uint8Array {
   if (floatDTypes[target] === source) return bytesOf(data);
-  const wide =
-    source === 'bf16'
-      ? Float32Array.from(data, bf16ToNumber)
-      : source === 'f16'
-        ? Float32Array.from(data, f16ToNumber)
-        : data;
-  if (target === 'F32') return bytesOf(Float32Array.from(wide));
-  if (target === 'F64') return bytesOf(Float64Array.from(wide));
-  return bytesOf(Uint16Array.from(wide, target === 'BF16' ? numberToBf16 : numberToF16));
+  if (data instanceof Float32Array || data instanceof Float64Array) return encodeNumbers(data, target);
+  const widen = source === 'bf16' ? bf16ToNumber : f16ToNumber;
+  const wide = new Float32Array(data.length);
+  for (let i = 0; i < wide.length; i++) wide[i] = widen(data[i] ?? 0);
+  return encodeNumbers(wide, target);
 }
 
-function bytesOf(array: HostArray): Uint8Array {
+export function bytesOf(array: ArrayBufferView): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }

@@ -20,3 +20,19 @@ export type {
   SaveTrainingStateOptions,
   TrainingState,
 } from './training-state/types.ts';
+export type { BlockDType, WeightDType } from './dtypes.ts';
+export { fromGgufName, toGgufName } from './names.ts';
+export { GgufFile } from './gguf/reader.ts';
+export type { GgufHeader, GgufTensor } from './gguf/header.ts';
+export type { GgufEntry, GgufMetadata, GgufScalar, GgufScalarType } from './gguf/types.ts';
+export { type GgufTensorToWrite, writeGguf } from './gguf/writer.ts';
+export { type Mix, mixDType, mixes } from './gguf/mix.ts';
+export { ropeDivisors } from './gguf/rope-freqs.ts';
+export { PthFile, type PthTensor } from './meta/pth-file.ts';
+export { readPickle } from './meta/pickle-reader.ts';
+export { parseMetaParams, toMetaParams } from './meta/params.ts';
+export { type ConversionTarget, type ConvertOptions, type Vocabulary } from './conversion/conversion.ts';
+export { convertCheckpoint, planConversion } from './conversion/plan.ts';
+export type { Output, OutputFile } from './conversion/output.ts';
+export { type BlockError, plainQuantizer, type Quantized, type Quantizer } from './quantizer.ts';
+export type { QuantizedDType, WeightReport } from './weight-form.ts';

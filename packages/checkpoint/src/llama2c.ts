@@ -6,7 +6,7 @@ import { makeCheckpoint } from './stored-checkpoint.ts';
 import type { StoredWeight } from './weights.ts';
 
 /** Seven 32-bit numbers, and no magic. */
-const HEADER_BYTES = 28;
+export const HEADER_BYTES = 28;
 
 const VERSIONED_MAGIC = 0x616b3432; // "ak42"
 
@@ -37,6 +37,7 @@ export async function openLlama2c(path: string): Promise<Checkpoint> {
       name,
       storedName: name,
       file: path,
+      offset: begin,
       dtype: 'F32',
       shape,
       bytes,
@@ -95,7 +96,7 @@ interface Placed {
 }
 
 /** Each kind of weight for all layers, one after the other. */
-function placeTensors(config: LlamaConfig): Placed[] {
+export function placeTensors(config: LlamaConfig): Placed[] {
   const {
     dim: D,
     ffnDim: F,

@@ -1,15 +1,18 @@
 import { stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { fail } from '@cria/tensor';
 import type { Checkpoint } from './checkpoint.ts';
+import { openGgufModel } from './gguf/open.ts';
 import { openHuggingFaceFolder, openSafetensorsModel } from './huggingface/folder.ts';
 import { openLlama2c } from './llama2c.ts';
+import { isMetaFolder, openMetaFolder } from './meta/open.ts';
 import { RangeFile } from './range-file.ts';
 import { isTrainingState, loadTrainingState } from './training-state/load.ts';
 
 /**
- * Opens the weights at a path, whatever format it holds: a Hugging Face folder, a safetensors file with `config.json` beside it, a
- * llama2.c `.bin`, a training state (every byte of which is checked), or a folder of training states (the newest is taken).
- * Only headers are read, but for training states.
+ * Opens the weights at a path, whatever format it holds: a GGUF file, a Hugging Face folder, a safetensors file with `config.json` beside
+ * it, a folder of Meta's, a llama2.c `.bin`, a training state (every byte of which is checked), or a folder of training states (the
+ * newest is taken). Only headers are read, but for training states.
  */
 export async function openCheckpoint(path: string): Promise<Checkpoint> {
   const op = 'openCheckpoint';
@@ -22,6 +25,7 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
     );
   });
   if (!found.isDirectory()) return openFile(op, path);
+  if (isMetaFolder(path)) return openMetaFolder(path);
   if (!(await isTrainingState(path))) return openHuggingFaceFolder(path);
   const { folder } = await loadTrainingState(path);
   return openHuggingFaceFolder(folder, 'training-state');
@@ -31,10 +35,15 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
 async function openFile(op: string, path: string): Promise<Checkpoint> {
   const file = await RangeFile.open(op, path);
   const start = Buffer.from(await file.read(op, 0, Math.min(16, file.size)));
-  if (start.toString('latin1', 0, 4) === 'GGUF')
-    fail(op, `${path} is a GGUF file.`, 'convert it to safetensors');
-  if (start.toString('latin1', 0, 2) === 'PK')
-    fail(op, `${path} is a zip file, as PyTorch writes them.`, 'convert it to safetensors');
+  if (start.toString('latin1', 0, 4) === 'GGUF' || path.endsWith('.gguf')) return openGgufModel(path);
+  if (start.toString('latin1', 0, 2) === 'PK') {
+    if (isMetaFolder(dirname(path))) return openMetaFolder(dirname(path));
+    fail(
+      op,
+      `${path} is a zip file, as PyTorch writes them.`,
+      "only Meta's consolidated.NN.pth with params.json are read",
+    );
+  }
   if (path.endsWith('.safetensors') || start[8] === 0x7b) return openSafetensorsModel(path);
   return openLlama2c(path);
 }

@@ -1,7 +1,7 @@
 import type { LlamaConfig } from '@cria/layers';
 import { fail } from '@cria/tensor';
-import type { Checkpoint, CheckpointFormat, SpecialIds } from './checkpoint.ts';
-import { loadWeights, readFloat32, type StoredWeight } from './weights.ts';
+import type { Checkpoint, CheckpointFormat, SpecialIds, TensorInfo } from './checkpoint.ts';
+import { loadWeights, readFloat32 } from './weights.ts';
 
 /** A checkpoint over stored weights, whatever the format they came from. */
 export function makeCheckpoint(
@@ -9,13 +9,15 @@ export function makeCheckpoint(
   path: string,
   config: LlamaConfig,
   specialIds: SpecialIds,
-  weights: ReadonlyMap<string, StoredWeight>,
+  weights: ReadonlyMap<string, TensorInfo>,
+  metadata: ReadonlyMap<string, unknown> = new Map(),
 ): Checkpoint {
   return {
     format,
     path,
     config,
     specialIds,
+    metadata,
     tensors: weights,
     read(name) {
       const weight = weights.get(name);

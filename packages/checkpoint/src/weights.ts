@@ -1,15 +1,12 @@
 import { describe, fail, sizeOf, type Tensor } from '@cria/tensor';
 import type { TensorInfo } from './checkpoint.ts';
-import { decodeFloats, encodeFloats, toWritable } from './convert.ts';
+import { decodeNumbers, encodeFloats, toWritable } from './convert.ts';
+import { isNumeric, type NumericDType, weightBytes } from './dtypes.ts';
 import { toAdjacent, toHalfSplit } from './row-order.ts';
-import { type FloatDType, isFloatDType, storedDTypes, storedFloatDType } from './safetensors/dtypes.ts';
+import { type FloatDType, storedFloatDType } from './safetensors/dtypes.ts';
 
-/** A tensor of a checkpoint under its canonical name, and the way to its bytes. */
-export interface StoredWeight extends TensorInfo {
-  /** Its rows are heads of this width in Hugging Face's order; undefined: Meta's order, or no heads. */
-  readonly halfSplit: number | undefined;
-  readonly readBytes: (begin: number, end: number) => Promise<Uint8Array>;
-}
+/** What the readers of formats make. */
+export type StoredWeight = TensorInfo;
 
 /** Where a weight goes: a parameter, or its part of a moment. */
 export interface LoadTarget {
@@ -44,11 +41,9 @@ export async function loadWeights(
 
 /** One stored weight as float32, in Meta's row order. */
 export async function readFloat32(op: string, weight: StoredWeight): Promise<Float32Array> {
-  const dtype =
-    floatDType(weight) ??
-    fail(op, `${weight.storedName} in ${weight.file} is ${weight.dtype}, not a float type.`);
+  const dtype = numericDType(op, weight);
   const bytes = ordered(await weight.readBytes(0, weight.bytes), weight, rowBytes(weight));
-  const numbers = decodeFloats(bytes, dtype);
+  const numbers = decodeNumbers(bytes, dtype);
   return numbers instanceof Float32Array ? numbers : Float32Array.from(numbers);
 }
 
@@ -66,7 +61,7 @@ export async function* weightChunks(
       'save the plain weights, not packed or quantised ones',
     );
   }
-  const bytesPerRow = (value.columns * storedDTypes[dtype]) / 8;
+  const bytesPerRow = weightBytes(dtype, value.columns) ?? 0;
   const flat = value.reshape(value.rows, value.columns);
   for (const [start, end] of pieces(value.rows, bytesPerRow, halfSplit ?? 1)) {
     const bytes = encodeFloats(await flat.slice(start, end).read(), value.dtype, dtype);
@@ -93,8 +88,7 @@ function planLoad(
       problems.push(
         `${label(weight)} has shape [${weight.shape.join(', ')}], the model [${value.shape.join(', ')}]`,
       );
-    else if (!isFloatDType(weight.dtype))
-      problems.push(`${label(weight)} is ${weight.dtype}, not a float type`);
+    else if (!isNumeric(weight.dtype)) problems.push(`${label(weight)} is ${weight.dtype}, not a float type`);
     else if (value.layout !== 'plain' || storedFloatDType(value.dtype) === undefined)
       problems.push(`${name} of the model is ${describe(value)}, not plain floats`);
     else plan.push([target, weight]);
@@ -135,8 +129,7 @@ async function checkTied(
 }
 
 async function loadOne(value: Tensor, weight: StoredWeight): Promise<void> {
-  const dtype = floatDType(weight);
-  if (!dtype) return; // refused by the plan
+  const dtype = numericDType('checkpoint.load', weight);
   const bytesPerRow = rowBytes(weight);
   const flat = value.reshape(value.rows, value.columns);
   for (const [start, end] of pieces(value.rows, bytesPerRow, weight.halfSplit ?? 1)) {
@@ -150,21 +143,27 @@ async function loadOne(value: Tensor, weight: StoredWeight): Promise<void> {
 }
 
 /** Ranges of rows of some 16 MiB, in whole heads. */
-function* pieces(rows: number, bytesPerRow: number, group: number): Generator<readonly [number, number]> {
+export function* pieces(
+  rows: number,
+  bytesPerRow: number,
+  group: number,
+): Generator<readonly [number, number]> {
   const step = Math.max(group, Math.floor(PIECE_BYTES / Math.max(1, bytesPerRow) / group) * group);
   for (let start = 0; start < rows; start += step) yield [start, Math.min(start + step, rows)];
 }
 
-function ordered(bytes: Uint8Array, weight: StoredWeight, bytesPerRow: number): Uint8Array {
+export function ordered(bytes: Uint8Array, weight: StoredWeight, bytesPerRow: number): Uint8Array {
   return weight.halfSplit === undefined ? bytes : toAdjacent(bytes, bytesPerRow, weight.halfSplit);
 }
 
-function rowBytes(weight: StoredWeight): number {
+export function rowBytes(weight: StoredWeight): number {
   return weight.bytes / Math.max(1, weight.shape.length > 1 ? sizeOf(weight.shape.slice(0, -1)) : 1);
 }
 
-function floatDType({ dtype }: StoredWeight): FloatDType | undefined {
-  return isFloatDType(dtype) ? dtype : undefined;
+/** The type of a weight that can be read as numbers. */
+export function numericDType(op: string, { dtype, storedName, file }: StoredWeight): NumericDType {
+  if (isNumeric(dtype)) return dtype;
+  return fail(op, `${storedName} in ${file} is ${dtype}, not a type of weights.`);
 }
 
 function label(weight: StoredWeight): string {

@@ -87,6 +87,16 @@ export function toHuggingFaceConfig(
   };
 }
 
+/** `generation_config.json`: the special ids once more, where transformers' `generate` looks for them. */
+export function generationConfig({ bos, eos = [], pad }: Partial<SpecialIds>): Record<string, unknown> {
+  return {
+    _from_model_config: true,
+    ...(bos === undefined ? {} : { bos_token_id: bos }),
+    ...(eos.length === 0 ? {} : { eos_token_id: eos.length > 1 ? eos : eos[0] }),
+    ...(pad === undefined ? {} : { pad_token_id: pad }),
+  };
+}
+
 function checkArchitecture(file: string, fields: Fields): void {
   const { model_type: type, architectures, hidden_act: activation } = fields;
   const named = Array.isArray(architectures) ? architectures : [];

@@ -82,6 +82,7 @@ function makeHuggingFace(
         name,
         storedName,
         file: file.path,
+        offset: file.dataStart + begin,
         dtype,
         shape,
         bytes: end - begin,
@@ -90,7 +91,8 @@ function makeHuggingFace(
       });
     }
   }
-  return makeCheckpoint(format, path, config, specialIds, weights);
+  const metadata = new Map(files.flatMap((file) => Object.entries(file.metadata)));
+  return makeCheckpoint(format, path, config, specialIds, weights, metadata);
 }
 
 export interface SaveHuggingFaceOptions {

@@ -10,7 +10,8 @@ export class SafetensorsFile {
   /** By name, in the order of their data. */
   readonly tensors: ReadonlyMap<string, HeaderTensor>;
   readonly #file: RangeFile;
-  readonly #dataStart: number;
+  /** Where tensor data begins in the file. */
+  readonly dataStart: number;
 
   private constructor(
     file: RangeFile,
@@ -19,7 +20,7 @@ export class SafetensorsFile {
     tensors: readonly HeaderTensor[],
   ) {
     this.#file = file;
-    this.#dataStart = dataStart;
+    this.dataStart = dataStart;
     this.metadata = metadata;
     this.tensors = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   }
@@ -54,6 +55,6 @@ export class SafetensorsFile {
     const last = end ?? size;
     if (!(0 <= begin && begin <= last && last <= size))
       fail(op, `bytes ${begin} to ${last} are outside "${name}" of ${size} bytes in ${this.path}.`);
-    return this.#file.read(op, this.#dataStart + tensor.begin + begin, this.#dataStart + tensor.begin + last);
+    return this.#file.read(op, this.dataStart + tensor.begin + begin, this.dataStart + tensor.begin + last);
   }
 }

@@ -37,14 +37,15 @@ export async function writeSafetensors(
   options: { readonly metadata?: Readonly<Record<string, string>> } = {},
 ): Promise<WrittenFile> {
   const sorted = [...tensors].sort(compareTensors);
-  return writeFileAtomic('safetensors.write', path, fileChunks(path, sorted, options.metadata));
+  return writeFileAtomic('safetensors.write', path, safetensorsChunks(path, sorted, options.metadata));
 }
 
-async function* fileChunks(
+/** The bytes of a whole file; tensors in the order of `compareTensors`. */
+export async function* safetensorsChunks(
   path: string,
   tensors: readonly TensorToWrite[],
   metadata?: Readonly<Record<string, string>>,
-) {
+): AsyncGenerator<Uint8Array> {
   yield encodeHeader(path, tensors, metadata);
   for (const tensor of tensors) {
     const expected = tensorBytes(tensor);

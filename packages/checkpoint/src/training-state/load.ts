@@ -131,6 +131,7 @@ async function loadMoments(folder: string, saved: boolean, parameters: Parameter
         name,
         storedName,
         file: file.path,
+        offset: file.dataStart + begin,
         dtype,
         shape,
         bytes: end - begin,

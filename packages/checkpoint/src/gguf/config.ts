@@ -1,0 +1,169 @@
+import { type LlamaConfig, llamaConfig, type RopeScaling } from '@cria/layers';
+import { CriaError, fail } from '@cria/tensor';
+import type { SpecialIds } from '../checkpoint.ts';
+import { entryValue } from './header.ts';
+import { findScaling } from './rope-freqs.ts';
+import type { GgufEntry, GgufMetadata } from './types.ts';
+
+const op = 'openCheckpoint';
+
+/** Where Cria's own files keep what GGUF has no key for: the settings behind `rope_freqs.weight`. Others ignore it. */
+const SCALING_KEYS = {
+  factor: 'cria.rope_scaling.factor',
+  lowFreqFactor: 'cria.rope_scaling.low_freq_factor',
+  highFreqFactor: 'cria.rope_scaling.high_freq_factor',
+  originalContextLength: 'cria.rope_scaling.original_context_length',
+} as const satisfies Record<keyof RopeScaling, string>;
+
+/** What a GGUF tells about the model beyond its metadata. */
+export interface GgufFacts {
+  /** Rows of the embedding. */
+  readonly vocabSize: number;
+  readonly tiedEmbeddings: boolean;
+  /** Values of `rope_freqs.weight`, where it is there. */
+  readonly ropeDivisors: Float32Array | undefined;
+}
+
+/** The configuration in the metadata of a `llama` file. Whatever would change the mathematics and is not known here is refused. */
+export function parseGgufConfig(file: string, metadata: GgufMetadata, facts: GgufFacts): LlamaConfig {
+  const read = reader(file, metadata);
+  const architecture = entryValue(op, file, metadata, 'general.architecture', 'string');
+  if (architecture !== 'llama')
+    fail(
+      op,
+      `${file}: general.architecture is ${JSON.stringify(architecture)}.`,
+      'only LLaMA models ("llama") are read',
+    );
+  const dim = read('llama.embedding_length');
+  const nHeads = read('llama.attention.head_count');
+  const headDim = read('llama.attention.key_length', dim / nHeads);
+  for (const key of ['llama.attention.value_length', 'llama.rope.dimension_count']) {
+    if (read(key, headDim) !== headDim)
+      fail(op, `${file}: ${key} is ${read(key)}, heads have ${headDim}.`, 'LLaMA has one width of heads');
+  }
+  if (read('llama.expert_count', 0) !== 0)
+    fail(
+      op,
+      `${file}: llama.expert_count is ${read('llama.expert_count')}.`,
+      'mixtures of experts are not read',
+    );
+  const ropeTheta = shortest(read('llama.rope.freq_base', 10000));
+  checkNoLinearScaling(file, metadata);
+  const fields = {
+    dim,
+    nHeads,
+    headDim,
+    nLayers: read('llama.block_count'),
+    nKvHeads: read('llama.attention.head_count_kv', nHeads),
+    ffnDim: read('llama.feed_forward_length'),
+    vocabSize: facts.vocabSize,
+    contextLength: read('llama.context_length'),
+    normEps: shortest(read('llama.attention.layer_norm_rms_epsilon')),
+    ropeTheta,
+    tiedEmbeddings: facts.tiedEmbeddings,
+  };
+  try {
+    const scaling = readScaling(file, metadata, facts.ropeDivisors, { headDim, ropeTheta });
+    return llamaConfig({ ...fields, ...(scaling ? { ropeScaling: scaling } : {}) });
+  } catch (error) {
+    if (!(error instanceof CriaError) || error.op === op) throw error;
+    return fail(op, `${file}: ${error.message}`, undefined, error);
+  }
+}
+
+/** The keys that llama.cpp needs for this configuration, and ours for scaled RoPE. */
+export function ggufConfigMetadata(config: LlamaConfig): Map<string, GgufEntry> {
+  const u32 = (value: number): GgufEntry => ({ type: 'u32', value });
+  const f32 = (value: number): GgufEntry => ({ type: 'f32', value });
+  const entries: [string, GgufEntry][] = [
+    ['llama.vocab_size', u32(config.vocabSize)],
+    ['llama.context_length', u32(config.contextLength)],
+    ['llama.embedding_length', u32(config.dim)],
+    ['llama.block_count', u32(config.nLayers)],
+    ['llama.feed_forward_length', u32(config.ffnDim)],
+    ['llama.rope.dimension_count', u32(config.headDim)],
+    ['llama.rope.freq_base', f32(config.ropeTheta)],
+    ['llama.attention.head_count', u32(config.nHeads)],
+    ['llama.attention.head_count_kv', u32(config.nKvHeads)],
+    ['llama.attention.layer_norm_rms_epsilon', f32(config.normEps)],
+    ['llama.attention.key_length', u32(config.headDim)],
+    ['llama.attention.value_length', u32(config.headDim)],
+  ];
+  const { ropeScaling } = config;
+  if (ropeScaling) {
+    for (const [field, key] of Object.entries(SCALING_KEYS))
+      entries.push([key, { type: 'f64', value: ropeScaling[field as keyof RopeScaling] }]);
+  }
+  return new Map(entries);
+}
+
+/** bos, the ids that end a text, padding. */
+export function parseGgufSpecialIds(file: string, metadata: GgufMetadata): SpecialIds {
+  const id = (name: string) => {
+    const value = entryValue(op, file, metadata, `tokenizer.ggml.${name}_token_id`, 'number');
+    return typeof value === 'number' ? value : undefined;
+  };
+  const eos = [id('eos'), id('eot'), id('eom')].filter((each) => each !== undefined);
+  return { bos: id('bos'), eos: [...new Set(eos)], pad: id('padding') };
+}
+
+/** `tokenizer.ggml.*_token_id` of these ids; the second and third id that end a text are eot and eom. */
+export function ggufSpecialIds(ids: Partial<SpecialIds>): Map<string, GgufEntry> {
+  const [eos, eot, eom] = ids.eos ?? [];
+  const named = { bos: ids.bos, eos, eot, eom, padding: ids.pad };
+  return new Map(
+    Object.entries(named).flatMap(([name, value]): [string, GgufEntry][] =>
+      value === undefined ? [] : [[`tokenizer.ggml.${name}_token_id`, { type: 'u32', value }]],
+    ),
+  );
+}
+
+function readScaling(
+  file: string,
+  metadata: GgufMetadata,
+  divisors: Float32Array | undefined,
+  config: Pick<LlamaConfig, 'headDim' | 'ropeTheta'>,
+): RopeScaling | undefined {
+  if (!divisors || divisors.every((value) => value === 1)) return undefined;
+  const own = Object.entries(SCALING_KEYS).map(
+    ([field, key]) => [field, entryValue(op, file, metadata, key, 'number')] as const,
+  );
+  if (own.every(([, value]) => value !== undefined)) return Object.fromEntries(own) as unknown as RopeScaling;
+  return (
+    findScaling(divisors, config) ??
+    fail(
+      op,
+      `${file}: rope_freqs.weight fits no scaling of Llama 3.1's kind (${divisors.join(', ').slice(0, 200)}).`,
+    )
+  );
+}
+
+function checkNoLinearScaling(file: string, metadata: GgufMetadata): void {
+  const type = entryValue(op, file, metadata, 'llama.rope.scaling.type', 'string') ?? 'none';
+  const factor = entryValue(op, file, metadata, 'llama.rope.scaling.factor', 'number') ?? 1;
+  const old = entryValue(op, file, metadata, 'llama.rope.scale_linear', 'number') ?? 1;
+  if ((type !== 'none' && factor !== 1) || old !== 1)
+    fail(
+      op,
+      `${file}: RoPE scaling of type ${String(type)}, factor ${String(factor)}, scale_linear ${String(old)}.`,
+      "only Llama 3.1's scaling is known here",
+    );
+}
+
+function reader(file: string, metadata: GgufMetadata) {
+  return (key: string, absent?: number): number => {
+    const value = entryValue(op, file, metadata, key, 'number') ?? absent;
+    if (typeof value !== 'number' || !Number.isFinite(value))
+      return fail(op, `${file}: ${key} is ${value === undefined ? 'missing' : String(value)}.`);
+    return value;
+  };
+}
+
+/** The shortest decimal number that a float32 stands for: 1e-5, not 9.999999747378752e-6. */
+function shortest(value: number): number {
+  for (let digits = 1; digits <= 9; digits++) {
+    const candidate = Number(value.toPrecision(digits));
+    if (Math.fround(candidate) === Math.fround(value)) return candidate;
+  }
+  return value;
+}

@@ -1,0 +1,60 @@
+import { fail } from '@cria/tensor';
+import type { Checkpoint } from '../checkpoint.ts';
+import { decodeNumbers } from '../convert.ts';
+import { fromGgufName } from '../names.ts';
+import { makeCheckpoint } from '../stored-checkpoint.ts';
+import type { StoredWeight } from '../weights.ts';
+import { parseGgufConfig, parseGgufSpecialIds } from './config.ts';
+import { GgufFile } from './reader.ts';
+
+export const ROPE_FREQS = 'rope_freqs.weight';
+
+/** A GGUF file with a LLaMA in it. Its rows of wq and wk are in Meta's order already. */
+export async function openGgufModel(path: string): Promise<Checkpoint> {
+  const op = 'openCheckpoint';
+  const file = await GgufFile.open(path);
+  const weights = new Map<string, StoredWeight>();
+  for (const tensor of file.header.tensors) {
+    const { name: storedName, dtype, shape, bytes } = tensor;
+    if (storedName === ROPE_FREQS) continue;
+    const name = fromGgufName(storedName) ?? storedName;
+    const readBytes = (begin: number, end: number) => file.read(storedName, begin, end);
+    const offset = file.place(tensor);
+    const weight = {
+      name,
+      storedName,
+      file: path,
+      offset,
+      dtype,
+      shape,
+      bytes,
+      halfSplit: undefined,
+      readBytes,
+    };
+    weights.set(name, weight);
+  }
+  const embedding = weights.get('tok_embeddings.weight');
+  if (embedding?.shape.length !== 2) {
+    fail(
+      op,
+      `${path} has ${weights.size} tensors, and no token_embd.weight of two dimensions among them.`,
+      weights.size === 0 ? 'it holds a vocabulary only; openGguf reads that' : 'is it a LLaMA?',
+    );
+  }
+  const config = parseGgufConfig(path, file.metadata, {
+    vocabSize: embedding.shape[0] ?? 0,
+    tiedEmbeddings: !weights.has('output.weight'),
+    ropeDivisors: await readDivisors(op, file),
+  });
+  const metadata = new Map([...file.metadata].map(([key, { value }]) => [key, value] as const));
+  const specialIds = parseGgufSpecialIds(path, file.metadata);
+  return makeCheckpoint('gguf', path, config, specialIds, weights, metadata);
+}
+
+async function readDivisors(op: string, file: GgufFile): Promise<Float32Array | undefined> {
+  const tensor = file.tensors.get(ROPE_FREQS);
+  if (!tensor) return undefined;
+  if (tensor.dtype !== 'F32' || tensor.shape.length !== 1 || tensor.bytes > 1 << 16)
+    fail(op, `${file.path}: ${ROPE_FREQS} is ${tensor.dtype}[${tensor.shape.join(', ')}].`);
+  return decodeNumbers(await file.read(ROPE_FREQS), 'F32') as Float32Array;
+}

@@ -1,0 +1,163 @@
+import { fail, quantizable, type QuantizableDType } from '@cria/tensor';
+import { decodeNumbers, encodeNumbers } from './convert.ts';
+import { blockDTypes, isBlock, weightBytes } from './dtypes.ts';
+import type { BlockError, Quantizer } from './quantizer.ts';
+import { toHalfSplit } from './row-order.ts';
+import { type FloatDType, floatDTypes } from './safetensors/dtypes.ts';
+import { numericDType, ordered, pieces, rowBytes, type StoredWeight } from './weights.ts';
+
+/** The form in which a weight goes into a file. */
+export interface WeightForm {
+  readonly dtype: FloatDType | QuantizedDType;
+  /** Rows of heads this wide in Hugging Face's order; undefined: Meta's. */
+  readonly halfSplit?: number | undefined;
+  /** A part of the rows or columns, for a shard. */
+  readonly rows?: readonly [number, number];
+  readonly columns?: readonly [number, number];
+  /** Mean squared activation of each column, to weigh errors of block formats. */
+  readonly importance?: Float32Array | undefined;
+}
+
+/** Block formats that can be written. */
+export type QuantizedDType = 'Q8_0' | 'Q4_0' | 'Q4_1' | 'Q5_0' | 'Q5_1' | 'Q4_K' | 'Q5_K' | 'Q6_K';
+
+/** What is told about each weight that is written. */
+export interface WeightReport {
+  readonly name: string;
+  readonly from: string;
+  readonly to: string;
+  readonly elements: number;
+  /** Root of the mean squared difference, and the largest, between source and file; 0 where the bits are the same. */
+  readonly rmse: number;
+  readonly largest: number;
+}
+
+const op = 'convert';
+
+/** Rows and columns of a weight; a vector is one row. */
+export function matrixShape({
+  shape,
+}: Pick<StoredWeight, 'shape'>): readonly [rows: number, columns: number] {
+  const columns = shape.at(-1) ?? 1;
+  return [shape.slice(0, -1).reduce((product, extent) => product * extent, 1), columns];
+}
+
+/**
+ * The bytes of a weight in another form, a few megabytes of rows at a time; the next rows are read while these are being converted.
+ * The bits stay as they are where the types agree.
+ */
+export async function* formChunks(
+  weight: StoredWeight,
+  form: WeightForm,
+  quantizer: Quantizer,
+  report: (report: WeightReport) => void,
+): AsyncGenerator<Uint8Array> {
+  const source = numericDType(op, weight);
+  const [allRows, allColumns] = matrixShape(weight);
+  const [firstRow, lastRow] = form.rows ?? [0, allRows];
+  const [firstColumn, lastColumn] = form.columns ?? [0, allColumns];
+  const columns = lastColumn - firstColumn;
+  const stored = rowBytes(weight);
+  const group = Math.max(weight.halfSplit ?? 1, form.halfSplit ?? 1);
+  const error = { squares: 0, largest: 0 };
+  const ranges = [...pieces(lastRow - firstRow, stored, group)];
+  const read = (index: number): Promise<Uint8Array> | undefined => {
+    const range = ranges[index];
+    return range && weight.readBytes((firstRow + range[0]) * stored, (firstRow + range[1]) * stored);
+  };
+  let ahead = read(0);
+  for (let i = 0; i < ranges.length; i++) {
+    const raw = await ahead;
+    ahead = read(i + 1);
+    ahead?.catch(() => undefined); // reported when its turn comes
+    if (!raw) break;
+    let bytes = ordered(raw, weight, stored);
+    if (source !== form.dtype || columns !== allColumns) {
+      if (columns !== allColumns) bytes = cutColumns(bytes, weight, firstColumn, lastColumn);
+      if (source !== form.dtype) {
+        const numbers = decodeNumbers(bytes, source);
+        bytes = await encode(weight, numbers, columns, form, quantizer, error);
+      }
+    }
+    yield form.halfSplit === undefined
+      ? bytes
+      : toHalfSplit(bytes, weightBytes(form.dtype, columns) ?? 0, form.halfSplit);
+  }
+  const elements = (lastRow - firstRow) * columns;
+  const rmse = Math.sqrt(error.squares / Math.max(1, elements));
+  report({ name: weight.name, from: source, to: form.dtype, elements, rmse, largest: error.largest });
+}
+
+/** Columns of rows of plain floats. */
+function cutColumns(bytes: Uint8Array, weight: StoredWeight, first: number, last: number): Uint8Array {
+  if (isBlock(weight.dtype)) {
+    const hint = 'convert to a float type in one file first';
+    fail(op, `${weight.storedName} is ${weight.dtype}, whose blocks cannot be cut into columns.`, hint);
+  }
+  const size = weightBytes(weight.dtype, 1) ?? 1;
+  const [from, width] = [rowBytes(weight), (last - first) * size];
+  const out = new Uint8Array((bytes.length / from) * width);
+  for (let row = 0; row * from < bytes.length; row++)
+    out.set(bytes.subarray(row * from + first * size, row * from + last * size), row * width);
+  return out;
+}
+
+async function encode(
+  weight: StoredWeight,
+  numbers: Float32Array | Float64Array,
+  columns: number,
+  form: WeightForm,
+  quantizer: Quantizer,
+  total: { squares: number; largest: number },
+): Promise<Uint8Array> {
+  const { dtype } = form;
+  if (!isBlock(dtype)) {
+    const bytes = encodeNumbers(numbers, dtype);
+    if (losesBits(weight.dtype, dtype)) add(total, floatError(decodeNumbers(bytes, dtype), numbers));
+    return bytes;
+  }
+  const x = numbers instanceof Float32Array ? numbers : new Float32Array(numbers);
+  const { blocks, error } = await quantizer.quantize(
+    blockDTypes[dtype] as QuantizableDType,
+    x,
+    columns,
+    form.importance,
+  );
+  if (!Number.isFinite(error.squares))
+    fail(
+      op,
+      `${weight.storedName} in ${weight.file} holds a NaN, an infinity, or numbers too large for ${dtype}.`,
+      'blocks cannot hold them; convert to a float type',
+    );
+  add(total, error);
+  return blocks;
+}
+
+function add(total: { squares: number; largest: number }, { squares, largest }: BlockError): void {
+  total.squares += squares;
+  total.largest = Math.max(total.largest, largest);
+}
+
+function losesBits(from: string, to: FloatDType): boolean {
+  return !(to === 'F64' || (to === 'F32' && from !== 'F64'));
+}
+
+function floatError(stored: Float32Array | Float64Array, exact: Float32Array | Float64Array): BlockError {
+  let squares = 0;
+  let largest = 0;
+  for (let i = 0; i < exact.length; i++) {
+    const difference = Math.abs((stored[i] ?? 0) - (exact[i] ?? 0));
+    if (Number.isNaN(difference)) continue; // a NaN or an infinity, which float types keep
+    squares += difference * difference;
+    if (difference > largest) largest = difference;
+  }
+  return { squares, largest };
+}
+
+export function isQuantizable(dtype: string): dtype is QuantizedDType {
+  return (quantizable as readonly string[]).includes(dtype.toLowerCase()) && dtype === dtype.toUpperCase();
+}
+
+export function isFloatName(dtype: string): dtype is FloatDType {
+  return Object.hasOwn(floatDTypes, dtype);
+}
