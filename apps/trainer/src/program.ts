@@ -5,6 +5,10 @@ import { dataPrepare } from './commands/data-prepare.ts';
 import { doctor } from './commands/doctor.ts';
 import { sample } from './commands/sample.ts';
 import { start } from './commands/start.ts';
+import { tokenizerConvert } from './commands/tokenizer-convert.ts';
+import { tokenizerDecode } from './commands/tokenizer-decode.ts';
+import { tokenizerEncode } from './commands/tokenizer-encode.ts';
+import { tokenizerInspect } from './commands/tokenizer-inspect.ts';
 import { tokenizerTrain } from './commands/tokenizer-train.ts';
 import { trainCommand } from './commands/train.ts';
 
@@ -15,6 +19,10 @@ export const commands: Readonly<Record<string, Command>> = {
   sample,
   'data prepare': dataPrepare,
   'tokenizer train': tokenizerTrain,
+  'tokenizer encode': tokenizerEncode,
+  'tokenizer decode': tokenizerDecode,
+  'tokenizer inspect': tokenizerInspect,
+  'tokenizer convert': tokenizerConvert,
   doctor,
 };
 

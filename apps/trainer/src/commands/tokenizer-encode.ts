@@ -1,0 +1,38 @@
+import { command } from '../command.ts';
+import { inputFlags, textsOf, tokenizerOfFlag } from './tokenizer-input.ts';
+
+/** Texts to ids, one line a text. */
+export const tokenizerEncode = command({
+  summary: 'turn texts into token ids',
+  usage: 'cria tokenizer encode --tokenizer tokenizer.model --text "a llama" [--pieces]',
+  flags: {
+    ...inputFlags,
+    bos: { type: 'boolean', help: 'begin with the beginning-of-sequence token' },
+    eos: { type: 'boolean', help: 'end with the end-of-sequence token' },
+    special: { type: 'boolean', help: 'read special tokens in the text as such' },
+    pieces: { type: 'boolean', help: 'a line a token: id, byte range, piece' },
+    count: { type: 'boolean', help: 'only the number of tokens' },
+  },
+  async run({ values, words }, { out }) {
+    const tokenizer = await tokenizerOfFlag('tokenizer encode', values.tokenizer);
+    const options = {
+      addBos: values.bos ?? false,
+      addEos: values.eos ?? false,
+      allowedSpecial: values.special ? 'all' : 'none',
+    } as const;
+    for (const { text } of textsOf('tokenizer encode', values.text, words)) {
+      if (values.pieces) {
+        const { ids, byteStart, byteEnd } = tokenizer.encodeWithOffsets(text, options);
+        const lines = Array.from(
+          ids,
+          (id, i) =>
+            `${String(id).padStart(7)}  ${`${byteStart[i]}..${byteEnd[i]}`.padEnd(13)}  ${tokenizer.idToPiece(id)}\n`,
+        );
+        out.write(lines.join(''));
+        continue;
+      }
+      const ids = tokenizer.encode(text, options);
+      out.write(`${values.count ? ids.length : ids.join(' ')}\n`);
+    }
+  },
+});
