@@ -39,9 +39,9 @@ struct List {
   std::vector<int32_t> owned;
   size_t start = 0;
 
-  List& begin(Op op) {
+  List& begin(Op op, int64_t dtype = 0) {
     start = numbers.size();
-    numbers.push_back(static_cast<double>(op));
+    numbers.push_back(static_cast<double>(static_cast<int64_t>(op) + cria::OPERATIONS * dtype));
     numbers.push_back(0);
     return *this;
   }
@@ -63,6 +63,12 @@ struct List {
     for (int64_t i = 0; i < n; i++) p[i] = value();
     return id;
   }
+  /** Random bits, read as numbers of any kind. */
+  int32_t halves(int64_t bytes) {
+    const int32_t id = own(bytes);
+    for (int64_t i = 0; i < bytes; i++) cria::storages[id][i] = static_cast<char>(random32());
+    return id;
+  }
   /** Whole numbers from `low` to `high` − 1. */
   int32_t integers(int64_t n, int64_t low, int64_t high) {
     const int32_t id = own(4 * n);
@@ -79,17 +85,24 @@ struct List {
   }
 };
 
+/** Bytes of panels of one dtype: halves may be stored in pairs. */
+int64_t panelBytes(int64_t dtype, int64_t columns, int64_t k, int64_t panel) {
+  return (columns + panel - 1) / panel * panel * (dtype == 0 ? 4 * k : 4 * ((k + 1) / 2));
+}
+/** Of two dtypes as products read them: f32, or halves of any bits. */
+int64_t bytesOf(int64_t dtype) { return dtype == 0 ? 4 : 2; }
+
 void product(List& list, int64_t panel) {
-  const int64_t m = extent(), n = extent(), k = extent();
+  const int64_t m = extent(), n = extent(), k = extent(), unit = below(3);
   const bool byColumns = below(2) != 0, accumulate = below(2) != 0;
-  const int64_t right = below(3);
-  const int32_t b = list.floats(right == 0 ? (n + panel - 1) / panel * panel * k : n * k);
-  const int32_t c = list.floats(m * n);
+  const int64_t right = unit == 2 ? 0 : below(3), typeC = accumulate ? 0 : below(2), typeA = below(2), typeB = right == 0 ? unit : below(2);
+  const int32_t b = list.halves(right == 0 ? panelBytes(unit, n, k, panel) : n * k * bytesOf(typeB));
+  const int32_t c = list.halves(m * n * bytesOf(typeC));
   const int64_t kind = below(3);
-  list.begin(Op::gemm_).place(c).place(list.floats(m * k)).place(b);
-  list.place(accumulate || kind == 0 ? 0 : kind == 1 ? c : list.floats(m * n));
+  list.begin(Op::gemm_, unit).place(c).place(list.halves(m * k * bytesOf(typeA))).place(b);
+  list.place(accumulate || kind == 0 ? 0 : kind == 1 ? c : list.halves(m * n * bytesOf(typeC)));
   list.number(m).number(n).number(k).number(n).number(byColumns ? m : k).number(right == 2 ? n : k).number(n);
-  list.number(byColumns).number(right).number(accumulate).end();
+  list.number(byColumns).number(right).number(accumulate).number(typeC).number(typeA).number(typeB).end();
 }
 
 void attention(List& list, Op op) {
@@ -141,7 +154,7 @@ void command(List& list, Op op, int64_t panel) {
       break;
     }
     case Op::gatherRows_:
-      list.begin(op).place(list.floats(n)).place(list.floats(9 * D)).place(list.integers(T, 0, 9)).number(T).number(D).end();
+      list.begin(op).place(list.floats(n)).place(list.floats(9 * D)).place(list.integers(T, 0, 9)).number(T).number(D).number(0).number(below(3)).end();
       break;
     case Op::scatterAddRows_:
       list.begin(op).place(list.floats(9 * D)).place(list.floats(n)).place(list.integers(T, 0, 9)).number(T).number(D).end();
@@ -185,11 +198,13 @@ void command(List& list, Op op, int64_t panel) {
       list.number(T).number(heads).number(width).number(below(2)).number(below(2)).end();
       break;
     }
-    case Op::packPanels_:
-      list.begin(op).place(list.own(4 * ((T + panel - 1) / panel * panel) * D)).place(list.floats(n)).number(T).number(D);
-      if (below(2)) list.number(D).number(0).end();
-      else list.number(T).number(1).end();
+    case Op::packPanels_: {
+      const int64_t unit = below(3), type = below(2);
+      list.begin(op, unit).place(list.own(panelBytes(unit, T, D, panel))).place(list.halves(n * bytesOf(type))).number(T).number(D);
+      if (below(2)) list.number(D).number(0).number(type).end();
+      else list.number(T).number(1).number(type).end();
       break;
+    }
     case Op::gemm_: product(list, panel); break;
     case Op::crossEntropy_:
       if (D == 0) return;

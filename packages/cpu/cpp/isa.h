@@ -12,6 +12,8 @@ struct Isa {
   void (*fill)(KernelTable& table, int32_t& panel);
 };
 
+void fill_avx512bf16(KernelTable& table, int32_t& panel);
+void fill_avx512vnni(KernelTable& table, int32_t& panel);
 void fill_avx512(KernelTable& table, int32_t& panel);
 void fill_avx2(KernelTable& table, int32_t& panel);
 void fill_baseline(KernelTable& table, int32_t& panel);

@@ -2,6 +2,7 @@
 #pragma once
 #include <immintrin.h>
 #include <stdint.h>
+#include "element.h"
 
 namespace cria::CRIA_ISA {
 
@@ -23,6 +24,34 @@ inline V load(const float* p) { return _mm256_loadu_ps(p); }
 inline V load(const float* p, int64_t n) { return _mm256_maskload_ps(p, lanes(n)); }
 inline void store(float* p, V a) { _mm256_storeu_ps(p, a); }
 inline void store(float* p, V a, int64_t n) { _mm256_maskstore_ps(p, lanes(n), a); }
+
+/** The first n of 8 halves, and zeros. */
+inline __m128i some(const void* p, int64_t n) {
+  __m128i halves = _mm_setzero_si128();
+  __builtin_memcpy(&halves, p, static_cast<size_t>(2 * n));
+  return halves;
+}
+inline __m128i all(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
+inline V widen(__m128i halves) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16)); }
+inline V load(const Bf16* p) { return widen(all(p)); }
+inline V load(const Bf16* p, int64_t n) { return widen(some(p, n)); }
+inline V load(const F16* p) { return _mm256_cvtph_ps(all(p)); }
+inline V load(const F16* p, int64_t n) { return _mm256_cvtph_ps(some(p, n)); }
+inline __m128i narrow(V a) {
+  const __m256i bits = _mm256_castps_si256(a), high = _mm256_srli_epi32(bits, 16);
+  const __m256i even = _mm256_add_epi32(_mm256_and_si256(high, _mm256_set1_epi32(1)), _mm256_set1_epi32(0x7fff));
+  const __m256i rounded = _mm256_srli_epi32(_mm256_add_epi32(bits, even), 16);
+  const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(a, a, _CMP_UNORD_Q));
+  const __m256i words = _mm256_blendv_epi8(rounded, _mm256_or_si256(high, _mm256_set1_epi32(0x40)), nan);
+  return _mm256_castsi256_si128(_mm256_permute4x64_epi64(_mm256_packus_epi32(words, words), 0x08));
+}
+inline __m128i narrowF16(V a) { return _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+inline void put(void* p, __m128i halves) { _mm_storeu_si128(static_cast<__m128i*>(p), halves); }
+inline void put(void* p, __m128i halves, int64_t n) { __builtin_memcpy(p, &halves, static_cast<size_t>(2 * n)); }
+inline void store(Bf16* p, V a) { put(p, narrow(a)); }
+inline void store(Bf16* p, V a, int64_t n) { put(p, narrow(a), n); }
+inline void store(F16* p, V a) { put(p, narrowF16(a)); }
+inline void store(F16* p, V a, int64_t n) { put(p, narrowF16(a), n); }
 
 inline V add(V a, V b) { return _mm256_add_ps(a, b); }
 inline V sub(V a, V b) { return _mm256_sub_ps(a, b); }

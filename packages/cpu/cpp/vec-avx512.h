@@ -3,6 +3,7 @@
 #pragma once
 #include <immintrin.h>
 #include <stdint.h>
+#include "element.h"
 
 namespace cria::CRIA_ISA {
 
@@ -25,6 +26,54 @@ inline V load(const float* p) { return _mm512_loadu_ps(p); }
 inline V load(const float* p, int64_t n) { return _mm512_maskz_loadu_ps(lanes(n), p); }
 inline void store(float* p, V a) { _mm512_storeu_ps(p, a); }
 inline void store(float* p, V a, int64_t n) { _mm512_mask_storeu_ps(p, lanes(n), a); }
+
+/** Halves become floats as they are loaded, and are rounded to nearest even as they are stored. */
+inline V widen(__m256i halves) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16)); }
+inline V load(const Bf16* p) { return widen(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))); }
+inline V load(const Bf16* p, int64_t n) { return widen(_mm256_maskz_loadu_epi16(lanes(n), p)); }
+inline V load(const F16* p) { return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))); }
+inline V load(const F16* p, int64_t n) { return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(lanes(n), p)); }
+inline __m256i narrow(V a) {
+  const __m512i bits = _mm512_castps_si512(a), high = _mm512_srli_epi32(bits, 16);
+  const __m512i even = _mm512_add_epi32(_mm512_and_si512(high, _mm512_set1_epi32(1)), _mm512_set1_epi32(0x7fff));
+  const __m512i rounded = _mm512_srli_epi32(_mm512_add_epi32(bits, even), 16);
+  const __mmask16 nan = _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q);
+  return _mm512_cvtepi32_epi16(_mm512_mask_or_epi32(rounded, nan, high, _mm512_set1_epi32(0x40)));
+}
+inline void store(Bf16* p, V a) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), narrow(a)); }
+inline void store(Bf16* p, V a, int64_t n) { _mm256_mask_storeu_epi16(p, lanes(n), narrow(a)); }
+inline __m256i narrowF16(V a) { return _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+inline void store(F16* p, V a) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), narrowF16(a)); }
+inline void store(F16* p, V a, int64_t n) { _mm256_mask_storeu_epi16(p, lanes(n), narrowF16(a)); }
+
+#ifdef __AVX512BF16__
+/** sum + the products of both halves of each pair. Denormals count as zero here. */
+inline V dot(V a, V b, V sum) { return _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(a), reinterpret_cast<__m512bh>(b)); }
+inline V set1(Pair x) { return _mm512_castsi512_ps(_mm512_set1_epi32(static_cast<int>(x.bits))); }
+/** W pairs from 2·W neighbours. */
+template <class T>
+inline V pairs(const T* p) {
+  return reinterpret_cast<V>(_mm512_cvtne2ps_pbh(load(p + W), load(p)));
+}
+template <class T>
+inline V pairs(const T* p, int64_t n) {
+  return reinterpret_cast<V>(_mm512_cvtne2ps_pbh(n > W ? load(p + W, n - W) : zero(), load(p, n < W ? n : W)));
+}
+inline V pairs(const Bf16* p) { return _mm512_loadu_ps(p); }
+inline V pairs(const Bf16* p, int64_t n) { return _mm512_castsi512_ps(_mm512_maskz_loadu_epi16(static_cast<__mmask32>((1ull << n) - 1u), p)); }
+/** W pairs from the same places of two rows; the second row may be missing. */
+template <class T>
+inline __m256i halves(const T* p, int64_t n) {
+  return reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(load(p, n)));
+}
+inline __m256i halves(const Bf16* p, int64_t n) { return _mm256_maskz_loadu_epi16(lanes(n), p); }
+template <class T>
+inline V pairUp(const T* first, const T* second, int64_t n) {
+  const __m512i low = _mm512_cvtepu16_epi32(halves(first, n));
+  if (second == nullptr) return _mm512_castsi512_ps(low);
+  return _mm512_castsi512_ps(_mm512_or_si512(low, _mm512_slli_epi32(_mm512_cvtepu16_epi32(halves(second, n)), 16)));
+}
+#endif
 
 inline V add(V a, V b) { return _mm512_add_ps(a, b); }
 inline V sub(V a, V b) { return _mm512_sub_ps(a, b); }

@@ -2,6 +2,8 @@
 // vec-avx512.h, but fma rounds twice: not every target of this file has the instruction.
 #pragma once
 #include <stdint.h>
+#include "element.h"
+#include "element.h"
 
 namespace cria::CRIA_ISA {
 
@@ -26,6 +28,25 @@ inline void store(float* p, V a) { *reinterpret_cast<Unaligned*>(p) = a; }
 inline void store(float* p, V a, int64_t n) {
   for (int64_t i = 0; i < n; i++) p[i] = a[i];
 }
+
+template <class Half>
+inline V loadHalves(const Half* p, int64_t n) {
+  V a = zero();
+  for (int64_t i = 0; i < n; i++) a[i] = number(p[i]);
+  return a;
+}
+inline V load(const Bf16* p) { return V{number(p[0]), number(p[1]), number(p[2]), number(p[3])}; }
+inline V load(const Bf16* p, int64_t n) { return loadHalves(p, n); }
+inline V load(const F16* p) { return loadHalves(p, W); }
+inline V load(const F16* p, int64_t n) { return loadHalves(p, n); }
+template <class Half>
+inline void storeHalves(Half* p, V a, int64_t n) {
+  for (int64_t i = 0; i < n; i++) assign(p[i], a[i]);
+}
+inline void store(Bf16* p, V a) { storeHalves(p, a, W); }
+inline void store(Bf16* p, V a, int64_t n) { storeHalves(p, a, n); }
+inline void store(F16* p, V a) { storeHalves(p, a, W); }
+inline void store(F16* p, V a, int64_t n) { storeHalves(p, a, n); }
 
 inline V add(V a, V b) { return a + b; }
 inline V sub(V a, V b) { return a - b; }

@@ -16,22 +16,15 @@ const build = join(root, 'build');
 const target = `cria-cpu-${process.platform}-${process.arch}.node`;
 const require = createRequire(import.meta.url);
 
+const avx2 = ['-mavx2', '-mfma', '-mf16c'];
+const avx512 = [...avx2, '-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mprefer-vector-width=512'];
+
 /** Flags of each instruction set's file; the portable one has none of its own. */
 const isas = {
-  avx512: {
-    arch: ['x64'],
-    flags: [
-      '-mavx512f',
-      '-mavx512bw',
-      '-mavx512dq',
-      '-mavx512vl',
-      '-mavx2',
-      '-mfma',
-      '-mf16c',
-      '-mprefer-vector-width=512',
-    ],
-  },
-  avx2: { arch: ['x64'], flags: ['-mavx2', '-mfma', '-mf16c'] },
+  avx512: { arch: ['x64'], flags: avx512 },
+  avx2: { arch: ['x64'], flags: avx2 },
+  avx512vnni: { arch: ['x64'], flags: [...avx512, '-mavx512vnni'] },
+  avx512bf16: { arch: ['x64'], flags: [...avx512, '-mavx512vnni', '-mavx512bf16'] },
   baseline: { arch: ['x64', 'arm64'], flags: [] },
 };
 
@@ -99,7 +92,10 @@ async function all(/** @type {(() => Promise<string>)[]} */ jobs) {
   let next = 0;
   let failure = '';
   const lane = async () => {
-    while (next < jobs.length && failure === '') failure ||= (await jobs[next++]?.()) ?? '';
+    while (next < jobs.length && failure === '') {
+      const message = await jobs[next++]?.();
+      failure ||= message ?? '';
+    }
   };
   await Promise.all(Array.from({ length: Math.min(4, availableParallelism(), jobs.length) }, lane));
   return failure;

@@ -19,6 +19,7 @@ export interface Place {
 export class CommandList {
   readonly #native: Native;
   readonly #codes: Readonly<Record<string, number>>;
+  readonly #operations: number;
   #numbers = new Float64Array(FIRST_CAPACITY);
   /** End of the last whole command; a refused one leaves nothing behind it. */
   #length = 0;
@@ -30,6 +31,7 @@ export class CommandList {
   constructor(native: Native, codes: Readonly<Record<string, number>>) {
     this.#native = native;
     this.#codes = codes;
+    this.#operations = Object.keys(codes).length;
   }
 
   get numbers(): Float64Array {
@@ -40,10 +42,10 @@ export class CommandList {
     return this.#length;
   }
 
-  /** Begins a command; its arguments follow in order, then `end`. */
-  begin(operation: string): this {
+  /** Begins a command, in the variant of a dtype; its arguments follow in order, then `end`. */
+  begin(operation: string, dtype = 0): this {
     if (this.#length + MOST_NUMBERS > this.#numbers.length) this.#grow();
-    this.#numbers[this.#length] = this.#codes[operation]!;
+    this.#numbers[this.#length] = this.#codes[operation]! + this.#operations * dtype;
     this.#next = this.#length + 2;
     return this;
   }

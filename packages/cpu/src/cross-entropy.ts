@@ -20,10 +20,10 @@ export function crossEntropyKernels(encoder: Encoder): Pick<Kernels, 'linearCros
       const stride = Math.ceil(V / 16) * 16 + 16;
       const [panels, logits] = encoder.scratch.begin(
         list,
-        packedBytes(encoder, V, D),
+        packedBytes(encoder, 'f32', V, D),
         block * stride * 4,
       ) as [Place, Place];
-      pack(encoder, panels, plain(w), V, D, D, 'across');
+      pack(encoder, panels, { place: plain(w), stride: D, as: 'across' }, 'f32', V, D);
       for (let start = 0; start < T; start += block) {
         const rows = Math.min(block, T - start);
         const inputs = { place: at(plain(x), start * D), stride: D };

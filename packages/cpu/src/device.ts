@@ -11,7 +11,7 @@ import {
 import { allocate, CommandList } from './command-list.ts';
 import { type Encoder, Scratch } from './encoder.ts';
 import { createKernels } from './kernels.ts';
-import { pack, packedBytes, panelLayout } from './linear.ts';
+import { matrix, numbers, pack, packedBytes, panelLayout } from './linear.ts';
 import type { Native } from './native.ts';
 
 export interface CpuDeviceOptions {
@@ -82,11 +82,12 @@ export class CpuDevice extends DeviceBase implements Encoder {
   }
 
   pack(weight: Tensor): Tensor {
-    if (weight.dtype !== 'f32' || weight.layout !== 'plain') refuseWeight('cpu.pack', weight);
+    if (weight.layout !== 'plain') refuseWeight('cpu.pack', weight);
+    const unit = numbers(weight);
     const [columns, k] = [weight.rows, weight.columns];
-    const place = { storage: this.allocate(packedBytes(this, columns, k)), offset: 0 };
-    pack(this, place, weight, columns, k, k, 'across');
-    return new Tensor(this, 'f32', weight.shape, { ...place, layout: panelLayout(this) });
+    const place = { storage: this.allocate(packedBytes(this, unit, columns, k)), offset: 0 };
+    pack(this, place, { ...matrix(weight), as: 'across' }, unit, columns, k);
+    return new Tensor(this, weight.dtype, weight.shape, { ...place, layout: panelLayout(this) });
   }
 
   /** Part of a file as a storage, read in as it is touched. What kernels write there stays in memory. */

@@ -7,6 +7,8 @@ export interface Encoder {
   /** The list that takes commands now. */
   readonly list: CommandList;
   readonly scratch: Scratch;
+  /** Instruction set in use. */
+  readonly isa: string;
   /** Columns of a packed panel, of the instruction set in use. */
   readonly panel: number;
   readonly rowChunk: number;

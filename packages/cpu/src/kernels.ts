@@ -1,4 +1,12 @@
-import { dtypes, fail, type Kernels, numberToBf16, numberToF16, type Tensor } from '@cria/tensor';
+import {
+  dtypes,
+  fail,
+  type Kernels,
+  numberToBf16,
+  numberToF16,
+  refuseWeight,
+  type Tensor,
+} from '@cria/tensor';
 import { attentionKernels } from './attention.ts';
 import { crossEntropyKernels } from './cross-entropy.ts';
 import { dtypeCodes, type Encoder, integers } from './encoder.ts';
@@ -57,13 +65,17 @@ function rowKernels(
   encoder: Encoder,
 ): Pick<Kernels, 'embedding' | 'embeddingGrad' | 'gatherRows' | 'cacheWrite'> {
   const gather = (y: Tensor, x: Tensor, rows: Tensor) => {
+    const [typeY, typeX] = [dtypeCodes[y.dtype], dtypeCodes[x.dtype]];
+    if (typeY === undefined || typeX === undefined) refuseWeight('embedding', x);
     encoder.list
       .begin('gatherRows')
-      .f32(y)
-      .f32(x)
+      .place(y)
+      .place(x)
       .place(integers(rows))
       .number(rows.size)
       .number(x.columns)
+      .number(typeY)
+      .number(typeX)
       .end();
   };
   return {

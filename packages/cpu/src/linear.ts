@@ -1,15 +1,20 @@
 import { describe, fail, type Kernels, refuseWeight, type Tensor } from '@cria/tensor';
 import type { Place } from './command-list.ts';
-import type { Encoder } from './encoder.ts';
+import { dtypeCodes, type Encoder } from './encoder.ts';
 
 /** How a factor lies in memory: `Gemm::Factor` and `Gemm::Right` in cpp/kernels/gemm.h. */
 const left = { byRows: 0, byColumns: 1 } as const;
 const right = { packed: 0, across: 1, along: 2 } as const;
 
+/** Float types that products read and write. */
+type Numbers = 'f32' | 'bf16' | 'f16';
+
 interface Matrix {
   readonly place: Place;
   /** Elements from row to row. */
   readonly stride: number;
+  /** Default f32. */
+  readonly dtype?: Numbers;
 }
 
 export interface Product {
@@ -22,6 +27,8 @@ export interface Product {
   readonly k: number;
   /** The sums begin with what C holds. */
   readonly accumulate?: boolean;
+  /** Dtype of the weight, which decides the arithmetic; default f32. */
+  readonly unit?: Numbers;
 }
 
 /** From this many rows on, a weight is packed once for the whole product instead of once a block of rows. */
@@ -34,10 +41,11 @@ export function linearKernels(
     linear(y, x, w, { residual } = {}) {
       const rows = x.rows;
       const [n, c] = [w.rows, w.columns];
+      const unit = numbers(w);
       let b: Product['b'];
       if (w.layout !== 'plain') b = { place: packedPlace(encoder, w), stride: 0, as: 'packed' };
-      else if (rows < PACK_FROM_ROWS) b = { place: plain(w), stride: c, as: 'across' };
-      else b = packed(encoder, plain(w), n, c, c, 'across');
+      else if (rows < PACK_FROM_ROWS && unit === 'f32') b = { ...matrix(w), as: 'across' };
+      else b = packed(encoder, { ...matrix(w), as: 'across' }, unit, n, c);
       product(encoder, {
         c: matrix(y),
         a: { ...matrix(x), as: 'byRows' },
@@ -46,24 +54,24 @@ export function linearKernels(
         rows,
         columns: n,
         k: c,
+        unit,
       });
     },
 
     linearGradInput(dx, dy, w, { accumulate } = {}) {
       const rows = dy.rows;
       const [n, c] = [w.rows, w.columns];
-      const b: Product['b'] =
-        rows < PACK_FROM_ROWS
-          ? { place: plain(w), stride: c, as: 'along' }
-          : packed(encoder, plain(w), c, n, c, 'along');
+      const unit = numbers(w);
+      const along = { ...matrix(w), as: 'along' } as const;
       product(encoder, {
         c: matrix(dx),
         a: { ...matrix(dy), as: 'byRows' },
-        b,
+        b: rows < PACK_FROM_ROWS ? along : packed(encoder, along, unit, c, n),
         residual: accumulate ? matrix(dx) : undefined,
         rows,
         columns: c,
         k: n,
+        unit,
       });
     },
 
@@ -76,6 +84,7 @@ export function linearKernels(
         columns: x.columns,
         k: x.rows,
         accumulate: true,
+        unit: numbers(x),
       });
     },
   };
@@ -83,7 +92,7 @@ export function linearKernels(
 
 /** C = A·B (+ residual), or C += A·B as a chain that begins with C. */
 export function product({ list }: Encoder, p: Product): void {
-  list.begin('gemm').place(p.c.place).place(p.a.place).place(p.b.place);
+  list.begin('gemm', code(p.unit)).place(p.c.place).place(p.a.place).place(p.b.place);
   list.place(p.residual?.place ?? { storage: 0, offset: 0 });
   list.number(p.rows).number(p.columns).number(p.k);
   list
@@ -91,58 +100,60 @@ export function product({ list }: Encoder, p: Product): void {
     .number(p.a.stride)
     .number(p.b.stride)
     .number(p.residual?.stride ?? 0);
-  list.number(left[p.a.as]).number(right[p.b.as]).flag(p.accumulate).end();
+  list.number(left[p.a.as]).number(right[p.b.as]).flag(p.accumulate);
+  list.number(code(p.c.dtype)).number(code(p.a.dtype)).number(code(p.b.dtype)).end();
 }
 
+const code = (dtype: Numbers = 'f32') => dtypeCodes[dtype]!;
+
+/** A right factor as it lies in memory. */
+type Source = Matrix & { readonly as: 'across' | 'along' };
+
 /** Packs the right factor of the next product into scratch. */
-function packed(
-  encoder: Encoder,
-  source: Place,
-  columns: number,
-  k: number,
-  stride: number,
-  as: 'across' | 'along',
-): Product['b'] {
-  const [place] = encoder.scratch.begin(encoder.list, packedBytes(encoder, columns, k));
-  pack(encoder, place!, source, columns, k, stride, as);
+function packed(encoder: Encoder, source: Source, unit: Numbers, columns: number, k: number): Product['b'] {
+  const [place] = encoder.scratch.begin(encoder.list, packedBytes(encoder, unit, columns, k));
+  pack(encoder, place!, source, unit, columns, k);
   return { place: place!, stride: 0, as: 'packed' };
 }
 
 export function pack(
   { list }: Encoder,
   to: Place,
-  source: Place,
+  source: Source,
+  unit: Numbers,
   columns: number,
   k: number,
-  stride: number,
-  as: 'across' | 'along',
 ): void {
+  list.begin('packPanels', code(unit)).place(to).place(source.place).number(columns).number(k);
   list
-    .begin('packPanels')
-    .place(to)
-    .place(source)
-    .number(columns)
-    .number(k)
-    .number(stride)
-    .flag(as === 'along')
+    .number(source.stride)
+    .flag(source.as === 'along')
+    .number(code(source.dtype))
     .end();
 }
 
-/** Bytes of panels that hold `columns` columns of length k. */
-export function packedBytes({ panel }: Encoder, columns: number, k: number): number {
-  return Math.ceil(columns / panel) * panel * k * 4;
+/** Bytes of panels that hold `columns` columns of length k; halves may be stored in pairs along k. */
+export function packedBytes({ panel }: Encoder, unit: Numbers, columns: number, k: number): number {
+  return Math.ceil(columns / panel) * panel * (unit === 'f32' ? 4 * k : 4 * Math.ceil(k / 2));
 }
 
-/** Name of the layout of `device.pack`: panels of so many columns, k slowest. */
-export function panelLayout({ panel }: Encoder): string {
-  return `panels of ${panel}`;
+/** Name of the layout of `device.pack`: panels of so many columns, k slowest, in words of the instruction set. */
+export function panelLayout({ panel, isa }: Encoder): string {
+  return `${isa} panels of ${panel}`;
 }
 
 function packedPlace(encoder: Encoder, w: Tensor): Place {
-  if (w.layout !== panelLayout(encoder) || w.dtype !== 'f32') {
+  if (w.layout !== panelLayout(encoder)) {
     fail('linear', `${describe(w)} was packed for another device.`, `this one has ${panelLayout(encoder)}`);
   }
   return w;
+}
+
+/** The float type of a tensor that products take. */
+export function numbers(tensor: Tensor): Numbers {
+  const { dtype } = tensor;
+  if (dtype !== 'f32' && dtype !== 'bf16' && dtype !== 'f16') refuseWeight('cpu', tensor);
+  return dtype;
 }
 
 export function plain(w: Tensor): Place {
@@ -150,6 +161,7 @@ export function plain(w: Tensor): Place {
   return w;
 }
 
-function matrix(tensor: Tensor): Matrix {
-  return { place: plain(tensor), stride: tensor.columns };
+export function matrix(tensor: Tensor): Matrix {
+  if (tensor.layout !== 'plain') refuseWeight('cpu', tensor);
+  return { place: tensor, stride: tensor.columns, dtype: numbers(tensor) };
 }

@@ -3,7 +3,7 @@ import { checkOptions, type Device, fail, reference } from '@cria/tensor';
 import { CpuDevice } from './device.ts';
 import { loadNative, type LoadResult } from './native.ts';
 
-export type IsaName = 'avx512' | 'avx2' | 'baseline';
+export type IsaName = 'avx512bf16' | 'avx512vnni' | 'avx512' | 'avx2' | 'baseline';
 
 export interface CpuOptions {
   /** Threads that compute, the caller's included; default `os.availableParallelism()`. */

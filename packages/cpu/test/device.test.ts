@@ -25,8 +25,9 @@ describe.skipIf(!available)('device', () => {
     const half = device.empty([2, 2], 'bf16');
     const y = device.empty([2, 2], 'f32');
     expect(() => device.kernels.add(half, half, half)).toThrow(/computes in f32, not with bf16\[2, 2\]/);
-    expect(() => device.kernels.linear(y, y, half)).toThrow(
-      /bf16\[2, 2\] is not a weight this device can use/,
+    const indices = device.empty([2, 2], 'i32');
+    expect(() => device.kernels.linear(y, y, indices)).toThrow(
+      /i32\[2, 2\] is not a weight this device can use/,
     );
   });
 

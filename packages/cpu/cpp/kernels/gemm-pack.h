@@ -1,32 +1,37 @@
 // Packing: the left factor into strips of MR rows, the right one into panels of NR columns, both with k running slowest, so that the
-// tile reads two streams. What does not exist is zero.
+// tile reads two streams of words (gemm-unit.h). What does not exist is zero.
 #pragma once
 #include "gemm-tile.h"
 
 namespace cria::CRIA_ISA {
 
 /** One strip [k][width] from rows whose elements along k are neighbours: width rows of `source`, `rows` of them there. */
-template <int width>
-inline void packAcross(float* packed, const float* source, int64_t stride, int64_t rows, int64_t k) {
+template <class Unit, int width, class Word, class T>
+inline void packAcross(Word* packed, const T* source, int64_t stride, int64_t rows, int64_t k) {
+  constexpr int64_t ALONG = W * Unit::STEP;
   for (int64_t first = 0; first < width; first += W) {
     const int64_t here = max(0, min(W, rows - first));
     const int64_t keep = min(W, width - first);
-    int64_t at = 0;
-    for (; at + W <= k; at += W) {
+    for (int64_t at = 0; at < k; at += ALONG) {
       V block[W];
+      const int64_t there = min(ALONG, k - at);
+      Word* to = packed + at / Unit::STEP * width + first;
+      if (there == ALONG) {
 #pragma GCC unroll 16
-      for (int i = 0; i < W; i++) block[i] = i < here ? load(source + (first + i) * stride + at) : zero();
-      transpose(block);
-      if (keep == W) {
+        for (int i = 0; i < W; i++) block[i] = i < here ? Unit::words(source + (first + i) * stride + at) : zero();
+        transpose(block);
+        if (keep == W) {
 #pragma GCC unroll 16
-        for (int i = 0; i < W; i++) store(packed + (at + i) * width + first, block[i]);
+          for (int i = 0; i < W; i++) storeWords(to + i * width, block[i], W);
+        } else {
+#pragma GCC unroll 16
+          for (int i = 0; i < W; i++) storeWords(to + i * width, block[i], keep);
+        }
       } else {
-#pragma GCC unroll 16
-        for (int i = 0; i < W; i++) store(packed + (at + i) * width + first, block[i], keep);
+        for (int i = 0; i < W; i++) block[i] = i < here ? Unit::words(source + (first + i) * stride + at, there) : zero();
+        transpose(block);
+        for (int64_t i = 0; i < depthOf<Unit>(there); i++) storeWords(to + i * width, block[i], keep);
       }
-    }
-    for (; at < k; at++) {
-      for (int64_t i = 0; i < keep; i++) packed[at * width + first + i] = i < here ? source[(first + i) * stride + at] : 0.0f;
     }
   }
 }
@@ -35,47 +40,52 @@ inline void packAcross(float* packed, const float* source, int64_t stride, int64
 constexpr int64_t PACK_AHEAD = 12;
 
 /** One strip [k][width] from rows along k: `width` neighbours of each row of `source`, `columns` of them there. */
-template <int width>
-inline void packAlong(float* packed, const float* source, int64_t stride, int64_t columns, int64_t k) {
+template <class Unit, int width, class Word, class T>
+inline void packAlong(Word* packed, const T* source, int64_t stride, int64_t columns, int64_t k) {
   const int64_t n = min(width, columns);
-  for (int64_t at = 0; at < k; at++, packed += width, source += stride) {
+  for (int64_t at = 0; at < k; at += Unit::STEP, packed += width, source += Unit::STEP * stride) {
 #pragma GCC unroll 4
     for (int64_t i = 0; i < width; i += W) {
       const int64_t keep = min(W, width - i);
       // Rows are far apart, where the processor does not look ahead by itself.
       prefetch(source + PACK_AHEAD * stride + i);
-      const V a = n == width && keep == W ? load(source + i) : load(source + i, max(0, min(keep, n - i)));
-      if (keep == W) store(packed + i, a);
-      else store(packed + i, a, keep);
+      if (Unit::STEP > 1) prefetch(source + (PACK_AHEAD + 1) * stride + i);
+      const int64_t there = n == width ? keep : max(0, min(keep, n - i));
+      storeWords(packed + i, Unit::wordsDown(source + i, stride, k - at, there), keep);
     }
   }
 }
 
-/** The right factor of a product, packed: panels [columns / NR][k][NR].
+/** The right factor of a product, packed: panels [columns / NR][k][NR].   `type`: dtype of the source
  *  across: source [columns, k], as a weight of `linear`     along: source [k, columns], as a weight of `linearGradInput` */
+template <class Unit>
 struct PackPanels {
-  float* packed;
-  const float* source;
-  int64_t columns, k, stride, along;
+  using Right = typename Unit::Right;
+  Right* packed;
+  const void* source;
+  int64_t columns, k, stride, along, type;
 
   explicit PackPanels(Arguments& in) {
-    packed = in.tensor<float>();
-    source = in.tensor<const float>();
+    packed = in.tensor<Right>();
+    source = in.tensor<const char>();
     columns = in.integer();
     k = in.integer();
     stride = in.integer();
     along = in.integer();
+    type = in.integer();
   }
   int64_t perChunk() const { return max(1, CHUNK_ELEMENTS / max(1, NR * k)); }
   int64_t chunks() const { return ceilDivide(ceilDivide(columns, NR), perChunk()); }
   void run(int64_t chunk, ThreadMemory&) const {
     const Range range = piece(chunk, perChunk(), ceilDivide(columns, NR));
-    for (int64_t p = range.start; p < range.end; p++) {
-      float* panel = packed + p * NR * k;
-      const int64_t there = columns - p * NR;
-      if (along != 0) packAlong<NR>(panel, source + p * NR, stride, there, k);
-      else packAcross<NR>(panel, source + p * NR * stride, stride, there, k);
-    }
+    withElements(type, source, [&](auto* from) {
+      for (int64_t p = range.start; p < range.end; p++) {
+        Right* panel = packed + p * NR * depthOf<Unit>(k);
+        const int64_t there = columns - p * NR;
+        if (along != 0) packAlong<Unit, NR>(panel, from + p * NR, stride, there, k);
+        else packAcross<Unit, NR>(panel, from + p * NR * stride, stride, there, k);
+      }
+    });
   }
 };
 

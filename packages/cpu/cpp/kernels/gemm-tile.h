@@ -1,28 +1,30 @@
 // The innermost part of every matrix product: a register tile of MR rows by NV vectors. Each element of the result is one chain of
-// fma over k ascending, whoever computes it: the tile, the few-rows kernel, or two calls that each take a part of k.
+// steps (gemm-unit.h) over k ascending, whoever computes it: the tile, the few-rows kernel, or two calls that each take a part of k.
 #pragma once
-#include "operation.h"
+#include "gemm-unit.h"
 
 namespace cria::CRIA_ISA {
 
 /** Columns of a panel. */
 constexpr int NR = NV * W;
 
+template <class Unit>
 struct GemmTile {
-  const float* a;
-  const float* b;
+  const typename Unit::Left* a;
+  const typename Unit::Right* b;
   float* c;
   /** Where the sums begin; null: at zero. */
   const float* from;
   const float* residual;
+  /** k counts words. */
   int64_t k, strideC, strideFrom, strideResidual;
   /** Columns that exist, 1 to NR. */
   int64_t columns;
 };
 
 /** C[M, columns] = (from +) A·B (+ residual)           a: [k][MR] packed     b: [k][NR] packed */
-template <int M>
-__attribute__((noinline)) void tile(const GemmTile& t) {
+template <class Unit, int M>
+__attribute__((noinline)) void tile(const GemmTile<Unit>& t) {
   V sum[M][NV];
   const bool whole = t.columns == NR;
   if (t.from != nullptr) {
@@ -41,19 +43,19 @@ __attribute__((noinline)) void tile(const GemmTile& t) {
       for (int v = 0; v < NV; v++) sum[i][v] = zero();
     }
   }
-  const float* a = t.a;
-  const float* b = t.b;
+  const typename Unit::Left* a = t.a;
+  const typename Unit::Right* b = t.b;
   for (int64_t k = t.k; k > 0; k--) {
     V column[NV];
 #pragma GCC unroll 4
-    for (int v = 0; v < NV; v++) column[v] = load(b + v * W);
+    for (int v = 0; v < NV; v++) column[v] = Unit::column(b + v * W);
     prefetch(b + 16 * NR);
-    if (NR * sizeof(float) > 64) prefetch(b + 16 * NR + 16);
+    if (NR * sizeof *b > 64) prefetch(b + 16 * NR + 16);
 #pragma GCC unroll 16
     for (int i = 0; i < M; i++) {
-      const V row = set1(a[i]);
+      const V row = Unit::row(a + i);
 #pragma GCC unroll 4
-      for (int v = 0; v < NV; v++) sum[i][v] = fma(row, column[v], sum[i][v]);
+      for (int v = 0; v < NV; v++) sum[i][v] = Unit::step(row, column[v], sum[i][v]);
     }
     a += MR;
     b += NR;
@@ -80,12 +82,12 @@ __attribute__((noinline)) void tile(const GemmTile& t) {
 }
 
 /** The tile of `rows` rows, 1 to MR. */
-template <int M = MR>
-inline void runTile(int64_t rows, const GemmTile& t) {
+template <class Unit, int M = MR>
+inline void runTile(int64_t rows, const GemmTile<Unit>& t) {
   if constexpr (M > 1) {
-    if (rows < M) return runTile<M - 1>(rows, t);
+    if (rows < M) return runTile<Unit, M - 1>(rows, t);
   }
-  tile<M>(t);
+  tile<Unit, M>(t);
 }
 
 /** Rows that are cheaper to take as they lie than to pack. */
@@ -97,8 +99,8 @@ constexpr int panelsAtOnce(int rows) {
 }
 
 /** C[M, P panels] = A·B (+ residual) over all of k            a: rows as they lie     b: P panels, `panel` floats apart */
-template <int M, int P>
-__attribute__((noinline)) void fewRows(const GemmTile& t, int64_t strideA, int64_t panel) {
+template <class Unit, int M, int P>
+__attribute__((noinline)) void fewRows(const GemmTile<Unit>& t, int64_t strideA, int64_t panel) {
   V sum[P][M][NV];
 #pragma GCC unroll 4
   for (int p = 0; p < P; p++) {
@@ -113,12 +115,12 @@ __attribute__((noinline)) void fewRows(const GemmTile& t, int64_t strideA, int64
     for (int p = 0; p < P; p++) {
       V column[NV];
 #pragma GCC unroll 4
-      for (int v = 0; v < NV; v++) column[v] = load(t.b + p * panel + k * NR + v * W);
+      for (int v = 0; v < NV; v++) column[v] = Unit::column(t.b + p * panel + k * NR + v * W);
 #pragma GCC unroll 16
       for (int i = 0; i < M; i++) {
-        const V row = set1(t.a[i * strideA + k]);
+        const V row = Unit::row(t.a + i * strideA + k);
 #pragma GCC unroll 4
-        for (int v = 0; v < NV; v++) sum[p][i][v] = fma(row, column[v], sum[p][i][v]);
+        for (int v = 0; v < NV; v++) sum[p][i][v] = Unit::step(row, column[v], sum[p][i][v]);
       }
     }
   }
@@ -135,8 +137,8 @@ __attribute__((noinline)) void fewRows(const GemmTile& t, int64_t strideA, int64
 }
 
 /** All `panels` panels for M rows; `columns` counts over all of them. */
-template <int M>
-inline void runFewRows(GemmTile t, int64_t strideA, int64_t panel, int64_t panels) {
+template <class Unit, int M>
+inline void runFewRows(GemmTile<Unit> t, int64_t strideA, int64_t panel, int64_t panels) {
   constexpr int P = panelsAtOnce(M);
   const auto advance = [&](int by) {
     t.b += by * panel;
@@ -145,15 +147,15 @@ inline void runFewRows(GemmTile t, int64_t strideA, int64_t panel, int64_t panel
     t.columns -= by * NR;
   };
   int64_t p = 0;
-  for (; p + P <= panels; p += P, advance(P)) fewRows<M, P>(t, strideA, panel);
-  for (; p < panels; p++, advance(1)) fewRows<M, 1>(t, strideA, panel);
+  for (; p + P <= panels; p += P, advance(P)) fewRows<Unit, M, P>(t, strideA, panel);
+  for (; p < panels; p++, advance(1)) fewRows<Unit, M, 1>(t, strideA, panel);
 }
-template <int M = FEW>
-inline void runFewRows(int64_t rows, const GemmTile& t, int64_t strideA, int64_t panel, int64_t panels) {
+template <class Unit, int M = FEW>
+inline void runFewRows(int64_t rows, const GemmTile<Unit>& t, int64_t strideA, int64_t panel, int64_t panels) {
   if constexpr (M > 1) {
-    if (rows < M) return runFewRows<M - 1>(rows, t, strideA, panel, panels);
+    if (rows < M) return runFewRows<Unit, M - 1>(rows, t, strideA, panel, panels);
   }
-  runFewRows<M>(t, strideA, panel, panels);
+  runFewRows<Unit, M>(t, strideA, panel, panels);
 }
 
 }  // namespace cria::CRIA_ISA

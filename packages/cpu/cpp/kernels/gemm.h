@@ -5,13 +5,14 @@
 //   linearGradWeight  A = dyᵀ, dy [T, N] by columns   B = x [T, C], packed along  (k = T), C = dw holds the start of the chain
 //
 // The result is cut into blocks, one a chunk; k is never split between chunks. Inside a block k goes in pieces, so that a packed
-// strip of A stays in L1 and the piece of B in L2; between the pieces the sums wait in C, or beside it where C is also the residual.
+// strip of A stays in L1 and the piece of B in L2; between the pieces the sums wait in C, or beside it where C is also the residual or
+// a half.
 #pragma once
 #include "gemm-pack.h"
 
 namespace cria::CRIA_ISA {
 
-/** k of a piece. */
+/** Words along k of a piece. */
 constexpr int64_t KC = 256;
 /** Largest block: rows (some 112) and columns. */
 constexpr int64_t MC = 112 / MR * MR;
@@ -19,22 +20,27 @@ constexpr int64_t NC = 512;
 /** Multiply-adds that take some ten microseconds. */
 constexpr int64_t CHUNK_WORK = 1 << 20;
 
+template <class Unit>
 struct Gemm {
-  enum Factor { byRows = 0, byColumns = 1 };
-  enum Right { packed = 0, across = 1, along = 2 };
+  using Left = typename Unit::Left;
+  using Right = typename Unit::Right;
+  enum LeftForm { byRows = 0, byColumns = 1 };
+  enum RightForm { packed = 0, across = 1, along = 2 };
 
-  float* c;
-  const float *a, *b, *residual;
+  void* c;
+  const void *a, *b, *residual;
   int64_t rows, columns, k, strideC, strideA, strideB, strideResidual;
   int64_t left, right;
   bool accumulate;
-  int64_t blockRows, blockColumns, rowBlocks, columnBlocks;
+  /** Codes of `Dtype`; C and the residual share one, that of a packed B is the unit's. */
+  int64_t typeC, typeA, typeB;
+  int64_t depth, blockRows, blockColumns, rowBlocks, columnBlocks;
 
   explicit Gemm(Arguments& in) {
-    c = in.tensor<float>();
-    a = in.tensor<const float>();
-    b = in.tensor<const float>();
-    residual = in.tensor<const float>();
+    c = in.tensor<char>();
+    a = in.tensor<const char>();
+    b = in.tensor<const char>();
+    residual = in.tensor<const char>();
     rows = in.integer();
     columns = in.integer();
     k = in.integer();
@@ -45,6 +51,10 @@ struct Gemm {
     left = in.integer();
     right = in.integer();
     accumulate = in.integer() != 0;
+    typeC = in.integer();
+    typeA = in.integer();
+    typeB = in.integer();
+    depth = depthOf<Unit>(k);
     cut();
   }
 
@@ -55,50 +65,82 @@ struct Gemm {
     const Range n = piece(chunk / rowBlocks, blockColumns, columns);
     if (few()) return runFew(n, thread);
     const int64_t strips = ceilDivide(m.end - m.start, MR), panels = ceilDivide(n.end - n.start, NR);
-    const int64_t pieces = max(1, ceilDivide(k, KC)), piece = ceilDivide(k, pieces);
-    const int64_t packedA = roundUp(strips * MR * piece, 64), packedB = right == packed ? 0 : panels * NR * piece;
-    const int64_t aside = residual == c && pieces > 1 ? strips * MR * blockColumns : 0;
-    float* memory = reinterpret_cast<float*>(thread.grow(thread, static_cast<uint64_t>(packedA + packedB + aside) * sizeof(float)));
-    float* sums = aside > 0 ? memory + packedA + packedB : c + m.start * strideC + n.start;
-    const int64_t strideSums = aside > 0 ? blockColumns : strideC;
+    const int64_t pieces = max(1, ceilDivide(depth, KC)), pieceDepth = ceilDivide(depth, pieces);
+    const bool plain = typeC == static_cast<int64_t>(Dtype::f32);
+    Memory memory(thread, roundUp(strips * MR * pieceDepth, 64), right == packed ? 0 : panels * NR * pieceDepth,
+                  !plain || (residual == c && pieces > 1) ? strips * MR * blockColumns : 0);
+    float* const result = plain ? static_cast<float*>(c) + m.start * strideC + n.start : memory.sums;
+    const int64_t strideResult = plain ? strideC : blockColumns;
+    float* const sums = memory.sums != nullptr ? memory.sums : result;
+    const int64_t strideSums = memory.sums != nullptr ? blockColumns : strideC;
+    const float* const added = plain && residual != nullptr ? static_cast<const float*>(residual) + m.start * strideResidual + n.start : nullptr;
     int64_t at = 0;
     do {
-      const int64_t depth = min(piece, k - at);
-      packA(memory, m, at, depth);
-      const float* panelB = b + n.start * k + at * NR;
-      int64_t nextPanel = k * NR;
+      const int64_t here = min(pieceDepth, depth - at);
+      packA(memory.left, m, at, here);
+      const Right* panelB = static_cast<const Right*>(b) + n.start * depth + at * NR;
+      int64_t nextPanel = depth * NR;
       if (right != packed) {
-        packB(memory + packedA, n, at, depth);
-        panelB = memory + packedA;
-        nextPanel = depth * NR;
+        packB(memory.right, n, at, here);
+        panelB = memory.right;
+        nextPanel = here * NR;
       }
-      const bool last = at + depth >= k;
+      const bool last = at + here >= depth;
       for (int64_t s = 0; s < strips; s++) {
-        const int64_t row = m.start + s * MR;
-        GemmTile t;
-        t.a = memory + s * MR * depth;
-        t.k = depth;
-        t.strideC = last ? strideC : strideSums;
+        GemmTile<Unit> t;
+        t.a = memory.left + s * MR * here;
+        t.k = here;
+        t.strideC = last ? strideResult : strideSums;
         t.strideFrom = strideSums;
         t.strideResidual = strideResidual;
         for (int64_t p = 0; p < panels; p++) {
-          const int64_t column = n.start + p * NR;
           float* sum = sums + s * MR * strideSums + p * NR;
           t.b = panelB + p * nextPanel;
-          t.c = last ? c + row * strideC + column : sum;
+          t.c = last ? result + s * MR * strideResult + p * NR : sum;
           t.from = at > 0 || accumulate ? sum : nullptr;
-          t.residual = residual != nullptr && last ? residual + row * strideResidual + column : nullptr;
-          t.columns = min(NR, n.end - column);
-          runTile(min(MR, m.end - row), t);
+          t.residual = added != nullptr && last ? added + s * MR * strideResidual + p * NR : nullptr;
+          t.columns = min(NR, n.end - n.start - p * NR);
+          runTile(min(MR, m.end - m.start - s * MR), t);
         }
       }
-      at += depth;
-    } while (at < k);
+      at += here;
+    } while (at < depth);
+    if (!plain) finish(memory.sums, blockColumns, m, n);
   }
 
  private:
+  /** A thread's memory, cut. */
+  struct Memory {
+    Left* left;
+    Right* right;
+    float* sums;
+
+    Memory(ThreadMemory& thread, int64_t lefts, int64_t rights, int64_t numbers) {
+      const int64_t forLeft = roundUp(lefts * static_cast<int64_t>(sizeof(Left)), 64), forRight = roundUp(rights * static_cast<int64_t>(sizeof(Right)), 64);
+      char* memory = thread.grow(thread, static_cast<uint64_t>(forLeft + forRight + numbers * static_cast<int64_t>(sizeof(float))));
+      left = reinterpret_cast<Left*>(memory);
+      right = reinterpret_cast<Right*>(memory + forLeft);
+      sums = numbers > 0 ? reinterpret_cast<float*>(memory + forLeft + forRight) : nullptr;
+    }
+  };
+
   /** Few rows are read as they lie, and the weight streams through once. */
   bool few() const { return rows <= FEW && left == byRows && !accumulate; }
+
+  /** C = sums (+ residual), where C is a half. */
+  void finish(const float* sums, int64_t stride, Range m, Range n) const {
+    withElements(typeC, c, [&](auto* target) {
+      using T = Element<decltype(target)>;
+      for (int64_t row = m.start; row < m.end; row++, sums += stride) {
+        T* to = target + row * strideC;
+        const T* from = residual == nullptr ? nullptr : static_cast<const T*>(residual) + row * strideResidual;
+        forVectors(n.start, n.end, [&](int64_t i, int64_t some) {
+          const V sum = loadSome(sums + (i - n.start), some);
+          storeSome(to + i, from == nullptr ? sum : add(sum, loadSome(from + i, some)), some);
+        });
+      }
+    });
+  }
 
   /** The block size: a function of the shape alone. */
   void cut() {
@@ -122,39 +164,70 @@ struct Gemm {
   }
 
   void runFew(Range n, ThreadMemory& thread) const {
-    GemmTile t;
-    t.a = a;
-    t.k = k;
-    t.strideC = strideC;
-    t.strideResidual = strideResidual;
+    const bool plain = typeC == static_cast<int64_t>(Dtype::f32);
+    const bool ready = Unit::STEP == 1 && typeA == static_cast<int64_t>(Dtype::f32);
+    const int64_t width = roundUp(n.end - n.start, NR);
+    Memory memory(thread, ready ? 0 : rows * roundUp(depth, W), right == packed ? 0 : NR * depth, plain ? 0 : rows * width);
+    GemmTile<Unit> t;
+    t.a = ready ? static_cast<const Left*>(a) : memory.left;
+    t.k = depth;
     t.from = nullptr;
-    const auto run = [&](const float* panels, int64_t start, int64_t count) {
+    t.strideC = plain ? strideC : width;
+    t.strideResidual = strideResidual;
+    const int64_t stride = ready ? strideA : roundUp(depth, W);
+    if (!ready) wordsOfRows(memory.left);
+    float* const result = plain ? static_cast<float*>(c) + n.start : memory.sums;
+    const float* const added = plain && residual != nullptr ? static_cast<const float*>(residual) + n.start : nullptr;
+    const auto run = [&](const Right* panels, int64_t start, int64_t count) {
       t.b = panels;
-      t.c = c + start;
-      t.residual = residual == nullptr ? nullptr : residual + start;
-      t.columns = n.end - start;
-      runFewRows(rows, t, strideA, NR * k, count);
+      t.c = result + start;
+      t.residual = added == nullptr ? nullptr : added + start;
+      t.columns = n.end - n.start - start;
+      runFewRows(rows, t, stride, NR * depth, count);
     };
-    if (right == packed) return run(b + n.start * k, n.start, ceilDivide(n.end - n.start, NR));
-    float* memory = reinterpret_cast<float*>(thread.grow(thread, static_cast<uint64_t>(NR * k) * sizeof(float)));
-    for (int64_t column = n.start; column < n.end; column += NR) {
-      packB(memory, {column, min(n.end, column + NR)}, 0, k);
-      run(memory, column, 1);
+    if (right == packed) {
+      run(static_cast<const Right*>(b) + n.start * depth, 0, ceilDivide(n.end - n.start, NR));
+    } else {
+      for (int64_t column = n.start; column < n.end; column += NR) {
+        packB(memory.right, {column, min(n.end, column + NR)}, 0, depth);
+        run(memory.right, column - n.start, 1);
+      }
     }
+    if (!plain) finish(memory.sums, width, {0, rows}, n);
   }
 
-  void packA(float* to, Range m, int64_t at, int64_t depth) const {
-    for (int64_t row = m.start; row < m.end; row += MR, to += MR * depth) {
-      if (left == byRows) packAcross<MR>(to, a + row * strideA + at, strideA, m.end - row, depth);
-      else packAlong<MR>(to, a + at * strideA + row, strideA, m.end - row, depth);
-    }
+  /** Rows of A as words, each padded to whole vectors. */
+  void wordsOfRows(Left* to) const {
+    withElements(typeA, a, [&](auto* from) {
+      for (int64_t row = 0; row < rows; row++, to += roundUp(depth, W)) {
+        for (int64_t at = 0; at < k; at += W * Unit::STEP) {
+          const int64_t there = min(W * Unit::STEP, k - at);
+          const auto* source = from + row * strideA + at;
+          storeWords(to + at / Unit::STEP, there == W * Unit::STEP ? Unit::words(source) : Unit::words(source, there), W);
+        }
+      }
+    });
   }
 
-  void packB(float* to, Range n, int64_t at, int64_t depth) const {
-    for (int64_t column = n.start; column < n.end; column += NR, to += NR * depth) {
-      if (right == across) packAcross<NR>(to, b + column * strideB + at, strideB, n.end - column, depth);
-      else packAlong<NR>(to, b + at * strideB + column, strideB, n.end - column, depth);
-    }
+  /** Strips of `here` words from word `at` on. */
+  void packA(Left* to, Range m, int64_t at, int64_t here) const {
+    const int64_t first = at * Unit::STEP, count = min(here * Unit::STEP, k - first);
+    withElements(typeA, a, [&](auto* from) {
+      for (int64_t row = m.start; row < m.end; row += MR, to += MR * here) {
+        if (left == byRows) packAcross<Unit, MR>(to, from + row * strideA + first, strideA, m.end - row, count);
+        else packAlong<Unit, MR>(to, from + first * strideA + row, strideA, m.end - row, count);
+      }
+    });
+  }
+
+  void packB(Right* to, Range n, int64_t at, int64_t here) const {
+    const int64_t first = at * Unit::STEP, count = min(here * Unit::STEP, k - first);
+    withElements(typeB, b, [&](auto* from) {
+      for (int64_t column = n.start; column < n.end; column += NR, to += NR * here) {
+        if (right == across) packAcross<Unit, NR>(to, from + column * strideB + first, strideB, n.end - column, count);
+        else packAlong<Unit, NR>(to, from + first * strideB + column, strideB, n.end - column, count);
+      }
+    });
   }
 };
 

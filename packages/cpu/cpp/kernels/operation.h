@@ -63,8 +63,12 @@ inline void forVectors(int64_t start, int64_t end, Work work) {
   for (; i + W <= end; i += W) work(i, int64_t{W});
   if (i < end) work(i, end - i);
 }
-inline V loadSome(const float* p, int64_t n) { return n >= W ? load(p) : load(p, n); }
-inline void storeSome(float* p, V a, int64_t n) {
+template <class T>
+inline V loadSome(const T* p, int64_t n) {
+  return n >= W ? load(p) : load(p, n);
+}
+template <class T>
+inline void storeSome(T* p, V a, int64_t n) {
   if (n >= W) store(p, a);
   else store(p, a, n);
 }

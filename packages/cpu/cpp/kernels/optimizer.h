@@ -1,6 +1,6 @@
 // What the optimizer needs: the norm of a gradient, and AdamW in one pass over memory.
 #pragma once
-#include "half.h"
+#include "cast.h"
 
 namespace cria::CRIA_ISA {
 
@@ -62,7 +62,7 @@ struct SumPartials {
 struct Adamw {
   float *value, *m, *v;
   const float* gradient;
-  char* copy;
+  void* copy;
   int64_t elements, copyType;
   float scale, beta1, beta2, rest1, rest2, decay, rate, root, epsilon;
 
@@ -98,15 +98,7 @@ struct Adamw {
       storeSome(v + i, second, n);
       storeSome(value + i, next, n);
     });
-    if (copy != nullptr) writeCopy(range);
-  }
-
- private:
-  void writeCopy(Range range) const {
-    for (int64_t i = range.start; i < range.end; i++) {
-      if (copyType == static_cast<int64_t>(Dtype::f32)) reinterpret_cast<float*>(copy)[i] = value[i];
-      else reinterpret_cast<uint16_t*>(copy)[i] = copyType == static_cast<int64_t>(Dtype::bf16) ? narrowBf16(value[i]) : narrowF16(value[i]);
-    }
+    if (copy != nullptr) withElements(copyType, copy, [&](auto* target) { convert(target, static_cast<const float*>(value), range.start, range.end); });
   }
 };
 

@@ -1,29 +1,33 @@
 // Rows by index: embedding, its gradient, rows of a batch, writes into the key/value cache.
 #pragma once
-#include "operation.h"
+#include "cast.h"
 
 namespace cria::CRIA_ISA {
 
-/** y[i] = x[rows[i]]                           y: [count, columns]     (embedding: x is the table, rows are the tokens) */
+/** y[i] = x[rows[i]], converted               y: [count, columns]     (embedding: x is the table, rows are the tokens) */
 struct GatherRows {
-  float* y;
-  const float* x;
+  void* y;
+  const void* x;
   const int32_t* rows;
-  int64_t count, columns;
+  int64_t count, columns, typeY, typeX;
 
   explicit GatherRows(Arguments& in) {
-    y = in.tensor<float>();
-    x = in.tensor<const float>();
+    y = in.tensor<char>();
+    x = in.tensor<const char>();
     rows = in.tensor<const int32_t>();
     count = in.integer();
     columns = in.integer();
+    typeY = in.integer();
+    typeX = in.integer();
   }
   int64_t chunks() const { return ceilDivide(count, rowsPerChunk(columns)); }
   void run(int64_t chunk, ThreadMemory&) const {
     const Range range = piece(chunk, rowsPerChunk(columns), count);
-    for (int64_t i = range.start; i < range.end; i++) {
-      __builtin_memcpy(y + i * columns, x + rows[i] * columns, static_cast<size_t>(columns) * sizeof(float));
-    }
+    withElements(typeY, y, [&](auto* to) {
+      withElements(typeX, x, [&](auto* from) {
+        for (int64_t i = range.start; i < range.end; i++) convert(to + i * columns, from + rows[i] * columns, 0, columns);
+      });
+    });
   }
 };
 

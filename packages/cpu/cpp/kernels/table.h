@@ -1,10 +1,10 @@
 // Which kernel serves which operation and dtype, for one instruction set.
 #pragma once
 #include "attention-operations.h"
+#include "cast.h"
 #include "cross-entropy.h"
 #include "elementwise.h"
 #include "gemm.h"
-#include "half.h"
 #include "measure.h"
 #include "optimizer.h"
 #include "rms-norm.h"
@@ -13,6 +13,15 @@
 #include "swiglu.h"
 
 namespace cria::CRIA_ISA {
+
+/** Products whose weight is a half; the dtype of the command is the weight's. */
+inline void fillHalfProducts(Kernel* table) {
+  const auto of = [table](Op op, Dtype dtype) -> Kernel& { return table[static_cast<int32_t>(op) + OPERATIONS * static_cast<int32_t>(dtype)]; };
+  of(Op::packPanels_, Dtype::bf16) = entry<PackPanels<Bf16Unit>>();
+  of(Op::gemm_, Dtype::bf16) = entry<Gemm<Bf16Unit>>();
+  of(Op::packPanels_, Dtype::f16) = entry<PackPanels<Widened<F16>>>();
+  of(Op::gemm_, Dtype::f16) = entry<Gemm<Widened<F16>>>();
+}
 
 inline void fillTable(Kernel* table) {
   const auto f32 = [table](Op op) -> Kernel& { return table[static_cast<int32_t>(op) + OPERATIONS * static_cast<int32_t>(Dtype::f32)]; };
@@ -31,8 +40,9 @@ inline void fillTable(Kernel* table) {
   f32(Op::rope_) = entry<Rope>();
   f32(Op::swiglu_) = entry<Swiglu>();
   f32(Op::swigluGrad_) = entry<SwigluGrad>();
-  f32(Op::packPanels_) = entry<PackPanels>();
-  f32(Op::gemm_) = entry<Gemm>();
+  f32(Op::packPanels_) = entry<PackPanels<Widened<float>>>();
+  f32(Op::gemm_) = entry<Gemm<Widened<float>>>();
+  fillHalfProducts(table);
   f32(Op::crossEntropy_) = entry<CrossEntropy>();
   f32(Op::cacheWrite_) = entry<CacheWrite>();
   f32(Op::attention_) = entry<Attention>();

@@ -11,5 +11,6 @@ export function describeIsa(isa: IsaName): void {
   const usual = Math.min(2, availableParallelism());
   describeDevice(`cpu ${isa}`, ({ threads = usual } = {}) => (here ? cpu({ isa, threads }) : undefined), {
     threads: [1, 2, 3],
+    weights: ['bf16', 'f16'],
   });
 }

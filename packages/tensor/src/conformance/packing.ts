@@ -1,7 +1,8 @@
-import { type ComputeDType, type DType, dtypes } from '../dtype.ts';
+import type { ComputeDType, DType } from '../dtype.ts';
 import { reference } from '../reference/index.ts';
 import { Bench } from './bench.ts';
 import type { Check, Subject } from './checks.ts';
+import { outputOf } from './cases/linear.ts';
 import { expectClose } from './compare.ts';
 
 /** A packed weight gives what the plain one gives, lives in memory of its own, and leaves the original as it was. */
@@ -17,8 +18,6 @@ export function packingChecks(subject: Subject): Check[] {
 }
 
 async function checkPacked({ device }: Subject, dtype: ComputeDType, weight: DType): Promise<void> {
-  const blocks = dtypes[weight].blockSize > 1;
-  const output = blocks ? 'quantised' : 'y';
   using oracle = reference();
   for (const [T, C, N] of [
     [1, 256, 3],
@@ -39,7 +38,7 @@ async function checkPacked({ device }: Subject, dtype: ComputeDType, weight: DTy
       b.device.free(packed.storage);
       if (b.device.memory.allocated !== before)
         throw new Error(`${name}: freeing a packed weight did not give its memory back`);
-      results.push(await b.finish({ [output]: y }));
+      results.push(await b.finish(outputOf(weight, dtype, y)));
     }
     expectClose('linear', dtype, results[1], results[0], name);
   }

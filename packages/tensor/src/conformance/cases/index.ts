@@ -12,7 +12,7 @@ import { rowCases } from './rows.ts';
 export function kernelCases(options: CaseOptions): Case[] {
   return [
     ...linearCases(options),
-    ...rowCases(),
+    ...rowCases(options),
     ...normCases(),
     ...activationCases(),
     ...attentionCases(),

@@ -1,4 +1,5 @@
-import { dtypes } from '../../dtype.ts';
+import { type ComputeDType, type DType, dtypes } from '../../dtype.ts';
+import type { Tensor } from '../../tensor.ts';
 import type { Case, CaseOptions } from '../case.ts';
 
 /** T, C, N: around every multiple that a tile may have. */
@@ -31,11 +32,17 @@ export function linearCases({ weights }: CaseOptions): Case[] {
         run(b) {
           const [x, w, y] = [b.normal([T, C]), b.weight([N, C], dtype), b.output([T, N])];
           b.kernels.linear(y, x, w);
-          return dtypes[dtype].blockSize > 1 ? { quantised: y } : { y };
+          return outputOf(dtype, b.dtype, y);
         },
       }));
     }),
   ];
+}
+
+/** Named by what a device may do to the activations first: nothing, round them to the weight's halves, or quantise them. */
+export function outputOf(weight: DType, compute: ComputeDType, y: Tensor): Readonly<Record<string, Tensor>> {
+  if (dtypes[weight].blockSize > 1) return { quantised: y };
+  return weight === compute || weight === 'f32' ? { y } : { halved: y };
 }
 
 function sizeCases(T: number, C: number, N: number): Case[] {

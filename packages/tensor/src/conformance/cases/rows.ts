@@ -1,4 +1,5 @@
-import type { Case } from '../case.ts';
+import type { DType } from '../../dtype.ts';
+import type { Case, CaseOptions } from '../case.ts';
 
 const SIZES = [
   [1, 1, 2],
@@ -8,7 +9,24 @@ const SIZES = [
   [130, 100, 33],
 ] as const;
 
-export function rowCases(): Case[] {
+export function rowCases({ weights }: CaseOptions): Case[] {
+  return [...sizeCases(), ...weights.map(tableCase)];
+}
+
+/** A table in another dtype than the activations. */
+function tableCase(dtype: DType): Case {
+  return {
+    kernel: 'embedding',
+    name: `table ${dtype}`,
+    run(b) {
+      const [tokens, table, y] = [b.indices(33, 9), b.weight([9, 512], dtype), b.output([33, 512])];
+      b.kernels.embedding(y, tokens, table);
+      return { y };
+    },
+  };
+}
+
+function sizeCases(): Case[] {
   return SIZES.flatMap(([T, D, V]): Case[] => [
     {
       kernel: 'embedding',

@@ -1,0 +1,9 @@
+// AVX-512 with VNNI: only products whose weight is quantised differ from plain AVX-512.
+#define CRIA_ISA avx512vnni
+#include "vec-avx512.h"
+#include "kernels/table.h"
+#include "isa.h"
+
+void cria::fill_avx512vnni(KernelTable& table, int32_t& panel) {
+  fill_avx512(table, panel);
+}
