@@ -32,7 +32,8 @@
   X(attention)                                                                                                       \
   X(attentionGrad)                                                                                                   \
   X(pagedAttention)                                                                                                  \
-  X(measure)
+  X(measure)                                                                                                         \
+  X(quantize)
 
 namespace cria {
 

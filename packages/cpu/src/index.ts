@@ -9,3 +9,9 @@ export {
   type OpenedDevice,
   openDevice,
 } from './open.ts';
+export {
+  type NativeQuantizer,
+  nativeQuantizer,
+  type QuantizedRows,
+  type QuantizerOptions,
+} from './quantize.ts';

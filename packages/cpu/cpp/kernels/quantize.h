@@ -495,7 +495,7 @@ inline void putBytes(uint8_t* to, I whole) {
 
 inline void q80(const float* x, uint8_t* out, Error& error) {
   const Block block(x);
-  const float low = block.least(), high = block.largest(), amax = high > -low ? high : -low;
+  const float low = block.least(), high = block.largest(), amax = high > -low ? high : 0.0f - low;
   const float d = amax / 127.0f, id = d == 0 ? 0.0f : 1.0f / d;
   const uint16_t half = toHalf(d);
   putHalf(out, half);

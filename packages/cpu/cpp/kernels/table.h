@@ -7,6 +7,7 @@
 #include "gemm.h"
 #include "measure.h"
 #include "optimizer.h"
+#include "quantize.h"
 #include "rms-norm.h"
 #include "rope.h"
 #include "rows.h"
@@ -49,6 +50,7 @@ inline void fillTable(Kernel* table) {
   f32(Op::attentionGrad_) = entry<AttentionGrad>();
   f32(Op::pagedAttention_) = entry<PagedAttention>();
   f32(Op::measure_) = entry<Measure>();
+  f32(Op::quantize_) = entry<Quantize>();
 }
 
 }  // namespace cria::CRIA_ISA
