@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { checkConfig, loadConfig, printConfig } from '../src/config/load.ts';
-import { contextLengthOf, modelOf, vocabSizeOf } from '../src/config/model.ts';
+import { contextLengthOf, learningRateOf, modelOf, vocabSizeOf } from '../src/config/model.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'cria-config-'));
 
@@ -18,7 +18,7 @@ describe('configuration', () => {
   it('fills every default', () => {
     const config = loadConfig(undefined);
     expect(config.training).toMatchObject({
-      batch_size: 8,
+      batch_size: 4,
       minutes: 2,
       gradient_clip: 1,
       beta2: 0.95,
@@ -43,7 +43,7 @@ describe('configuration', () => {
     const config = loadConfig(yaml('model: {dim: 64}\ndata: {sources: [{paths: [a, b], weight: 2}]}\n'));
     const text = printConfig(config);
     expect(checkConfig(parse(text), 'printed')).toEqual(config);
-    expect(text).toMatch(/batch_size: 8 +# samples an update/);
+    expect(text).toMatch(/batch_size: 4 +# samples an update/);
     expect(text).toMatch(/# n_layers: +# blocks/);
   });
 
@@ -108,6 +108,17 @@ describe('model of a configuration', () => {
       vocabSize: 500,
       contextLength: 32,
     });
+  });
+
+  it('has a learning rate that falls with the width to that of the paper, unless one is given', () => {
+    const rate = (text: string) => {
+      const config = checkConfig(parse(text), 'test');
+      return learningRateOf(config, modelOf(config, 300));
+    };
+    expect(rate('{}')).toBeCloseTo(0.0039, 4);
+    expect(rate('model: {preset: 110m}')).toBeCloseTo(6.5e-4, 5);
+    expect(rate('model: {preset: llama-7b}')).toBe(3e-4);
+    expect(rate('training: {learning_rate: 0.01}')).toBe(0.01);
   });
 
   it('refuses an unknown preset with the nearest name, and a context that the preset does not have', () => {

@@ -3,13 +3,18 @@ import { fail } from '@cria/tensor';
 import type { Config } from './schema.ts';
 
 /** The shape trained where nothing is said: small enough to learn something in two minutes on two cores. */
-const defaultShape = { dim: 256, nLayers: 6, nHeads: 8, nKvHeads: 4, tiedEmbeddings: true };
+const defaultShape = { dim: 128, nLayers: 4, nHeads: 4, nKvHeads: 2, tiedEmbeddings: true };
 const defaultVocabSize = 4096;
 const defaultContextLength = 256;
 
 /** Pieces a tokenizer trained for this run gets. */
 export function vocabSizeOf({ tokenizer, model }: Config): number {
   return tokenizer.vocab_size ?? (model.preset ? preset(model.preset).vocabSize : defaultVocabSize);
+}
+
+/** Peak learning rate: as configured, or falling with the width to the 3e-4 that the paper takes at 4096. */
+export function learningRateOf({ training }: Config, { dim }: LlamaConfig): number {
+  return training.learning_rate ?? Math.max(3e-4, 0.5 / dim);
 }
 
 /** Tokens of a sample. */

@@ -120,7 +120,7 @@ export const ConfigSchema = Type.Object(
         context_length: Type.Optional(
           Type.Integer({ minimum: 2, description: 'tokens of a sample; the preset’s up to 512, else 256' }),
         ),
-        batch_size: Type.Integer({ default: 8, minimum: 1, description: 'samples an update' }),
+        batch_size: Type.Integer({ default: 4, minimum: 1, description: 'samples an update' }),
         micro_batch_size: Type.Optional(
           Type.Integer({ minimum: 1, description: 'samples a pass; batch_size' }),
         ),
@@ -130,7 +130,9 @@ export const ConfigSchema = Type.Object(
           exclusiveMinimum: 0,
           description: 'length of the run, where steps are not given: measured once, then fixed',
         }),
-        learning_rate: Type.Number({ default: 1e-3, exclusiveMinimum: 0, description: 'peak' }),
+        learning_rate: Type.Optional(
+          Type.Number({ exclusiveMinimum: 0, description: 'peak; 0.5 / dim, at least 3e-4' }),
+        ),
         warmup_steps: Type.Optional(
           Type.Integer({ minimum: 0, description: 'updates of linear warm-up; 2 % of the run' }),
         ),

@@ -11,6 +11,7 @@ import {
   type TrainingResult,
 } from '@cria/training';
 import type { Context } from '../command.ts';
+import { learningRateOf } from '../config/model.ts';
 import type { Config } from '../config/schema.ts';
 import { MetricsLog } from '../metrics/metrics.ts';
 import { count, duration } from '../show/format.ts';
@@ -89,7 +90,7 @@ function trainingOptions(stage: Stage, totalSteps: number): TrainingOptions {
     totalSteps,
     batchSize: training.batch_size,
     microBatchSize: training.micro_batch_size ?? training.batch_size,
-    learningRate: training.learning_rate,
+    learningRate: learningRateOf(config, model),
     warmupSteps:
       training.warmup_steps ??
       Math.min(Math.max(1, Math.round(totalSteps / 50)), Math.max(0, totalSteps - 1)),
