@@ -1,8 +1,10 @@
 import { CriaError, fail, nearestName } from '@cria/tensor';
 import { describeFlags, parseFlags } from './arguments.ts';
 import type { Command, Context } from './command.ts';
+import { convert } from './commands/convert.ts';
 import { dataPrepare } from './commands/data-prepare.ts';
 import { doctor } from './commands/doctor.ts';
+import { inspect } from './commands/inspect.ts';
 import { sample } from './commands/sample.ts';
 import { start } from './commands/start.ts';
 import { tokenizerConvert } from './commands/tokenizer-convert.ts';
@@ -23,6 +25,8 @@ export const commands: Readonly<Record<string, Command>> = {
   'tokenizer decode': tokenizerDecode,
   'tokenizer inspect': tokenizerInspect,
   'tokenizer convert': tokenizerConvert,
+  convert,
+  inspect,
   doctor,
 };
 

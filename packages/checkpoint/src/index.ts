@@ -36,3 +36,4 @@ export { convertCheckpoint, planConversion } from './conversion/plan.ts';
 export type { Output, OutputFile } from './conversion/output.ts';
 export { type BlockError, plainQuantizer, type Quantized, type Quantizer } from './quantizer.ts';
 export type { QuantizedDType, WeightReport } from './weight-form.ts';
+export { readImportance } from './importance.ts';

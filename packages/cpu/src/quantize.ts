@@ -33,7 +33,7 @@ export interface NativeQuantizer extends Disposable {
 export function nativeQuantizer(options: QuantizerOptions = {}): NativeQuantizer | undefined {
   checkOptions('nativeQuantizer', options, ['threads', 'isa']);
   const { native } = loadNative();
-  if (!native) return undefined;
+  if (!native?.operations.includes('quantize')) return undefined; // a file of an older version has none
   const { threads = availableParallelism(), isa } = options;
   const index = native.isas.findIndex(({ name, available }) => available && (isa ?? name) === name);
   if (index < 0) fail('nativeQuantizer', `this machine has no instruction set "${isa}".`);

@@ -5,6 +5,7 @@ import {
   type GgufEntry,
   type GgufMetadata,
   type GgufScalar,
+  type GgufScalarType,
   otherTypes,
   tensorTypes,
   valueBytes,
@@ -73,6 +74,20 @@ export function parseGgufHeader(op: string, file: string, bytes: Uint8Array, fil
   return { version, metadata, tensors, alignment, dataStart };
 }
 
+/** Arrays of numbers that JavaScript has a type for. */
+const typedArrays: Partial<
+  Record<GgufScalarType, new (length: number) => { [index: number]: number; length: number }>
+> = {
+  u8: Uint8Array,
+  i8: Int8Array,
+  u16: Uint16Array,
+  i16: Int16Array,
+  u32: Uint32Array,
+  i32: Int32Array,
+  f32: Float32Array,
+  f64: Float64Array,
+};
+
 function readEntry(cursor: GgufCursor, key: string): GgufEntry {
   const type = valueTypes[cursor.u32(key)] ?? cursor.refuse(key, 'has a value type that GGUF has not');
   if (type !== 'array') return { type, value: cursor.scalar(key, type) };
@@ -81,6 +96,12 @@ function readEntry(cursor: GgufCursor, key: string): GgufEntry {
   if (of === 'array')
     return cursor.refuse(key, 'is an array of arrays', 'no LLaMA file has one, and none is read');
   const length = cursor.count(key, valueBytes[of]);
+  const Typed = typedArrays[of];
+  if (Typed) {
+    const value = new Typed(length);
+    for (let i = 0; i < length; i++) value[i] = Number(cursor.scalar(key, of));
+    return { type: 'array', of, value };
+  }
   const value: GgufScalar[] = [];
   for (let i = 0; i < length; i++) value.push(cursor.scalar(key, of));
   return { type: 'array', of, value };

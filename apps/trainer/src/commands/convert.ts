@@ -1,0 +1,129 @@
+import { existsSync, readFileSync } from 'node:fs';
+import {
+  type Checkpoint,
+  convertCheckpoint,
+  type ConvertOptions,
+  openCheckpoint,
+  readImportance,
+  type WeightReport,
+} from '@cria/checkpoint';
+import { nativeQuantizer } from '@cria/cpu';
+import { fail } from '@cria/tensor';
+import { numberFlag } from '../arguments.ts';
+import { command } from '../command.ts';
+import { openRunDevice } from '../run/device.ts';
+import { count, duration } from '../show/format.ts';
+import { findVocabulary, vocabularyFor } from './convert-vocabulary.ts';
+import { perplexity } from './convert-perplexity.ts';
+
+/** A model from one format into another, weight by weight. */
+export const convert = command({
+  summary: 'write a model in another format, or quantised',
+  usage: 'cria convert IN OUT --to hf|meta|gguf|llama2c [--dtype BF16 | --quantize q4_k_m]',
+  flags: {
+    to: { type: 'string', value: 'FORMAT', help: 'hf, meta (folders), gguf or llama2c (files)' },
+    dtype: { type: 'string', value: 'TYPE', help: 'F32, BF16, F16 or F64; as it is stored' },
+    quantize: { type: 'string', value: 'MIX', help: 'q8_0, q4_0, q4_k_m, q5_k_m, q6_k, …; for gguf' },
+    shards: { type: 'string', value: 'N', help: 'meta: model-parallel degree; hf: files of weights; 1' },
+    importance: {
+      type: 'string',
+      value: 'FILE',
+      help: 'activation statistics of llama-imatrix, to weigh the errors of quantised weights',
+    },
+    perplexity: { type: 'string', value: 'FILE', help: 'tell the perplexity of this text before and after' },
+    tokenizer: {
+      type: 'string',
+      value: 'FILE',
+      help: 'vocabulary, where it does not lie beside the weights',
+    },
+    'no-tokenizer': { type: 'boolean', help: 'write no vocabulary' },
+    threads: { type: 'string', value: 'N', help: 'threads that quantise; one a core' },
+  },
+  async run({ values, words }, { out, errors, now }) {
+    const [input, output, ...rest] = words;
+    if (input === undefined || output === undefined || rest.length > 0)
+      fail('cria convert', `it takes two paths, not ${words.length}.`, 'cria convert IN OUT --to gguf');
+    const began = now();
+    const { source, vocabulary } = await openSource(input, values, (line) => errors.write(`${line}\n`));
+    const to = values.to as ConvertOptions['to'] | undefined;
+    if (to === undefined) fail('cria convert', '--to is missing.', 'give hf, meta, gguf or llama2c');
+    const threads =
+      values.threads === undefined
+        ? {}
+        : { threads: numberFlag('convert', 'threads', values.threads, { min: 1, max: 256, integer: true }) };
+    using quantizer = values.quantize === undefined ? undefined : nativeQuantizer(threads);
+    const reports: WeightReport[] = [];
+    await convertCheckpoint(source, output, {
+      to,
+      ...(values.dtype === undefined
+        ? {}
+        : { dtype: values.dtype.toUpperCase() as NonNullable<ConvertOptions['dtype']> }),
+      ...(values.quantize === undefined ? {} : { quantize: values.quantize }),
+      ...(values.shards === undefined
+        ? {}
+        : { shards: numberFlag('convert', 'shards', values.shards, { min: 1, max: 1024, integer: true }) }),
+      ...(values.importance === undefined ? {} : { importance: await readImportance(values.importance) }),
+      ...(quantizer ? { quantizer } : {}),
+      ...(vocabulary ? { vocabulary: await vocabularyFor(to, vocabulary) } : {}),
+      onWeight: (report) => {
+        reports.push(report);
+        if (report.largest > 0) out.write(`${weightLine(report)}\n`);
+      },
+    });
+    out.write(`${summary(source, output, reports)}  ${duration(now() - began)}\n`);
+    if (values.perplexity !== undefined) {
+      if (!existsSync(values.perplexity))
+        fail('cria convert', `${values.perplexity} does not exist.`, 'name a text file for --perplexity');
+      if (!vocabulary) fail('cria convert', '--perplexity needs a vocabulary.', 'give --tokenizer');
+      const text = readFileSync(values.perplexity, 'utf8');
+      using device = openRunDevice({ seed: 0, device: 'auto', threads: 0 }, (line) =>
+        errors.write(`${line}\n`),
+      );
+      const before = await perplexity(source, vocabulary.tokenizer, text, device);
+      const after = await perplexity(await openCheckpoint(output), vocabulary.tokenizer, text, device);
+      const change = `${after >= before ? '+' : ''}${((after / before - 1) * 100).toFixed(3)} %`;
+      out.write(`perplexity ${before.toFixed(4)} → ${after.toFixed(4)} (${change})\n`);
+    }
+  },
+});
+
+/** The checkpoint and its vocabulary; ids that the weights' format has no place for come from the vocabulary. */
+async function openSource(
+  input: string,
+  values: { readonly tokenizer?: string; readonly 'no-tokenizer'?: boolean },
+  say: (line: string) => void,
+) {
+  const checkpoint = await openCheckpoint(input);
+  if (values['no-tokenizer']) return { source: checkpoint, vocabulary: undefined };
+  const vocabulary = await findVocabulary(checkpoint, values.tokenizer);
+  if (!vocabulary) {
+    say(`no vocabulary lies beside ${input}, so none is written; --tokenizer names one`);
+    return { source: checkpoint, vocabulary };
+  }
+  const { tokenizer } = vocabulary;
+  if (tokenizer.vocabSize > checkpoint.config.vocabSize)
+    fail(
+      'cria convert',
+      `${vocabulary.from} has ${tokenizer.vocabSize} tokens, the model ${checkpoint.config.vocabSize}.`,
+      'it belongs to another model; --no-tokenizer leaves it out',
+    );
+  const { specialIds } = checkpoint;
+  if (specialIds.bos !== undefined || specialIds.eos.length > 0) return { source: checkpoint, vocabulary };
+  const ids = {
+    bos: tokenizer.bosId,
+    eos: tokenizer.eosId === undefined ? [] : [tokenizer.eosId],
+    pad: undefined,
+  };
+  const source: Checkpoint = { ...checkpoint, specialIds: ids };
+  return { source, vocabulary };
+}
+
+function weightLine({ name, from, to, rmse, largest }: WeightReport): string {
+  return `  ${name.padEnd(40)} ${from.padStart(4)} → ${to.padEnd(4)}  rmse ${rmse.toExponential(3)}  largest ${largest.toExponential(3)}`;
+}
+
+function summary({ config, format }: Checkpoint, output: string, reports: readonly WeightReport[]): string {
+  const elements = reports.reduce((sum, report) => sum + report.elements, 0);
+  const types = [...new Set(reports.map(({ to }) => to))].join(', ');
+  return `${output}: ${config.nLayers} layers, ${count(elements)} weights from ${format}, ${types}`;
+}

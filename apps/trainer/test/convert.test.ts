@@ -1,0 +1,115 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { openCheckpoint } from '@cria/checkpoint';
+import { loadTokenizer } from '@cria/tokenizer/node';
+import { describe, expect, it } from 'vitest';
+import { cria, root, temporaryFolder } from './helpers.ts';
+
+const models = join(root, '../shared/data/models');
+const stories = join(models, 'stories260K.bin');
+const vocabulary = join(models, 'tok512.bin');
+const here = existsSync(stories);
+if (!here) console.log(`skipped: ${stories} is not on this machine`);
+
+describe.skipIf(!here)('cria convert', () => {
+  it('takes stories260K through every format; text from each is the same', async () => {
+    const folder = temporaryFolder();
+    const expected = readFileSync(join(models, 'stories260K.greedy200.txt'), 'utf8');
+    const outputs = {
+      gguf: join(folder, 'model.gguf'),
+      hf: join(folder, 'hf'),
+      meta: join(folder, 'meta'),
+      llama2c: join(folder, 'bin/model.bin'),
+    };
+    const before = await openCheckpoint(stories);
+    for (const [to, path] of Object.entries(outputs)) {
+      const { code, errors, out } = await cria(
+        'convert',
+        stories,
+        path,
+        '--to',
+        to,
+        '--tokenizer',
+        vocabulary,
+      );
+      expect([code, errors], to).toEqual([0, '']);
+      expect(out).toContain('5 layers');
+      const after = await openCheckpoint(path);
+      for (const name of before.tensors.keys())
+        expect(await after.read(name), `${to} ${name}`).toEqual(await before.read(name));
+      // Once more from there: the vocabulary is found in or beside what was written.
+      const again = join(folder, `${to}.gguf`);
+      expect((await cria('convert', path, again, '--to', 'gguf')).errors, to).toBe('');
+      const tokenizer = await loadTokenizer(again);
+      expect(tokenizer.fingerprint, to).toBe((await loadTokenizer(vocabulary)).fingerprint);
+      const sample = await cria(
+        'sample',
+        '--model',
+        to === 'llama2c' ? again : path,
+        '--tokenizer',
+        vocabulary,
+        '--temperature',
+        '0',
+        '--max-tokens',
+        '199',
+        '--device',
+        'reference',
+      );
+      expect(sample.out.trim().slice(0, 200), `${to} ${sample.errors}`).toBe(expected.trim().slice(0, 200));
+    }
+  });
+
+  it('quantises, tells the error of every weight, and what it does to the perplexity', async () => {
+    const folder = temporaryFolder();
+    const path = join(folder, 'small.gguf');
+    const text = join(folder, 'text.txt');
+    writeFileSync(text, readFileSync(join(models, 'stories260K.greedy200.txt'), 'utf8'));
+    const { code, out, errors } = await cria(
+      'convert',
+      stories,
+      path,
+      '--to',
+      'gguf',
+      '--quantize',
+      'q8_0',
+      '--tokenizer',
+      vocabulary,
+      '--perplexity',
+      text,
+    );
+    expect([code, errors]).toEqual([0, '']);
+    expect(out).toMatch(/layers\.4\.feed_forward\.w1\.weight +F32 → Q8_0 +rmse \d\.\d+e-\d/);
+    expect(out).toMatch(/w2\.weight +F32 → F16/); // rows of 172 fill no blocks of 32
+    const [, before, after] = /perplexity (\d+\.\d+) → (\d+\.\d+)/.exec(out) ?? [];
+    expect(Number(before)).toBeGreaterThan(1);
+    expect(Math.abs(Number(after) / Number(before) - 1)).toBeLessThan(0.02);
+  });
+
+  it.each<[string[], RegExp]>([
+    [[stories], /it takes two paths, not 1/],
+    [[stories, 'OUT'], /--to is missing/],
+    [[stories, 'OUT', '--to', 'ggfu'], /did you mean "gguf"/],
+    [[stories, 'OUT', '--to', 'gguf', '--quantize', 'q9_0'], /there is no mix "q9_0"/],
+    [[stories, 'OUT', '--to', 'hf', '--dtype', 'int8'], /dtype is "INT8"/],
+    [[stories, 'OUT', '--to', 'meta', '--shards', '3'], /which 3 shards cannot share/],
+    [['absent', 'OUT', '--to', 'hf'], /no such file or folder/],
+  ])('refuses %j in one line, and writes nothing', async (args, message) => {
+    const output = join(temporaryFolder(), 'out');
+    const { code, errors } = await cria(
+      'convert',
+      ...args.map((each) => (each === 'OUT' ? output : each)),
+      '--no-tokenizer',
+    );
+    expect(errors).toMatch(message);
+    expect(errors.trimEnd().split('\n')).toHaveLength(1);
+    expect(code).toBe(1);
+    expect(existsSync(output)).toBe(false);
+  });
+
+  it('says so where there is no vocabulary', async () => {
+    const path = join(temporaryFolder(), 'out');
+    const { code, errors } = await cria('convert', stories, path, '--to', 'hf', '--shards', '2');
+    expect([code, errors]).toEqual([0, expect.stringContaining('no vocabulary lies beside')]);
+    expect(readdirSync(path).filter((name) => name.endsWith('.safetensors'))).toHaveLength(2);
+  });
+});
