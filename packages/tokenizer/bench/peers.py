@@ -1,78 +1,99 @@
-"""Times the other tokenizers on the files that tokenizer.ts wrote. argv: folder, comma-separated parts. One JSON object a line."""
-import json, sys, time, resource
+"""The other tokenizers, timed one run at a time as tokenizer.ts asks: a JSON object a line in, one a line out. argv: the folder of its files."""
+import base64, gc, json, resource, subprocess, sys, time
 from importlib.metadata import version
-from statistics import median
 
-folder, parts = sys.argv[1], sys.argv[2].split(',')
-slow = 'slow' in parts
-
-
-def emit(name, peer, seconds, **more):
-    print(json.dumps({'name': name, 'peer': peer, 'seconds': seconds, **more}), flush=True)
-
-
-def timed(run, rounds=3):
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    return median(times)
+folder = sys.argv[1]
+PATTERN = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+coders, texts, ids = {}, {}, {}
 
 
 def read(name):
-    return open(f'{folder}/{name}', encoding='utf-8', newline='').read()
+    with open(f'{folder}/{name}', encoding='utf-8', newline='') as file:
+        return file.read()
 
 
-def loops(kind, vocab, peer, encode, decode, whole=True):
-    docs = json.loads(read(f'{kind}.docs.json'))
-    emit(f'encode {vocab} {kind} docs', peer, timed(lambda: [encode(doc) for doc in docs]))
-    ids = [encode(doc) for doc in docs]
-    emit(f'decode {vocab} {kind} docs', peer, timed(lambda: [decode(x) for x in ids]), tokens=sum(map(len, ids)))
-    if whole:
-        text = read(f'{kind}.txt')
-        emit(f'encode {vocab} {kind} whole', peer, timed(lambda: encode(text), 1))
-
-
-try:
-    import sentencepiece
-    label = f'sentencepiece {version("sentencepiece")}'
-    model = f'{folder}/llama.model'
-    if 'encode' in parts:
-        sp = sentencepiece.SentencePieceProcessor(model_file=model)
-        emit('load llama', label, timed(lambda: sentencepiece.SentencePieceProcessor(model_file=model), 20))
-        for kind in ('english', 'code'):
-            loops(kind, 'llama', label, sp.encode, sp.decode)
-    if 'train' in parts:
-        for vocab in (4096, 32000):
-            for threads in (1, 2):
-                emit(f'train {vocab} {threads} threads', label, timed(lambda: sentencepiece.SentencePieceTrainer.train(
-                    input=f'{folder}/train.txt', model_prefix=f'{folder}/peer-{vocab}', model_type='bpe', vocab_size=vocab, byte_fallback=True,
-                    split_digits=True, allow_whitespace_only_pieces=True, normalization_rule_name='identity', remove_extra_whitespaces=False,
-                    character_coverage=0.99995, max_sentence_length=4192, num_threads=threads, minloglevel=2), 3),
-                    peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
-except ImportError as error:
-    emit('skipped', 'sentencepiece', 0, reason=str(error))
-
-try:
-    import tokenizers
-    label = f'tokenizers {version("tokenizers")}'
-    if 'encode' in parts:
-        for vocab in ('llama', 'llama3'):
+def coder(peer, vocab):
+    """(encode, decode)"""
+    if (peer, vocab) not in coders:
+        if peer == 'sentencepiece':
+            import sentencepiece
+            sp = sentencepiece.SentencePieceProcessor(model_file=f'{folder}/{vocab}.model')
+            coders[peer, vocab] = sp.encode, sp.decode
+        elif peer == 'tiktoken':
+            import tiktoken
+            with open(f'{folder}/{vocab}.model', 'rb') as file:
+                ranks = {base64.b64decode(token): int(rank) for token, rank in (line.split() for line in file)}
+            enc = tiktoken.Encoding('bench', pat_str=PATTERN, mergeable_ranks=ranks, special_tokens={})
+            coders[peer, vocab] = enc.encode_ordinary, enc.decode
+        else:
+            import tokenizers
             tok = tokenizers.Tokenizer.from_file(f'{folder}/{vocab}.json')
-            for kind in ('english', 'code'):
-                loops(kind, vocab, label, lambda doc: tok.encode(doc, add_special_tokens=False).ids, tok.decode, slow or vocab == 'llama3')
-except ImportError as error:
-    emit('skipped', 'tokenizers', 0, reason=str(error))
+            coders[peer, vocab] = lambda text: tok.encode(text, add_special_tokens=False).ids, tok.decode
+    return coders[peer, vocab]
 
-try:
-    import base64, tiktoken
-    label = f'tiktoken {version("tiktoken")}'
-    if 'encode' in parts:
-        ranks = {base64.b64decode(token): int(rank) for token, rank in (line.split() for line in open(f'{folder}/llama3.model', 'rb'))}
-        pattern = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-        enc = tiktoken.Encoding('llama3', pat_str=pattern, mergeable_ranks=ranks, special_tokens={})
-        for kind in ('english', 'code'):
-            loops(kind, 'llama3', label, enc.encode_ordinary, enc.decode)
-except ImportError as error:
-    emit('skipped', 'tiktoken', 0, reason=str(error))
+
+def docs(kind):
+    if kind not in texts:
+        texts[kind] = json.loads(read(f'{kind}.docs.json')), read(f'{kind}.txt')
+    return texts[kind]
+
+
+def train(vocab_size, threads):
+    import sentencepiece
+    sentencepiece.SentencePieceTrainer.train(
+        input=f'{folder}/train.txt', model_prefix=f'{folder}/peer-{vocab_size}', model_type='bpe', vocab_size=vocab_size, byte_fallback=True,
+        split_digits=True, allow_whitespace_only_pieces=True, normalization_rule_name='identity', remove_extra_whitespaces=False,
+        character_coverage=0.99995, max_sentence_length=4192, num_threads=threads, minloglevel=2)
+
+
+def prepare(request):
+    """What is to be timed, with everything it needs loaded."""
+    peer, op = request['peer'], request['op']
+    if op == 'train':
+        return lambda: train(request['vocabSize'], request['threads'])
+    if op == 'load':
+        import sentencepiece
+        return lambda: sentencepiece.SentencePieceProcessor(model_file=f'{folder}/{request["vocab"]}.model')
+    encode, decode = coder(peer, request['vocab'])
+    parts, whole = docs(request['kind'])
+    if op == 'docs':
+        return lambda: [encode(part) for part in parts]
+    if op == 'whole':
+        return lambda: encode(whole)
+    key = request['vocab'], request['kind']
+    if key not in ids:
+        ids[key] = [list(encode(part)) for part in parts]
+    return lambda: [decode(part) for part in ids[key]]
+
+
+def answer(request):
+    if request['op'] == 'versions':
+        found = {}
+        for name in ('sentencepiece', 'tokenizers', 'tiktoken'):
+            try:
+                __import__(name)
+                found[name] = version(name)
+            except ImportError as error:
+                found[name] = None
+        return found
+    if request['op'] == 'train-memory':
+        code = f'import sys; sys.argv = ["", {folder!r}]; exec(open({__file__!r}).read().split("# loop")[0]); train({request["vocabSize"]}, 1)'
+        subprocess.run([sys.executable, '-c', code], check=True)
+        return {'megabytes': resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024}
+    run = prepare(request)
+    gc.collect()
+    gc.disable()
+    start = time.perf_counter()
+    result = run()
+    seconds = time.perf_counter() - start
+    gc.enable()
+    del result
+    return {'seconds': seconds}
+
+
+# loop
+for line in sys.stdin:
+    try:
+        print(json.dumps(answer(json.loads(line))), flush=True)
+    except Exception as error:
+        print(json.dumps({'error': f'{type(error).__name__}: {error}'}), flush=True)

@@ -1,267 +1,241 @@
 /**
- * `npm run bench -- tokenizer [--json] [--python PATH] [--only encode|train] [--slow] [--data FOLDER]`: encoding, decoding, loading and training beside
- * sentencepiece, Hugging Face tokenizers and tiktoken on the same 10 MB of English and of code, in one run. The peers run in the Python
- * given by --python or CRIA_BENCH_PYTHON (default python3); one that is not installed there is left out with the reason.
+ * `npm run bench -- tokenizer [--json] [--python PATH] [--only llama,llama3,train] [--rounds N] [--slow] [--data FOLDER]`: encoding, decoding, loading and
+ * training beside sentencepiece, Hugging Face tokenizers and tiktoken on the same 10 MB of English and of code. Every round times us and each
+ * peer once, in turns; the medians are compared. The peers run in the Python given by --python or CRIA_BENCH_PYTHON, else the one that
+ * `npm run oracle:tokenizer -- --install` made, else python3; what is not installed is left out with the reason.
  */
 import { spawnSync } from 'node:child_process';
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { parseTokenizer, writeTokenizerJson, type Tokenizer } from '../src/index.ts';
+import { parseTokenizer, writeTokenizerJson } from '../src/index.ts';
 import { trainTokenizer } from '../src/node.ts';
+import { startPeers, type PeerProcess } from './_peers.ts';
+import { documents, gatherTexts, SIZE } from './_texts.ts';
 
+const oraclePython = join(homedir(), '.cache/cria-oracle/venv/bin/python');
 const { values } = parseArgs({
   options: {
     json: { type: 'boolean', default: false },
     slow: { type: 'boolean', default: false },
-    python: { type: 'string', default: process.env['CRIA_BENCH_PYTHON'] ?? 'python3' },
-    only: { type: 'string', default: 'encode,train' },
+    python: {
+      type: 'string',
+      default: process.env['CRIA_BENCH_PYTHON'] ?? (existsSync(oraclePython) ? oraclePython : 'python3'),
+    },
+    only: { type: 'string', default: 'llama,llama3,train' },
+    rounds: { type: 'string', default: '3' },
     data: { type: 'string', default: '' },
   },
 });
 
-const SIZE = 10_000_000;
-const here = import.meta.dirname ?? process.cwd();
-const root =
-  [here, process.cwd()].map((folder) => findRoot(folder)).find((folder) => folder !== undefined) ??
-  process.cwd();
+const root = join(import.meta.dirname, '../../..');
 const shared = values.data === '' ? join(root, '../shared/data') : values.data;
-const TARGETS: Readonly<Record<string, number>> = {
-  'llama docs': 3,
-  'llama whole': 6,
-  'llama3 tiktoken': 1.2,
-  'llama3 tokenizers': 4,
-  decode: 2,
-  train: 1.2,
-  load: 1,
-};
+const parts = values.only.split(',');
+const rounds = Number(values.rounds);
 
-interface PeerRow {
+interface Case {
   readonly name: string;
-  readonly peer: string;
-  readonly seconds: number;
-  readonly reason?: string;
-  readonly peak_mb?: number;
-}
-
-function findRoot(from: string): string | undefined {
-  for (let folder = from; ; folder = join(folder, '..')) {
-    if (existsSync(join(folder, 'pnpm-workspace.yaml'))) return folder;
-    if (folder === join(folder, '..')) return undefined;
-  }
-}
-
-/** Up to SIZE bytes of files under `folders` whose names match, each file once. */
-function gather(folders: readonly string[], pattern: RegExp): string {
-  let text = '';
-  const seen = new Set<string>();
-  const visit = (folder: string): void => {
-    for (const entry of readdirSync(folder, { withFileTypes: true }).sort((a, b) =>
-      a.name < b.name ? -1 : 1,
-    )) {
-      if (text.length >= SIZE) return;
-      const path = join(folder, entry.name);
-      if (entry.isDirectory()) visit(path);
-      else if (entry.isFile() && pattern.test(entry.name)) {
-        const content = readFileSync(path, 'utf8');
-        if (
-          content.length > 400_000 ||
-          content.includes('\ufffd') ||
-          content.includes('\u2585') ||
-          seen.has(content)
-        )
-          continue;
-        if (/\.min\.|sourceMappingURL=data/.test(path + content.slice(-200))) continue;
-        seen.add(content);
-        text += content.replaceAll('\r', '');
-      }
-    }
-  };
-  for (const folder of folders) if (existsSync(folder)) visit(folder);
-  return text.slice(0, SIZE);
-}
-
-function median(run: () => unknown, rounds: number): number {
-  const times: number[] = [];
-  for (let i = 0; i < rounds; i++) {
-    const start = performance.now();
-    run();
-    times.push((performance.now() - start) / 1000);
-  }
-  return times.sort((a, b) => a - b)[rounds >> 1];
-}
-
-const ours = new Map<string, number>();
-const order: string[] = [];
-function record(name: string, seconds: number): void {
-  ours.set(name, seconds);
-  order.push(name);
-}
-
-function timeEncoding(
-  kind: string,
-  vocab: string,
-  file: Uint8Array,
-  text: string,
-  docs: readonly string[],
-): void {
-  const fresh = (): Tokenizer => parseTokenizer(file);
-  const once = (run: (tokenizer: Tokenizer) => unknown): (() => unknown) => {
-    const tokenizer = fresh(); // no cache from the round before
-    return () => run(tokenizer);
-  };
-  const rounds = (run: (tokenizer: Tokenizer) => unknown): number => {
-    const times = Array.from({ length: 5 }, () => median(once(run), 1));
-    return times.sort((a, b) => a - b)[2];
-  };
-  record(
-    `encode ${vocab} ${kind} docs`,
-    rounds((tokenizer) => docs.map((doc) => tokenizer.encode(doc))),
-  );
-  record(
-    `encode ${vocab} ${kind} whole`,
-    rounds((tokenizer) => tokenizer.encode(text)),
-  );
-  const tokenizer = fresh();
-  const ids = docs.map((doc) => tokenizer.encode(doc));
-  record(
-    `decode ${vocab} ${kind} docs`,
-    median(() => ids.map((list) => tokenizer.decode(list)), 5),
-  );
+  readonly threads: number;
+  /** One run, timed from here; what it needs is made before. */
+  readonly own: () => () => unknown;
+  /** Peers and the least ratio against each. */
+  readonly peers: Readonly<Record<string, number | null>>;
+  readonly request: object;
+  readonly unit: 'MB/s' | 'ms';
+  readonly rounds?: number;
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'cria-bench-tokenizer-'));
+let peers: PeerProcess | undefined;
 try {
   await main();
 } finally {
+  peers?.end();
   rmSync(folder, { recursive: true, force: true });
 }
 
 async function main(): Promise<void> {
-  mkdirSync(folder, { recursive: true });
-  const english = gather(
-    [join(shared, 'text'), '/usr/share/vim', '/usr/share/doc', join(root, 'node_modules')],
-    /^(?!wagahai).*\.(txt|md|rst|markdown|README|ENG)$/i,
-  );
-  const code = gather([join(root, 'node_modules/.pnpm')], /\.(?:[cm]?js|ts|tsx|py)$/);
-  const texts = { english, code };
+  const texts = gatherTexts(shared, root);
   for (const [kind, text] of Object.entries(texts)) {
-    const docs = Array.from({ length: Math.ceil(text.length / 4096) }, (_, i) =>
-      text.slice(4096 * i, 4096 * (i + 1)).replace(/[\ud800-\udfff]/gu, ''),
-    );
     writeFileSync(join(folder, `${kind}.txt`), text);
-    writeFileSync(join(folder, `${kind}.docs.json`), JSON.stringify(docs));
+    writeFileSync(join(folder, `${kind}.docs.json`), JSON.stringify(documents(text)));
   }
-  const training = english.slice(0, SIZE / 2) + code.slice(0, SIZE / 2);
+  const training = texts.english.slice(0, SIZE / 2) + texts.code.slice(0, SIZE / 2);
   writeFileSync(join(folder, 'train.txt'), training);
-
-  if (values.only.includes('encode')) {
-    for (const vocab of ['llama', 'llama3']) {
-      const source = join(shared, `tokenizer/${vocab}.tokenizer.model`);
-      if (!existsSync(source))
-        throw new Error(
-          `[bench tokenizer] ${source} is missing. hint: give --data FOLDER with tokenizer/${vocab}.tokenizer.model`,
-        );
-      copyFileSync(source, join(folder, `${vocab}.model`));
-      const file = new Uint8Array(readFileSync(source));
-      writeFileSync(
-        join(folder, `${vocab}.json`),
-        writeTokenizerJson(parseTokenizer(file))['tokenizer.json'],
-      );
-      if (vocab === 'llama')
-        record(
-          'load llama',
-          median(() => parseTokenizer(file), 30),
-        );
-      for (const [kind, text] of Object.entries(texts)) {
-        const docs = JSON.parse(readFileSync(join(folder, `${kind}.docs.json`), 'utf8')) as string[]; // written above
-        timeEncoding(kind, vocab, file, text, docs);
-      }
-    }
+  peers = await startPeers(values.python, import.meta.dirname, folder);
+  const versions = (await peers?.versions()) ?? {};
+  for (const [peer, version] of Object.entries(versions))
+    if (version === null) console.error(`${peer} is left out: ${values.python} does not have it`);
+  for (const vocab of ['llama', 'llama3']) {
+    if (!parts.includes(vocab)) continue;
+    for (const one of vocabularyCases(vocab, texts)) await compare(one, versions);
   }
-  let peak = 0;
-  if (values.only.includes('train')) {
-    for (const vocabSize of [4096, 32000]) {
-      for (const threads of [1, 2]) {
-        const times: number[] = [];
-        for (let i = 0; i < 3; i++) {
-          const start = performance.now();
-          await trainTokenizer([training], { vocabSize, threads });
-          times.push((performance.now() - start) / 1000);
-        }
-        record(`train ${vocabSize} ${threads} threads`, times.sort((a, b) => a - b)[1]);
-      }
-    }
-    peak = process.resourceUsage().maxRSS / 1024;
-  }
-
-  const script = existsSync(join(here, 'peers.py'))
-    ? join(here, 'peers.py')
-    : fileURLToPath(new URL('../bench/peers.py', import.meta.url));
-  const parts = `${values.only}${values.slow ? ',slow' : ''}`;
-  const peers = spawnSync(values.python, [script, folder, parts], {
-    encoding: 'utf8',
-    maxBuffer: 1 << 26,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const rows = (peers.stdout ?? '')
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line) as PeerRow); // its own format
-  if (peers.status !== 0) console.error(`peers stopped: ${peers.error?.message ?? peers.stderr.slice(-600)}`);
-  for (const row of rows)
-    if (row.name === 'skipped') console.error(`${row.peer} is left out: ${row.reason ?? ''}`);
-  for (const name of order)
-    print(
-      name,
-      rows.filter((row) => row.name === name),
-    );
-  if (peak > 0 && !values.json)
-    console.log(`peak memory of this process after training: ${peak.toFixed(0)} MB`);
+  if (!parts.includes('train')) return;
+  for (const one of trainingCases(training)) await compare(one, versions);
+  await compareMemory(versions);
 }
 
-function print(name: string, rows: readonly PeerRow[]): void {
-  const seconds = ours.get(name) ?? NaN;
-  const threads = name.includes('2 threads') ? 2 : 1;
-  const speed = name.startsWith('encode') || name.startsWith('decode');
-  const value = (time: number): number => (speed ? SIZE / 1e6 / time : time * 1000);
-  const unit = speed ? 'MB/s' : 'ms';
-  const list: readonly (PeerRow | undefined)[] = rows.length > 0 ? rows : [undefined];
-  for (const row of list) {
-    const key = Object.keys(TARGETS).find((words) =>
-      words.split(' ').every((word) => `${name} ${row?.peer ?? ''}`.split(' ').includes(word)),
+function vocabularyCases(vocab: string, texts: Readonly<Record<string, string>>): Case[] {
+  const source = join(shared, `tokenizer/${vocab}.tokenizer.model`);
+  if (!existsSync(source))
+    throw new Error(
+      `[bench tokenizer] ${source} is missing. hint: give --data FOLDER with tokenizer/${vocab}.tokenizer.model`,
     );
-    const entry = {
-      name,
+  copyFileSync(source, join(folder, `${vocab}.model`));
+  const file = new Uint8Array(readFileSync(source));
+  writeFileSync(join(folder, `${vocab}.json`), writeTokenizerJson(parseTokenizer(file))['tokenizer.json']);
+  const native = vocab === 'llama' ? 'sentencepiece' : 'tiktoken';
+  const targets = vocab === 'llama' ? { docs: [3, 3], whole: [6, 6] } : { docs: [1.2, 4], whole: [1.2, 4] };
+  const cases: Case[] = Object.entries(texts).flatMap(([kind, text]): Case[] => {
+    const docs = documents(text);
+    const shared = { threads: 1, unit: 'MB/s' } as const;
+    const [forDocs, forWhole] = [targets.docs, targets.whole];
+    const wholePeers = {
+      [native]: forWhole[0],
+      ...(vocab === 'llama3' || values.slow ? { tokenizers: forWhole[1] } : {}),
+    }; // tokenizers takes 20 s and more for LLaMA's whole text
+    return [
+      {
+        ...shared,
+        name: `encode ${vocab} ${kind} docs`,
+        own: () => {
+          const tokenizer = parseTokenizer(file); // no cache from the round before
+          return () => docs.map((doc) => tokenizer.encode(doc));
+        },
+        peers: { [native]: forDocs[0], tokenizers: forDocs[1] },
+        request: { op: 'docs', vocab, kind },
+      },
+      {
+        ...shared,
+        name: `encode ${vocab} ${kind} whole`,
+        own: () => {
+          const tokenizer = parseTokenizer(file);
+          return () => tokenizer.encode(text);
+        },
+        peers: wholePeers,
+        request: { op: 'whole', vocab, kind },
+      },
+      {
+        ...shared,
+        name: `decode ${vocab} ${kind} docs`,
+        own: () => {
+          const tokenizer = parseTokenizer(file);
+          const ids = docs.map((doc) => tokenizer.encode(doc));
+          return () => ids.map((list) => tokenizer.decode(list));
+        },
+        peers: { [native]: 2, tokenizers: 2 },
+        request: { op: 'decode', vocab, kind },
+      },
+    ];
+  });
+  const load: Case = {
+    name: 'load llama',
+    threads: 1,
+    unit: 'ms',
+    own: () => () => parseTokenizer(file),
+    peers: { sentencepiece: 1 },
+    request: { op: 'load', vocab },
+    rounds: 40,
+  };
+  return vocab === 'llama' ? [...cases, load] : cases;
+}
+
+function trainingCases(text: string): Case[] {
+  return [4096, 32000].flatMap((vocabSize) =>
+    [1, 2].map((threads): Case => ({
+      name: `train ${vocabSize} pieces`,
       threads,
-      value: value(seconds),
-      unit,
-      peer: row?.peer ?? null,
-      peerValue: row === undefined ? null : value(row.seconds),
-      ratio: row === undefined ? null : row.seconds / seconds,
-      target: key === undefined ? null : TARGETS[key],
-      ...(row?.peak_mb === undefined ? {} : { peerPeakMb: row.peak_mb }),
-    };
-    if (values.json) console.log(JSON.stringify(entry));
-    else {
-      const peer =
-        row === undefined
-          ? ''
-          : `${row.peer.padEnd(20)} ${value(row.seconds).toFixed(1).padStart(8)}   ${(row.seconds / seconds).toFixed(2).padStart(6)} x`;
-      console.log(
-        `${name.padEnd(30)} ${value(seconds).toFixed(1).padStart(8)} ${unit.padEnd(4)}   ${peer}${entry.target === null ? '' : `   (target ${entry.target})`}`,
-      );
-    }
+      unit: 'ms',
+      own: () => () => trainTokenizer([text], { vocabSize, threads }),
+      peers: { sentencepiece: 1.2 },
+      request: { op: 'train', vocabSize, threads },
+    })),
+  );
+}
+
+async function compare(one: Case, versions: Readonly<Record<string, string | null>>): Promise<void> {
+  const names = Object.keys(one.peers).filter((peer) => typeof versions[peer] === 'string');
+  const times = new Map<string, number[]>(['own', ...names].map((name) => [name, []]));
+  for (let round = 0; round < (one.rounds ?? rounds); round++) {
+    const run = one.own();
+    (globalThis as { gc?: () => void }).gc?.(); // set by scripts/bench.mjs
+    const start = performance.now();
+    await run();
+    times.get('own')?.push((performance.now() - start) / 1000);
+    for (const peer of names) times.get(peer)?.push((await peers?.time({ peer, ...one.request })) ?? NaN);
   }
+  const seconds = median(times.get('own') ?? []);
+  const value = (time: number): number => (one.unit === 'MB/s' ? SIZE / 1e6 / time : time * 1000);
+  for (const peer of names.length > 0 ? names : [undefined]) {
+    const theirs = peer === undefined ? undefined : median(times.get(peer) ?? []);
+    print({
+      name: one.name,
+      threads: one.threads,
+      value: value(seconds),
+      unit: one.unit,
+      peer: peer === undefined ? null : `${peer} ${versions[peer] ?? ''}`,
+      peerValue: theirs === undefined ? null : value(theirs),
+      ratio: theirs === undefined ? null : theirs / seconds,
+      target: peer === undefined ? null : (one.peers[peer] ?? null),
+    });
+  }
+}
+
+/** Peak memory of a process that reads 10 MB and trains. */
+async function compareMemory(versions: Readonly<Record<string, string | null>>): Promise<void> {
+  const script = join(import.meta.dirname, '_train-memory.ts');
+  for (const vocabSize of [32000]) {
+    const { stdout } = spawnSync(
+      process.execPath,
+      [...process.execArgv, script, join(folder, 'train.txt'), String(vocabSize), '1'],
+      { encoding: 'utf8' },
+    );
+    const version = versions['sentencepiece'];
+    const theirs = typeof version === 'string' ? await peers?.megabytes(vocabSize) : undefined;
+    const value = Number(stdout);
+    print({
+      name: `peak memory, train ${vocabSize}`,
+      threads: 1,
+      value,
+      unit: 'MB',
+      peer: theirs === undefined ? null : `sentencepiece ${version ?? ''}`,
+      peerValue: theirs ?? null,
+      ratio: theirs === undefined ? null : theirs / value,
+      target: null,
+    });
+  }
+}
+
+interface Row {
+  readonly name: string;
+  readonly threads: number;
+  readonly value: number;
+  readonly unit: string;
+  readonly peer: string | null;
+  readonly peerValue: number | null;
+  readonly ratio: number | null;
+  readonly target: number | null;
+}
+
+function print(row: Row): void {
+  if (values.json) {
+    console.log(JSON.stringify(row));
+    return;
+  }
+  const number = (value: number): string => value.toFixed(value < 100 ? 1 : 0).padStart(7);
+  const left = `${row.name.padEnd(28)} ${row.threads}T ${number(row.value)} ${row.unit.padEnd(4)}`;
+  const right =
+    row.peer === null
+      ? ''
+      : `  ${row.peer.padEnd(20)} ${number(row.peerValue ?? NaN)}   ${(row.ratio ?? NaN).toFixed(2).padStart(6)} x`;
+  const goal =
+    row.target === null
+      ? ''
+      : `  (at least ${row.target}${(row.ratio ?? 0) >= row.target ? '' : ': MISSED'})`;
+  console.log(left + right + goal);
+}
+
+function median(times: readonly number[]): number {
+  return [...times].sort((a, b) => a - b)[times.length >> 1] ?? NaN;
 }

@@ -61,7 +61,7 @@ function sentencePieceJson(tokenizer: SentencePieceTokenizer): object {
     throw cannot('trimming or moving spaces has no place in this layout');
   if (!settings.byteFallback) throw cannot('the layout is for vocabularies with byte fallback');
   if (pieces.spacedNames.size > 0) throw cannot('a piece has a space in its name');
-  const vocab: Record<string, number> = {};
+  const vocab = Object.create(null) as Record<string, number>; // a token may be called __proto__
   const added: object[] = [];
   const skip = new Uint8Array(pieces.size);
   for (let id = 0; id < pieces.size; id++) {
@@ -178,7 +178,7 @@ function byteLevelJson(tokenizer: ByteLevelTokenizer): object {
   const names = Array.from({ length: tokens.size }, (_, id) =>
     literal[id] === 1 ? decodeUtf8(tokens.bytes(id)) : bytesToAlphabet(tokens.bytes(id)),
   );
-  const vocab: Record<string, number> = {};
+  const vocab = Object.create(null) as Record<string, number>; // a token may be called __proto__
   names.forEach((name, id) => {
     if (literal[id] === 0) vocab[name] = id;
   });
