@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 import { ApiError, BODY_LIMIT, isOwnFault, toApiError } from './api-error.ts';
@@ -6,6 +5,7 @@ import { CompletionBody, explainBody } from './completion-schema.ts';
 import { Completion } from './completions.ts';
 import type { EngineClient } from './engine-client.ts';
 import { refuseOtherHosts } from './local-host.ts';
+import { addPage, pagePaths } from './page.ts';
 
 /** What the routes know of the server. The engine comes when the model is loaded. */
 export interface ServerState {
@@ -19,7 +19,7 @@ export interface ServerState {
 const REQUEST_TIMEOUT = 60_000;
 
 const METHODS: Readonly<Record<string, string>> = {
-  '/': 'GET, HEAD',
+  ...Object.fromEntries(pagePaths.map((path) => [path, 'GET, HEAD'])),
   '/health': 'GET, HEAD',
   '/v1/models': 'GET, HEAD',
   '/v1/completions': 'POST',
@@ -63,20 +63,6 @@ export function createApp(state: ServerState, { localOnly = false } = {}): Fasti
   addModels(app, state);
   addCompletions(app, state);
   return app;
-}
-
-function addPage(app: FastifyInstance): void {
-  const page = readFileSync(new URL('../page/index.html', import.meta.url));
-  // One file that holds all it needs; the browser is told to fetch nothing else.
-  const policy =
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:";
-  app.get('/', (_, reply) => {
-    void reply
-      .header('content-security-policy', policy)
-      .header('cache-control', 'no-cache')
-      .type('text/html; charset=utf-8')
-      .send(page);
-  });
 }
 
 function addHealth(app: FastifyInstance, state: ServerState): void {

@@ -143,11 +143,15 @@ describe('the other routes', () => {
     ]);
   });
 
-  it('GET / is one page that fetches nothing from elsewhere', async () => {
-    const response = await fetch(server.url);
-    expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
-    const html = await response.text();
-    expect(html).not.toMatch(/(?:src|href)="(?!data:)|@import|url\(|https?:\/\/(?!www\.w3\.org\/2000\/svg)/);
+  it.each([
+    ['/', 'text/html; charset=utf-8'],
+    ['/page.css', 'text/css; charset=utf-8'],
+    ['/page.js', 'text/javascript; charset=utf-8'],
+  ])('GET %s is part of the page, which fetches nothing from elsewhere', async (path, type) => {
+    const response = await fetch(`${server.url}${path}`);
+    expect([response.status, response.headers.get('content-type')]).toEqual([200, type]);
+    expect(response.headers.get('content-security-policy')).toContain("default-src 'none'");
+    expect(await response.text()).not.toMatch(/@import|url\(|https?:\/\/(?!www\.w3\.org\/2000\/svg)/);
   });
 
   it('404 and 405 in the shape of OpenAI', async () => {

@@ -23,7 +23,10 @@ async function refused(body: string | Uint8Array, init: RequestInit = {}, path =
 
 const text = fc.string({ unit: 'binary', maxLength: 20 });
 const known = Object.keys(CompletionBody.properties);
-const negative = fc.oneof(fc.integer({ max: -1 }), fc.double({ max: -1e-9, noNaN: true }));
+const negative = fc.oneof(
+  fc.integer({ max: -1 }),
+  fc.double({ max: -1e-9, noNaN: true, noDefaultInfinity: true }),
+);
 const fraction = fc.double({ min: 0.01, max: 1e6, noNaN: true }).filter((value) => !Number.isInteger(value));
 const object = fc.dictionary(text, fc.jsonValue(), { maxKeys: 3 });
 const list = fc.array(fc.jsonValue(), { maxLength: 3 });
@@ -34,7 +37,7 @@ const notShare = fc.oneof(notNumber, negative, fc.double({ min: 1.01, noNaN: tru
 const notPenalty = fc.oneof(
   notNumber,
   fc.double({ min: 2.01, noNaN: true }),
-  fc.double({ max: -2.01, noNaN: true }),
+  fc.double({ max: -2.01, noNaN: true, noDefaultInfinity: true }),
 );
 
 /** Values that a field cannot have. */

@@ -144,7 +144,7 @@ async function contrast(page: Page): Promise<number> {
       }
       return 1;
     };
-    return Math.min(...['h1', 'header p', 'label', 'button.primary', 'dt', 'dd', '#output .hint', '#settings span'].map((selector) => {
+    return Math.min(...['h1', 'header p', 'label', 'button.primary', 'dt', 'dd', '#output', '#settings span'].map((selector) => {
       const element = document.querySelector(selector);
       const [a, b] = [light(numbers(getComputedStyle(element).color)), behind(element)];
       return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
