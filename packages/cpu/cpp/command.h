@@ -32,6 +32,10 @@
   X(attention)                                                                                                       \
   X(attentionGrad)                                                                                                   \
   X(pagedAttention)                                                                                                  \
+  X(packBlocks)                                                                                                      \
+  X(gatherBlocks)                                                                                                    \
+  X(roundRows)                                                                                                       \
+  X(blockProduct)                                                                                                    \
   X(measure)                                                                                                         \
   X(quantize)
 

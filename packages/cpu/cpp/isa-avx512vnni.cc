@@ -6,4 +6,5 @@
 
 void cria::fill_avx512vnni(KernelTable& table, int32_t& panel) {
   fill_avx512(table, panel);
+  cria::avx512vnni::fillBlockProducts(table);
 }

@@ -13,6 +13,8 @@ constexpr int MR = 6;
 constexpr int NV = 2;
 constexpr int REGISTERS = 16;
 constexpr int ACCUMULATORS = 12;
+constexpr int BLOCK_ROWS = 2;
+constexpr int BLOCK_PANELS = 1;
 
 inline __m256i lanes(int64_t n) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
@@ -124,6 +126,38 @@ inline void transpose(V (&r)[W]) {
     r[i] = _mm256_permute2f128_ps(t[i], t[i + 4], 0x20);
     r[i + 4] = _mm256_permute2f128_ps(t[i], t[i + 4], 0x31);
   }
+}
+
+using I = __m256i;
+inline I loadInts(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+inline I setInt(int32_t x) { return _mm256_set1_epi32(x); }
+inline I addInts(I a, I b) { return _mm256_add_epi32(a, b); }
+inline I both(I a, I b) { return _mm256_and_si256(a, b); }
+inline I either(I a, I b) { return _mm256_or_si256(a, b); }
+template <int n>
+inline I right(I a) {
+  return _mm256_srli_epi32(a, n);
+}
+template <int n>
+inline I left(I a) {
+  return _mm256_slli_epi32(a, n);
+}
+inline V toFloat(I a) { return _mm256_cvtepi32_ps(a); }
+inline I toInts(V a) { return _mm256_cvtps_epi32(a); }
+inline I bytesToInts(const uint8_t* p) { return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))); }
+inline I bytesToInts(const int8_t* p) { return _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))); }
+inline void storeBytes(int8_t* p, I a) {
+  const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(words, words));
+}
+constexpr int BIAS_DONE = 128;
+inline I dotBytes(I sum, I weights, I x) {
+  return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(weights, x), _mm256_set1_epi16(1)));
+}
+inline I dotBiased(I sum, I weights, I x) {
+  // |w| by x with the sign of w, which stays within 16 bits.
+  const I w = _mm256_xor_si256(weights, _mm256_set1_epi8(-128));
+  return dotBytes(sum, _mm256_sign_epi8(w, w), _mm256_sign_epi8(x, w));
 }
 
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }

@@ -17,6 +17,10 @@ constexpr int NV = 2;
 constexpr int REGISTERS = 32;
 constexpr int ACCUMULATORS = 28;
 
+/** Register tile of a product with quantised weights: rows, and panels of 16 columns. */
+constexpr int BLOCK_ROWS = 6;
+constexpr int BLOCK_PANELS = 2;
+
 inline __mmask16 lanes(int64_t n) { return static_cast<__mmask16>((1u << n) - 1u); }
 
 inline V zero() { return _mm512_setzero_ps(); }
@@ -156,6 +160,45 @@ inline void transpose(V (&r)[W]) {
     r[i + 12] = _mm512_shuffle_f32x4(c, d, 0xdd);
   }
 }
+
+/** W lanes of four bytes, or of one 32-bit whole number. */
+using I = __m512i;
+inline I loadInts(const void* p) { return _mm512_loadu_si512(p); }
+inline I setInt(int32_t x) { return _mm512_set1_epi32(x); }
+inline I addInts(I a, I b) { return _mm512_add_epi32(a, b); }
+inline I both(I a, I b) { return _mm512_and_si512(a, b); }
+inline I either(I a, I b) { return _mm512_or_si512(a, b); }
+template <int n>
+inline I right(I a) {
+  return _mm512_srli_epi32(a, n);
+}
+template <int n>
+inline I left(I a) {
+  return _mm512_slli_epi32(a, n);
+}
+inline V toFloat(I a) { return _mm512_cvtepi32_ps(a); }
+/** To the nearest whole number, half to even. */
+inline I toInts(V a) { return _mm512_cvtps_epi32(a); }
+inline I bytesToInts(const uint8_t* p) { return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
+inline I bytesToInts(const int8_t* p) { return _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
+/** Whole numbers from −128 to 127 as bytes. */
+inline void storeBytes(int8_t* p, I a) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a)); }
+/** sum + Σ of four products a lane: weights from 0 to 127 by signed bytes. `dotBiased`: weights from 0 to 255, less BIAS_DONE each. */
+#ifdef __AVX512VNNI__
+constexpr int BIAS_DONE = 0;
+inline I dotBytes(I sum, I weights, I x) { return _mm512_dpbusd_epi32(sum, weights, x); }
+inline I dotBiased(I sum, I weights, I x) { return _mm512_dpbusd_epi32(sum, weights, x); }
+#else
+constexpr int BIAS_DONE = 128;
+inline I dotBytes(I sum, I weights, I x) {
+  return _mm512_add_epi32(sum, _mm512_madd_epi16(_mm512_maddubs_epi16(weights, x), _mm512_set1_epi16(1)));
+}
+inline I dotBiased(I sum, I weights, I x) {
+  // |w| by x with the sign of w, which stays within 16 bits.
+  const I w = _mm512_xor_si512(weights, _mm512_set1_epi8(-128));
+  return dotBytes(sum, _mm512_abs_epi8(w), _mm512_mask_sub_epi8(x, _mm512_movepi8_mask(w), _mm512_setzero_si512(), x));
+}
+#endif
 
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 

@@ -15,6 +15,8 @@ constexpr int MR = 4;
 constexpr int NV = 2;
 constexpr int REGISTERS = 16;
 constexpr int ACCUMULATORS = 8;
+constexpr int BLOCK_ROWS = 1;
+constexpr int BLOCK_PANELS = 1;
 
 inline V zero() { return V{0, 0, 0, 0}; }
 inline V set1(float x) { return V{x, x, x, x}; }
@@ -108,6 +110,45 @@ inline void transpose(V (&r)[W]) {
   const V a = r[0], b = r[1], c = r[2], d = r[3];
   for (int i = 0; i < W; i++) r[i] = V{a[i], b[i], c[i], d[i]};
 }
+
+inline I loadInts(const void* p) {
+  I a;
+  __builtin_memcpy(&a, p, sizeof a);
+  return a;
+}
+inline I setInt(int32_t x) { return I{x, x, x, x}; }
+inline I addInts(I a, I b) { return a + b; }
+inline I both(I a, I b) { return a & b; }
+inline I either(I a, I b) { return a | b; }
+typedef uint32_t U __attribute__((vector_size(16)));
+template <int n>
+inline I right(I a) {
+  return reinterpret_cast<I>(reinterpret_cast<U>(a) >> n);
+}
+template <int n>
+inline I left(I a) {
+  return a << n;
+}
+inline V toFloat(I a) { return V{static_cast<float>(a[0]), static_cast<float>(a[1]), static_cast<float>(a[2]), static_cast<float>(a[3])}; }
+inline I toInts(V a) { return reinterpret_cast<I>(add(a, set1(12582912.0f))) - 0x4b400000; }
+inline I bytesToInts(const uint8_t* p) { return I{p[0], p[1], p[2], p[3]}; }
+inline I bytesToInts(const int8_t* p) { return I{p[0], p[1], p[2], p[3]}; }
+inline void storeBytes(int8_t* p, I a) {
+  for (int i = 0; i < W; i++) p[i] = static_cast<int8_t>(a[i]);
+}
+constexpr int BIAS_DONE = 0;
+typedef int16_t S __attribute__((vector_size(16)));
+/** Both halves of each lane, widened and added. */
+inline I fold(S a) {
+  const I words = reinterpret_cast<I>(a);
+  return ((words << 16) >> 16) + (words >> 16);
+}
+inline I dotBiased(I sum, I weights, I x) {
+  // Products of two bytes fit 16 bits: 255 · 127. Even bytes, then odd ones.
+  const S w = reinterpret_cast<S>(weights), y = reinterpret_cast<S>(x);
+  return sum + fold((w & 255) * ((y << 8) >> 8)) + fold(((w >> 8) & 255) * (y >> 8));
+}
+inline I dotBytes(I sum, I weights, I x) { return dotBiased(sum, weights, x); }
 
 inline void prefetch(const void* p) { __builtin_prefetch(p); }
 

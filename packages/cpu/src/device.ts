@@ -8,6 +8,7 @@ import {
   type StorageId,
   Tensor,
 } from '@cria/tensor';
+import { isBlockFormat, packBlocks, packedBlockBytes } from './block-linear.ts';
 import { allocate, CommandList } from './command-list.ts';
 import { type Encoder, Scratch } from './encoder.ts';
 import { createKernels } from './kernels.ts';
@@ -83,6 +84,11 @@ export class CpuDevice extends DeviceBase implements Encoder {
 
   pack(weight: Tensor): Tensor {
     if (weight.layout !== 'plain') refuseWeight('cpu.pack', weight);
+    if (isBlockFormat(weight.dtype)) {
+      const place = { storage: this.allocate(packedBlockBytes(weight)), offset: 0 };
+      packBlocks(this, place, weight);
+      return new Tensor(this, weight.dtype, weight.shape, { ...place, layout: panelLayout(this) });
+    }
     const unit = numbers(weight);
     const [columns, k] = [weight.rows, weight.columns];
     const place = { storage: this.allocate(packedBytes(this, unit, columns, k)), offset: 0 };

@@ -8,6 +8,7 @@ import {
   type Tensor,
 } from '@cria/tensor';
 import { attentionKernels } from './attention.ts';
+import { formatCode, isBlockFormat } from './block-linear.ts';
 import { crossEntropyKernels } from './cross-entropy.ts';
 import { dtypeCodes, type Encoder, integers } from './encoder.ts';
 import { linearKernels } from './linear.ts';
@@ -65,10 +66,12 @@ function rowKernels(
   encoder: Encoder,
 ): Pick<Kernels, 'embedding' | 'embeddingGrad' | 'gatherRows' | 'cacheWrite'> {
   const gather = (y: Tensor, x: Tensor, rows: Tensor) => {
-    const [typeY, typeX] = [dtypeCodes[y.dtype], dtypeCodes[x.dtype]];
+    const typeY = dtypeCodes[y.dtype];
+    const blocks = isBlockFormat(x.dtype);
+    const typeX = blocks ? formatCode('embedding', x) : dtypeCodes[x.dtype];
     if (typeY === undefined || typeX === undefined) refuseWeight('embedding', x);
     encoder.list
-      .begin('gatherRows')
+      .begin(blocks ? 'gatherBlocks' : 'gatherRows')
       .place(y)
       .place(x)
       .place(integers(rows))

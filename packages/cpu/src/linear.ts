@@ -1,4 +1,5 @@
 import { describe, fail, type Kernels, refuseWeight, type Tensor } from '@cria/tensor';
+import { blockLinear, isBlockFormat } from './block-linear.ts';
 import type { Place } from './command-list.ts';
 import { dtypeCodes, type Encoder } from './encoder.ts';
 
@@ -39,11 +40,12 @@ export function linearKernels(
 ): Pick<Kernels, 'linear' | 'linearGradInput' | 'linearGradWeight'> {
   return {
     linear(y, x, w, { residual } = {}) {
+      if (isBlockFormat(w.dtype)) return blockLinear(encoder, y, x, ours(encoder, w), residual);
       const rows = x.rows;
       const [n, c] = [w.rows, w.columns];
       const unit = numbers(w);
       let b: Product['b'];
-      if (w.layout !== 'plain') b = { place: packedPlace(encoder, w), stride: 0, as: 'packed' };
+      if (w.layout !== 'plain') b = { place: ours(encoder, w), stride: 0, as: 'packed' };
       else if (rows < PACK_FROM_ROWS && unit === 'f32') b = { ...matrix(w), as: 'across' };
       else b = packed(encoder, { ...matrix(w), as: 'across' }, unit, n, c);
       product(encoder, {
@@ -142,8 +144,9 @@ export function panelLayout({ panel, isa }: Encoder): string {
   return `${isa} panels of ${panel}`;
 }
 
-function packedPlace(encoder: Encoder, w: Tensor): Place {
-  if (w.layout !== panelLayout(encoder)) {
+/** A weight that is plain, or packed by this device. */
+function ours(encoder: Encoder, w: Tensor): Tensor {
+  if (w.layout !== 'plain' && w.layout !== panelLayout(encoder)) {
     fail('linear', `${describe(w)} was packed for another device.`, `this one has ${panelLayout(encoder)}`);
   }
   return w;

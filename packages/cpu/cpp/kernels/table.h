@@ -1,6 +1,7 @@
 // Which kernel serves which operation and dtype, for one instruction set.
 #pragma once
 #include "attention-operations.h"
+#include "block-product.h"
 #include "cast.h"
 #include "cross-entropy.h"
 #include "elementwise.h"
@@ -24,6 +25,15 @@ inline void fillHalfProducts(Kernel* table) {
   of(Op::gemm_, Dtype::f16) = entry<Gemm<Widened<F16>>>();
 }
 
+/** Products whose weight is quantised. */
+inline void fillBlockProducts(Kernel* table) {
+  const auto f32 = [table](Op op) -> Kernel& { return table[static_cast<int32_t>(op)]; };
+  f32(Op::packBlocks_) = entry<PackBlocks>();
+  f32(Op::gatherBlocks_) = entry<GatherBlocks>();
+  f32(Op::roundRows_) = entry<RoundRows>();
+  f32(Op::blockProduct_) = entry<BlockProduct>();
+}
+
 inline void fillTable(Kernel* table) {
   const auto f32 = [table](Op op) -> Kernel& { return table[static_cast<int32_t>(op) + OPERATIONS * static_cast<int32_t>(Dtype::f32)]; };
   f32(Op::copy_) = entry<Copy>();
@@ -44,6 +54,7 @@ inline void fillTable(Kernel* table) {
   f32(Op::packPanels_) = entry<PackPanels<Widened<float>>>();
   f32(Op::gemm_) = entry<Gemm<Widened<float>>>();
   fillHalfProducts(table);
+  fillBlockProducts(table);
   f32(Op::crossEntropy_) = entry<CrossEntropy>();
   f32(Op::cacheWrite_) = entry<CacheWrite>();
   f32(Op::attention_) = entry<Attention>();

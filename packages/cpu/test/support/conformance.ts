@@ -11,6 +11,6 @@ export function describeIsa(isa: IsaName): void {
   const usual = Math.min(2, availableParallelism());
   describeDevice(`cpu ${isa}`, ({ threads = usual } = {}) => (here ? cpu({ isa, threads }) : undefined), {
     threads: [1, 2, 3],
-    weights: ['bf16', 'f16'],
+    weights: ['bf16', 'f16', 'q8_0', 'q4_0', 'q4_1', 'q5_0', 'q5_1', 'q4_k', 'q5_k', 'q6_k'],
   });
 }

@@ -21,7 +21,7 @@ const CANCELLING: Row = { f64: 1e-11, f32: 2e-5, f16: 1e-2, bf16: 5e-2, floor: 1
 /** Weights stored in halves, where a device may round activations to the same halves before it multiplies. */
 const HALVED: Row = { f64: 1e-12, f32: 1e-2, f16: 1e-2, bf16: 2e-2, floor: 0.1 };
 /** Block formats: a device may round activations to 8 bits in blocks of 32. */
-const QUANTISED: Row = { f64: 1e-12, f32: 3e-2, f16: 3e-2, bf16: 3e-2 };
+const QUANTISED: Row = { f64: 1e-12, f32: 3e-2, f16: 3e-2, bf16: 3e-2, floor: 0.5 };
 
 const EXCEPTIONS: Partial<Record<keyof Kernels, Readonly<Record<string, Row>>>> = {
   linear: { halved: HALVED, quantised: QUANTISED },

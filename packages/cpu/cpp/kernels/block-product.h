@@ -1,0 +1,326 @@
+// y = x·wᵀ with a quantised weight: whole-number products of bytes, exact within a block of 32, then one fma a block:
+//
+//   sum = fma(float(Σ q_x·q_w), scale_w · scale_x, sum)   (for each half of a block, where halves have scales of their own)
+//   sum = fma(minimum_w, scale_x · Σ q_x, sum)            (where weights have minima)                     blocks ascending
+//
+// Few rows read the packed weight once as it lies, from several panels at a time. More rows work on a piece of it that was taken apart
+// into bytes and floats, in the first-level cache. Both add in the same order, so a row's bits do not depend on the others.
+#pragma once
+#include "block-rows.h"
+
+namespace cria::CRIA_ISA {
+
+/** Rounded activations (block-rows.h) of some rows, and their strides. */
+struct RoundedRows {
+  const int8_t* q;
+  const float *scales, *starts;
+  int64_t k, blocks;
+  int64_t halves;
+
+  I quad(int64_t row, int64_t at) const {
+    int32_t four;
+    __builtin_memcpy(&four, q + row * k + at, 4);
+    return setInt(four);
+  }
+  V scale(int64_t row, int64_t block) const { return set1(scales[row * blocks + block]); }
+  I start(int64_t row, int64_t block, int64_t half) const {
+    int32_t sum;
+    __builtin_memcpy(&sum, starts + (row * blocks + block) * halves + half, 4);
+    return setInt(sum);
+  }
+  V total(int64_t row, int64_t block) const { return set1(starts[row * blocks + block]); }
+};
+
+/** What the innermost loops need to know of a format. */
+template <bool WIDE_, int HALVES_, bool MINIMUM_>
+struct Kind {
+  static constexpr bool WIDE = WIDE_, MINIMUM = MINIMUM_;
+  static constexpr int HALVES = HALVES_;
+};
+template <class Format>
+using KindOf = Kind<Format::BITS == 8, Format::HALVES, Format::MINIMUM>;
+
+template <class Kind>
+inline I dotOf(I sum, I weights, I x) {
+  return Kind::WIDE ? dotBiased(sum, weights, x) : dotBytes(sum, weights, x);
+}
+
+/** Bytes that decoding looks ahead in each panel. */
+constexpr int64_t BLOCK_AHEAD = 2048;
+
+/** sums[m][p · 16 …] of M rows and P panels, read once as they are packed. */
+template <class Format, int M, int P>
+__attribute__((noinline)) void readPanels(float* sums, int64_t stride, const RoundedRows& x, int64_t row, const uint8_t* const (&panels)[P]) {
+  V sum[P][M][PANEL_VECTORS];
+#pragma GCC unroll 4
+  for (int p = 0; p < P; p++) {
+#pragma GCC unroll 4
+    for (int m = 0; m < M; m++) {
+#pragma GCC unroll 4
+      for (int v = 0; v < PANEL_VECTORS; v++) sum[p][m][v] = zero();
+    }
+  }
+  for (int64_t b = 0; b < x.blocks; b++) {
+    const int sub = static_cast<int>(b % Format::SUB_BLOCKS);
+    const int64_t at = b / Format::SUB_BLOCKS * Format::BYTES;
+#pragma GCC unroll 4
+    for (int p = 0; p < P; p++) {
+      const uint8_t* block = panels[p] + at;
+      constexpr int64_t STEP = Format::BYTES / Format::SUB_BLOCKS;
+#pragma GCC unroll 16
+      for (int64_t line = 0; line < STEP; line += 64) prefetch(block + sub * STEP + BLOCK_AHEAD + line);
+#pragma GCC unroll 4
+      for (int v = 0; v < PANEL_VECTORS; v++) {
+        I q[8];
+        Format::unpack(block, sub, v, q);
+#pragma GCC unroll 2
+        for (int h = 0; h < Format::HALVES; h++) {
+          const V scale = Format::scale(block, sub, h, v);
+#pragma GCC unroll 4
+          for (int m = 0; m < M; m++) {
+            I whole[2] = {Format::MINIMUM ? setInt(0) : x.start(row + m, b, h), setInt(0)};
+#pragma GCC unroll 8
+            for (int j = 8 / Format::HALVES * h; j < 8 / Format::HALVES * (h + 1); j++) {
+              whole[j & 1] = dotOf<KindOf<Format>>(whole[j & 1], q[j], x.quad(row + m, b * BLOCK + 4 * j));
+            }
+            sum[p][m][v] = fma(toFloat(addInts(whole[0], whole[1])), mul(scale, x.scale(row + m, b)), sum[p][m][v]);
+          }
+        }
+        if (Format::MINIMUM) {
+          const V minimum = Format::minimum(block, sub, v);
+#pragma GCC unroll 4
+          for (int m = 0; m < M; m++) sum[p][m][v] = fma(minimum, x.total(row + m, b), sum[p][m][v]);
+        }
+      }
+    }
+  }
+  for (int p = 0; p < P; p++) {
+    for (int m = 0; m < M; m++) {
+      for (int v = 0; v < PANEL_VECTORS; v++) store(sums + m * stride + p * PANEL + v * W, sum[p][m][v]);
+    }
+  }
+}
+
+/** A block of a panel taken apart: bytes [8][16][4], scales [HALVES][16], minima [16]. */
+template <class Kind>
+struct OpenBlock {
+  uint8_t weights[512];
+  float scales[Kind::HALVES][PANEL];
+  float minima[Kind::MINIMUM ? PANEL : 1];
+
+  template <class Format>
+  void open(Format, const uint8_t* block, int sub) {
+#pragma GCC unroll 4
+    for (int v = 0; v < PANEL_VECTORS; v++) {
+      I q[8];
+      Format::unpack(block, sub, v, q);
+#pragma GCC unroll 8
+      for (int j = 0; j < 8; j++) __builtin_memcpy(weights + j * 64 + v * W * 4, &q[j], sizeof(I));
+      for (int h = 0; h < Format::HALVES; h++) store(scales[h] + v * W, Format::scale(block, sub, h, v));
+      if (Format::MINIMUM) store(minima + v * W, Format::minimum(block, sub, v));
+    }
+  }
+};
+
+/** Blocks of a panel that are open at one time: with the panels beside each other they stay in the first-level cache. */
+constexpr int64_t OPEN_BLOCKS = 16 / BLOCK_PANELS;
+
+/** sums[m][n …] += `blocks` open blocks of BLOCK_PANELS panels, M rows. */
+template <class Kind, int M>
+__attribute__((noinline)) void openTile(float* sums, int64_t stride, const RoundedRows& x, int64_t row, const OpenBlock<Kind>* open, int64_t first,
+                                        int64_t blocks) {
+  constexpr int VECTORS = BLOCK_PANELS * PANEL_VECTORS;
+  V sum[M][VECTORS];
+#pragma GCC unroll 8
+  for (int m = 0; m < M; m++) {
+#pragma GCC unroll 4
+    for (int v = 0; v < VECTORS; v++) sum[m][v] = load(sums + m * stride + v * W);
+  }
+  const int8_t* q = x.q + row * x.k + first * BLOCK;
+  for (int64_t b = 0; b < blocks; b++, q += BLOCK) {
+#pragma GCC unroll 2
+    for (int h = 0; h < Kind::HALVES; h++) {
+      I whole[M][VECTORS];
+#pragma GCC unroll 8
+      for (int m = 0; m < M; m++) {
+        const I start = Kind::MINIMUM ? setInt(0) : x.start(row + m, first + b, h);
+#pragma GCC unroll 4
+        for (int v = 0; v < VECTORS; v++) whole[m][v] = start;
+      }
+#pragma GCC unroll 8
+      for (int j = 8 / Kind::HALVES * h; j < 8 / Kind::HALVES * (h + 1); j++) {
+        I weights[VECTORS];
+#pragma GCC unroll 4
+        for (int v = 0; v < VECTORS; v++) {
+          weights[v] = loadInts(open[v / PANEL_VECTORS * OPEN_BLOCKS + b].weights + j * 64 + v % PANEL_VECTORS * W * 4);
+        }
+#pragma GCC unroll 8
+        for (int m = 0; m < M; m++) {
+          int32_t four;
+          __builtin_memcpy(&four, q + m * x.k + 4 * j, 4);
+          const I quad = setInt(four);
+#pragma GCC unroll 4
+          for (int v = 0; v < VECTORS; v++) whole[m][v] = dotOf<Kind>(whole[m][v], weights[v], quad);
+        }
+      }
+#pragma GCC unroll 4
+      for (int v = 0; v < VECTORS; v++) {
+        const V scale = load(open[v / PANEL_VECTORS * OPEN_BLOCKS + b].scales[h] + v % PANEL_VECTORS * W);
+#pragma GCC unroll 8
+        for (int m = 0; m < M; m++) sum[m][v] = fma(toFloat(whole[m][v]), mul(scale, x.scale(row + m, first + b)), sum[m][v]);
+      }
+    }
+    if (Kind::MINIMUM) {
+#pragma GCC unroll 4
+      for (int v = 0; v < VECTORS; v++) {
+        const V minimum = load(open[v / PANEL_VECTORS * OPEN_BLOCKS + b].minima + v % PANEL_VECTORS * W);
+#pragma GCC unroll 8
+        for (int m = 0; m < M; m++) sum[m][v] = fma(minimum, x.total(row + m, first + b), sum[m][v]);
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int m = 0; m < M; m++) {
+#pragma GCC unroll 4
+    for (int v = 0; v < VECTORS; v++) store(sums + m * stride + v * W, sum[m][v]);
+  }
+}
+
+template <class Kind, int M = BLOCK_ROWS>
+inline void runOpenTile(int64_t rows, float* sums, int64_t stride, const RoundedRows& x, int64_t row, const OpenBlock<Kind>* open, int64_t first,
+                        int64_t blocks) {
+  if constexpr (M > 1) {
+    if (rows < M) return runOpenTile<Kind, M - 1>(rows, sums, stride, x, row, open, first, blocks);
+  }
+  openTile<Kind, M>(sums, stride, x, row, open, first, blocks);
+}
+
+/** y = x·wᵀ (+ residual)                     y: [rows, columns]   x rounded: [rows, k]   w: packed panels of `format` */
+struct BlockProduct {
+  /** Most rows that read the weight as it is packed; panels that they read at one time. */
+  static constexpr int64_t FEW = W == 16 ? 4 : W == 8 ? 2 : 1;
+  static constexpr int AT_ONCE = W == 16 ? 4 : W == 8 ? 2 : 1;
+  static constexpr int64_t MOST_ROWS = 192;
+  static constexpr int64_t PAIR = BLOCK_PANELS * PANEL;
+
+  void* y;
+  RoundedRows x;
+  const uint8_t* w;
+  const void* residual;
+  int64_t rows, columns, k, type, format;
+  int64_t blockRows, blockColumns, rowBlocks;
+
+  explicit BlockProduct(Arguments& in) {
+    y = in.tensor<char>();
+    x.q = in.tensor<const int8_t>();
+    x.scales = in.tensor<const float>();
+    x.starts = in.tensor<const float>();
+    w = in.tensor<const uint8_t>();
+    residual = in.tensor<const char>();
+    rows = in.integer();
+    columns = in.integer();
+    k = in.integer();
+    type = in.integer();
+    format = in.integer();
+    x.k = k;
+    x.blocks = k / BLOCK;
+    x.halves = withFormat(format, [](auto of) { return static_cast<int64_t>(decltype(of)::HALVES); });
+    cut();
+  }
+  int64_t chunks() const { return rows == 0 ? 0 : rowBlocks * ceilDivide(columns, blockColumns); }
+  void run(int64_t chunk, ThreadMemory& thread) const {
+    const Range m = piece(chunk % rowBlocks, blockRows, rows), n = piece(chunk / rowBlocks, blockColumns, columns);
+    withFormat(format, [&](auto of) {
+      if (rows <= FEW) runFew<decltype(of)>(n, thread);
+      else runMany<decltype(of)>(m, n, thread);
+    });
+  }
+
+ private:
+  /** The block size: a function of the shape alone. */
+  void cut() {
+    if (rows <= FEW) {
+      blockRows = max(1, rows);
+      blockColumns = roundUp(max(1, (1 << 17) / max(1, k)), AT_ONCE * PANEL);
+    } else {
+      const int64_t parts = ceilDivide(rows, MOST_ROWS);
+      blockRows = roundUp(ceilDivide(rows, parts), BLOCK_ROWS);
+      blockColumns = 16 * PAIR;
+      while (blockColumns > PAIR && ceilDivide(rows, blockRows) * ceilDivide(columns, blockColumns) < 16 && blockRows * blockColumns * k > 1 << 20) {
+        blockColumns = roundUp(blockColumns / 2, PAIR);
+      }
+    }
+    rowBlocks = ceilDivide(rows, max(1, blockRows));
+  }
+
+  template <class Format>
+  void runFew(Range n, ThreadMemory& thread) const {
+    const int64_t width = AT_ONCE * PANEL, size = panelBytes<Format>(k);
+    float* sums = reinterpret_cast<float*>(thread.grow(thread, static_cast<uint64_t>(FEW * width) * sizeof(float)));
+    for (int64_t column = n.start; column < n.end; column += width) {
+      const Range here = {column, min(n.end, column + width)};
+      const uint8_t* panels[AT_ONCE];
+      // Where there are fewer panels the last one is read again; its sums go nowhere.
+      for (int p = 0; p < AT_ONCE; p++) panels[p] = w + min(column / PANEL + p, (n.end - 1) / PANEL) * size;
+      few<Format>(sums, width, panels);
+      finish(sums, width, {0, rows}, here);
+    }
+  }
+  template <class Format, int M = static_cast<int>(FEW)>
+  void few(float* sums, int64_t width, const uint8_t* const (&panels)[AT_ONCE]) const {
+    if constexpr (M > 1) {
+      if (rows < M) return few<Format, M - 1>(sums, width, panels);
+    }
+    readPanels<Format, M, AT_ONCE>(sums, width, x, 0, panels);
+  }
+
+  template <class Format>
+  void runMany(Range m, Range n, ThreadMemory& thread) const {
+    using Open = OpenBlock<KindOf<Format>>;
+    const int64_t size = panelBytes<Format>(k), height = m.end - m.start;
+    const int64_t numbers = roundUp(height * PAIR * static_cast<int64_t>(sizeof(float)), 64);
+    char* memory = thread.grow(thread, static_cast<uint64_t>(numbers) + BLOCK_PANELS * OPEN_BLOCKS * sizeof(Open));
+    float* sums = reinterpret_cast<float*>(memory);
+    Open* open = reinterpret_cast<Open*>(memory + numbers);
+    for (int64_t column = n.start; column < n.end; column += PAIR) {
+      __builtin_memset(sums, 0, static_cast<size_t>(numbers));
+      for (int64_t first = 0; first < x.blocks; first += OPEN_BLOCKS) {
+        const int64_t blocks = min(OPEN_BLOCKS, x.blocks - first);
+        for (int64_t p = 0; p < BLOCK_PANELS; p++) {
+          const uint8_t* panel = w + min(column / PANEL + p, (n.end - 1) / PANEL) * size;
+          for (int64_t b = 0; b < blocks; b++) {
+            const int64_t at = first + b;
+            const uint8_t* block = panel + at / Format::SUB_BLOCKS * Format::BYTES;
+            constexpr int64_t STEP = Format::BYTES / Format::SUB_BLOCKS;
+            for (int64_t line = 0; line < STEP; line += 64) prefetch(block + at % Format::SUB_BLOCKS * STEP + OPEN_BLOCKS * STEP + line);
+            open[p * OPEN_BLOCKS + b].open(Format(), block, static_cast<int>(at % Format::SUB_BLOCKS));
+          }
+        }
+        const int64_t strips = ceilDivide(height, BLOCK_ROWS);
+        for (int64_t s = 0; s < strips; s++) {
+          // As even as can be: eight rows are four and four, not six and two.
+          const int64_t row = height * s / strips, count = height * (s + 1) / strips - row;
+          float* to = sums + row * PAIR;
+          runOpenTile(count, to, PAIR, x, m.start + row, static_cast<const Open*>(open), first, blocks);
+        }
+      }
+      finish(sums, PAIR, m, {column, min(n.end, column + PAIR)});
+    }
+  }
+
+  /** y = sums (+ residual) */
+  void finish(const float* sums, int64_t stride, Range m, Range n) const {
+    withElements(type, y, [&](auto* target) {
+      using T = Element<decltype(target)>;
+      for (int64_t row = m.start; row < m.end; row++, sums += stride) {
+        const T* from = residual == nullptr ? nullptr : static_cast<const T*>(residual) + row * columns;
+        forVectors(n.start, n.end, [&](int64_t i, int64_t some) {
+          const V sum = loadSome(sums + (i - n.start), some);
+          storeSome(target + row * columns + i, from == nullptr ? sum : add(sum, loadSome(from + i, some)), some);
+        });
+      }
+    });
+  }
+};
+
+}  // namespace cria::CRIA_ISA
