@@ -45,6 +45,8 @@ export interface Checkpoint {
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   /** One tensor in canonical (Meta) row order, as float32. */
   read(name: string): Promise<Float32Array>;
+  /** Rows `first` to `last` of a matrix in canonical order, as float32; whole heads where the file has them in another order. */
+  readRows(name: string, first: number, last: number): Promise<Float32Array>;
   /**
    * Writes every parameter of the space, converting dtypes. Names every tensor that is missing, unexpected or of another shape in one
    * error, before anything is written.

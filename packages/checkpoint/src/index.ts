@@ -37,3 +37,4 @@ export type { Output, OutputFile } from './conversion/output.ts';
 export { type BlockError, plainQuantizer, type Quantized, type Quantizer } from './quantizer.ts';
 export type { QuantizedDType, WeightReport } from './weight-form.ts';
 export { readImportance } from './importance.ts';
+export { type LoraAdapter, type LoraFactors, mergeLora, readLora, writeLora } from './lora.ts';

@@ -12,6 +12,8 @@ export function makeCheckpoint(
   weights: ReadonlyMap<string, TensorInfo>,
   metadata: ReadonlyMap<string, unknown> = new Map(),
 ): Checkpoint {
+  const find = (op: string, name: string) =>
+    weights.get(name) ?? fail(op, `${path} has no tensor "${name}".`);
   return {
     format,
     path,
@@ -19,12 +21,9 @@ export function makeCheckpoint(
     specialIds,
     metadata,
     tensors: weights,
-    read(name) {
-      const weight = weights.get(name);
-      return weight
-        ? readFloat32('checkpoint.read', weight)
-        : fail('checkpoint.read', `${path} has no tensor "${name}".`);
-    },
+    read: (name) => readFloat32('checkpoint.read', find('checkpoint.read', name)),
+    readRows: (name, first, last) =>
+      readFloat32('checkpoint.readRows', find('checkpoint.readRows', name), first, last),
     load: (parameters) =>
       loadWeights('checkpoint.load', path, weights, parameters.parameters, config.tiedEmbeddings),
   };

@@ -39,10 +39,25 @@ export async function loadWeights(
   }
 }
 
-/** One stored weight as float32, in Meta's row order. */
-export async function readFloat32(op: string, weight: StoredWeight): Promise<Float32Array> {
+/** One stored weight, or some of its rows, as float32 in Meta's row order. */
+export async function readFloat32(
+  op: string,
+  weight: StoredWeight,
+  first = 0,
+  last?: number,
+): Promise<Float32Array> {
   const dtype = numericDType(op, weight);
-  const bytes = ordered(await weight.readBytes(0, weight.bytes), weight, rowBytes(weight));
+  const bytesPerRow = rowBytes(weight);
+  const rows = bytesPerRow === 0 ? 0 : weight.bytes / bytesPerRow;
+  const end = last ?? rows;
+  const head = weight.halfSplit ?? 1;
+  if (!(0 <= first && first <= end && end <= rows && first % head === 0 && end % head === 0))
+    fail(
+      op,
+      `rows ${first} to ${end} are no rows of ${weight.name} [${weight.shape.join(', ')}].`,
+      head > 1 ? `its heads have ${head} rows` : undefined,
+    );
+  const bytes = ordered(await weight.readBytes(first * bytesPerRow, end * bytesPerRow), weight, bytesPerRow);
   const numbers = decodeNumbers(bytes, dtype);
   return numbers instanceof Float32Array ? numbers : Float32Array.from(numbers);
 }
