@@ -8,8 +8,9 @@ export interface SpeedMeasurement {
 }
 
 /**
- * Times updates of this configuration on a model of its own that is thrown away: after two for warming up, as many as fit into
- * `seconds`, at least three. A run that should last some minutes fixes its number of steps by this once, before it starts.
+ * Times updates of this configuration on a model of its own that is thrown away: as many as fit into `seconds`, at least five, or two
+ * where five would take three times as long; the first ones only warm up. A run that should last some minutes fixes its number of steps
+ * by this once, before it starts.
  */
 export async function measureSpeed(options: TrainingOptions, seconds: number): Promise<SpeedMeasurement> {
   const { checkpoints: _, validation: __, signal, ...rest } = options;
@@ -20,12 +21,16 @@ export async function measureSpeed(options: TrainingOptions, seconds: number): P
     totalSteps: Math.max(options.totalSteps, 1000),
   });
   const times: number[] = [];
-  const end = now() + seconds;
-  for (let step = 0; (step < 5 || now() < end) && !signal?.aborted; step++) {
+  const begin = now();
+  const enough = () => {
+    const elapsed = now() - begin;
+    return times.length >= 5 ? elapsed >= seconds : times.length >= 2 && elapsed >= 3 * seconds;
+  };
+  while (!signal?.aborted && !enough()) {
     const start = now();
     await trainer.update();
-    if (step >= 2) times.push(now() - start);
+    times.push(now() - start);
   }
-  times.sort((a, b) => a - b);
-  return { secondsPerStep: times[times.length >> 1] ?? Infinity, steps: times.length };
+  const warm = times.slice(times.length >= 5 ? 2 : 1).sort((a, b) => a - b);
+  return { secondsPerStep: warm[warm.length >> 1] ?? Infinity, steps: warm.length };
 }

@@ -129,9 +129,17 @@ describe.each(devices)('training on $name', ({ open }) => {
   });
 
   it('measures speed without touching anything', async () => {
-    const { secondsPerStep, steps } = await measureSpeed(tinyOptions({ device, checkpoints: folder }), 0.01);
-    expect(secondsPerStep).toBeGreaterThan(0);
-    expect(steps).toBeGreaterThanOrEqual(3);
+    // A clock that shows `tick` seconds more at every look. A step takes two looks of its own and two of the trainer's.
+    const measure = (tick: number) => {
+      let time = 0;
+      const now = () => (time += tick);
+      return measureSpeed(tinyOptions({ device, checkpoints: folder, now }), 1);
+    };
+    expect(await measure(1)).toMatchObject({ steps: 1 }); // slow: one to warm up, one to measure
+    expect((await measure(0.1)).steps).toBe(3); // five, of which two warm up
+    const fast = await measure(0.01);
+    expect(fast.steps).toBeGreaterThan(10);
+    expect(fast.secondsPerStep).toBeCloseTo(0.03, 10);
     expect(readdirSync(folder)).toEqual([]);
   });
 });

@@ -82,7 +82,7 @@ export const ConfigSchema = Type.Object(
         max_validation_windows: Type.Integer({
           default: 256,
           minimum: 1,
-          description: 'held-out windows that the evaluation at the end looks at',
+          description: 'most held-out windows that the evaluation at the end looks at',
         }),
         max_file_bytes: Type.Integer({
           default: 1_000_000,
@@ -159,7 +159,11 @@ export const ConfigSchema = Type.Object(
         ),
         keep_last: Type.Integer({ default: 2, minimum: 1, description: 'saved states to keep' }),
         evaluate_every: Type.Optional(
-          Type.Integer({ minimum: 1, description: 'updates between evaluations; a tenth of the run' }),
+          Type.Integer({
+            minimum: 1,
+            description:
+              'updates between evaluations; a tenth of the run, or what keeps them below a twentieth of the time',
+          }),
         ),
         evaluation_windows: Type.Integer({
           default: 32,

@@ -21,7 +21,7 @@ import { readRunFile, type RunFile, runPaths, writeRunFile, writeWhole } from '.
 import { sampleText } from './samples.ts';
 import { stopSignal } from './stop.ts';
 import { tokenizerStage } from './tokenizer-stage.ts';
-import { decideSteps, type Stage, trainStage } from './training-stage.ts';
+import { decideSteps, finalWindows, type Stage, trainStage } from './training-stage.ts';
 
 export interface RunOutcome {
   readonly folder: string;
@@ -54,15 +54,16 @@ export async function runPipeline(config: Config, context: Context): Promise<Run
   using device = openRunDevice(config.run, (line) => context.errors.write(`${line}\n`));
   const stage = await openStage(config, folder, tokenizer, dataFingerprint, device, stop.signal);
   describeStage(stage, context);
-  if (run.unigramLoss === undefined) {
-    const heldOutSamples = config.data.max_validation_windows;
-    update({ unigramLoss: unigramLoss(stage.train, stage.validation, { heldOutSamples }).loss });
-  }
-  if (run.steps === undefined) update({ steps: await decideSteps(stage, context) });
+  const steps = run.steps ?? (await decideSteps(stage, context));
   if (stop.signal.aborted) return { folder, finished: false };
+  const heldOutSamples = finalWindows(config, steps);
+  update({
+    steps,
+    unigramLoss: run.unigramLoss ?? unigramLoss(stage.train, stage.validation, { heldOutSamples }).loss,
+  });
 
   const start = context.now();
-  const result = await trainStage(stage, run.steps!, context);
+  const result = await trainStage(stage, steps, context);
   writeWhole(
     paths.curve,
     lossCurveSvg(readHistory(folder), `${count(countParameters(stage.model))} parameters`, run.unigramLoss),

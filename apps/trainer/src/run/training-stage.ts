@@ -86,7 +86,7 @@ function trainingOptions(stage: Stage, totalSteps: number): TrainingOptions {
     device,
     model,
     data: train,
-    validation: firstWindows(validation, config.data.max_validation_windows),
+    validation: firstWindows(validation, finalWindows(config, totalSteps)),
     totalSteps,
     batchSize: training.batch_size,
     microBatchSize: training.micro_batch_size ?? training.batch_size,
@@ -104,12 +104,24 @@ function trainingOptions(stage: Stage, totalSteps: number): TrainingOptions {
     checkpoints: paths.checkpoints,
     saveEvery: training.save_every ?? tenth,
     keepLast: training.keep_last,
-    evaluateEvery: training.evaluate_every ?? tenth,
+    evaluateEvery:
+      training.evaluate_every ?? Math.max(tenth, stepsWorth(training, training.evaluation_windows) * 20),
     evaluationSamples: training.evaluation_windows,
     extraFiles: { 'tokenizer.model': readFileSync(paths.tokenizer) },
     specialIds: { bos: tokenizer.bosId, eos: tokenizer.eosId === undefined ? [] : [tokenizer.eosId] },
     fingerprints: { data: stage.dataFingerprint, tokenizer: tokenizer.fingerprint },
   };
+}
+
+/** Held-out windows of the evaluation at the end: no more than take a twelfth of the time that the training took. */
+export function finalWindows({ data, training }: Config, totalSteps: number): number {
+  const windowsAStep = training.batch_size * 3; // an update costs three times a forward pass
+  return Math.min(data.max_validation_windows, Math.max(1, Math.floor((totalSteps * windowsAStep) / 12)));
+}
+
+/** Updates that take as long as an evaluation over so many windows. */
+function stepsWorth({ batch_size }: Config['training'], windows: number): number {
+  return Math.ceil(windows / (3 * batch_size));
 }
 
 /** At most so many held-out windows. */
