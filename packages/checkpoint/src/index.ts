@@ -38,3 +38,5 @@ export { type BlockError, plainQuantizer, type Quantized, type Quantizer } from 
 export type { QuantizedDType, WeightReport } from './weight-form.ts';
 export { readImportance } from './importance.ts';
 export { type LoraAdapter, type LoraFactors, mergeLora, readLora, writeLora } from './lora.ts';
+export { BackgroundSaver } from './training-state/background.ts';
+export { planReshard, type ReshardOptions, type ReshardPiece, shardOf } from './training-state/reshard.ts';

@@ -178,7 +178,7 @@ export async function writeLora(
   } catch (error) {
     throw explain(op, `cannot make ${folder}`, error);
   }
-  await writeSafetensors(join(folder, WEIGHTS_FILE), tensors, { metadata: { format: 'pt' } });
+  await writeSafetensors(join(folder, WEIGHTS_FILE), tensors, { metadata: { format: 'pt' }, sha256: false });
   await writeFileAtomic(op, join(folder, CONFIG_FILE), [encodeJson(settings)]);
 }
 

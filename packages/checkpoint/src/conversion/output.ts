@@ -19,6 +19,6 @@ export async function folderOutput(op: string, folder: string): Promise<Output> 
     throw explain(op, `cannot make ${folder}`, error);
   }
   return async ({ name, chunks }) => {
-    await writeFileAtomic(op, join(folder, name), chunks());
+    await writeFileAtomic(op, join(folder, name), chunks(), false);
   };
 }

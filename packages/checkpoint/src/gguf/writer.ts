@@ -28,7 +28,7 @@ export async function writeGguf(
   metadata: GgufMetadata,
   tensors: readonly GgufTensorToWrite[],
 ): Promise<WrittenFile> {
-  return writeFileAtomic(op, path, ggufChunks(path, metadata, tensors));
+  return writeFileAtomic(op, path, ggufChunks(path, metadata, tensors), false);
 }
 
 /** The bytes of a whole file: header, tensors in the order given, zeros up to the alignment after each. */

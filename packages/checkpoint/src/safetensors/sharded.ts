@@ -63,14 +63,14 @@ export async function writeModelFiles(
   const groups = groupBySize([...tensors].sort(compareTensors), maxShardBytes);
   const written: string[] = [];
   if (groups.length <= 1) {
-    await writeSafetensors(join(folder, SINGLE_FILE), groups[0] ?? [], { metadata });
+    await writeSafetensors(join(folder, SINGLE_FILE), groups[0] ?? [], { metadata, sha256: false });
     written.push(SINGLE_FILE);
   } else {
     const number = (value: number) => String(value).padStart(5, '0');
     const map: Record<string, string> = {};
     for (const [i, group] of groups.entries()) {
       const name = `model-${number(i + 1)}-of-${number(groups.length)}.safetensors`;
-      await writeSafetensors(join(folder, name), group, { metadata });
+      await writeSafetensors(join(folder, name), group, { metadata, sha256: false });
       for (const tensor of group) map[tensor.name] = name;
       written.push(name);
     }

@@ -34,10 +34,15 @@ export function tensorBytes(tensor: Pick<TensorToWrite, 'name' | 'dtype' | 'shap
 export async function writeSafetensors(
   path: string,
   tensors: Iterable<TensorToWrite>,
-  options: { readonly metadata?: Readonly<Record<string, string>> } = {},
+  options: {
+    readonly metadata?: Readonly<Record<string, string>>;
+    /** Whether the SHA-256 of the file is wanted. Default true. */
+    readonly sha256?: boolean;
+  } = {},
 ): Promise<WrittenFile> {
   const sorted = [...tensors].sort(compareTensors);
-  return writeFileAtomic('safetensors.write', path, safetensorsChunks(path, sorted, options.metadata));
+  const chunks = safetensorsChunks(path, sorted, options.metadata);
+  return writeFileAtomic('safetensors.write', path, chunks, options.sha256 ?? true);
 }
 
 /** The bytes of a whole file; tensors in the order of `compareTensors`. */

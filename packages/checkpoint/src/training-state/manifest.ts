@@ -5,17 +5,23 @@ import { fail } from '@cria/tensor';
 import type { WrittenFile } from '../atomic.ts';
 import { encodeJson, readJson } from '../json-file.ts';
 import { RangeFile } from '../range-file.ts';
+import { findDamagedTensor } from './checksum.ts';
 
 export const MANIFEST_FILE = 'manifest.json';
 const FORMAT = 'cria-training-state';
 const VERSION = 1;
+
+/** A file of a state; of a safetensors file also the crc32 of every tensor, to name the one that is damaged. */
+export interface StateFile extends WrittenFile {
+  readonly tensors?: Readonly<Record<string, string>>;
+}
 
 /** What a complete state consists of. A folder without a valid one is no state. */
 export interface Manifest {
   readonly step: number;
   /** Grows with every save into the same root: the newest state has the largest. */
   readonly sequence: number;
-  readonly files: Readonly<Record<string, WrittenFile>>;
+  readonly files: Readonly<Record<string, StateFile>>;
 }
 
 export function encodeManifest(manifest: Manifest): Uint8Array {
@@ -50,15 +56,22 @@ export async function readManifest(op: string, folder: string): Promise<Manifest
 
 /** Reads every byte of the state and compares the hashes. */
 export async function verifyFiles(op: string, folder: string, manifest: Manifest): Promise<void> {
-  for (const [name, { bytes, sha256 }] of Object.entries(manifest.files)) {
+  for (const [name, { bytes, sha256, tensors }] of Object.entries(manifest.files)) {
     const file = await RangeFile.open(op, join(folder, name));
     const hash = createHash('sha256');
     const piece = 1 << 24;
     for (let at = 0; at < bytes; at += piece)
       hash.update(await file.read(op, at, Math.min(at + piece, bytes)));
     const digest = hash.digest('hex');
-    if (digest !== sha256)
-      fail(op, `${file.path} has sha256 ${digest}, the manifest says ${sha256}.`, 'the file is damaged');
+    if (digest !== sha256) {
+      const tensor = tensors && (await findDamagedTensor(file.path, tensors));
+      const where = tensor === undefined ? '' : `: the damage is in "${tensor}"`;
+      fail(
+        op,
+        `${file.path} has sha256 ${digest}, the manifest says ${sha256}${where}.`,
+        'the file is damaged',
+      );
+    }
   }
 }
 

@@ -1,14 +1,7 @@
 import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { checkOptions, CriaError, fail, type ParameterSpace, type Tensor } from '@cria/tensor';
-import {
-  explain,
-  removeAfter,
-  syncFolder,
-  temporarySuffix,
-  writeFileAtomic,
-  type WrittenFile,
-} from '../atomic.ts';
+import { explain, removeAfter, syncFolder, temporarySuffix, writeFileAtomic } from '../atomic.ts';
 import { toHuggingFaceConfig } from '../huggingface/config.ts';
 import { fileDType, huggingFaceTensors } from '../huggingface/folder.ts';
 import { encodeJson } from '../json-file.ts';
@@ -17,7 +10,8 @@ import { SINGLE_FILE } from '../safetensors/sharded.ts';
 import { type TensorToWrite, writeSafetensors } from '../safetensors/writer.ts';
 import { weightChunks } from '../weights.ts';
 import { findCandidates, namesIn, newStateName, staleTemporaries, totalBytes } from './folders.ts';
-import { encodeManifest, MANIFEST_FILE } from './manifest.ts';
+import { withChecksum } from './checksum.ts';
+import { encodeManifest, MANIFEST_FILE, type StateFile } from './manifest.ts';
 import type { Json, SavedTrainingState, SaveTrainingStateOptions, TrainingState } from './types.ts';
 
 export const OPTIMIZER_FILE = 'optimizer.safetensors';
@@ -43,27 +37,39 @@ export async function saveTrainingState(
   state: TrainingState,
   options: SaveTrainingStateOptions = {},
 ): Promise<SaveTrainingStateResult> {
-  checkOptions(op, state, [
-    'step',
-    'parameters',
-    'config',
-    'counters',
-    'fingerprints',
-    'extraFiles',
-    'specialIds',
-  ]);
-  checkOptions(op, options, ['keepLast']);
-  const { keepLast = 2 } = options;
+  const policy = checkPolicy(options);
+  return savePrepared(root, prepareState(state), policy);
+}
+
+/** How many states are kept. */
+export interface KeepPolicy {
+  readonly keepLast: number;
+  readonly keepEvery: number | undefined;
+}
+
+export function checkPolicy(options: SaveTrainingStateOptions): KeepPolicy {
+  checkOptions(op, options, ['keepLast', 'keepEvery']);
+  const { keepLast = 2, keepEvery } = options;
   if (!Number.isInteger(keepLast) || keepLast < 1)
     fail(op, `keepLast is ${keepLast}.`, 'give a whole number from 1');
-  checkState(state);
+  if (keepEvery !== undefined && !(Number.isInteger(keepEvery) && keepEvery >= 1))
+    fail(op, `keepEvery is ${keepEvery}.`, 'give a whole number of steps from 1');
+  return { keepLast, keepEvery };
+}
+
+/** Writes a prepared state as `saveTrainingState` does. */
+export async function savePrepared(
+  root: string,
+  state: PreparedState,
+  policy: KeepPolicy,
+): Promise<SaveTrainingStateResult> {
   try {
     await mkdir(root, { recursive: true });
     const older = await findCandidates(root);
     const sequence = 1 + Math.max(0, ...older.map(({ manifest }) => manifest?.sequence ?? 0));
     const folder = join(root, newStateName(state.step, await namesIn(root)));
     const saved = await writeState(folder, state, sequence);
-    const notRemoved = await tidy(root, saved.folder, older, keepLast);
+    const notRemoved = await tidy(root, saved.folder, older, policy);
     return { ...saved, notRemoved };
   } catch (error) {
     throw explain(op, `cannot save step ${state.step} below ${root}`, error);
@@ -72,7 +78,7 @@ export async function saveTrainingState(
 
 async function writeState(
   folder: string,
-  state: TrainingState,
+  state: PreparedState,
   sequence: number,
 ): Promise<SavedTrainingState> {
   const temporary = folder + temporarySuffix();
@@ -90,28 +96,53 @@ async function writeState(
   }
 }
 
-async function writeFiles(folder: string, state: TrainingState): Promise<Record<string, WrittenFile>> {
-  const { parameters, config, specialIds = {}, extraFiles = {}, counters, fingerprints = {} } = state;
-  const dtype = fileDType(op, parameters);
-  const files: Record<string, WrittenFile> = {};
-  const write = async (name: string, content: unknown) => {
-    const bytes = content instanceof Uint8Array ? content : encodeJson(content);
+async function writeFiles(folder: string, state: PreparedState): Promise<Record<string, StateFile>> {
+  const files: Record<string, StateFile> = {};
+  for (const [name, bytes] of state.files)
     files[name] = await writeFileAtomic(op, join(folder, name), [bytes]);
-  };
-  await write('config.json', toHuggingFaceConfig(config, { dtype, specialIds }));
-  await write(STATE_FILE, { step: state.step, counters, fingerprints, extraFiles: Object.keys(extraFiles) });
-  for (const [name, bytes] of Object.entries(extraFiles)) await write(name, bytes);
-  const weights = huggingFaceTensors(config, parameters, dtype);
-  files[SINGLE_FILE] = await writeSafetensors(join(folder, SINGLE_FILE), weights, {
-    metadata: { format: 'pt' },
-  });
-  const moments = momentsOf(parameters);
-  if (moments)
-    files[OPTIMIZER_FILE] = await writeSafetensors(
-      join(folder, OPTIMIZER_FILE),
-      momentTensors(parameters, moments),
-    );
+  for (const [name, tensors] of state.tensors) {
+    const sums: Record<string, string> = {};
+    const summed = tensors.map((tensor) => withChecksum(tensor, sums));
+    const written = await writeSafetensors(join(folder, name), summed, { metadata: { format: 'pt' } });
+    files[name] = { ...written, tensors: sums };
+  }
   return files;
+}
+
+/** A state whose parts are known: what a save writes. */
+export interface PreparedState {
+  readonly step: number;
+  /** Small files, encoded. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
+  /** Tensors by file. */
+  readonly tensors: ReadonlyMap<string, readonly TensorToWrite[]>;
+}
+
+/** Checks a state and lists what it consists of; tensors are read from the device when they are written. */
+export function prepareState(state: TrainingState): PreparedState {
+  checkOptions(op, state, [
+    'step',
+    'parameters',
+    'config',
+    'counters',
+    'fingerprints',
+    'extraFiles',
+    'specialIds',
+  ]);
+  checkState(state);
+  const { step, parameters, config, specialIds = {}, extraFiles = {}, counters, fingerprints = {} } = state;
+  const dtype = fileDType(op, parameters);
+  const files = new Map<string, Uint8Array>([
+    ['config.json', encodeJson(toHuggingFaceConfig(config, { dtype, specialIds }))],
+    [STATE_FILE, encodeJson({ step, counters, fingerprints, extraFiles: Object.keys(extraFiles) })],
+    ...Object.entries(extraFiles),
+  ]);
+  const tensors = new Map<string, readonly TensorToWrite[]>([
+    [SINGLE_FILE, huggingFaceTensors(config, parameters, dtype)],
+  ]);
+  const moments = momentsOf(parameters);
+  if (moments) tensors.set(OPTIMIZER_FILE, momentTensors(parameters, moments));
+  return { step, files, tensors };
 }
 
 /** Both moments of a space, if it has them. */
@@ -144,7 +175,7 @@ async function tidy(
   root: string,
   newest: string,
   older: Awaited<ReturnType<typeof findCandidates>>,
-  keepLast: number,
+  { keepLast, keepEvery }: KeepPolicy,
 ) {
   const notRemoved: { folder: string; reason: string }[] = [];
   const attempt = async (folder: string, action: () => Promise<void>) => {
@@ -157,7 +188,9 @@ async function tidy(
         rename(folder, join(root, `damaged-${basename(folder)}${temporarySuffix().replace('.tmp', '')}`)),
       );
   }
-  for (const { folder } of older.filter(({ manifest }) => manifest).slice(keepLast - 1)) {
+  const replaced = older.filter(({ manifest }) => manifest).slice(keepLast - 1);
+  for (const { folder, step } of replaced) {
+    if (keepEvery !== undefined && step % keepEvery === 0) continue;
     await attempt(folder, async () => {
       const doomed = folder + temporarySuffix();
       await rename(folder, doomed); // from here on it is no state, however far the removal gets

@@ -24,6 +24,8 @@ export interface TrainingState {
 export interface SaveTrainingStateOptions {
   /** Complete states to keep, the new one included; at least 1. Default 2. */
   readonly keepLast?: number;
+  /** Besides, keep every state whose step is a multiple of this. Default: none. */
+  readonly keepEvery?: number;
 }
 
 /** A complete training state on disk. */
