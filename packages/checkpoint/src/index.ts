@@ -40,3 +40,4 @@ export { readImportance } from './importance.ts';
 export { type LoraAdapter, type LoraFactors, mergeLora, readLora, writeLora } from './lora.ts';
 export { BackgroundSaver } from './training-state/background.ts';
 export { planReshard, type ReshardOptions, type ReshardPiece, shardOf } from './training-state/reshard.ts';
+export { type MapOptions, type MappedWeights, mapWeights } from './map.ts';

@@ -143,7 +143,8 @@ async function checkTied(
   }
 }
 
-async function loadOne(value: Tensor, weight: StoredWeight): Promise<void> {
+/** Writes a weight into a tensor of its shape, converting its type. */
+export async function loadOne(value: Tensor, weight: StoredWeight): Promise<void> {
   const dtype = numericDType('checkpoint.load', weight);
   const bytesPerRow = rowBytes(weight);
   const flat = value.reshape(value.rows, value.columns);
