@@ -105,18 +105,36 @@ static inline void backward_unit(int64_t unit, void* scratch, float* dq, float* 
 
 // Paged cache: caches [blocks, block_size, K, E], block_size a divisor of KEYS; block_table: [S, max_blocks]; sequence s owns query rows
 // query_starts[s] to query_starts[s + 1], the last at position lengths[s] - 1.
+// T: float, or the halves of a vec-*.h, which are widened chunk by chunk into memory behind the scratch.
+template <class T>
 struct PagedCache {
-  const float* keys;
-  const float* values;
+  const T* keys;
+  const T* values;
   const int32_t* block_table;
   const int32_t* query_starts;
   const int32_t* lengths;
   int32_t block_size, max_blocks;
 };
 
+template <class T>
+static inline const float* widened(const T* row, float* to, int E) {
+  for (int e = 0; e < E; e += W) {
+    const int rest = E - e < W ? E - e : W;
+    store(to + e, load(row + e, rest), rest);
+  }
+  return to;
+}
+static inline const float* widened(const float* row, float*, int) { return row; }
+
+template <class T>
+static inline size_t paged_scratch_bytes(int32_t E) {
+  return scratch_bytes(E) + (sizeof(T) == sizeof(float) ? 0 : 2 * static_cast<size_t>(KEYS) * E * sizeof(float));
+}
+
 static inline int64_t paged_units(const Shape& shape) { return forward_units(shape); }
 
-static inline void paged_unit(int64_t unit, void* scratch, float* out, const float* q, const PagedCache& cache, const Shape& shape) {
+template <class T>
+static inline void paged_unit(int64_t unit, void* scratch, float* out, const float* q, const PagedCache<T>& cache, const Shape& shape) {
   int32_t s;
   int64_t flat;
   unit = paged_units(shape) - 1 - unit;
@@ -124,14 +142,15 @@ static inline void paged_unit(int64_t unit, void* scratch, float* out, const flo
   if (!find_piece(unit / shape.K, cache.query_starts, shape.S, shape.H / shape.K, LANES, &s, &flat)) return;
   const int64_t step = static_cast<int64_t>(shape.K) * shape.E;
   const int64_t position = cache.lengths[s] - (static_cast<int64_t>(cache.query_starts[s + 1]) - cache.query_starts[s]);
+  float* wide = reinterpret_cast<float*>(static_cast<char*>(scratch) + scratch_bytes(shape.E));
   const int32_t* table = cache.block_table + static_cast<int64_t>(s) * cache.max_blocks;
   forward_tile(out, nullptr, q, make_tile(cache.query_starts, s, flat, position, head, shape), shape, Scratch(scratch, shape.E),
                [=](const float** keys, const float** values, int64_t first, int n) {
                  for (int j = 0; j < n; j++) {
                    const int64_t key = first + j, slot = static_cast<int64_t>(table[key / cache.block_size]) * cache.block_size + key % cache.block_size;
                    const int64_t at = slot * step + static_cast<int64_t>(head) * shape.E;
-                   keys[j] = cache.keys + at;
-                   values[j] = cache.values + at;
+                   keys[j] = widened(cache.keys + at, wide + j * shape.E, shape.E);
+                   values[j] = widened(cache.values + at, wide + (KEYS + j) * shape.E, shape.E);
                  }
                });
 }

@@ -1,34 +1,36 @@
 import { type AttentionShape, fail, type Kernels, type Tensor } from '@cria/tensor';
-import type { CommandList } from './command-list.ts';
-import { type Encoder, integers } from './encoder.ts';
+import type { CommandList, Place } from './command-list.ts';
+import { computeCode, dtypeCodes, type Encoder, integers } from './encoder.ts';
 
 /** Keys are walked in chunks of this many, which a block of the cache must not straddle. */
 const KEY_CHUNK = 128;
 
+/**
+ * Attention computes in f32. Tensors in bf16 are widened into scratch before and rounded after: a pass over rows beside a pass over
+ * pairs of rows. A cache of halves is widened chunk by chunk as it is read.
+ */
 export function attentionKernels(
   encoder: Encoder,
 ): Pick<Kernels, 'attention' | 'attentionGrad' | 'pagedAttention'> {
   return {
     attention(out, lse, q, k, v, segments, shape) {
       const { list } = encoder;
-      list.begin('attention').f32(out).f32(lse).f32(q).f32(k).f32(v).place(integers(segments));
+      const [wideOut, ...inputs] = widen(encoder, [out], [q, k, v]) as [Place, Place, Place, Place];
+      list.begin('attention').place(wideOut).f32(lse);
+      for (const input of inputs) list.place(input);
+      list.place(integers(segments));
       end(list, q, segments.size - 1, shape);
+      narrow(encoder, [out], [wideOut]);
     },
     attentionGrad(dq, dk, dv, dout, q, k, v, out, lse, segments, shape) {
       const { list } = encoder;
-      list
-        .begin('attentionGrad')
-        .f32(dq)
-        .f32(dk)
-        .f32(dv)
-        .f32(dout)
-        .f32(q)
-        .f32(k)
-        .f32(v)
-        .f32(out)
-        .f32(lse)
-        .place(integers(segments));
+      const outputs = [dq, dk, dv];
+      const places = widen(encoder, outputs, [dout, q, k, v, out]);
+      list.begin('attentionGrad');
+      for (const place of places) list.place(place);
+      list.f32(lse).place(integers(segments));
       end(list, q, segments.size - 1, shape);
+      narrow(encoder, outputs, places);
     },
     pagedAttention(out, q, keyCache, valueCache, blockTable, queryStarts, lengths, shape) {
       const { list } = encoder;
@@ -40,12 +42,53 @@ export function attentionKernels(
           'use 16, 32, 64 or 128',
         );
       }
-      list.begin('pagedAttention').f32(out).f32(q).f32(keyCache).f32(valueCache);
+      const cache = cacheCode('pagedAttention', keyCache, valueCache);
+      const [wideOut, wideQ] = widen(encoder, [out], [q]) as [Place, Place];
+      list.begin('pagedAttention', cache).place(wideOut).place(wideQ).place(keyCache).place(valueCache);
       list.place(integers(blockTable)).place(integers(queryStarts)).place(integers(lengths));
       list.number(blockSize).number(blockTable.columns);
       end(list, q, lengths.size, shape);
+      narrow(encoder, [out], [wideOut]);
     },
   };
+}
+
+/** Dtype of a cache: f32, bf16 or f16, the same for keys and values. */
+export function cacheCode(op: string, keys: Tensor, values: Tensor): number {
+  const code = dtypeCodes[keys.dtype];
+  if (code === undefined || values.dtype !== keys.dtype)
+    fail(op, `a cache of ${keys.dtype} keys and ${values.dtype} values.`, 'use f32, bf16 or f16 for both');
+  return code;
+}
+
+/** Places of outputs and inputs in f32: their own, or scratch where they are bf16, with the inputs' numbers in it. */
+function widen(encoder: Encoder, outputs: readonly Tensor[], inputs: readonly Tensor[]): Place[] {
+  const all = [...outputs, ...inputs];
+  if (computeCode(all[0]!) === 0) return all.map((tensor) => (computeCode(tensor), tensor));
+  const places = encoder.scratch.begin(encoder.list, ...all.map((tensor) => 4 * tensor.size));
+  inputs.forEach((tensor, i) =>
+    cast(encoder, places[outputs.length + i]!, 0, tensor, computeCode(tensor), tensor.size),
+  );
+  return places;
+}
+
+/** Results from scratch to where they belong. */
+function narrow(encoder: Encoder, outputs: readonly Tensor[], places: readonly Place[]): void {
+  outputs.forEach((tensor, i) => {
+    const place = places[i]!;
+    if (place !== tensor) cast(encoder, tensor, computeCode(tensor), place, 0, tensor.size);
+  });
+}
+
+function cast(
+  { list }: Encoder,
+  to: Place,
+  toCode: number,
+  from: Place,
+  fromCode: number,
+  size: number,
+): void {
+  list.begin('cast').place(to).place(from).number(size).number(toCode).number(fromCode).end();
 }
 
 /** T, S, H, K, E, scale */

@@ -141,9 +141,5 @@ export function allocate(native: Native, bytes: number): number {
 }
 
 function refuse(tensor: Tensor): never {
-  fail(
-    'cpu',
-    `this device computes in f32, not with ${describe(tensor)}.`,
-    'cast it first, or use the reference device',
-  );
+  fail('cpu', `expected f32, not ${describe(tensor)}.`, 'cast it first, or use the reference device');
 }

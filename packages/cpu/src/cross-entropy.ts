@@ -1,7 +1,7 @@
 import type { Kernels } from '@cria/tensor';
 import type { Place } from './command-list.ts';
 import { type Encoder, integers } from './encoder.ts';
-import { pack, packedBytes, plain, product } from './linear.ts';
+import { type Matrix, matrix, numbers, pack, packedBytes, plain, product } from './linear.ts';
 
 /** Logits that are held at one time: 64 MiB. */
 const MOST_LOGITS = 1 << 24;
@@ -18,15 +18,17 @@ export function crossEntropyKernels(encoder: Encoder): Pick<Kernels, 'linearCros
       const block = rowsOfBlock(T, V, encoder.rowChunk);
       // Not a power of two from row to row, which would put a column of the tile into one set of the cache.
       const stride = Math.ceil(V / 16) * 16 + 16;
+      const unit = numbers(w);
+      const [input, weight] = [matrix(x), matrix(w)];
       const [panels, logits] = encoder.scratch.begin(
         list,
-        packedBytes(encoder, 'f32', V, D),
+        packedBytes(encoder, unit, V, D),
         block * stride * 4,
       ) as [Place, Place];
-      pack(encoder, panels, { place: plain(w), stride: D, as: 'across' }, 'f32', V, D);
+      pack(encoder, panels, { ...weight, as: 'across' }, unit, V, D);
       for (let start = 0; start < T; start += block) {
         const rows = Math.min(block, T - start);
-        const inputs = { place: at(plain(x), start * D), stride: D };
+        const inputs = rowsOf(input, start);
         const scores = { place: logits, stride };
         product(encoder, {
           c: scores,
@@ -35,6 +37,7 @@ export function crossEntropyKernels(encoder: Encoder): Pick<Kernels, 'linearCros
           rows,
           columns: V,
           k: D,
+          unit,
         });
         list
           .begin('crossEntropy')
@@ -49,12 +52,13 @@ export function crossEntropyKernels(encoder: Encoder): Pick<Kernels, 'linearCros
           .end();
         if (!grads) continue;
         product(encoder, {
-          c: { place: at(plain(grads.dx), start * D), stride: D },
+          c: rowsOf(matrix(grads.dx), start),
           a: { ...scores, as: 'byRows' },
-          b: { place: plain(w), stride: D, as: 'along' },
+          b: { ...weight, as: 'along' },
           rows,
           columns: D,
           k: V,
+          unit,
         });
         if (!grads.dw) continue;
         product(encoder, {
@@ -65,6 +69,7 @@ export function crossEntropyKernels(encoder: Encoder): Pick<Kernels, 'linearCros
           columns: D,
           k: rows,
           accumulate: true,
+          unit: numbers(x),
         });
       }
     },
@@ -75,6 +80,13 @@ export function crossEntropyKernels(encoder: Encoder): Pick<Kernels, 'linearCros
 function rowsOfBlock(rows: number, vocabulary: number, rowChunk: number): number {
   const fit = Math.floor(MOST_LOGITS / vocabulary / rowChunk) * rowChunk;
   return Math.max(1, Math.min(rows, Math.max(rowChunk, fit)));
+}
+
+/** A matrix from row `first` on. */
+function rowsOf(matrix: Matrix, first: number): Matrix {
+  const bytes = matrix.dtype === 'f32' ? 4 : 2;
+  const { storage, offset } = matrix.place;
+  return { ...matrix, place: { storage, offset: offset + bytes * first * matrix.stride } };
 }
 
 function at({ storage, offset }: Place, elements: number): Place {

@@ -33,7 +33,7 @@ const MOST_NUMBERS = 1 << 20;
 export class CpuDevice extends DeviceBase implements Encoder {
   readonly name = 'cpu';
   readonly description: string;
-  readonly computeDTypes: ReadonlySet<ComputeDType> = new Set<ComputeDType>(['f32']);
+  readonly computeDTypes: ReadonlySet<ComputeDType> = new Set<ComputeDType>(['f32', 'bf16']);
   readonly determinism: Determinism = 'batchInvariant';
   readonly rowChunk = 64;
   /** Instruction set of the kernels. */

@@ -1,4 +1,4 @@
-import { type DType, fail, type Tensor } from '@cria/tensor';
+import { describe, type DType, fail, type Tensor } from '@cria/tensor';
 import { allocate, type CommandList, type Place } from './command-list.ts';
 import type { Native } from './native.ts';
 
@@ -61,3 +61,14 @@ export function integers(tensor: Tensor): Place {
 
 /** Codes of `Dtype` in cpp/command.h. */
 export const dtypeCodes: Partial<Record<DType, number>> = { f32: 0, bf16: 1, f16: 2 };
+
+/** Code of a dtype that this device computes in; throws on others. */
+export function computeCode(tensor: Tensor): number {
+  if (tensor.dtype === 'f32') return 0;
+  if (tensor.dtype === 'bf16') return 1;
+  return fail(
+    'cpu',
+    `this device computes in f32 and bf16, not with ${describe(tensor)}.`,
+    'cast it first, or use the reference device',
+  );
+}

@@ -7,10 +7,10 @@ import {
   refuseWeight,
   type Tensor,
 } from '@cria/tensor';
-import { attentionKernels } from './attention.ts';
+import { attentionKernels, cacheCode } from './attention.ts';
 import { formatCode, isBlockFormat } from './block-linear.ts';
 import { crossEntropyKernels } from './cross-entropy.ts';
-import { dtypeCodes, type Encoder, integers } from './encoder.ts';
+import { computeCode, dtypeCodes, type Encoder, integers } from './encoder.ts';
 import { linearKernels } from './linear.ts';
 import { optimizerKernels } from './optimizer.ts';
 
@@ -31,33 +31,29 @@ function normKernels(encoder: Encoder): Pick<Kernels, 'rmsNorm' | 'rmsNormGrad'>
   return {
     rmsNorm(y, rstd, x, gain, { eps }) {
       const { list } = encoder;
-      list
-        .begin('rmsNorm')
-        .f32(y)
-        .optional(rstd)
-        .f32(x)
-        .f32(gain)
-        .number(x.rows)
-        .number(x.columns)
-        .number(eps)
-        .end();
+      list.begin('rmsNorm', computeCode(x)).place(y).optional(rstd).place(x).place(gain);
+      list.number(x.rows).number(x.columns).number(eps).number(computeCode(gain)).end();
     },
     rmsNormGrad(dx, dgain, dy, x, gain, rstd, { accumulate } = {}) {
       const { list, rowChunk } = encoder;
       const chunks = Math.ceil(x.rows / rowChunk);
       const [partials] = dgain ? encoder.scratch.begin(list, chunks * x.columns * 4) : [];
       list
-        .begin('rmsNormGrad')
-        .f32(dx)
-        .place(partials ?? nothing)
-        .f32(dy)
-        .f32(x)
-        .f32(gain)
-        .f32(rstd);
-      list.number(x.rows).number(x.columns).number(rowChunk).flag(accumulate).end();
+        .begin('rmsNormGrad', computeCode(x))
+        .place(same(dx, x))
+        .place(partials ?? nothing);
+      list.place(same(dy, x)).place(x).place(gain).f32(rstd);
+      list.number(x.rows).number(x.columns).number(rowChunk).flag(accumulate);
+      list.number(computeCode(gain)).end();
       if (dgain) list.begin('sumRows').f32(dgain).place(partials!).number(chunks).number(x.columns).end();
     },
   };
+}
+
+/** A tensor that a kernel reads with the dtype of another. */
+function same(tensor: Tensor, other: Tensor): Tensor {
+  if (tensor.dtype !== other.dtype) fail('cpu', `${tensor.dtype} beside ${other.dtype}.`, 'cast one of them');
+  return tensor;
 }
 
 const nothing = { storage: 0, offset: 0 };
@@ -85,27 +81,16 @@ function rowKernels(
     embedding: (y, tokens, table) => gather(y, table, tokens),
     gatherRows: gather,
     embeddingGrad(dtable, dy, tokens) {
-      encoder.list
-        .begin('scatterAddRows')
-        .f32(dtable)
-        .f32(dy)
-        .place(integers(tokens))
-        .number(tokens.size)
-        .number(dy.columns)
-        .end();
+      const { list } = encoder;
+      list.begin('scatterAddRows', computeCode(dy)).f32(dtable).place(dy).place(integers(tokens));
+      list.number(tokens.size).number(dy.columns).end();
     },
     cacheWrite(keyCache, valueCache, k, v, slots) {
       const { list } = encoder;
-      list
-        .begin('cacheWrite')
-        .f32(keyCache)
-        .f32(valueCache)
-        .f32(k)
-        .f32(v)
-        .place(integers(slots))
-        .number(k.rows)
-        .number(k.columns)
-        .end();
+      const cache = cacheCode('cacheWrite', keyCache, valueCache);
+      list.begin('cacheWrite').place(keyCache).place(valueCache).place(k).place(same(v, k));
+      list.place(integers(slots)).number(k.rows).number(k.columns);
+      list.number(cache).number(computeCode(k)).end();
     },
   };
 }
@@ -115,7 +100,7 @@ function elementwiseKernels(
 ): Pick<Kernels, 'rope' | 'swiglu' | 'swigluGrad' | 'add' | 'cast' | 'fill'> {
   return {
     rope(y, x, positions, table, { heads, pairing, inverse }) {
-      encoder.list.begin('rope').f32(y).f32(x).place(integers(positions)).f32(table);
+      encoder.list.begin('rope', computeCode(x)).place(y).place(x).place(integers(positions)).f32(table);
       encoder.list
         .number(x.rows)
         .number(heads)
@@ -125,13 +110,15 @@ function elementwiseKernels(
         .end();
     },
     swiglu(y, gate, up) {
-      encoder.list.begin('swiglu').f32(y).f32(gate).f32(up).number(y.size).end();
+      encoder.list.begin('swiglu', computeCode(y)).place(y).place(gate).place(up).number(y.size).end();
     },
     swigluGrad(dgate, dup, dy, gate, up) {
-      encoder.list.begin('swigluGrad').f32(dgate).f32(dup).f32(dy).f32(gate).f32(up).number(dy.size).end();
+      const { list } = encoder;
+      list.begin('swigluGrad', computeCode(dy)).place(dgate).place(dup).place(dy).place(gate).place(up);
+      list.number(dy.size).end();
     },
     add(y, a, b) {
-      encoder.list.begin('add').f32(y).f32(a).f32(b).number(y.size).end();
+      encoder.list.begin('add', computeCode(y)).place(y).place(a).place(b).number(y.size).end();
     },
     cast(y, x) {
       if (y.dtype === x.dtype) {

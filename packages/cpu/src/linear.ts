@@ -10,7 +10,7 @@ const right = { packed: 0, across: 1, along: 2 } as const;
 /** Float types that products read and write. */
 type Numbers = 'f32' | 'bf16' | 'f16';
 
-interface Matrix {
+export interface Matrix {
   readonly place: Place;
   /** Elements from row to row. */
   readonly stride: number;

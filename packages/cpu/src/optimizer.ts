@@ -1,5 +1,5 @@
 import { fail, type Kernels } from '@cria/tensor';
-import { dtypeCodes, type Encoder } from './encoder.ts';
+import { computeCode, dtypeCodes, type Encoder } from './encoder.ts';
 
 /** Elements that one partial sum of squares covers: `SumSquares::PIECE` in cpp/kernels/optimizer.h. */
 const SQUARES_PIECE = 1 << 16;
@@ -10,7 +10,7 @@ export function optimizerKernels(encoder: Encoder): Pick<Kernels, 'sumSquares' |
       const { list } = encoder;
       const count = Math.ceil(x.size / SQUARES_PIECE);
       const [partials] = encoder.scratch.begin(list, count * 8);
-      list.begin('sumSquares').place(partials!).f32(x).number(x.size).end();
+      list.begin('sumSquares', computeCode(x)).place(partials!).place(x).number(x.size).end();
       list.begin('sumPartials').f32(out).place(partials!).number(count).end();
     },
     adamw(value, gradient, firstMoment, secondMoment, settings, copy) {

@@ -155,7 +155,7 @@ int main() {
       Array<int32_t> table(static_cast<size_t>(S) * max_blocks), starts(S + 1), lengths(S);
       q.read(), keys.read(), values.read(), table.read(), starts.read(), lengths.read();
       out.fill(NAN);
-      const PagedCache paged{keys.data, values.data, table.data, starts.data, lengths.data, block_size, max_blocks};
+      const PagedCache<float> paged{keys.data, values.data, table.data, starts.data, lengths.data, block_size, max_blocks};
       const auto run = [&, reverse = reverse] {
         each(paged_units(shape), reverse, [&](int64_t u) { paged_unit(u, scratch.data, out.data, q.data, paged, shape); });
       };

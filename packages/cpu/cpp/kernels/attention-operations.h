@@ -67,18 +67,19 @@ struct AttentionGrad {
   }
 };
 
-/** out of queries against a paged cache        caches: [blocks, blockSize, K·E]   blockTable: [S, B]   queryStarts: [S + 1]   lengths: [S] */
+/** out of queries against a paged cache        caches: [blocks, blockSize, K·E] of T   blockTable: [S, B]   queryStarts: [S + 1]   lengths: [S] */
+template <class T>
 struct PagedAttention {
   float* out;
   const float* q;
-  attention::PagedCache cache;
+  attention::PagedCache<T> cache;
   attention::Shape shape;
 
   explicit PagedAttention(Arguments& in) {
     out = in.tensor<float>();
     q = in.tensor<const float>();
-    cache.keys = in.tensor<const float>();
-    cache.values = in.tensor<const float>();
+    cache.keys = in.tensor<const T>();
+    cache.values = in.tensor<const T>();
     cache.block_table = in.tensor<const int32_t>();
     cache.query_starts = in.tensor<const int32_t>();
     cache.lengths = in.tensor<const int32_t>();
@@ -87,7 +88,7 @@ struct PagedAttention {
     shape = readShape(in);
   }
   int64_t chunks() const { return shape.T == 0 ? 0 : attention::paged_units(shape); }
-  void run(int64_t chunk, ThreadMemory& thread) const { attention::paged_unit(chunk, attentionMemory(thread, shape), out, q, cache, shape); }
+  void run(int64_t chunk, ThreadMemory& thread) const { attention::paged_unit(chunk, thread.grow(thread, attention::paged_scratch_bytes<T>(shape.E)), out, q, cache, shape); }
 };
 
 }  // namespace cria::CRIA_ISA

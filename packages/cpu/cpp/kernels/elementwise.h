@@ -43,13 +43,14 @@ struct Fill {
 };
 
 /** y = a + b */
+template <class T>
 struct Add {
   static constexpr int64_t PIECE = 1 << 16;
-  float* y;
-  const float *a, *b;
+  T* y;
+  const T *a, *b;
   int64_t elements;
 
-  explicit Add(Arguments& in) : y(in.tensor<float>()), a(in.tensor<const float>()), b(in.tensor<const float>()), elements(in.integer()) {}
+  explicit Add(Arguments& in) : y(in.tensor<T>()), a(in.tensor<const T>()), b(in.tensor<const T>()), elements(in.integer()) {}
   int64_t chunks() const { return ceilDivide(elements, PIECE); }
   void run(int64_t chunk, ThreadMemory&) const {
     const Range range = piece(chunk, PIECE, elements);

@@ -5,14 +5,15 @@
 namespace cria::CRIA_ISA {
 
 /** partials[c] = Σ x² over elements 65536·c to 65536·(c + 1): an absolute grid */
+template <class T>
 struct SumSquares {
   static constexpr int64_t PIECE = 1 << 16;
   static constexpr int64_t SMALL = 1 << 12;
   double* partials;
-  const float* x;
+  const T* x;
   int64_t elements;
 
-  explicit SumSquares(Arguments& in) : partials(in.tensor<double>()), x(in.tensor<const float>()), elements(in.integer()) {}
+  explicit SumSquares(Arguments& in) : partials(in.tensor<double>()), x(in.tensor<const T>()), elements(in.integer()) {}
   int64_t chunks() const { return ceilDivide(elements, PIECE); }
   void run(int64_t chunk, ThreadMemory&) const {
     const Range range = piece(chunk, PIECE, elements);

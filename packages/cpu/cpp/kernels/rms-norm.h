@@ -1,31 +1,49 @@
 // RMSNorm and its gradient.
 #pragma once
-#include "operation.h"
+#include "cast.h"
 
 namespace cria::CRIA_ISA {
 
+/** A gain [D] of any float type as floats: itself, or a copy in the thread's memory. */
+struct Gain {
+  const void* gain;
+  int64_t columns, type;
+
+  const float* floats(ThreadMemory& thread) const {
+    if (type == static_cast<int64_t>(Dtype::f32)) return static_cast<const float*>(gain);
+    float* copy = reinterpret_cast<float*>(thread.grow(thread, static_cast<uint64_t>(columns) * sizeof(float)));
+    withElements(type, gain, [&](auto* from) { convert(copy, from, 0, columns); });
+    return copy;
+  }
+};
+
 /** y = x · rstd · gain, rstd = 1 / √(mean(x²) + eps)                     x, y: [T, D]   gain: [D]   rstd: [T] or null */
+template <class T>
 struct RmsNorm {
-  float *y, *rstd;
-  const float *x, *gain;
+  T* y;
+  float* rstd;
+  const T* x;
+  Gain gain;
   int64_t rows, columns;
   float eps;
 
   explicit RmsNorm(Arguments& in) {
-    y = in.tensor<float>();
+    y = in.tensor<T>();
     rstd = in.tensor<float>();
-    x = in.tensor<const float>();
-    gain = in.tensor<const float>();
+    x = in.tensor<const T>();
+    gain.gain = in.tensor<const char>();
     rows = in.integer();
-    columns = in.integer();
+    gain.columns = columns = in.integer();
     eps = in.scalar();
+    gain.type = in.integer();
   }
   int64_t chunks() const { return ceilDivide(rows, rowsPerChunk(columns)); }
-  void run(int64_t chunk, ThreadMemory&) const {
+  void run(int64_t chunk, ThreadMemory& thread) const {
     const Range range = piece(chunk, rowsPerChunk(columns), rows);
+    const float* gains = gain.floats(thread);
     for (int64_t t = range.start; t < range.end; t++) {
-      const float* in = x + t * columns;
-      float* out = y + t * columns;
+      const T* in = x + t * columns;
+      T* out = y + t * columns;
       V squares[2] = {zero(), zero()};
       int64_t i = 0;
       for (; i + 2 * W <= columns; i += 2 * W) {
@@ -40,7 +58,7 @@ struct RmsNorm {
       const float scale = 1.0f / __builtin_sqrtf(reduce_add(add(squares[0], squares[1])) / static_cast<float>(columns) + eps);
       if (rstd != nullptr) rstd[t] = scale;
       const V factor = set1(scale);
-      forVectors(0, columns, [&](int64_t j, int64_t n) { storeSome(out + j, mul(mul(loadSome(in + j, n), factor), loadSome(gain + j, n)), n); });
+      forVectors(0, columns, [&](int64_t j, int64_t n) { storeSome(out + j, mul(mul(loadSome(in + j, n), factor), loadSome(gains + j, n)), n); });
     }
   }
 };
@@ -49,48 +67,54 @@ struct RmsNorm {
  * dx = rstd · (dy∘gain − x̂ · mean(dy∘gain∘x̂)) (+ dx);  partials[c] = Σ dy∘x̂ over the rows of chunk c, for `SumRows` to add up
  *                                                                        partials: [⌈T / 64⌉, D] or null     x̂ = x · rstd
  */
+template <class T>
 struct RmsNormGrad {
-  float *dx, *partials;
-  const float *dy, *x, *gain, *rstd;
+  T* dx;
+  float* partials;
+  const T *dy, *x;
+  Gain gain;
+  const float* rstd;
   int64_t rows, columns, chunkRows;
   bool accumulate;
 
   explicit RmsNormGrad(Arguments& in) {
-    dx = in.tensor<float>();
+    dx = in.tensor<T>();
     partials = in.tensor<float>();
-    dy = in.tensor<const float>();
-    x = in.tensor<const float>();
-    gain = in.tensor<const float>();
+    dy = in.tensor<const T>();
+    x = in.tensor<const T>();
+    gain.gain = in.tensor<const char>();
     rstd = in.tensor<const float>();
     rows = in.integer();
-    columns = in.integer();
+    gain.columns = columns = in.integer();
     chunkRows = in.integer();
     accumulate = in.integer() != 0;
+    gain.type = in.integer();
   }
   int64_t chunks() const { return ceilDivide(rows, chunkRows); }
-  void run(int64_t chunk, ThreadMemory&) const {
+  void run(int64_t chunk, ThreadMemory& thread) const {
     const Range range = piece(chunk, chunkRows, rows);
+    const float* gains = gain.floats(thread);
     float* dgain = partials == nullptr ? nullptr : partials + chunk * columns;
     if (dgain != nullptr) __builtin_memset(dgain, 0, static_cast<size_t>(columns) * sizeof(float));
-    for (int64_t t = range.start; t < range.end; t++) row(t, dgain);
+    for (int64_t t = range.start; t < range.end; t++) row(t, gains, dgain);
   }
 
  private:
-  void row(int64_t t, float* dgain) const {
-    const float *in = x + t * columns, *grad = dy + t * columns;
-    float* out = dx + t * columns;
+  void row(int64_t t, const float* gains, float* dgain) const {
+    const T *in = x + t * columns, *grad = dy + t * columns;
+    T* out = dx + t * columns;
     const V scale = set1(rstd[t]);
     V dot = zero();
     forVectors(0, columns, [&](int64_t i, int64_t n) {
       const V normed = mul(loadSome(in + i, n), scale), g = loadSome(grad + i, n);
       const V product = mul(g, normed);
-      dot = fma(product, loadSome(gain + i, n), dot);
+      dot = fma(product, loadSome(gains + i, n), dot);
       if (dgain != nullptr) storeSome(dgain + i, add(loadSome(dgain + i, n), product), n);
     });
     const V mean = set1(reduce_add(dot) / static_cast<float>(columns));
     forVectors(0, columns, [&](int64_t i, int64_t n) {
       const V normed = mul(loadSome(in + i, n), scale);
-      const V value = mul(scale, fnma(normed, mean, mul(loadSome(grad + i, n), loadSome(gain + i, n))));
+      const V value = mul(scale, fnma(normed, mean, mul(loadSome(grad + i, n), loadSome(gains + i, n))));
       storeSome(out + i, accumulate ? add(loadSome(out + i, n), value) : value, n);
     });
   }

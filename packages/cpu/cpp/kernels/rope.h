@@ -4,22 +4,38 @@
 
 namespace cria::CRIA_ISA {
 
+template <class T>
+inline void load2(const T* p, V& even, V& odd) {
+  float numbers[2 * W];
+  store(numbers, load(p));
+  store(numbers + W, load(p + W));
+  load2(static_cast<const float*>(numbers), even, odd);
+}
+template <class T>
+inline void store2(T* p, V even, V odd) {
+  float numbers[2 * W];
+  store2(static_cast<float*>(numbers), even, odd);
+  store(p, load(numbers));
+  store(p + W, load(numbers + W));
+}
+
 /**
  * (a, b) ← (a·cos − b·sin, b·cos + a·sin) for every pair of every head; inverse: sin ← −sin
  *                   x, y: [T, H·E]   positions: [T]   table: [P, E] = cos, sin of pair 0, cos, sin of pair 1, …
  * adjacent: a, b = elements 2j, 2j + 1     half: a, b = elements j, j + E/2
  */
+template <class T>
 struct Rope {
-  float* y;
-  const float* x;
+  T* y;
+  const T* x;
   const int32_t* positions;
   const float* table;
   int64_t rows, heads, width;
   bool half, inverse;
 
   explicit Rope(Arguments& in) {
-    y = in.tensor<float>();
-    x = in.tensor<const float>();
+    y = in.tensor<T>();
+    x = in.tensor<const T>();
     positions = in.tensor<const int32_t>();
     table = in.tensor<const float>();
     rows = in.integer();
@@ -49,14 +65,14 @@ struct Rope {
   }
 
  private:
-  static void rotateHalves(float* out, const float* in, const float* cosines, const float* sines, int64_t pairs) {
+  static void rotateHalves(T* out, const T* in, const float* cosines, const float* sines, int64_t pairs) {
     forVectors(0, pairs, [&](int64_t j, int64_t n) {
       const V a = loadSome(in + j, n), b = loadSome(in + pairs + j, n), c = loadSome(cosines + j, n), s = loadSome(sines + j, n);
       storeSome(out + j, fnma(b, s, mul(a, c)), n);
       storeSome(out + pairs + j, fma(a, s, mul(b, c)), n);
     });
   }
-  static void rotateNeighbours(float* out, const float* in, const float* cosines, const float* sines, int64_t pairs) {
+  static void rotateNeighbours(T* out, const T* in, const float* cosines, const float* sines, int64_t pairs) {
     int64_t j = 0;
     for (; j + W <= pairs; j += W) {
       V a, b;
@@ -68,12 +84,12 @@ struct Rope {
     // The last pairs go through small arrays, so that they take the same arithmetic.
     float old[2 * W] = {}, turned[2 * W];
     const int64_t left = pairs - j;
-    for (int64_t i = 0; i < 2 * left; i++) old[i] = in[2 * j + i];
+    for (int64_t i = 0; i < 2 * left; i++) old[i] = number(in[2 * j + i]);
     V a, b;
     load2(old, a, b);
     const V c = load(cosines + j, left), s = load(sines + j, left);
     store2(turned, fnma(b, s, mul(a, c)), fma(a, s, mul(b, c)));
-    for (int64_t i = 0; i < 2 * left; i++) out[2 * j + i] = turned[i];
+    for (int64_t i = 0; i < 2 * left; i++) assign(out[2 * j + i], turned[i]);
   }
 };
 

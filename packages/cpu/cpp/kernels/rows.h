@@ -32,16 +32,17 @@ struct GatherRows {
 };
 
 /** y[rows[i]] += x[i], in the order of i       each chunk takes some columns of all rows, so no order depends on threads */
+template <class T>
 struct ScatterAddRows {
   static constexpr int64_t STRIPE = 64;
   float* y;
-  const float* x;
+  const T* x;
   const int32_t* rows;
   int64_t count, columns;
 
   explicit ScatterAddRows(Arguments& in) {
     y = in.tensor<float>();
-    x = in.tensor<const float>();
+    x = in.tensor<const T>();
     rows = in.tensor<const int32_t>();
     count = in.integer();
     columns = in.integer();
@@ -52,37 +53,46 @@ struct ScatterAddRows {
     const Range range = piece(chunk, stripe(), columns);
     for (int64_t i = 0; i < count; i++) {
       float* to = y + rows[i] * columns;
-      const float* from = x + i * columns;
+      const T* from = x + i * columns;
       forVectors(range.start, range.end, [&](int64_t c, int64_t n) { storeSome(to + c, add(loadSome(to + c, n), loadSome(from + c, n)), n); });
     }
   }
 };
 
-/** keyCache[slots[t]] = k[t], valueCache likewise; nothing where the slot is negative */
+/** keyCache[slots[t]] = k[t], valueCache likewise, converted; nothing where the slot is negative */
 struct CacheWrite {
-  float *keyCache, *valueCache;
-  const float *k, *v;
+  void *keyCache, *valueCache;
+  const void *k, *v;
   const int32_t* slots;
-  int64_t count, columns;
+  int64_t count, columns, cacheType, type;
 
   explicit CacheWrite(Arguments& in) {
-    keyCache = in.tensor<float>();
-    valueCache = in.tensor<float>();
-    k = in.tensor<const float>();
-    v = in.tensor<const float>();
+    keyCache = in.tensor<char>();
+    valueCache = in.tensor<char>();
+    k = in.tensor<const char>();
+    v = in.tensor<const char>();
     slots = in.tensor<const int32_t>();
     count = in.integer();
     columns = in.integer();
+    cacheType = in.integer();
+    type = in.integer();
   }
   int64_t chunks() const { return ceilDivide(count, rowsPerChunk(2 * columns)); }
   void run(int64_t chunk, ThreadMemory&) const {
     const Range range = piece(chunk, rowsPerChunk(2 * columns), count);
-    const size_t bytes = static_cast<size_t>(columns) * sizeof(float);
-    for (int64_t t = range.start; t < range.end; t++) {
-      if (slots[t] < 0) continue;
-      __builtin_memcpy(keyCache + slots[t] * columns, k + t * columns, bytes);
-      __builtin_memcpy(valueCache + slots[t] * columns, v + t * columns, bytes);
-    }
+    put(range, keyCache, k);
+    put(range, valueCache, v);
+  }
+
+ private:
+  void put(Range range, void* cache, const void* rows) const {
+    withElements(cacheType, cache, [&](auto* to) {
+      withElements(type, rows, [&](auto* from) {
+        for (int64_t t = range.start; t < range.end; t++) {
+          if (slots[t] >= 0) convert(to + slots[t] * columns, from + t * columns, 0, columns);
+        }
+      });
+    });
   }
 };
 

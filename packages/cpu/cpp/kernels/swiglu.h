@@ -8,12 +8,13 @@ namespace cria::CRIA_ISA {
 inline V sigmoid(V x) { return div(set1(1.0f), add(set1(1.0f), exp(sub(zero(), x)))); }
 
 /** y = silu(gate) ∘ up,  silu(g) = g · σ(g) */
+template <class T>
 struct Swiglu {
-  float* y;
-  const float *gate, *up;
+  T* y;
+  const T *gate, *up;
   int64_t elements;
 
-  explicit Swiglu(Arguments& in) : y(in.tensor<float>()), gate(in.tensor<const float>()), up(in.tensor<const float>()), elements(in.integer()) {}
+  explicit Swiglu(Arguments& in) : y(in.tensor<T>()), gate(in.tensor<const T>()), up(in.tensor<const T>()), elements(in.integer()) {}
   int64_t chunks() const { return ceilDivide(elements, CHUNK_ELEMENTS); }
   void run(int64_t chunk, ThreadMemory&) const {
     const Range range = piece(chunk, CHUNK_ELEMENTS, elements);
@@ -25,17 +26,18 @@ struct Swiglu {
 };
 
 /** dgate = dy ∘ up ∘ silu′(gate),  silu′(g) = σ(g)·(1 + g·(1 − σ(g)));   dup = dy ∘ silu(gate) */
+template <class T>
 struct SwigluGrad {
-  float *dgate, *dup;
-  const float *dy, *gate, *up;
+  T *dgate, *dup;
+  const T *dy, *gate, *up;
   int64_t elements;
 
   explicit SwigluGrad(Arguments& in) {
-    dgate = in.tensor<float>();
-    dup = in.tensor<float>();
-    dy = in.tensor<const float>();
-    gate = in.tensor<const float>();
-    up = in.tensor<const float>();
+    dgate = in.tensor<T>();
+    dup = in.tensor<T>();
+    dy = in.tensor<const T>();
+    gate = in.tensor<const T>();
+    up = in.tensor<const T>();
     elements = in.integer();
   }
   int64_t chunks() const { return ceilDivide(elements, CHUNK_ELEMENTS); }

@@ -35,22 +35,31 @@ inline void fillBlockProducts(Kernel* table) {
 }
 
 inline void fillTable(Kernel* table) {
+  const auto bf16 = [table](Op op) -> Kernel& { return table[static_cast<int32_t>(op) + OPERATIONS * static_cast<int32_t>(Dtype::bf16)]; };
   const auto f32 = [table](Op op) -> Kernel& { return table[static_cast<int32_t>(op) + OPERATIONS * static_cast<int32_t>(Dtype::f32)]; };
   f32(Op::copy_) = entry<Copy>();
   f32(Op::fill_) = entry<Fill>();
-  f32(Op::add_) = entry<Add>();
+  f32(Op::add_) = entry<Add<float>>();
+  bf16(Op::add_) = entry<Add<Bf16>>();
   f32(Op::cast_) = entry<Cast>();
   f32(Op::gatherRows_) = entry<GatherRows>();
-  f32(Op::scatterAddRows_) = entry<ScatterAddRows>();
-  f32(Op::sumSquares_) = entry<SumSquares>();
+  f32(Op::scatterAddRows_) = entry<ScatterAddRows<float>>();
+  bf16(Op::scatterAddRows_) = entry<ScatterAddRows<Bf16>>();
+  f32(Op::sumSquares_) = entry<SumSquares<float>>();
+  bf16(Op::sumSquares_) = entry<SumSquares<Bf16>>();
   f32(Op::sumPartials_) = entry<SumPartials>();
   f32(Op::sumRows_) = entry<SumRows>();
   f32(Op::adamw_) = entry<Adamw>();
-  f32(Op::rmsNorm_) = entry<RmsNorm>();
-  f32(Op::rmsNormGrad_) = entry<RmsNormGrad>();
-  f32(Op::rope_) = entry<Rope>();
-  f32(Op::swiglu_) = entry<Swiglu>();
-  f32(Op::swigluGrad_) = entry<SwigluGrad>();
+  f32(Op::rmsNorm_) = entry<RmsNorm<float>>();
+  bf16(Op::rmsNorm_) = entry<RmsNorm<Bf16>>();
+  f32(Op::rmsNormGrad_) = entry<RmsNormGrad<float>>();
+  bf16(Op::rmsNormGrad_) = entry<RmsNormGrad<Bf16>>();
+  f32(Op::rope_) = entry<Rope<float>>();
+  bf16(Op::rope_) = entry<Rope<Bf16>>();
+  f32(Op::swiglu_) = entry<Swiglu<float>>();
+  bf16(Op::swiglu_) = entry<Swiglu<Bf16>>();
+  f32(Op::swigluGrad_) = entry<SwigluGrad<float>>();
+  bf16(Op::swigluGrad_) = entry<SwigluGrad<Bf16>>();
   f32(Op::packPanels_) = entry<PackPanels<Widened<float>>>();
   f32(Op::gemm_) = entry<Gemm<Widened<float>>>();
   fillHalfProducts(table);
@@ -59,7 +68,9 @@ inline void fillTable(Kernel* table) {
   f32(Op::cacheWrite_) = entry<CacheWrite>();
   f32(Op::attention_) = entry<Attention>();
   f32(Op::attentionGrad_) = entry<AttentionGrad>();
-  f32(Op::pagedAttention_) = entry<PagedAttention>();
+  f32(Op::pagedAttention_) = entry<PagedAttention<float>>();
+  bf16(Op::pagedAttention_) = entry<PagedAttention<Bf16>>();
+  table[static_cast<int32_t>(Op::pagedAttention_) + OPERATIONS * static_cast<int32_t>(Dtype::f16)] = entry<PagedAttention<F16>>();
   f32(Op::measure_) = entry<Measure>();
   f32(Op::quantize_) = entry<Quantize>();
 }

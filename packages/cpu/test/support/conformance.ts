@@ -3,14 +3,15 @@ import { describeDevice } from '@cria/tensor/conformance';
 import { cpu, cpuAvailability, type IsaName } from '../../src/index.ts';
 
 /** The suite for one instruction set, at several numbers of threads; a file each, so that they run side by side. */
-export function describeIsa(isa: IsaName): void {
+export function describeIsa(isa: IsaName, only?: RegExp): void {
   const { isas, reason } = cpuAvailability();
   const here = isas.includes(isa);
   if (!here)
     console.log(`cpu: ${isa} skipped: ${isas.length === 0 ? reason : 'this machine does not have it'}`);
   const usual = Math.min(2, availableParallelism());
   describeDevice(`cpu ${isa}`, ({ threads = usual } = {}) => (here ? cpu({ isa, threads }) : undefined), {
-    threads: [1, 2, 3],
+    threads: [1, 3],
     weights: ['bf16', 'f16', 'q8_0', 'q4_0', 'q4_1', 'q5_0', 'q5_1', 'q4_k', 'q5_k', 'q6_k'],
+    ...(only && { only }),
   });
 }
