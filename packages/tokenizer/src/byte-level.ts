@@ -14,7 +14,7 @@ import { compilePattern, scannerFor, type ChunkScanner } from './split-patterns.
 import type { DecodeOptions, EncodeOptions, Encoding, TokenDecoder, Tokenizer } from './tokenizer.ts';
 import { Utf8Stream } from './token-decoder.ts';
 import type { TokenBytes } from './token-bytes.ts';
-import { decodeUtf8, encodeUtf8, encodeUtf8Into } from './utf8.ts';
+import { decodeUtf8, encodeUtf8, encodeUtf8Into, utf8Parts } from './utf8.ts';
 
 /** Pairs of ids in the order they merge. */
 export interface MergeList {
@@ -132,6 +132,16 @@ export class ByteLevelTokenizer implements Tokenizer {
     return chunks.take();
   }
 
+  /** Ids of bytes that need not be UTF-8: valid parts as texts, what stands between them as a chunk of its own. */
+  encodeBytes(bytes: Uint8Array): Int32Array {
+    const chunks = this.encoder();
+    for (const { start, end, valid } of utf8Parts(bytes)) {
+      if (valid) this.encodeWithAdded(decodeUtf8(bytes.subarray(start, end)));
+      else chunks.encode(bytes, start, end, hashBytes(bytes, start, end));
+    }
+    return chunks.take();
+  }
+
   encodeBatch(texts: readonly string[], options?: EncodeOptions): Int32Array[] {
     return texts.map((text) => this.encode(text, options));
   }
@@ -164,6 +174,11 @@ export class ByteLevelTokenizer implements Tokenizer {
     checkOptions('decode', options, ['skipSpecialTokens']);
     const skip = options?.skipSpecialTokens ?? false;
     return decodeUtf8(this.tokens.join(ids, skip ? this.isSpecial : undefined));
+  }
+
+  /** The bytes of a list of ids, which need not be UTF-8. */
+  decodeBytes(ids: ArrayLike<number>): Uint8Array {
+    return this.tokens.join(ids, undefined).slice();
   }
 
   decodeStream(options: DecodeOptions = {}): TokenDecoder {

@@ -50,7 +50,7 @@ const MODEL_TYPE_BPE = 2;
 /** Throws on anything but a BPE model without a character map, the kind of every LLaMA vocabulary. */
 export function readSentencePieceModel(bytes: Uint8Array): SentencePieceModel {
   const builder = new PieceListBuilder(bytes.length >> 4, bytes.length);
-  const reader = new ProtobufReader(bytes);
+  const reader = new ProtobufReader(bytes, readPlainPieces(bytes, builder));
   const inner = new ProtobufReader(bytes, 0, 0);
   const sections: { field: number; bytes: Uint8Array }[] = [];
   const settings: Writable<SentencePieceSettings> = { ...DEFAULT_SETTINGS };
@@ -83,6 +83,28 @@ export function readSentencePieceModel(bytes: Uint8Array): SentencePieceModel {
     );
   }
   return { pieces, settings, sections };
+}
+
+/**
+ * The pieces at the front of the file that are written as sentencepiece writes them (field 1: text, score and perhaps a type, in this order,
+ * lengths below 128), without the general reader: that halves the time to load a model. Returns where it stopped.
+ */
+function readPlainPieces(bytes: Uint8Array, builder: PieceListBuilder): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = 0; ;) {
+    const body = at + 2;
+    const end = body + bytes[at + 1];
+    const from = body + 2;
+    const to = from + bytes[body + 1];
+    const rest = to + 5;
+    // beyond the end every byte is undefined, and no comparison with it holds
+    if (!(bytes[at] === 0x0a && bytes[at + 1] < 0x80 && end <= bytes.length)) return at;
+    if (!(bytes[body] === 0x0a && bytes[body + 1] < 0x80 && bytes[to] === 0x15)) return at;
+    const typed = rest + 2 === end && bytes[rest] === 0x18 && bytes[rest + 1] < 0x80;
+    if (rest !== end && !typed) return at;
+    builder.add(bytes, from, to, view.getFloat32(to + 1, true), typed ? bytes[rest + 1] : NORMAL);
+    at = end;
+  }
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };

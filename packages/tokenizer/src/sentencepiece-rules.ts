@@ -171,7 +171,7 @@ export function isFastVocabulary(
 ): boolean {
   if (settings.treatWhitespaceAsSuffix || settings.removeExtraWhitespaces) return false;
   const { pool, offsets, types } = pieces;
-  const seen = new Set<number>();
+  const seen = new Uint8Array(0x110000 >> 3); // a bit a character
   for (let id = 0; id < pieces.size; id++) {
     const type = types[id];
     if (type === UNUSED) return false;
@@ -182,8 +182,8 @@ export function isFastVocabulary(
       if (lead === SPACE && type === USER_DEFINED) return false;
       const length = sequenceLength(lead);
       const code = codePointAt(pool, at, length);
-      if (!seen.has(code)) {
-        seen.add(code);
+      if ((seen[code >> 3] & (1 << (code & 7))) === 0) {
+        seen[code >> 3] |= 1 << (code & 7);
         if (type === NORMAL && table !== undefined && table.find(pool, at, at + length) < 0) return false;
       }
       at += length;

@@ -1,6 +1,6 @@
 /** The bytes of every id of a byte-level vocabulary, in one pool. */
-import { ByteSink, PaddedBytes } from './byte-sink.ts';
 import { failure } from './errors.ts';
+import { TokenJoiner } from './token-joiner.ts';
 
 const MAX_TOKEN_BYTES = 1 << 16;
 
@@ -8,7 +8,8 @@ export class TokenBytes {
   readonly pool: Uint8Array;
   readonly offsets: Int32Array;
   readonly size: number;
-  private padded: PaddedBytes | undefined;
+  /** Made by the first `join`. */
+  private joiner: TokenJoiner | undefined;
 
   /** Token i is pool[offsets[i] .. offsets[i + 1]). An id without a token is empty. */
   constructor(pool: Uint8Array, offsets: Int32Array) {
@@ -44,19 +45,6 @@ export class TokenBytes {
 
   /** The bytes of a list of ids one after the other, as a view that lasts until the next call; ids marked in `skip` are left out. */
   join(ids: ArrayLike<number>, skip: Uint8Array | undefined): Uint8Array {
-    const { offsets, size } = this;
-    const pool = (this.padded ??= new PaddedBytes(this.pool));
-    sink.length = 0; // whatever an error left behind
-    for (let i = 0; i < ids.length; i++) {
-      const id = ids[i];
-      if (!(id >= 0 && id < size))
-        throw failure('decode', `id ${id} is outside the vocabulary`, `ids are 0 to ${size - 1}`);
-      if (skip !== undefined && skip[id] === 1) continue;
-      const from = offsets[id];
-      sink.append(pool, from, offsets[id + 1] - from);
-    }
-    return sink.take();
+    return (this.joiner ??= new TokenJoiner(this.pool, this.offsets)).join(ids, skip);
   }
 }
-
-const sink = new ByteSink();

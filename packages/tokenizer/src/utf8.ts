@@ -104,3 +104,18 @@ export function replaceInvalidBytes(bytes: Uint8Array): Uint8Array {
   }
   return out.subarray(0, n);
 }
+
+/** The longest parts of `bytes` that are valid UTF-8, and what stands between them. */
+export function* utf8Parts(bytes: Uint8Array): Generator<{ start: number; end: number; valid: boolean }> {
+  for (let start = 0; start < bytes.length;) {
+    const valid = characterAt(bytes, start, bytes.length) > 0;
+    let end = start;
+    while (end < bytes.length) {
+      const length = characterAt(bytes, end, bytes.length);
+      if (length > 0 !== valid) break;
+      end += valid ? length : 1;
+    }
+    yield { start, end, valid };
+    start = end;
+  }
+}
