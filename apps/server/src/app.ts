@@ -122,14 +122,22 @@ function sendError(reply: FastifyReply, error: unknown): void {
   void reply.status(status).send(body);
 }
 
-/** Bytes that are not HTTP never reach a route. */
+const badHttp: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+};
+
+/** Bytes that are not HTTP, or come too slowly, never reach a route. */
 function refuseBadHttp(error: Error & { code?: string }, socket: import('node:net').Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) return void socket.destroy();
-  const status =
-    error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request';
-  const { body } = new ApiError(400, '[server] the request is not HTTP that this server understands.', {
-    code: 'bad_http',
-  });
+  const status = badHttp[error.code ?? ''] ?? '400 Bad Request';
+  const { body } = new ApiError(
+    400,
+    '[server] the request is not HTTP that this server understands, or did not come in time.',
+    {
+      code: 'bad_http',
+    },
+  );
   const text = JSON.stringify(body);
   const headers = `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(text)}\r\nconnection: close`;
   socket.end(`HTTP/1.1 ${status}\r\n${headers}\r\n\r\n${text}`);

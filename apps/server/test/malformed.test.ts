@@ -5,7 +5,7 @@ import type { RunningServer } from '../src/index.ts';
 import { errorShape, getJson, post, sendRaw, tinyServer } from './tiny-server.ts';
 
 // CRIA_HEAVY=1 sends thousands; the short version a few hundred.
-const runs = process.env['CRIA_HEAVY'] ? 5000 : 150;
+const runs = process.env['CRIA_HEAVY'] ? 5000 : 100;
 
 let server: RunningServer;
 beforeAll(async () => void (server = await tinyServer({ untilClosed: true })));
