@@ -510,13 +510,6 @@ inline void q80(const float* x, uint8_t* out, Error& error) {
   }
 }
 
-/** trunc(x · id + c), the sum formed in double and rounded to float32 once more. */
-inline I fusedTrunc(F x, float id, float c) {
-  float v[LANES];
-  storeLanes(v, x);
-  for (int i = 0; i < LANES; i++) v[i] = static_cast<float>(static_cast<double>(v[i]) * static_cast<double>(id) + static_cast<double>(c));
-  return __builtin_convertvector(loadLanes(v), I);
-}
 inline I clampLevels(I l, int32_t most) {
   l = l < 0 ? I{} : l;
   return l > most ? I{} + most : l;
@@ -536,7 +529,7 @@ inline void symmetric(int nmax, const float* x, uint8_t* out, Error& error) {
   putHalf(out, half);
   uint8_t level[32];
   for (int p = 0; p < PARTS; p++) {
-    const I l = clampLevels(fusedTrunc(block.v[p], id, static_cast<float>(nmax) + 0.5f), 2 * nmax - 1);
+    const I l = clampLevels(__builtin_convertvector(block.v[p] * id + (static_cast<float>(nmax) + 0.5f), I), 2 * nmax - 1);
     putBytes(level + LANES * p, l);
     error.add(fromHalf(half) * convert(l - nmax) - block.v[p], LANES);
   }

@@ -3,8 +3,8 @@ import { putHalf, roundAway, sumOfSquares } from './rounding.ts';
 import { type Found, searchScale, searchScaleAndMinimum } from './search.ts';
 
 /*
- * Blocks of 32 weights: Q8_0, Q4_0, Q4_1, Q5_0, Q5_1. Without importance, bit for bit as gguf-py's `quants.py`; there the rounding of
- * Q4_0 and Q5_0 is done in double, which is the fused form of ggml's x·id + 8.5. With importance, as ggml's `quantize_row_*_impl`.
+ * Blocks of 32 weights: Q8_0, Q4_0, Q4_1, Q5_0, Q5_1. Without importance, bit for bit as gguf-py's `quants.py` and ggml's reference
+ * compiled without fused multiply-adds; with importance, as ggml's `quantize_row_*_impl`.
  */
 
 const { fround } = Math;
@@ -23,7 +23,10 @@ export function symmetric(nmax: 8 | 16, x: Float32Array, at: number, out: Uint8A
   const id = d === 0 ? 0 : fround(1 / d);
   putHalf(out, to, numberToF16(d));
   for (let i = 0; i < 32; i++)
-    levels[i] = Math.min(2 * nmax - 1, Math.max(0, Math.trunc(fround(x[at + i] * id + (nmax + 0.5)))));
+    levels[i] = Math.min(
+      2 * nmax - 1,
+      Math.max(0, Math.trunc(fround(fround(x[at + i] * id) + (nmax + 0.5)))),
+    );
   putLevels(nmax === 16, levels, out, to + 2);
 }
 

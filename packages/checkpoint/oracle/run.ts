@@ -1,0 +1,162 @@
+/*
+ * Other programs as oracles: npm run oracle:checkpoint [-- --llama-cpp BUILD --llama-cpp-source SOURCE] [--python PYTHON] [--keep FOLDER]
+ *
+ * Installs safetensors, gguf, torch and transformers from PyPI into a virtual environment outside the repository (or takes the Python that
+ * is named). With a build of llama.cpp, its logits and its llama-quantize are compared too.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { convertCheckpoint, GgufFile, openCheckpoint } from '@cria/checkpoint';
+import { configs, divergence, ids, logitsOf, mixNames, writeModels } from './models.ts';
+
+const { values } = parseArgs({
+  options: {
+    python: { type: 'string' },
+    'llama-cpp': { type: 'string' },
+    'llama-cpp-source': { type: 'string' },
+    keep: { type: 'string' },
+  },
+});
+const here = fileURLToPath(new URL('.', import.meta.url));
+const vocabulary = fileURLToPath(new URL('../../../../shared/data/models/tok512.bin', import.meta.url));
+const folder = values.keep ?? mkdtempSync(join(tmpdir(), 'cria-oracle-'));
+let failed = 0;
+
+function check(what: string, good: boolean, detail = ''): void {
+  if (!good) failed++;
+  console.log(`${good ? 'ok  ' : 'FAIL'} ${what} ${detail}`);
+}
+
+function run(program: string, args: readonly string[], environment = {}): string {
+  const result = spawnSync(program, args, {
+    encoding: 'utf8',
+    maxBuffer: 1 << 26,
+    env: { ...process.env, ...environment },
+  });
+  if (result.status === 0) return result.stdout;
+  throw new Error(
+    `[oracle] ${program} ${args[0]} ended with ${result.status ?? result.error}: ${result.stderr.slice(-2000)}${result.stdout.slice(-2000)}`,
+  );
+}
+
+function findPython(): string {
+  if (values.python !== undefined) return values.python;
+  const venv = join(homedir(), '.cache/cria-oracle');
+  const python = join(venv, 'bin/python');
+  if (!existsSync(python)) {
+    console.log(`installing safetensors, gguf, torch, transformers into ${venv}`);
+    run('python3', ['-m', 'venv', venv]);
+    run(python, ['-m', 'pip', 'install', '-q', 'numpy', 'safetensors', 'gguf', 'torch', 'transformers']);
+  }
+  return python;
+}
+
+const floats = (path: string) => new Float32Array(readFileSync(path).buffer.slice(0));
+
+await writeModels(folder, vocabulary);
+console.log(`models of ${Object.keys(configs).join(', ')} in ${folder}`);
+const python = spawnSync(findPython(), [join(here, 'oracle.py'), folder], {
+  stdio: ['ignore', 'inherit', 'pipe'],
+  encoding: 'utf8',
+});
+if (python.status !== 0) {
+  failed++;
+  console.log(python.stderr.slice(-3000));
+}
+
+for (const [name, config] of Object.entries(configs)) {
+  const root = join(folder, name);
+  const theirs = floats(join(root, 'transformers.logits'));
+  for (const path of [
+    'hf',
+    'hf-shards',
+    'f32.gguf',
+    'meta-1',
+    'meta-2',
+    'by-transformers',
+    'by-torch',
+    'by-gguf.gguf',
+  ]) {
+    const kl = divergence(theirs, await logitsOf(join(root, path)), config.vocabSize);
+    check(
+      `${name}: logits of ${path} are those of transformers`,
+      Math.abs(kl) < 1e-9,
+      `KL ${kl.toExponential(1)}`,
+    );
+  }
+  // The same weights with the rows of wq and wk in the wrong order must be told apart.
+  const source = await openCheckpoint(join(root, 'hf'));
+  const wrong = new Map(
+    [...source.tensors].map(([key, weight]) => [key, { ...weight, halfSplit: undefined }]),
+  );
+  await convertCheckpoint({ ...source, tensors: wrong }, join(root, 'wrong.gguf'), { to: 'gguf' });
+  const kl = divergence(theirs, await logitsOf(join(root, 'wrong.gguf')), config.vocabSize);
+  check(`${name}: a wrong RoPE order is seen`, kl > 1e-7, `KL ${kl.toExponential(1)}`);
+}
+
+if (values['llama-cpp'] !== undefined) await compareLlamaCpp(values['llama-cpp']);
+else console.log('skipped: llama.cpp (--llama-cpp BUILD --llama-cpp-source SOURCE)');
+if (values.keep === undefined) rmSync(folder, { recursive: true });
+console.log(failed === 0 ? 'all checks passed' : `${failed} checks failed`);
+process.exitCode = failed === 0 ? 0 : 1;
+
+async function compareLlamaCpp(build: string): Promise<void> {
+  const bin = join(build, 'bin');
+  const environment = { LD_LIBRARY_PATH: bin };
+  for (const [name, config] of Object.entries(configs)) {
+    const root = join(folder, name);
+    for (const mix of mixNames) {
+      const path = join(root, `${mix}.llama-quantize.gguf`);
+      run(join(bin, 'llama-quantize'), [join(root, 'f32.gguf'), path, mix, '2'], environment);
+      await compareBlocks(`${name}: ${mix} as llama-quantize makes it`, join(root, `${mix}.gguf`), path);
+    }
+    const source = values['llama-cpp-source'];
+    if (source === undefined) continue;
+    const program = join(folder, 'logits');
+    const includes = [`-I${join(source, 'include')}`, `-I${join(source, 'ggml/include')}`];
+    if (!existsSync(program))
+      run('g++', [
+        '-O2',
+        '-std=c++17',
+        ...includes,
+        join(here, 'logits.cc'),
+        '-o',
+        program,
+        `-L${bin}`,
+        '-lllama',
+        '-lggml',
+        '-lggml-base',
+        '-lggml-cpu',
+        `-Wl,-rpath,${bin}`,
+      ]);
+    const ours = await logitsOf(join(root, 'f32.gguf'));
+    const out = join(root, 'llama-cpp.logits');
+    run(program, [join(root, 'f32.gguf'), out, ...ids.map(String)], environment);
+    const kl = divergence(floats(out), ours, config.vocabSize);
+    check(`${name}: logits of f32.gguf by llama.cpp`, Math.abs(kl) < 1e-9, `KL ${kl.toExponential(1)}`);
+  }
+}
+
+async function compareBlocks(what: string, ours: string, theirs: string): Promise<void> {
+  const [a, b] = [await GgufFile.open(ours), await GgufFile.open(theirs)];
+  let [blocks, different, types] = [0, 0, 0];
+  for (const [name, tensor] of b.tensors) {
+    const mine = a.tensors.get(name);
+    if (mine?.dtype !== tensor.dtype) {
+      types++;
+      continue;
+    }
+    const [x, y] = [await a.read(name), await b.read(name)];
+    blocks += x.length;
+    for (let i = 0; i < x.length; i++) if (x[i] !== y[i]) different++;
+  }
+  check(
+    what,
+    types === 0 && different === 0,
+    `${blocks} bytes, ${different} different; ${types} of other types`,
+  );
+}
