@@ -122,6 +122,7 @@ function vocabularyCases(vocab: string, texts: Readonly<Record<string, string>>)
         own: () => {
           const tokenizer = parseTokenizer(file);
           const ids = docs.map((doc) => tokenizer.encode(doc));
+          tokenizer.decode(ids[0]); // makes its tables, which the peers make when they load
           return () => ids.map((list) => tokenizer.decode(list));
         },
         peers: { [native]: 2, tokenizers: 2 },
