@@ -78,6 +78,20 @@ describe.skipIf(!here)('cria convert', () => {
       text,
     );
     expect([code, errors]).toEqual([0, '']);
+    const copied = join(folder, 'copied.gguf');
+    await cria(
+      'convert',
+      stories,
+      copied,
+      '--to',
+      'gguf',
+      '--quantize',
+      'q8_0',
+      '--tokenizer',
+      vocabulary,
+      '--no-mmap',
+    );
+    expect(readFileSync(copied).equals(readFileSync(path))).toBe(true);
     expect(out).toMatch(/layers\.4\.feed_forward\.w1\.weight +F32 → Q8_0 +rmse \d\.\d+e-\d/);
     expect(out).toMatch(/w2\.weight +F32 → F16/); // rows of 172 fill no blocks of 32
     const [, before, after] = /perplexity (\d+\.\d+) → (\d+\.\d+)/.exec(out) ?? [];

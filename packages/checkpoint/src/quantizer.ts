@@ -20,6 +20,13 @@ export interface Quantizer {
     columns: number,
     importance?: Float32Array,
   ): Quantized | Promise<Quantized>;
+  /** The same for float32 numbers in a file, without reading it first; absent where that cannot be. The file must not be cut meanwhile. */
+  quantizeFile?(
+    dtype: QuantizableDType,
+    place: { readonly file: string; readonly offset: number; readonly elements: number },
+    columns: number,
+    importance?: Float32Array,
+  ): Promise<Quantized>;
 }
 
 /** The reference quantisers of @cria/tensor. */

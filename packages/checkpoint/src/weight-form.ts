@@ -58,6 +58,10 @@ export async function* formChunks(
   const [firstColumn, lastColumn] = form.columns ?? [0, allColumns];
   const columns = lastColumn - firstColumn;
   const stored = rowBytes(weight);
+  if (isBlock(form.dtype) && quantizer.quantizeFile && isPlainInFile(weight) && columns === allColumns) {
+    yield* fileChunks(weight, form, quantizer, firstRow, lastRow, report);
+    return;
+  }
   const group = Math.max(weight.halfSplit ?? 1, form.halfSplit ?? 1);
   const error = { squares: 0, largest: 0 };
   const ranges = [...pieces(lastRow - firstRow, stored, group)];
@@ -86,6 +90,57 @@ export async function* formChunks(
   const elements = (lastRow - firstRow) * columns;
   const rmse = Math.sqrt(error.squares / Math.max(1, elements));
   report({ name: weight.name, from: source, to: form.dtype, elements, rmse, largest: error.largest });
+}
+
+/** Float32 in Meta's order at one place of a file, at a multiple of its size. */
+function isPlainInFile({ dtype, offset, halfSplit }: StoredWeight): boolean {
+  return dtype === 'F32' && offset !== undefined && offset % 4 === 0 && halfSplit === undefined;
+}
+
+/** As `formChunks`, with the numbers taken from the mapped file; one piece is quantised while the one before it is written. */
+async function* fileChunks(
+  weight: StoredWeight,
+  form: WeightForm,
+  quantizer: Quantizer,
+  firstRow: number,
+  lastRow: number,
+  report: (report: WeightReport) => void,
+): AsyncGenerator<Uint8Array> {
+  await weight.readBytes(0, 0); // refuses a file that is no longer the one that was opened
+  const [, columns] = matrixShape(weight);
+  const error = { squares: 0, largest: 0 };
+  const ranges = [...pieces(lastRow - firstRow, rowBytes(weight), 1)];
+  const start = (index: number) => {
+    const range = ranges[index];
+    if (!range || !isBlock(form.dtype)) return undefined;
+    const [from, to] = range;
+    const offset = (weight.offset ?? 0) + 4 * (firstRow + from) * columns;
+    const place = { file: weight.file, offset, elements: (to - from) * columns };
+    const dtype = blockDTypes[form.dtype] as QuantizableDType; // form.dtype is a block format that can be written
+    const result = quantizer.quantizeFile?.(dtype, place, columns, form.importance);
+    result?.catch(() => undefined); // reported when its turn comes
+    return result;
+  };
+  let ahead = start(0);
+  for (let i = 0; i < ranges.length; i++) {
+    const result = await ahead;
+    ahead = start(i + 1);
+    if (!result) break;
+    if (!Number.isFinite(result.error.squares)) refuseNumbers(weight, form.dtype);
+    add(error, result.error);
+    yield result.blocks;
+  }
+  const elements = (lastRow - firstRow) * columns;
+  const rmse = Math.sqrt(error.squares / Math.max(1, elements));
+  report({ name: weight.name, from: weight.dtype, to: form.dtype, elements, rmse, largest: error.largest });
+}
+
+function refuseNumbers(weight: StoredWeight, dtype: string): never {
+  return fail(
+    op,
+    `${weight.storedName} in ${weight.file} holds a NaN, an infinity, or numbers too large for ${dtype}.`,
+    'blocks cannot hold them; convert to a float type',
+  );
 }
 
 /** Columns of rows of plain floats. */
@@ -123,12 +178,7 @@ async function encode(
     columns,
     form.importance,
   );
-  if (!Number.isFinite(error.squares))
-    fail(
-      op,
-      `${weight.storedName} in ${weight.file} holds a NaN, an infinity, or numbers too large for ${dtype}.`,
-      'blocks cannot hold them; convert to a float type',
-    );
+  if (!Number.isFinite(error.squares)) refuseNumbers(weight, dtype);
   add(total, error);
   return blocks;
 }

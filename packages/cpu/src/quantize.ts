@@ -27,6 +27,13 @@ export interface NativeQuantizer extends Disposable {
     columns: number,
     importance?: Float32Array,
   ): Promise<QuantizedRows>;
+  /** The same for `elements` little-endian float32 numbers from byte `offset` of a file, which is mapped, not read. */
+  quantizeFile(
+    dtype: QuantizableDType,
+    place: { readonly file: string; readonly offset: number; readonly elements: number },
+    columns: number,
+    importance?: Float32Array,
+  ): Promise<QuantizedRows>;
 }
 
 /** The native quantisers, or undefined where no native file can be loaded: `plainQuantizer` of @cria/checkpoint gives the same bits. */
@@ -63,41 +70,54 @@ class Quantizer implements NativeQuantizer {
     columns: number,
     importance?: Float32Array,
   ): Promise<QuantizedRows> {
-    const op = 'quantize';
-    if (!quantizable.includes(dtype))
-      fail(op, `${String(dtype)} cannot be written.`, `known are ${quantizable.join(', ')}`);
-    const rows = x.length / columns;
-    if (!(columns > 0 && columns % dtypes[dtype].blockSize === 0 && Number.isInteger(rows)))
-      fail(op, `${x.length} weights in rows of ${columns} are no whole blocks of ${dtype}.`);
-    if (importance && importance.length !== columns)
-      fail(op, `importance of ${importance.length} columns for rows of ${columns}.`);
-    const result = this.#last.then(() => this.#run(dtype, x, columns, importance));
+    checkRows(dtype, x.length, columns, importance);
+    const [input] = this.#memory;
+    return this.#inTurn(() => this.#run(dtype, input.fill(x), 0, x.length, columns, importance));
+  }
+
+  quantizeFile(
+    dtype: QuantizableDType,
+    { file, offset, elements }: { readonly file: string; readonly offset: number; readonly elements: number },
+    columns: number,
+    importance?: Float32Array,
+  ): Promise<QuantizedRows> {
+    checkRows(dtype, elements, columns, importance);
+    return this.#inTurn(async () => {
+      const storage = this.#native.map(file, offset, 4 * elements);
+      if (storage < 0)
+        fail(
+          'quantize',
+          `bytes ${offset} to ${offset + 4 * elements} of ${file} cannot be mapped (error ${-storage}).`,
+        );
+      try {
+        return await this.#run(dtype, storage, 0, elements, columns, importance);
+      } finally {
+        this.#native.free(storage);
+      }
+    });
+  }
+
+  #inTurn(work: () => Promise<QuantizedRows>): Promise<QuantizedRows> {
+    const result = this.#last.then(work);
     this.#last = result.catch(() => undefined); // each caller hears of its own failure
     return result;
   }
 
   async #run(
     dtype: QuantizableDType,
-    x: Float32Array,
+    input: number,
+    offset: number,
+    elements: number,
     columns: number,
     importance: Float32Array | undefined,
   ): Promise<QuantizedRows> {
-    const rows = x.length / columns;
-    const blocks = new Uint8Array(byteLength(dtype, x.length));
+    const rows = elements / columns;
+    const blocks = new Uint8Array(byteLength(dtype, elements));
     const errors = new Float64Array(2 * Math.max(1, rows)); // no chunk is less than a row
-    const [input, output, weights, error] = this.#memory;
+    const [, output, weights, error] = this.#memory;
     const importancePlace = importance ? weights.fill(importance) : 0;
-    const numbers = [
-      output.room(blocks.length),
-      0,
-      input.fill(x),
-      0,
-      importancePlace,
-      0,
-      error.fill(errors),
-      0,
-    ];
-    const list = Float64Array.from([this.#operation, 13, ...numbers, dtypes[dtype].ggml, rows, columns]);
+    const places = [output.room(blocks.length), 0, input, offset, importancePlace, 0, error.fill(errors), 0];
+    const list = Float64Array.from([this.#operation, 13, ...places, dtypes[dtype].ggml, rows, columns]);
     const refused = await this.#native.runAsync(list, list.length, this.#threads, this.#isa);
     if (refused >= 0)
       fail(
@@ -122,6 +142,21 @@ class Quantizer implements NativeQuantizer {
       for (const memory of this.#memory) memory.free();
     });
   }
+}
+
+function checkRows(
+  dtype: QuantizableDType,
+  elements: number,
+  columns: number,
+  importance: Float32Array | undefined,
+): void {
+  const op = 'quantize';
+  if (!quantizable.includes(dtype))
+    fail(op, `${String(dtype)} cannot be written.`, `known are ${quantizable.join(', ')}`);
+  if (!(columns > 0 && columns % dtypes[dtype].blockSize === 0 && Number.isInteger(elements / columns)))
+    fail(op, `${elements} weights in rows of ${columns} are no whole blocks of ${dtype}.`);
+  if (importance && importance.length !== columns)
+    fail(op, `importance of ${importance.length} columns for rows of ${columns}.`);
 }
 
 /** A storage that grows to the largest piece it was asked for. */

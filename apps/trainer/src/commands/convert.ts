@@ -38,6 +38,10 @@ export const convert = command({
     },
     'no-tokenizer': { type: 'boolean', help: 'write no vocabulary' },
     threads: { type: 'string', value: 'N', help: 'threads that quantise; one a core' },
+    'no-mmap': {
+      type: 'boolean',
+      help: 'read the weights instead of mapping them: for files that others may cut meanwhile',
+    },
   },
   async run({ values, words }, { out, errors, now }) {
     const [input, output, ...rest] = words;
@@ -63,7 +67,9 @@ export const convert = command({
         ? {}
         : { shards: numberFlag('convert', 'shards', values.shards, { min: 1, max: 1024, integer: true }) }),
       ...(values.importance === undefined ? {} : { importance: await readImportance(values.importance) }),
-      ...(quantizer ? { quantizer } : {}),
+      ...(quantizer
+        ? { quantizer: values['no-mmap'] ? { quantize: quantizer.quantize.bind(quantizer) } : quantizer }
+        : {}),
       ...(vocabulary ? { vocabulary: await vocabularyFor(to, vocabulary) } : {}),
       onWeight: (report) => {
         reports.push(report);
