@@ -51,6 +51,26 @@ static inline void gradient_panel(float* weights, float* dweights, int full, int
   }
 }
 
+// accumulate<SUM_LANES> of n rows that are keys `key` on, over the lanes that see each: lanes that see only some of them key by key, then
+// the others together.
+static inline void accumulate_seeing(int n, const Accumulate& a, const Width& width, const Tile& tile, int64_t key) {
+  const int common = tile.first_lane(key + n - 1);
+  Accumulate part = a;
+  part.to = common;
+  for (int i = 0; i + 1 < n; i++) {
+    part.from = tile.first_lane(key + i);
+    if (part.from == common) continue;
+    part.sums = a.sums + i;
+    part.weights = a.weights + i * W;
+    accumulate<SUM_LANES>(1, part, width);
+  }
+  part.sums = a.sums;
+  part.weights = a.weights;
+  part.from = common;
+  part.to = tile.lanes;
+  accumulate<SUM_LANES>(n, part, width);
+}
+
 // One tile of lanes against keys begin to end of its segment; dk and dv are added to, dq starts anew at key 0.
 static void backward_tile(const Gradients& g, const KeyRows& rows, const Tile& tile, int64_t begin, int64_t end, const Shape& shape,
                           const Scratch& s) {
@@ -98,17 +118,15 @@ static void backward_tile(const Gradients& g, const KeyRows& rows, const Tile& t
       if (!g.queries) continue;
       for (int l = lane; l <= last; l += width.rows()) {
         const int count = last - l + 1 < width.rows() ? last - l + 1 : width.rows();
-        const int to = static_cast<int>(max64(0, min64(n, tile.visible(l + count - 1) - first)));
-        if (to == 0) continue;
-        accumulate<SUM_KEYS>(count, {dqs + l, s.dweights + lane / W * PANEL + l - lane, keys, 0, to, first == 0 ? nullptr : one, shape.E}, width);
+        if (tile.visible(l + count - 1) <= first) continue;
+        accumulate_visible(count, {dqs + l, s.dweights + lane / W * PANEL + l - lane, keys, 0, 0, first == 0 ? nullptr : one, shape.E}, width, tile, l, first, n);
       }
     }
     if (!g.keys) continue;
     for (int j = 0; j < n; j += width.rows()) {
       const int count = n - j < width.rows() ? n - j : width.rows();
-      const int from = tile.first_lane(first + j);
-      accumulate<SUM_LANES>(count, {dvalues + j, s.weights + j * W, douts, from, tile.lanes, one, shape.E}, width);
-      accumulate<SUM_LANES>(count, {dkeys + j, s.dweights + j * W, queries, from, tile.lanes, one, shape.E}, width);
+      accumulate_seeing(count, {dvalues + j, s.weights + j * W, douts, 0, 0, one, shape.E}, width, tile, first + j);
+      accumulate_seeing(count, {dkeys + j, s.dweights + j * W, queries, 0, 0, one, shape.E}, width, tile, first + j);
     }
   }
 }

@@ -156,6 +156,26 @@ static inline double natural_log(double x) {
   return static_cast<double>(n) * 0.6931471805599453 + 2 * t * sum;
 }
 
+// accumulate<SUM_KEYS> of n rows that are lanes `lane` on, over those of `keys` keys from `first` on that each sees: the keys that all see
+// together, the others row by row, because a hidden value that is not finite must not be multiplied by a weight of zero.
+static inline void accumulate_visible(int n, const Accumulate& a, const Width& width, const Tile& tile, int lane, int64_t first, int keys) {
+  static const float one[ROWS] = {1, 1, 1, 1, 1, 1, 1, 1};
+  const int common = static_cast<int>(max64(0, min64(keys, tile.visible(lane) - first)));
+  Accumulate part = a;
+  part.from = 0;
+  part.to = common;
+  accumulate<SUM_KEYS>(n, part, width);
+  part.from = common;
+  part.factors = one;
+  for (int i = 1; i < n; i++) {
+    part.to = static_cast<int>(max64(0, min64(keys, tile.visible(lane + i) - first)));
+    if (part.to == common) continue;
+    part.sums = a.sums + i;
+    part.weights = a.weights + i;
+    accumulate<SUM_KEYS>(1, part, width);
+  }
+}
+
 // locate(keys, values, first, n) writes pointers to the key and value rows first to first + n of the sequence.
 template <class Locate>
 static void forward_tile(float* out, float* lse, const float* q, const Tile& tile, const Shape& shape, const Scratch& s, Locate locate) {
@@ -186,8 +206,7 @@ static void forward_tile(float* out, float* lse, const float* q, const Tile& til
       softmax_panel(weights, in_chunk(tile.visible(lane) - first), seen, first, lane, tile, s);
       for (int l = lane; l <= last; l += width.rows()) {
         const int rows = last - l + 1 < width.rows() ? last - l + 1 : width.rows();
-        const int to = in_chunk(tile.visible(l + rows - 1) - first);
-        accumulate<SUM_KEYS>(rows, {outs + l, weights + l - lane, values, 0, to, first == 0 ? nullptr : s.factor + l, shape.E}, width);
+        accumulate_visible(rows, {outs + l, weights + l - lane, values, 0, 0, first == 0 ? nullptr : s.factor + l, shape.E}, width, tile, l, first, n);
       }
     }
   }

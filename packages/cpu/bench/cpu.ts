@@ -3,12 +3,13 @@
  *
  *   npm run bench -- cpu [--json] [--threads 1,2] [--presets 15m,110m] [--isa auto] [--only linear]
  *
- * Products are measured against the register peak of the same threads and instruction set, everything that streams memory against a
- * copy between two large tensors (read and write counted). Medians; run it on a quiet machine.
+ * Products are measured against the f32 register peak of the same threads and instruction set, also where their weight is bf16 or quantised
+ * (units for those are faster), everything that streams memory against a copy between two large tensors (read and write counted), decoding
+ * (1 to 16 rows by weights that lie in memory) against reading memory. Medians; run it on a quiet machine.
  */
 import { parseArgs } from 'node:util';
 import { cpu, type CpuDevice, type IsaName, measurePeak } from '@cria/cpu';
-import type { Tensor } from '@cria/tensor';
+import { dtypes, type Tensor } from '@cria/tensor';
 
 interface Preset {
   readonly T: number;
@@ -22,8 +23,12 @@ interface Preset {
 const presets: Record<string, Preset> = {
   '15m': { T: 2048, sequences: 8, D: 288, H: 6, F: 768 },
   '110m': { T: 2048, sequences: 4, D: 768, H: 12, F: 2048 },
+  '1.1b': { T: 2048, sequences: 1, D: 2048, H: 32, F: 5632 },
 };
 const V = 32_000;
+const weightTypes = ['f32', 'bf16', 'f16', 'q8_0', 'q4_0', 'q4_k', 'q6_k'] as const;
+/** Weights that are read in turn, more than caches hold. */
+const MEMORY_BYTES = 3e8;
 
 const { values } = parseArgs({
   options: {
@@ -43,6 +48,8 @@ interface Work {
   readonly work: number;
   readonly target: number;
   readonly encode: () => void;
+  /** What GB/s are measured against; default a copy. */
+  readonly limit?: 'read' | 'copy';
 }
 
 for (const threads of values.threads.split(',').map(Number)) {
@@ -53,16 +60,19 @@ for (const threads of values.threads.split(',').map(Number)) {
       throw new Error(`[bench cpu] unknown preset "${name}". hint: ${Object.keys(presets).join(', ')}`);
     using device = cpu({ threads, isa });
     const copy = copySpeed(device);
-    for (const work of [...products(device, preset), ...streams(device, preset)]) {
+    const read = readSpeed(device);
+    const works = [...products(device, preset), ...halfProducts(device, preset), ...streams(device, preset)];
+    for (const work of [...works, ...packedWeights(device, preset)]) {
       if (!`${name} ${work.name}`.includes(values.only)) continue;
-      const peak = work.unit === 'GFLOP/s' ? measurePeak(threads, isa) : copy;
+      const limit = work.limit === 'read' ? read : copy;
+      const peak = work.unit === 'GFLOP/s' ? measurePeak(threads, isa) : limit;
       const value = work.work / median(device, work.encode) / 1e9;
       report({
         name: `${name} ${work.name}`,
         threads,
         value,
         unit: work.unit,
-        peer: work.unit === 'GFLOP/s' ? `f32 register peak, ${device.isa}` : 'memory copy',
+        peer: work.unit === 'GFLOP/s' ? `f32 register peak, ${device.isa}` : `memory ${work.limit ?? 'copy'}`,
         peerValue: peak,
         ratio: value / peak,
         target: work.target,
@@ -228,6 +238,80 @@ function streams(device: CpuDevice, { T, D, H, F }: Preset): Work[] {
     { name: 'adamw', unit: gb, work: 28 * many, target: 1.2, encode: () => kernels.adamw(value, gradient, m, v, adamw) },
     { name: 'fill', unit: gb, work: 4 * many, target: 0.5, encode: () => kernels.fill(dembedding, 0) },
   ]; // prettier-ignore
+}
+
+/** The three forms with activations and weights in bf16. */
+function halfProducts(device: CpuDevice, { T, D, F }: Preset): Work[] {
+  const { kernels } = device;
+  const half = (rows: number, columns: number) => {
+    const wide = random(device, rows, columns);
+    const tensor = device.empty([rows, columns], 'bf16');
+    kernels.cast(tensor, wide);
+    device.free(wide.storage);
+    return tensor;
+  };
+  const [x, w, y] = [half(T, D), half(F, D), half(T, F)];
+  const dw = device.empty([F, D], 'f32');
+  const work = { unit: 'GFLOP/s', work: 2 * T * F * D, target: 1.64 } as const;
+  const shape = `bf16 ${T}x${F}x${D}`;
+  return [
+    { ...work, name: `linear ${shape}`, encode: () => kernels.linear(y, x, w) },
+    { ...work, name: `linearGradInput ${shape}`, encode: () => kernels.linearGradInput(x, y, w) },
+    { ...work, name: `linearGradWeight ${shape}`, encode: () => kernels.linearGradWeight(dw, y, x) },
+  ];
+}
+
+/** Packed weights of every stored form: few rows by enough of them to lie in memory, and a prompt of 512. */
+function packedWeights(device: CpuDevice, { D, F }: Preset): Work[] {
+  const { kernels } = device;
+  return weightTypes.flatMap((dtype): Work[] => {
+    const { blockSize, blockBytes } = dtypes[dtype];
+    if (D % blockSize !== 0) return [];
+    const bytes = (F * D * blockBytes) / blockSize;
+    const plain = device.empty([F, D], dtype);
+    device.writeBytes(
+      plain.storage,
+      0,
+      new Uint8Array(bytes).map((_, i) => (i * 7919) & 0x1f),
+    );
+    const weights = Array.from({ length: Math.ceil(MEMORY_BYTES / bytes) }, () => device.pack(plain));
+    device.free(plain.storage);
+    const rows = (count: number) => {
+      const [x, y] = [random(device, count, D), device.empty([count, F], 'f32')];
+      return (w: Tensor) => kernels.linear(y, x, w);
+    };
+    const prompt = rows(512);
+    return [
+      ...[1, 4, 8, 16].map((count): Work => {
+        const run = rows(count);
+        return {
+          name: `decode ${dtype} ${count}x${F}x${D}`,
+          unit: 'GB/s',
+          limit: 'read',
+          work: bytes * weights.length,
+          target: 0.85,
+          encode: () => weights.forEach(run),
+        };
+      }),
+      {
+        name: `prompt ${dtype} 512x${F}x${D}`,
+        unit: 'GFLOP/s',
+        work: 2 * 512 * F * D,
+        target: dtype === 'f32' || dtype === 'f16' ? 0.82 : 1.64,
+        encode: () => prompt(weights[0]!),
+      },
+    ];
+  });
+}
+
+/** Reading a tensor larger than any cache. */
+function readSpeed(device: CpuDevice): number {
+  const size = 1 << 26;
+  const [x, out] = [device.empty([size], 'f32'), device.empty([1], 'f32')];
+  device.kernels.fill(x, 1);
+  const speed = (4 * size) / median(device, () => device.kernels.sumSquares(out, x)) / 1e9;
+  device.free(x.storage);
+  return speed;
 }
 
 /** Read and write between two tensors larger than any cache. */

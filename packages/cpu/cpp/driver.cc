@@ -105,6 +105,34 @@ void product(List& list, int64_t panel) {
   list.number(byColumns).number(right).number(accumulate).number(typeC).number(typeA).number(typeB).end();
 }
 
+/** Bytes of a file's blocks of 256 weights, and of 16 packed rows of them, by format (block-format.h). */
+constexpr int64_t FILE_BYTES[] = {8 * 34, 8 * 18, 8 * 20, 8 * 22, 8 * 24, 144, 176, 210};
+constexpr int64_t PANEL_BYTES[] = {8 * 544, 8 * 288, 8 * 320, 8 * 352, 8 * 384, 2368, 2880, 3360};
+
+void blocks(List& list, Op op) {
+  const int64_t rows = extent(), columns = 1 + extent(), supers = 1 + below(3), k = 256 * supers, format = below(8), type = below(2);
+  const int64_t panels = (columns + 15) / 16 * PANEL_BYTES[format] * supers, halves = format == 7 ? 2 : 1;
+  list.begin(op);
+  if (op == Op::packBlocks_) {
+    list.place(list.own(panels)).place(list.halves(columns * FILE_BYTES[format] * supers)).number(columns).number(k).number(format).end();
+  } else if (op == Op::gatherBlocks_) {
+    list.place(list.own(rows * k * bytesOf(type))).place(list.halves(columns * FILE_BYTES[format] * supers)).place(list.integers(rows, 0, columns));
+    list.number(rows).number(k).number(type).number(format).end();
+  } else if (op == Op::roundRows_) {
+    list.place(list.own(rows * k)).place(list.own(rows * k / 8)).place(list.own(rows * k / 8 * halves)).place(list.halves(rows * k * bytesOf(type)));
+    list.number(rows).number(k).number(type).number(format).end();
+  } else {
+    const int32_t q = list.halves(rows * k);
+    // The kernels that round make no −128, with which the products of AVX2 would not fit.
+    for (int64_t i = 0; i < rows * k; i++) {
+      if (cria::storages[q][i] == -128) cria::storages[q][i] = 127;
+    }
+    list.place(list.own(rows * columns * bytesOf(type))).place(q).place(list.halves(rows * k / 8)).place(list.integers(rows * k / 32 * halves, -99999, 99999));
+    list.place(list.halves(panels)).place(below(2) ? list.halves(rows * columns * bytesOf(type)) : 0);
+    list.number(rows).number(columns).number(k).number(type).number(format).end();
+  }
+}
+
 void attention(List& list, Op op) {
   const int64_t kvHeads = 1 + below(3), heads = kvHeads * (1 + below(3)), width = 2 * (1 + below(20)), T = 1 + below(200);
   const int64_t S = op == Op::pagedAttention_ ? 1 + below(4) : 1 + below(12);
@@ -133,7 +161,7 @@ void attention(List& list, Op op) {
 }
 
 void command(List& list, Op op, int64_t panel) {
-  const int64_t T = extent(), D = extent(), n = T * D;
+  const int64_t T = extent(), D = extent(), n = T * D, dtype = below(2);
   switch (op) {
     case Op::free_: list.begin(op).number(cria::allocateStorage(100)).end(); break;
     case Op::copy_: list.begin(op).place(list.floats(n)).place(list.floats(n)).number(4 * n).end(); break;
@@ -143,9 +171,15 @@ void command(List& list, Op op, int64_t panel) {
       break;
     }
     case Op::add_:
-    case Op::swiglu_: list.begin(op).place(list.floats(n)).place(list.floats(n)).place(list.floats(n)).number(n).end(); break;
+    case Op::swiglu_: {
+      const int64_t bytes = n * bytesOf(dtype);
+      list.begin(op, dtype).place(list.own(bytes)).place(list.halves(bytes)).place(list.halves(bytes)).number(n).end();
+      break;
+    }
     case Op::swigluGrad_:
-      list.begin(op).place(list.floats(n)).place(list.floats(n)).place(list.floats(n)).place(list.floats(n)).place(list.floats(n)).number(n).end();
+      list.begin(op, dtype);
+      for (int i = 0; i < 5; i++) list.place(list.halves(n * bytesOf(dtype)));
+      list.number(n).end();
       break;
     case Op::cast_: {
       const int64_t to = below(3), from = (to + 1 + below(2)) % 3;
@@ -157,7 +191,7 @@ void command(List& list, Op op, int64_t panel) {
       list.begin(op).place(list.floats(n)).place(list.floats(9 * D)).place(list.integers(T, 0, 9)).number(T).number(D).number(0).number(below(3)).end();
       break;
     case Op::scatterAddRows_:
-      list.begin(op).place(list.floats(9 * D)).place(list.floats(n)).place(list.integers(T, 0, 9)).number(T).number(D).end();
+      list.begin(op, dtype).place(list.floats(9 * D)).place(list.halves(n * bytesOf(dtype))).place(list.integers(T, 0, 9)).number(T).number(D).end();
       break;
     case Op::cacheWrite_:
       list.begin(op).place(list.floats(32 * D)).place(list.floats(32 * D)).place(list.floats(n)).place(list.floats(n));
@@ -168,11 +202,11 @@ void command(List& list, Op op, int64_t panel) {
         for (int64_t t = 0; t < T; t++) reinterpret_cast<int32_t*>(cria::storages[slots])[t] = static_cast<int32_t>(t);
         list.place(slots);
       }
-      list.number(T).number(D).end();
+      list.number(T).number(D).number(below(2)).number(0).end();
       break;
     case Op::sumSquares_: {
       const int32_t partials = list.own(8 * ((n + 65535) / 65536));
-      list.begin(op).place(partials).place(list.floats(n)).number(n).end();
+      list.begin(op, dtype).place(partials).place(list.halves(n * bytesOf(dtype))).number(n).end();
       list.begin(Op::sumPartials_).place(list.floats(1)).place(partials).number((n + 65535) / 65536).end();
       break;
     }
@@ -185,11 +219,11 @@ void command(List& list, Op op, int64_t panel) {
       break;
     }
     case Op::rmsNorm_:
-      list.begin(op).place(list.floats(n)).place(below(2) ? list.floats(T) : 0).place(list.floats(n)).place(list.floats(D)).number(T).number(D).number(1e-5).end();
+      list.begin(op, dtype).place(list.own(n * bytesOf(dtype))).place(below(2) ? list.floats(T) : 0).place(list.halves(n * bytesOf(dtype))).place(list.floats(D)).number(T).number(D).number(1e-5).number(below(3)).end();
       break;
     case Op::rmsNormGrad_:
       list.begin(op).place(list.floats(n)).place(below(2) ? list.own(4 * ((T + 63) / 64) * D) : 0).place(list.floats(n)).place(list.floats(n));
-      list.place(list.floats(D)).place(list.floats(T)).number(T).number(D).number(64).number(below(2)).end();
+      list.place(list.floats(D)).place(list.floats(T)).number(T).number(D).number(64).number(below(2)).number(below(3)).end();
       break;
     case Op::rope_: {
       const int64_t heads = 1 + below(4), width = 2 * (1 + below(40));
@@ -206,6 +240,10 @@ void command(List& list, Op op, int64_t panel) {
       break;
     }
     case Op::gemm_: product(list, panel); break;
+    case Op::packBlocks_:
+    case Op::gatherBlocks_:
+    case Op::roundRows_:
+    case Op::blockProduct_: blocks(list, op); break;
     case Op::crossEntropy_:
       if (D == 0) return;
       list.begin(op).place(list.floats(T)).place(list.floats(n)).place(below(3) ? list.integers(T, 0, D) : list.integers(T, -100, -99));

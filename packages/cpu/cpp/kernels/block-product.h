@@ -45,7 +45,12 @@ inline I dotOf(I sum, I weights, I x) {
   return Kind::WIDE ? dotBiased(sum, weights, x) : dotBytes(sum, weights, x);
 }
 
-/** Bytes that decoding looks ahead in each panel. */
+inline void prefetchBytes(const uint8_t* p, int64_t bytes) {
+#pragma GCC unroll 16
+  for (int64_t line = 0; line < bytes; line += 64) prefetch(p + line);
+}
+
+/** Bytes that several rows look ahead: they compute too long for the processor to look far enough by itself. One row is slower with it (Zen 4). */
 constexpr int64_t BLOCK_AHEAD = 2048;
 
 /** sums[m][p · 16 …] of M rows and P panels, read once as they are packed. */
@@ -66,9 +71,7 @@ __attribute__((noinline)) void readPanels(float* sums, int64_t stride, const Rou
 #pragma GCC unroll 4
     for (int p = 0; p < P; p++) {
       const uint8_t* block = panels[p] + at;
-      constexpr int64_t STEP = Format::BYTES / Format::SUB_BLOCKS;
-#pragma GCC unroll 16
-      for (int64_t line = 0; line < STEP; line += 64) prefetch(block + sub * STEP + BLOCK_AHEAD + line);
+      if (M > 1) prefetchBytes(block + sub * (Format::BYTES / Format::SUB_BLOCKS) + BLOCK_AHEAD, Format::BYTES / Format::SUB_BLOCKS);
 #pragma GCC unroll 4
       for (int v = 0; v < PANEL_VECTORS; v++) {
         I q[8];
@@ -197,9 +200,9 @@ inline void runOpenTile(int64_t rows, float* sums, int64_t stride, const Rounded
 
 /** y = x·wᵀ (+ residual)                     y: [rows, columns]   x rounded: [rows, k]   w: packed panels of `format` */
 struct BlockProduct {
-  /** Most rows that read the weight as it is packed; panels that they read at one time. */
+  /** Most rows that read the weight as it is packed; panels that they read at one time: on Zen 4 one stream of memory is faster than four. */
   static constexpr int64_t FEW = W == 16 ? 4 : W == 8 ? 2 : 1;
-  static constexpr int AT_ONCE = W == 16 ? 4 : W == 8 ? 2 : 1;
+  static constexpr int AT_ONCE = 1;
   static constexpr int64_t MOST_ROWS = 192;
   static constexpr int64_t PAIR = BLOCK_PANELS * PANEL;
 
@@ -291,13 +294,12 @@ struct BlockProduct {
           for (int64_t b = 0; b < blocks; b++) {
             const int64_t at = first + b;
             const uint8_t* block = panel + at / Format::SUB_BLOCKS * Format::BYTES;
-            constexpr int64_t STEP = Format::BYTES / Format::SUB_BLOCKS;
-            for (int64_t line = 0; line < STEP; line += 64) prefetch(block + at % Format::SUB_BLOCKS * STEP + OPEN_BLOCKS * STEP + line);
             open[p * OPEN_BLOCKS + b].open(Format(), block, static_cast<int>(at % Format::SUB_BLOCKS));
           }
         }
         const int64_t strips = ceilDivide(height, BLOCK_ROWS);
         for (int64_t s = 0; s < strips; s++) {
+          prefetchNext<Format>(column, first + OPEN_BLOCKS, n.end, s, strips);
           // As even as can be: eight rows are four and four, not six and two.
           const int64_t row = height * s / strips, count = height * (s + 1) / strips - row;
           float* to = sums + row * PAIR;
@@ -305,6 +307,21 @@ struct BlockProduct {
         }
       }
       finish(sums, PAIR, m, {column, min(n.end, column + PAIR)});
+    }
+  }
+
+  /** Asks for part s of what is opened next: blocks `first` on, or those of the next panels. */
+  template <class Format>
+  void prefetchNext(int64_t column, int64_t first, int64_t end, int64_t s, int64_t strips) const {
+    constexpr int64_t STEP = Format::BYTES / Format::SUB_BLOCKS, BYTES = OPEN_BLOCKS * STEP;
+    if (first >= x.blocks) {
+      first = 0;
+      column += PAIR;
+    }
+    if (column >= end) return;
+    const uint8_t* next = w + column / PANEL * panelBytes<Format>(k) + first * STEP;
+    for (int p = 0; p < BLOCK_PANELS; p++, next += panelBytes<Format>(k)) {
+      for (int64_t at = BYTES * s / strips; at < BYTES * (s + 1) / strips; at += 64) prefetch(next + at);
     }
   }
 

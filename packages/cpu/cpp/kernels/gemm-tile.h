@@ -95,8 +95,12 @@ constexpr int FEW = MR < 8 ? MR : 8;
 /** Panels that the few-rows kernel reads at one time, so that enough sums are under way. */
 constexpr int panelsAtOnce(int rows) {
   const int fit = ACCUMULATORS / (rows * NV);
-  return fit < 1 ? 1 : fit > 4 ? 4 : fit;
+  return fit < 1 ? 1 : fit > 2 ? 2 : fit;
 }
+
+/** Bytes that the few-rows kernel looks ahead in each panel, where it computes too much for the processor to look far ahead by itself. */
+constexpr int64_t ROWS_AHEAD = 4096;
+constexpr int LOOK_AHEAD_FROM = 6;
 
 /** C[M, P panels] = A·B (+ residual) over all of k            a: rows as they lie     b: P panels, `panel` floats apart */
 template <class Unit, int M, int P>
@@ -114,6 +118,9 @@ __attribute__((noinline)) void fewRows(const GemmTile<Unit>& t, int64_t strideA,
 #pragma GCC unroll 4
     for (int p = 0; p < P; p++) {
       V column[NV];
+      const auto* ahead = t.b + p * panel + k * NR + ROWS_AHEAD / static_cast<int64_t>(sizeof *t.b);
+      if (M >= LOOK_AHEAD_FROM) prefetch(ahead);
+      if (M >= LOOK_AHEAD_FROM && NR * sizeof *t.b > 64) prefetch(ahead + NR / 2);
 #pragma GCC unroll 4
       for (int v = 0; v < NV; v++) column[v] = Unit::column(t.b + p * panel + k * NR + v * W);
 #pragma GCC unroll 16

@@ -1,7 +1,7 @@
 import type { ComputeDType } from '../dtype.ts';
 import { IGNORE_TARGET } from '../kernels.ts';
 import type { Tensor } from '../tensor.ts';
-import { Bench, numbersOf } from './bench.ts';
+import { Bench, numbersOf, type Result } from './bench.ts';
 import { ropeTable } from './cases/activation.ts';
 import type { Check, Subject } from './checks.ts';
 
@@ -142,31 +142,59 @@ function expectWhere(output: string, values: Float64Array, isNaNHere: (i: number
   });
 }
 
-/** Key 20 of the second segment is NaN: rows before it and the other segments must not know, although they share tiles with it. */
+const STARTS = [0, 30, 100, 131];
+const SEGMENT = [30, 100] as const;
+
+/** One row of the second segment has a NaN: rows that do not see it and the other segments must not know, although they share tiles with it. */
 async function checkAttention({ device }: Subject, dtype: ComputeDType): Promise<void> {
-  const [starts, bad, rows] = [[0, 30, 100, 131], 50, 131];
-  for (const where of ['key', 'value']) {
-    const b = new Bench(device, dtype, `attention, NaN ${where}`);
-    const spoil = (spoiled: boolean) =>
-      b.float(
-        Float64Array.from({ length: rows * 8 }, (_, i) => (spoiled && i === bad * 8 + 3 ? NaN : Math.sin(i))),
-        [rows, 8],
-      );
-    const [q, out, lse] = [b.normal([rows, 16]), b.output([rows, 16]), b.wideOutput([rows, 2])];
-    b.kernels.attention(out, lse, q, spoil(where === 'key'), spoil(where === 'value'), b.integers(starts), {
-      heads: 2,
-      kvHeads: 1,
-    });
-    const values = numbersOf((await b.finish({ out })).out);
-    for (let t = 0; t < rows; t++) {
-      const sees = t >= bad && t < 100;
-      const some = values.subarray(t * 16, (t + 1) * 16).some(Number.isNaN);
-      if (some !== sees)
-        throw new Error(
-          `NaN in a ${where} of row ${bad}: row ${t} ${some ? 'became' : 'did not become'} NaN`,
-        );
+  for (const bad of [50, 53, 97]) {
+    for (const where of ['key', 'value', 'dout'] as const) {
+      const results = await attentionWith(device, dtype, bad, where);
+      for (const [output, result] of Object.entries(results)) {
+        const values = numbersOf(result);
+        const columns = values.length / 131;
+        for (let t = 0; t < 131; t++) {
+          const some = values.subarray(t * columns, (t + 1) * columns).some(Number.isNaN);
+          if (some === reaches(output, where, t, bad)) continue;
+          throw new Error(
+            `NaN in a ${where} of row ${bad}: row ${t} of ${output} ${some ? 'became' : 'did not become'} NaN`,
+          );
+        }
+      }
     }
   }
+}
+
+/** Outputs go to the rows after a key; gradients of keys to the rows before a query. */
+function reaches(output: string, where: 'key' | 'value' | 'dout', t: number, bad: number): boolean {
+  if (t < SEGMENT[0] || t >= SEGMENT[1]) return false;
+  if (where !== 'dout') return t >= bad;
+  return output === 'dq' ? t === bad : t <= bad;
+}
+
+async function attentionWith(
+  device: Subject['device'],
+  dtype: ComputeDType,
+  bad: number,
+  where: 'key' | 'value' | 'dout',
+): Promise<Readonly<Record<string, Result>>> {
+  const rows = 131;
+  const b = new Bench(device, dtype, `attention, NaN ${where}`);
+  const wave = (columns: number, spoiled: boolean) =>
+    b.float(
+      Float64Array.from({ length: rows * columns }, (_, i) =>
+        spoiled && i === bad * columns + 3 ? NaN : Math.sin(i),
+      ),
+      [rows, columns],
+    );
+  const [q, k, v] = [b.normal([rows, 16]), wave(8, where === 'key'), wave(8, where === 'value')];
+  const [out, lse, segments] = [b.output([rows, 16]), b.wideOutput([rows, 2]), b.integers(STARTS)];
+  const shape = { heads: 2, kvHeads: 1 };
+  b.kernels.attention(out, lse, q, k, v, segments, shape);
+  if (where !== 'dout') return b.finish({ out });
+  const [dq, dk, dv] = [b.output([rows, 16]), b.output([rows, 8]), b.output([rows, 8])];
+  b.kernels.attentionGrad(dq, dk, dv, wave(16, true), q, k, v, out, lse, segments, shape);
+  return b.finish({ dq, dk, dv });
 }
 
 async function checkInfinities({ device }: Subject, dtype: ComputeDType): Promise<void> {
