@@ -3,12 +3,12 @@ import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
 import { post, tinyServer } from './tiny-server.ts';
 
-// CRIA_HEAVY=1 runs the thousand and looks at the process too; the short version only shows that nothing is kept for each request.
+// CRIA_HEAVY=1 runs waves of a thousand and looks at the process too; the short version only shows that nothing is kept for each request.
 const heavy = Boolean(process.env['CRIA_HEAVY']);
 const total = heavy ? 1000 : 160;
 
 it(
-  `memory stays flat over ${total} requests, some of them wrong, some of them left alone`,
+  `memory stays flat over waves of ${total} requests, some of them wrong, some of them left alone`,
   { timeout: 120_000 },
   async () => {
     const server = await tinyServer();
@@ -29,10 +29,22 @@ it(
         );
       }
     };
+    const measure = async (waves: number) => {
+      const all: Usage[] = [];
+      for (let i = 0; i < waves; i++) {
+        await wave(total);
+        all.push(usage());
+      }
+      return {
+        heap: Math.min(...all.map((each) => each.heap)),
+        rss: Math.min(...all.map((each) => each.rss)),
+      };
+    };
     await wave(total);
-    const before = usage();
-    await wave(total);
-    const after = usage();
+    // What the process holds goes up and down by some 30 MiB as V8 sizes its young generations; its floor must stay.
+    const waves = heavy ? 5 : 1;
+    const before = await measure(waves);
+    const after = await measure(waves);
     expect(after.heap - before.heap).toBeLessThan(2 * 2 ** 20);
     if (!heavy) return;
     console.log({ before, after });
@@ -40,10 +52,15 @@ it(
   },
 );
 
+interface Usage {
+  readonly heap: number;
+  readonly rss: number;
+}
+
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-function usage(): { heap: number; rss: number } {
+function usage(): Usage {
   collectGarbage();
   const { heapUsed, rss } = process.memoryUsage();
   return { heap: heapUsed, rss };
