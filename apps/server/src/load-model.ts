@@ -52,6 +52,7 @@ function weightsPath(path: string): string {
 const TOKENIZER_FILES = ['tokenizer.model', 'tokenizer.json', 'tokenizer.bin'];
 
 function findTokenizer(path: string, weights: string): string {
+  if (weights.endsWith('.gguf')) return weights; // it holds its own
   const folders = [folderOf(weights), folderOf(path), dirname(folderOf(weights))];
   for (const folder of folders) {
     for (const name of TOKENIZER_FILES) if (existsSync(join(folder, name))) return join(folder, name);
@@ -69,7 +70,7 @@ function folderOf(path: string): string {
 
 /** `stories260K.bin` is called stories260K. */
 function nameOf(path: string): string {
-  return basename(path).replace(/\.(bin|safetensors)$/, '') || 'model';
+  return basename(path).replace(/\.(bin|gguf|safetensors)$/, '') || 'model';
 }
 
 /** llama2.c's models begin every text with BOS and never write EOS, so there BOS ends one too. */

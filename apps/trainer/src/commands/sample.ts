@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { listTrainingStates, openCheckpoint } from '@cria/checkpoint';
 import { Engine } from '@cria/inference';
 import { Llama } from '@cria/layers';
@@ -18,7 +18,7 @@ export const sample = command({
     model: {
       type: 'string',
       value: 'PATH',
-      help: 'run folder, training state, Hugging Face folder or llama2.c file',
+      help: 'run folder, training state, Hugging Face folder, GGUF or llama2.c file',
     },
     tokenizer: { type: 'string', value: 'FILE', help: 'tokenizer, where it does not lie beside the model' },
     prompt: { type: 'string', value: 'TEXT', help: 'what to continue; nothing' },
@@ -50,7 +50,7 @@ export const sample = command({
     const seed = number('seed', 0, whole);
     const path = await modelFolder(values.model);
     const checkpoint = await openCheckpoint(path);
-    const tokenizer = await loadTokenizer(values.tokenizer ?? join(path, 'tokenizer.model'));
+    const tokenizer = await loadTokenizer(values.tokenizer ?? tokenizerPlace(path));
     const threads = number('threads', 0, whole);
     using device = openRunDevice({ seed: 0, device: deviceName(values.device), threads }, (line) =>
       errors.write(`${line}\n`),
@@ -91,6 +91,12 @@ export async function modelFolder(path: string): Promise<string> {
       'train longer, or wait for the first save',
     )
   );
+}
+
+/** A GGUF file holds its own; otherwise it lies in the model's folder. */
+function tokenizerPlace(path: string): string {
+  const isFile = existsSync(path) && statSync(path).isFile();
+  return isFile && !path.endsWith('.gguf') ? dirname(path) : path;
 }
 
 function deviceName(name: string | undefined): 'auto' | 'cpu' | 'reference' {
