@@ -1,10 +1,22 @@
-/** Reference files beside the repository; tests that need them skip with the reason where they are absent. */
+/** Reference files beside the repository. They are read inside tests that `haveShared` guards, for any of them may be absent. */
 import { existsSync, readFileSync } from 'node:fs';
 
 const shared = new URL('../../../../shared/', import.meta.url);
 
-export const hasShared = existsSync(shared);
-export const why = hasShared ? '' : ' (skipped: no ../shared folder beside the repository)';
+let told = false;
+
+/** Whether all of these are there. Prints, once a test file, what is missing. */
+export function haveShared(...paths: readonly string[]): boolean {
+  const missing = paths.find((path) => !existsSync(sharedUrl(path)));
+  if (missing === undefined) return true;
+  if (!told) console.log(`skipped: ../shared/${missing} is not on this machine`);
+  told = true;
+  return false;
+}
+
+export const LLAMA2 = 'data/tokenizer/llama.tokenizer.model';
+export const LLAMA3 = 'data/tokenizer/llama3.tokenizer.model';
+export const GPT2 = 'data/tokenizer/gpt2.vocab.gguf';
 
 export function sharedUrl(path: string): URL {
   return new URL(path, shared);

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,15 +15,18 @@ import {
 } from '../src/index.ts';
 import { loadTokenizer, saveTokenizer } from '../src/node.ts';
 import {
-  hasShared,
+  GPT2,
+  haveShared,
+  LLAMA2,
+  LLAMA3,
   publishedVectors,
   sameIds,
   sharedBytes,
   sharedJson,
   sharedText,
   sharedUrl,
-  why,
 } from './files.ts';
+import { TEXTS, trainedBytes, trainedGpt2, trainedPieces } from './trained.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'cria-tokenizer-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -34,37 +37,81 @@ function expectVectors(tokenizer: Tokenizer, name: string): void {
       expect(Array.from(tokenizer.encode(text)), JSON.stringify(text)).toEqual(Array.from(ids));
 }
 
-describe.skipIf(!hasShared)(`formats${why}`, () => {
-  const texts = hasShared ? sharedJson<{ texts: string[] }>('fixtures/tokenizer/strings.json').texts : [];
+const LLAMA2_GGUF = 'data/tokenizer/llama-spm.vocab.gguf';
+const TINY = 'data/models/llama-2-tiny-random.gguf';
+const TOK512 = 'data/models/tok512.bin';
+const GREEDY = 'data/models/stories260K.greedy200.txt';
+const STRINGS = 'fixtures/tokenizer/strings.json';
+const strings = (): string[] => sharedJson<{ texts: string[] }>(STRINGS).texts;
 
-  it.each([
-    ['llama.tokenizer.model', 'sentencepiece'],
-    ['llama3.tokenizer.model', 'tiktoken'],
-    ['llama-spm.vocab.gguf', 'gguf'],
-    ['gpt2.vocab.gguf', 'gguf'],
-  ])('finds out that %s is %s', (file, format) => {
-    expect(detectFormat(sharedBytes(`data/tokenizer/${file}`))).toBe(format);
+/** Writes a format, reads it back without saying which it is, and expects the same ids for every text. */
+async function expectRoundTrip(
+  original: Tokenizer,
+  format: VocabularyFormat,
+  texts: readonly string[],
+): Promise<Tokenizer> {
+  const path = join(folder, `${original.fingerprint}.${format}`);
+  await saveTokenizer(path, original, { format });
+  expect(detectFormat(new Uint8Array(readFileSync(path)))).toBe(format);
+  const copy = await loadTokenizer(path);
+  expect(copy.fingerprint).toBe(original.fingerprint);
+  expect([copy.bosId, copy.eosId, copy.vocabSize]).toEqual([
+    original.bosId,
+    original.eosId,
+    original.vocabSize,
+  ]);
+  for (const text of texts)
+    if (!sameIds(copy.encode(text), original.encode(text)))
+      expect(Array.from(copy.encode(text))).toEqual(Array.from(original.encode(text)));
+  return copy;
+}
+
+function expectRefusals(pieces: Tokenizer, bytes: Tokenizer, gpt2: Tokenizer): void {
+  expect(() => serializeTokenizer(pieces, 'tiktoken')).toThrow('has no byte ranks');
+  expect(() => serializeTokenizer(bytes, 'sentencepiece')).toThrow('has no pieces');
+  expect(() => serializeTokenizer(gpt2, 'tiktoken')).toThrow('would not give the same ids');
+}
+
+const PIECE_FORMATS: readonly VocabularyFormat[] = ['sentencepiece', 'tokenizer.json', 'gguf', 'llama2c'];
+const BYTE_FORMATS: readonly VocabularyFormat[] = ['tiktoken', 'tokenizer.json', 'gguf'];
+
+describe('formats of vocabularies that were trained here', () => {
+  it.each(PIECE_FORMATS)('pieces come back from %s', async (format) => {
+    await expectRoundTrip(trainedPieces(), format, TEXTS);
   });
 
-  it('reads GGUF vocabularies', () => {
-    expectVectors(parseTokenizer(sharedBytes('data/tokenizer/llama-spm.vocab.gguf')), 'llama-spm');
-    const gpt2 = parseTokenizer(sharedBytes('data/tokenizer/gpt2.vocab.gguf'));
+  it.each(BYTE_FORMATS)('byte tokens come back from %s', async (format) => {
+    await expectRoundTrip(trainedBytes(), format, TEXTS);
+  });
+
+  it('are refused where something would be lost, with the reason', () => {
+    expectRefusals(trainedPieces(), trainedBytes(), trainedGpt2());
+  });
+
+  it('are cut where a file is', () => {
+    const [gguf] = [...serializeTokenizer(trainedPieces(), 'gguf').values()];
+    expect(() => readGguf(gguf.subarray(0, 5000))).toThrow(GgufCutError);
+  });
+});
+
+describe('formats', () => {
+  it.skipIf(!haveShared(LLAMA2_GGUF, GPT2, TINY, STRINGS))('reads GGUF vocabularies', () => {
+    expectVectors(parseTokenizer(sharedBytes(LLAMA2_GGUF)), 'llama-spm');
+    const gpt2 = parseTokenizer(sharedBytes(GPT2));
     expectVectors(gpt2, 'gpt2');
-    for (const text of texts) expect(gpt2.decode(gpt2.encode(text))).toBe(text);
-    const header = readGguf(sharedBytes('data/models/llama-2-tiny-random.gguf'));
+    for (const text of strings()) expect(gpt2.decode(gpt2.encode(text))).toBe(text);
+    const header = readGguf(sharedBytes(TINY));
     expect(header.tensors.length).toBe(12);
     expect(header.metadata.get('general.architecture')).toBe('llama');
-    expect(() => readGguf(sharedBytes('data/tokenizer/gpt2.vocab.gguf').subarray(0, 5000))).toThrow(
-      GgufCutError,
-    );
+    expect(() => readGguf(sharedBytes(GPT2).subarray(0, 5000))).toThrow(GgufCutError);
   });
 
-  it('reads the llama2.c tokenizer of stories260K', () => {
-    const tokenizer = parseTokenizer(sharedBytes('data/models/tok512.bin'));
+  it.skipIf(!haveShared(TOK512, GREEDY))('reads the llama2.c tokenizer of stories260K', () => {
+    const tokenizer = parseTokenizer(sharedBytes(TOK512));
     expect(tokenizer.vocabSize).toBe(512);
     expect([tokenizer.bosId, tokenizer.eosId]).toEqual([1, 2]);
     expect(tokenizer.decode([1, 403, 407, 261, 378, 432, 383, 286, 261, 376, 298])).toBe(
-      sharedText('data/models/stories260K.greedy200.txt').slice(
+      sharedText(GREEDY).slice(
         0,
         tokenizer.decode([1, 403, 407, 261, 378, 432, 383, 286, 261, 376, 298]).length,
       ),
@@ -72,100 +119,84 @@ describe.skipIf(!hasShared)(`formats${why}`, () => {
   });
 
   const origins = [
-    {
-      file: 'data/tokenizer/llama.tokenizer.model',
-      vectors: 'llama-spm',
-      formats: ['sentencepiece', 'tokenizer.json', 'gguf', 'llama2c'],
-    },
-    {
-      file: 'data/tokenizer/llama3.tokenizer.model',
-      vectors: 'llama3-bpe',
-      formats: ['tiktoken', 'tokenizer.json', 'gguf'],
-    },
-    { file: 'data/tokenizer/gpt2.vocab.gguf', vectors: 'gpt2', formats: ['tokenizer.json', 'gguf'] },
-  ] satisfies { file: string; vectors: string; formats: VocabularyFormat[] }[];
-
-  it.each(origins.flatMap(({ formats, ...rest }) => formats.map((format) => ({ ...rest, format }))))(
-    '$file as $format gives the published vectors',
-    async ({ file, vectors, format }) => {
-      const original = await loadTokenizer(fileURLToPath(sharedUrl(file)));
-      const path = join(folder, `${vectors}.${format}`);
-      await saveTokenizer(path, original, { format });
-      const copy = await loadTokenizer(path);
-      expectVectors(copy, vectors);
-      expect(copy.fingerprint).toBe(original.fingerprint);
-      expect([copy.bosId, copy.eosId, copy.vocabSize]).toEqual([
-        original.bosId,
-        original.eosId,
-        original.vocabSize,
-      ]);
-      for (const text of texts)
-        if (!sameIds(copy.encode(text), original.encode(text)))
-          expect(Array.from(copy.encode(text))).toEqual(Array.from(original.encode(text)));
-    },
-  );
-
-  it('refuses conversions that would lose something, with the reason', () => {
-    const llama = parseTokenizer(sharedBytes('data/tokenizer/llama.tokenizer.model'));
-    const llama3 = parseTokenizer(sharedBytes('data/tokenizer/llama3.tokenizer.model'));
-    const gpt2 = parseTokenizer(sharedBytes('data/tokenizer/gpt2.vocab.gguf'));
-    expect(() => serializeTokenizer(llama, 'tiktoken')).toThrow('has no byte ranks');
-    expect(() => serializeTokenizer(llama3, 'sentencepiece')).toThrow('has no pieces');
-    expect(() => serializeTokenizer(gpt2, 'tiktoken')).toThrow('would not give the same ids');
-  });
-
-  describe.each(['english-512', 'mixed-2000'])('%s as Hugging Face wrote it', (name) => {
-    interface Difference {
-      readonly index: number;
-      readonly why: string;
-      readonly ids: number[];
-    }
-    type Hf = Record<
-      'tokenizer.json' | 'tokenizer.legacy.json',
-      { readonly differs_from_sentencepiece: readonly Difference[] }
-    >;
-
-    it.each(['tokenizer.json', 'tokenizer.legacy.json'] as const)(
-      '%s encodes as Hugging Face does',
-      (file) => {
-        const path = `fixtures/tokenizer/${name}`;
-        const tokenizer = readTokenizerJson(sharedText(`${path}/${file}`));
-        const { encode } = sharedJson<{ encode: { ids: number[]; decoded: string }[] }>(
-          `${path}/encodings.json`,
-        );
-        const differences = new Map(
-          sharedJson<Hf>(`${path}/hf.json`)[file].differs_from_sentencepiece.map((item) => [
-            item.index,
-            item,
-          ]),
-        );
-        texts.forEach((text, i) => {
-          const ids = differences.get(i)?.ids ?? encode[i]?.ids ?? [];
-          if (!sameIds(tokenizer.encode(text, { allowedSpecial: 'all' }), ids))
-            expect(
-              Array.from(tokenizer.encode(text, { allowedSpecial: 'all' })),
-              JSON.stringify(text),
-            ).toEqual(Array.from(ids));
-        });
+    { file: LLAMA2, vectors: 'llama-spm', formats: PIECE_FORMATS },
+    { file: LLAMA3, vectors: 'llama3-bpe', formats: BYTE_FORMATS },
+    { file: GPT2, vectors: 'gpt2', formats: ['tokenizer.json', 'gguf'] },
+  ] as const;
+  for (const { file, vectors, formats } of origins)
+    it.skipIf(!haveShared(file, `data/tokenizer/${vectors}.inp`, STRINGS)).each(formats)(
+      `${file} as %s gives the published vectors`,
+      async (format) => {
+        const original = await loadTokenizer(fileURLToPath(sharedUrl(file)));
+        expectVectors(await expectRoundTrip(original, format, strings()), vectors);
       },
     );
 
-    it('has one fingerprint as model and as legacy tokenizer.json, another as Metaspace', () => {
-      const path = `fixtures/tokenizer/${name}`;
-      const model = parseTokenizer(sharedBytes(`${path}/tokenizer.model`));
-      expect(readTokenizerJson(sharedText(`${path}/tokenizer.legacy.json`)).fingerprint).toBe(
-        model.fingerprint,
-      );
-      expect(readTokenizerJson(sharedText(`${path}/tokenizer.json`)).fingerprint).not.toBe(model.fingerprint);
-    });
-  });
+  it.skipIf(!haveShared(LLAMA2, LLAMA3, GPT2))(
+    'refuses conversions that would lose something, with the reason',
+    () => {
+      const [llama, llama3, gpt2] = [LLAMA2, LLAMA3, GPT2].map((file) => parseTokenizer(sharedBytes(file)));
+      expectRefusals(llama, llama3, gpt2);
+    },
+  );
 
-  it('gives the same fingerprint for GGUF and tokenizer.model', () => {
-    const gguf = parseTokenizer(sharedBytes('data/tokenizer/llama-spm.vocab.gguf'));
-    expect(gguf.fingerprint).toBe(
-      parseTokenizer(sharedBytes('data/tokenizer/llama.tokenizer.model')).fingerprint,
-    );
-  });
+  interface Difference {
+    readonly index: number;
+    readonly why: string;
+    readonly ids: number[];
+  }
+  type Hf = Record<
+    'tokenizer.json' | 'tokenizer.legacy.json',
+    { readonly differs_from_sentencepiece: readonly Difference[] }
+  >;
+
+  for (const name of ['english-512', 'mixed-2000']) {
+    const path = `fixtures/tokenizer/${name}`;
+    describe.skipIf(!haveShared(path, STRINGS))(`${name} as Hugging Face wrote it`, () => {
+      it.each(['tokenizer.json', 'tokenizer.legacy.json'] as const)(
+        '%s encodes as Hugging Face does',
+        (file) => {
+          const texts = strings();
+          const tokenizer = readTokenizerJson(sharedText(`${path}/${file}`));
+          const { encode } = sharedJson<{ encode: { ids: number[]; decoded: string }[] }>(
+            `${path}/encodings.json`,
+          );
+          const differences = new Map(
+            sharedJson<Hf>(`${path}/hf.json`)[file].differs_from_sentencepiece.map((item) => [
+              item.index,
+              item,
+            ]),
+          );
+          texts.forEach((text, i) => {
+            const ids = differences.get(i)?.ids ?? encode[i]?.ids ?? [];
+            if (!sameIds(tokenizer.encode(text, { allowedSpecial: 'all' }), ids))
+              expect(
+                Array.from(tokenizer.encode(text, { allowedSpecial: 'all' })),
+                JSON.stringify(text),
+              ).toEqual(Array.from(ids));
+          });
+        },
+      );
+
+      it('has one fingerprint as model and as legacy tokenizer.json, another as Metaspace', () => {
+        const model = parseTokenizer(sharedBytes(`${path}/tokenizer.model`));
+        expect(readTokenizerJson(sharedText(`${path}/tokenizer.legacy.json`)).fingerprint).toBe(
+          model.fingerprint,
+        );
+        expect(readTokenizerJson(sharedText(`${path}/tokenizer.json`)).fingerprint).not.toBe(
+          model.fingerprint,
+        );
+      });
+    });
+  }
+
+  it.skipIf(!haveShared(LLAMA2_GGUF, LLAMA2))(
+    'gives the same fingerprint for GGUF and tokenizer.model',
+    () => {
+      const gguf = parseTokenizer(sharedBytes(LLAMA2_GGUF));
+      expect(gguf.fingerprint).toBe(parseTokenizer(sharedBytes(LLAMA2)).fingerprint);
+    },
+  );
 });
 
 describe('unknown files', () => {

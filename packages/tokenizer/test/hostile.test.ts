@@ -10,7 +10,8 @@ import {
   type ByteLevelTokenizer,
   type SentencePieceTokenizer,
 } from '../src/index.ts';
-import { hasShared, sharedBytes, why } from './files.ts';
+import { haveShared, LLAMA2, LLAMA3, sharedBytes } from './files.ts';
+import { trainedBytes, trainedPieces } from './trained.ts';
 
 const heavy = process.env['CRIA_HEAVY'] === '1';
 
@@ -72,13 +73,17 @@ function files(): Map<string, Uint8Array> {
     'gguf',
     'tokenizer.json',
   );
-  if (hasShared) {
-    all.set('english-512 model', sharedBytes('fixtures/tokenizer/english-512/tokenizer.model'));
-    all.set('english-512 json', sharedBytes('fixtures/tokenizer/english-512/tokenizer.json'));
-    all.set('english-512 legacy', sharedBytes('fixtures/tokenizer/english-512/tokenizer.legacy.json'));
-    all.set('tok512', sharedBytes('data/models/tok512.bin'));
-    put(parseTokenizer(sharedBytes('fixtures/tokenizer/english-512/tokenizer.model')), 'llama2c', 'gguf');
-    put(parseTokenizer(sharedBytes('data/models/tok512.bin')), 'tokenizer.json');
+  put(trainedPieces(), 'llama2c', 'tokenizer.json');
+  const folder = 'fixtures/tokenizer/english-512';
+  if (haveShared(folder)) {
+    for (const name of ['tokenizer.model', 'tokenizer.json', 'tokenizer.legacy.json'])
+      all.set(`english-512 ${name}`, sharedBytes(`${folder}/${name}`));
+    put(parseTokenizer(sharedBytes(`${folder}/tokenizer.model`)), 'llama2c', 'gguf');
+  }
+  if (haveShared('data/models/tok512.bin')) {
+    const tok512 = sharedBytes('data/models/tok512.bin');
+    all.set('tok512', tok512);
+    put(parseTokenizer(tok512), 'tokenizer.json');
   }
   return all;
 }
@@ -145,8 +150,13 @@ describe('damaged vocabulary files', () => {
   });
 });
 
-describe.skipIf(!hasShared)(`texts made to be slow${why}`, () => {
-  const vocabularies = ['llama.tokenizer.model', 'llama3.tokenizer.model'];
+describe('texts made to be slow', () => {
+  const vocabularies: [string, () => SentencePieceTokenizer | ByteLevelTokenizer][] = [
+    ['trained pieces', trainedPieces],
+    ['trained bytes', trainedBytes],
+  ];
+  for (const file of [LLAMA2, LLAMA3])
+    if (haveShared(file)) vocabularies.push([file, () => parseTokenizer(sharedBytes(file))]);
   const shapes: Readonly<Record<string, (n: number) => string>> = {
     'one letter': (n) => 'a'.repeat(n),
     'no space': (n) => 'thequickbrownfoxjumpsoverthelazydog'.repeat(Math.ceil(n / 35)).slice(0, n),
@@ -156,12 +166,12 @@ describe.skipIf(!hasShared)(`texts made to be slow${why}`, () => {
     'deep merge chain': (n) => '='.repeat(n - 1) + 'x',
   };
 
-  it.each(vocabularies)('%s: near linear, and every text comes back', { timeout: 600_000 }, (file) => {
-    const tokenizer = parseTokenizer(sharedBytes(`data/tokenizer/${file}`));
+  it.each(vocabularies)('%s: near linear, and every text comes back', { timeout: 600_000 }, (name, make) => {
+    const tokenizer = make();
     const sizes = heavy ? [1, 2, 4, 8, 10].map((mb) => mb * 1_000_000) : [20_000, 40_000];
-    for (const [shape, make] of Object.entries(shapes)) {
+    for (const [shape, repeat] of Object.entries(shapes)) {
       const times = sizes.map((n) => {
-        const text = make(n);
+        const text = repeat(n);
         const start = performance.now();
         const ids = tokenizer.encode(text);
         const time = performance.now() - start;
@@ -171,7 +181,7 @@ describe.skipIf(!hasShared)(`texts made to be slow${why}`, () => {
       });
       if (heavy)
         console.log(
-          `${file} ${shape}: ${times.map((time, i) => `${sizes[i] / 1e6} MB ${time.toFixed(0)} ms`).join(', ')}`,
+          `${name} ${shape}: ${times.map((time, i) => `${sizes[i] / 1e6} MB ${time.toFixed(0)} ms`).join(', ')}`,
         );
     }
   });

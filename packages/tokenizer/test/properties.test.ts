@@ -1,30 +1,18 @@
 /** What must hold for every string: checked on random ones, with vocabularies of both kinds. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ByteLevelTrainer, parseTokenizer, SentencePieceTrainer } from '../src/index.ts';
-import { hasShared, sharedBytes } from './files.ts';
+import { parseTokenizer, type ByteLevelTokenizer, type SentencePieceTokenizer } from '../src/index.ts';
+import { GPT2, haveShared, LLAMA2, LLAMA3, sharedBytes } from './files.ts';
+import { trainedBytes, trainedGpt2, trainedPieces } from './trained.ts';
 
-const SAMPLE =
-  'The llama and the 42 alpacas: "größe", 日本語 and more — the llama ran.\n\tif (x === 1) return;\n'.repeat(
-    8,
-  );
-
-function trained() {
-  const pieces = new SentencePieceTrainer({ vocabSize: 380 });
-  pieces.add(SAMPLE);
-  const bytes = new ByteLevelTrainer({ vocabSize: 310, specialTokens: ['<|end|>'] });
-  bytes.add(SAMPLE);
-  return { 'trained pieces': pieces.finish(), 'trained bytes': bytes.finish() };
-}
-
-const real = hasShared
-  ? {
-      'Llama 2': parseTokenizer(sharedBytes('data/tokenizer/llama.tokenizer.model')),
-      'Llama 3': parseTokenizer(sharedBytes('data/tokenizer/llama3.tokenizer.model')),
-      'GPT-2': parseTokenizer(sharedBytes('data/tokenizer/gpt2.vocab.gguf')),
-    }
-  : {};
-const all = Object.entries({ ...trained(), ...real });
+const REAL = { 'Llama 2': LLAMA2, 'Llama 3': LLAMA3, 'GPT-2': GPT2 };
+const all: [string, () => SentencePieceTokenizer | ByteLevelTokenizer][] = [
+  ['trained pieces', trainedPieces],
+  ['trained bytes', () => trainedBytes({ specialTokens: ['<|end|>'] })],
+  ['trained bytes of the GPT-2 form', trainedGpt2],
+];
+for (const [name, file] of Object.entries(REAL))
+  if (haveShared(file)) all.push([name, () => parseTokenizer(sharedBytes(file))]);
 
 /** Any code points, real-looking words, spaces of all kinds, runs. */
 const text = fc
@@ -44,7 +32,8 @@ const text = fc
 /** As String.prototype.toWellFormed, by Node's own encoder. */
 const wellFormed = (value: string): string => Buffer.from(value, 'utf8').toString('utf8');
 
-describe.each(all)('%s', (name, tokenizer) => {
+describe.each(all)('%s', (name, make) => {
+  const tokenizer = make();
   const spaced = (value: string): string =>
     name === 'Llama 2' || name === 'trained pieces' ? value.replaceAll('▁', ' ') : value;
 
@@ -77,7 +66,7 @@ describe.each(all)('%s', (name, tokenizer) => {
           at = byteEnd[i];
           const covered = a.slice(start[i], end[i]);
           expect(Buffer.from(covered).includes(bytes.subarray(byteStart[i], byteEnd[i]))).toBe(true);
-          if (name === 'Llama 3')
+          if (name === 'Llama 3' || name === 'trained bytes')
             expect(tokenizer.tokenBytes(id)).toEqual(
               new Uint8Array(bytes.subarray(byteStart[i], byteEnd[i])),
             );
