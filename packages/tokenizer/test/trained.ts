@@ -37,5 +37,6 @@ export const TEXTS = [
   '  two  spaces\r\n\n\tand tabs ',
   "It's 123456 größe 🦙👩‍👩‍👧 日本 ▁x\0",
   '<s></s><|eot_id|><|endoftext|>[INST] zzzzzzzz ====',
+  'x===== ======= llllllllllll, aaaaa',
   'e\u0301 \u00a0\u3000\ufeff ﬁ',
 ];
