@@ -1,5 +1,6 @@
 // Builds the native file of this package with whatever C++ compiler there is, when sources, flags or compiler changed.
 //   node scripts/build.mjs              → build/cria-cpu-<platform>-<arch>.node
+//   node scripts/build.mjs --own        → the same for this processor alone, in half the time; a complete one is left as it is
 //   node scripts/build.mjs --sanitize   → build/driver-{address,thread}, standalone programs that run the kernels under sanitizers
 // Without a compiler it says so, writes the reason to build/reason.json, and succeeds: the reference device takes over.
 import { spawn, spawnSync } from 'node:child_process';
@@ -108,17 +109,41 @@ function recordReason(reason) {
 }
 
 const native = Object.entries(isas).filter(([, { arch }]) => arch.includes(process.arch));
+
+/** The instruction sets that this processor's own table of kernels is made of, by what the compiler sees of it. */
+function ownIsas(/** @type {string} */ compiler) {
+  const [program = '', ...first] = compiler.split(/\s+/);
+  const args = [...first, '-march=native', '-dM', '-E', '-x', 'c++', '/dev/null'];
+  const { stdout, status } = spawnSync(program, args, { encoding: 'utf8' });
+  if (status !== 0) return native;
+  const has = (/** @type {string[]} */ ...names) =>
+    names.every((name) => stdout.includes(`#define __${name}__ `));
+  const wide = has('AVX512F', 'AVX512BW', 'AVX512DQ', 'AVX512VL');
+  const own = wide ? 'avx512' : has('AVX2', 'FMA', 'F16C') ? 'avx2' : 'baseline';
+  return native.filter(([name]) => (own === 'avx512' ? name.startsWith(own) : name === own));
+}
+
 const includes = attentionFolder() ? [`-I${attentionFolder()}`] : [];
 
 /** Object files of a build: [source, object, flags]. Instruction sets come first, they take longest. */
-function units(/** @type {string} */ folder, /** @type {string[]} */ flags, /** @type {string[]} */ plain) {
+function units(
+  /** @type {typeof native} */ chosen,
+  /** @type {string} */ folder,
+  /** @type {string[]} */ flags,
+  /** @type {string[]} */ plain,
+) {
+  const without = native.filter((isa) => !chosen.includes(isa)).map(([name]) => `-DCRIA_WITHOUT_${name}`);
   return [
-    ...native.map(([name, isa]) => ({
+    ...chosen.map(([name, isa]) => ({
       source: `isa-${name}.cc`,
       object: join(folder, `isa-${name}.o`),
       flags: [...flags, ...isa.flags],
     })),
-    ...plain.map((name) => ({ source: `${name}.cc`, object: join(folder, `${name}.o`), flags })),
+    ...plain.map((name) => ({
+      source: `${name}.cc`,
+      object: join(folder, `${name}.o`),
+      flags: [...flags, ...without],
+    })),
   ];
 }
 
@@ -175,19 +200,23 @@ async function main() {
   for (const text of [compiler.command, compiler.version, JSON.stringify([flags, isas, linkFlags()])])
     hash.update(`${text}\0`);
   for (const path of sources()) hash.update(`${path.slice(root.length)}\0`).update(readFileSync(path));
-  const key = hash.digest('hex');
+  const complete = hash.digest('hex');
+  const chosen = process.argv.includes('--own') ? ownIsas(compiler.command) : native;
+  const key =
+    chosen.length === native.length ? complete : `${complete} ${chosen.map(([name]) => name).join(' ')}`;
   const output = join(build, target);
   const stamp = join(build, 'sources.sha256');
-  if (existsSync(output) && existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return 0;
+  const built = existsSync(output) && existsSync(stamp) ? readFileSync(stamp, 'utf8') : '';
+  if (built === key || built === complete) return 0;
 
   const started = performance.now();
   const objects = join(build, `objects-${process.pid}`);
   mkdirSync(objects, { recursive: true });
-  const parts = units(objects, [...flags, `-I${headers}`], ['storage', 'pool', 'isa', 'addon']);
+  const parts = units(chosen, objects, [...flags, `-I${headers}`], ['storage', 'pool', 'isa', 'addon']);
   const failure = await make(compiler.command, parts, output, linkFlags());
   if (failure === '') {
     // Kept for the test that no symbol leaks out of an instruction set's namespace.
-    for (const { object } of parts.slice(0, native.length))
+    for (const { object } of parts.slice(0, chosen.length))
       renameSync(object, join(build, object.slice(objects.length + 1)));
   }
   rmSync(objects, { recursive: true, force: true });
@@ -203,7 +232,7 @@ async function main() {
   writeFileSync(stamp, key);
   rmSync(join(build, 'reason.json'), { force: true });
   console.log(
-    `@cria/cpu: built ${target} (${native.map(([name]) => name).join(', ')}) in ${((performance.now() - started) / 1000).toFixed(1)} s`,
+    `@cria/cpu: built ${target} (${chosen.map(([name]) => name).join(', ')}) in ${((performance.now() - started) / 1000).toFixed(1)} s`,
   );
   return 0;
 }
@@ -228,7 +257,7 @@ async function sanitize(/** @type {string} */ compiler) {
     const output = join(build, `driver-${kind}`);
     const failure = await make(
       compiler,
-      units(objects, flags, ['storage', 'pool', 'isa', 'driver']),
+      units(native, objects, flags, ['storage', 'pool', 'isa', 'driver']),
       output,
       ['-pthread', ...sanitizer],
     );
