@@ -11,7 +11,7 @@ import {
 } from '@cria/tensor';
 import type { Checkpoint, TensorInfo } from './checkpoint.ts';
 import { isNumeric, numericDTypes } from './dtypes.ts';
-import { loadOne } from './weights.ts';
+import { copyWeights } from './weights.ts';
 
 export interface MapOptions {
   /** Types that stay as they are stored; others become `dtype`. Default: those in which the device computes. */
@@ -49,6 +49,7 @@ export async function mapWeights(
   const plan = planWeights(op, checkpoint, parameters);
   const storages = new Map<string, StorageId>();
   const owned: StorageId[] = [];
+  const copies: [Tensor, TensorInfo][] = [];
   const release = () => {
     for (const storage of [...storages.values(), ...owned]) device.free(storage);
   };
@@ -73,11 +74,11 @@ export async function mapWeights(
       }
       const value = device.empty(parameter.shape, kept ? stored : dtype);
       owned.push(value.storage);
-      await loadOne(value, weight);
-      await device.flush();
+      copies.push([value, weight]);
       parameter.value = value;
       copiedBytes += value.byteLength;
     }
+    await copyWeights(copies);
   } catch (error) {
     release();
     throw error;

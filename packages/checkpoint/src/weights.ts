@@ -1,7 +1,8 @@
 import { describe, fail, sizeOf, type Tensor } from '@cria/tensor';
 import type { TensorInfo } from './checkpoint.ts';
 import { decodeNumbers, encodeFloats, toWritable } from './convert.ts';
-import { isNumeric, type NumericDType, weightBytes } from './dtypes.ts';
+import { readDirect } from './direct-read.ts';
+import { isNumeric, type NumericDType, numericDTypes, weightBytes } from './dtypes.ts';
 import { toAdjacent, toHalfSplit } from './row-order.ts';
 import { type FloatDType, storedFloatDType } from './safetensors/dtypes.ts';
 
@@ -33,10 +34,28 @@ export async function loadWeights(
 ): Promise<void> {
   const plan = planLoad(op, path, weights, targets, tied);
   if (tied) await checkTied(op, path, weights);
-  for (const [{ value }, weight] of plan) {
-    await loadOne(value, weight);
-    await value.device.flush(); // or the device would hold a copy of everything written so far
-  }
+  await copyWeights(plan.map(([{ value }, weight]) => [value, weight]));
+}
+
+/** Weights under way at one time: while one ends, the next is being read. */
+const LANES = 2;
+
+/** Writes weights into tensors of their shapes. An error is told when nothing is being written any more. */
+export async function copyWeights(pairs: readonly (readonly [Tensor, StoredWeight])[]): Promise<void> {
+  const rest = pairs.values();
+  let stopped = false;
+  const lane = async () => {
+    for (const [value, weight] of rest) {
+      if (stopped) return;
+      await loadOne(value, weight).catch((error: unknown) => {
+        stopped = true;
+        throw error;
+      });
+      await value.device.flush(); // or the device would hold a copy of everything written so far
+    }
+  };
+  for (const result of await Promise.allSettled(Array.from({ length: LANES }, lane)))
+    if (result.status === 'rejected') throw result.reason;
 }
 
 /** One stored weight, or some of its rows, as float32 in Meta's row order. */
@@ -144,8 +163,10 @@ async function checkTied(
 }
 
 /** Writes a weight into a tensor of its shape, converting its type. */
-export async function loadOne(value: Tensor, weight: StoredWeight): Promise<void> {
+async function loadOne(value: Tensor, weight: StoredWeight): Promise<void> {
   const dtype = numericDType('checkpoint.load', weight);
+  if (numericDTypes[dtype] === value.dtype && value.layout === 'plain' && (await readDirect(value, weight)))
+    return;
   const bytesPerRow = rowBytes(weight);
   const flat = value.reshape(value.rows, value.columns);
   for (const [start, end] of pieces(value.rows, bytesPerRow, weight.halfSplit ?? 1)) {

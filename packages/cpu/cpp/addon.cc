@@ -35,6 +35,14 @@ struct Call {
     if (type == napi_float64_array) length *= sizeof(double);
     return data;
   }
+  std::string text(size_t i) const {
+    size_t length = 0;
+    napi_get_value_string_utf8(env, arguments[i], nullptr, 0, &length);
+    std::string value(length + 1, '\0');
+    napi_get_value_string_utf8(env, arguments[i], &value[0], length + 1, &length);
+    value.resize(length);
+    return value;
+  }
   napi_value give(double value) const {
     napi_value result = nullptr;
     napi_create_double(env, value, &result);
@@ -64,11 +72,7 @@ napi_value release(napi_env env, napi_callback_info info) {
 /** map(path, offset, bytes) → storage, or a negative error number */
 napi_value map(napi_env env, napi_callback_info info) {
   const Call call(env, info);
-  size_t length = 0;
-  napi_get_value_string_utf8(env, call.arguments[0], nullptr, 0, &length);
-  std::string path(length + 1, '\0');
-  napi_get_value_string_utf8(env, call.arguments[0], &path[0], length + 1, &length);
-  return call.give(cria::mapStorage(path.c_str(), static_cast<uint64_t>(call.number(1)), static_cast<uint64_t>(call.number(2))));
+  return call.give(cria::mapStorage(call.text(0).c_str(), static_cast<uint64_t>(call.number(1)), static_cast<uint64_t>(call.number(2))));
 }
 
 /** write(storage, offset, bytes: Uint8Array) */
@@ -143,6 +147,48 @@ napi_value runAsync(napi_env env, napi_callback_info info) {
   return promise;
 }
 
+struct FileRead {
+  napi_async_work work;
+  napi_deferred promise;
+  std::string path;
+  uint64_t from;
+  uint64_t bytes;
+  char* to;
+  int32_t failure;
+};
+
+void executeRead(napi_env, void* data) {
+  FileRead& read = *static_cast<FileRead*>(data);
+  read.failure = cria::readIntoStorage(read.path.c_str(), read.from, read.bytes, read.to);
+}
+
+void completeRead(napi_env env, napi_status, void* data) {
+  FileRead* read = static_cast<FileRead*>(data);
+  napi_value result = nullptr;
+  napi_create_double(env, read->failure, &result);
+  napi_resolve_deferred(env, read->promise, result);
+  napi_delete_async_work(env, read->work);
+  delete read;
+}
+
+/** readFile(path, from, bytes, storage, offset) → Promise of an error number, 0 for none; the storage must stay until then */
+napi_value readFile(napi_env env, napi_callback_info info) {
+  const Call call(env, info);
+  const int32_t storage = call.integer(3);
+  const uint64_t offset = static_cast<uint64_t>(call.number(4)), bytes = static_cast<uint64_t>(call.number(2));
+  if (offset + bytes > cria::storageBytes(storage)) {
+    napi_throw_range_error(env, nullptr, "a file would be read past the end of a storage");
+    return nullptr;
+  }
+  FileRead* read = new FileRead{nullptr, nullptr, call.text(0), static_cast<uint64_t>(call.number(1)), bytes, cria::storages[storage] + offset, 0};
+  napi_value promise = nullptr, name = nullptr;
+  napi_create_promise(env, &read->promise, &promise);
+  napi_create_string_utf8(env, "cria.readFile", NAPI_AUTO_LENGTH, &name);
+  napi_create_async_work(env, nullptr, name, executeRead, completeRead, read, &read->work);
+  napi_queue_async_work(env, read->work);
+  return promise;
+}
+
 /** liveBytes() → bytes of all storages of the process */
 napi_value liveBytes(napi_env env, napi_callback_info info) {
   return Call(env, info).give(static_cast<double>(cria::liveBytes()));
@@ -193,7 +239,7 @@ NAPI_MODULE_INIT() {
     const char* name;
     napi_callback function;
   } functions[] = {{"alloc", alloc}, {"free", release}, {"map", map},           {"write", write},
-                   {"read", read},   {"run", run},      {"runAsync", runAsync}, {"liveBytes", liveBytes}};
+                   {"read", read},   {"run", run},      {"runAsync", runAsync}, {"liveBytes", liveBytes}, {"readFile", readFile}};
   for (const auto& entry : functions) {
     napi_value function = nullptr;
     napi_create_function(env, entry.name, NAPI_AUTO_LENGTH, entry.function, nullptr, &function);

@@ -16,6 +16,8 @@ namespace {
 
 constexpr uint64_t HUGE_PAGE = uint64_t{2} << 20;
 constexpr int32_t CAPACITY = 1 << 20;
+/** Bytes of one system call; some systems take no more than 2³¹ − 1. */
+constexpr uint64_t MOST_READ = uint64_t{1} << 30;
 
 /** What has to be given back: a mapping, or a block of the C heap where `mapped` is 0. */
 struct Block {
@@ -110,6 +112,20 @@ int32_t mapStorage(const char* path, uint64_t offset, uint64_t bytes) {
   const int32_t id = enter(static_cast<char*>(start) + skip, block);
   if (id == 0) release(block);
   return id == 0 ? -ENOMEM : id;
+}
+
+int32_t readIntoStorage(const char* path, uint64_t from, uint64_t bytes, char* to) {
+  const int file = open(path, O_RDONLY | O_CLOEXEC);
+  if (file < 0) return errno;
+  int32_t failure = 0;
+  for (uint64_t done = 0; done < bytes && failure == 0;) {
+    const ssize_t count = pread(file, to + done, bytes - done < MOST_READ ? bytes - done : MOST_READ, static_cast<off_t>(from + done));
+    if (count > 0) done += static_cast<uint64_t>(count);
+    else if (count == 0) failure = ERANGE;
+    else if (errno != EINTR) failure = errno;
+  }
+  close(file);
+  return failure;
 }
 
 void freeStorage(int32_t id) {

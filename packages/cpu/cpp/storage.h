@@ -13,6 +13,8 @@ extern char** const storages;
 int32_t allocateStorage(uint64_t bytes);
 /** Maps part of a file privately. Negative errno on failure; −ERANGE where the file is shorter. */
 int32_t mapStorage(const char* path, uint64_t offset, uint64_t bytes);
+/** Copies bytes `from` … of a file to an address, through no buffer of ours. An error number, 0 for none; ERANGE where the file is shorter. */
+int32_t readIntoStorage(const char* path, uint64_t from, uint64_t bytes, char* to);
 void freeStorage(int32_t id);
 /** Bytes of all storages that exist now, for leak tests. */
 uint64_t liveBytes();

@@ -13,6 +13,7 @@ import { allocate, CommandList } from './command-list.ts';
 import { type Encoder, Scratch } from './encoder.ts';
 import { createKernels } from './kernels.ts';
 import { matrix, numbers, pack, packedBytes, panelLayout } from './linear.ts';
+import { failFile, readFileInto } from './file-read.ts';
 import type { Native } from './native.ts';
 
 export interface CpuDeviceOptions {
@@ -63,6 +64,8 @@ export class CpuDevice extends DeviceBase implements Encoder {
     this.#list = new CommandList(native, codes);
     this.#spare = new CommandList(native, codes);
     this.scratch = new Scratch(native);
+    const read = native.readFile;
+    this.readFile = read && ((...place) => readFileInto(read, this, place));
   }
 
   /** The list that takes commands. A long one is run before it takes more. */
@@ -99,9 +102,18 @@ export class CpuDevice extends DeviceBase implements Encoder {
   /** Part of a file as a storage, read in as it is touched. What kernels write there stays in memory. */
   readonly mapFile = (path: string, offset: number, bytes: number): StorageId => {
     const storage = this.#native.map(path, offset, bytes);
-    if (storage < 0) failMap(path, offset, bytes, -storage);
+    if (storage < 0) failFile('cpu.mapFile', 'map', path, offset, bytes, -storage);
     return this.adopt(storage, bytes);
   };
+
+  /**
+   * Copies part of a file into memory of this device beside the event loop, cut among `threads`, with no copy in between. Takes effect
+   * after the commands encoded so far. The bytes must not be used, nor the storage freed, before the promise is settled. Undefined where
+   * the kernels cannot read files.
+   */
+  readonly readFile:
+    | ((path: string, from: number, bytes: number, storage: StorageId, offset: number) => Promise<void>)
+    | undefined;
 
   protected createKernels(): Kernels {
     return createKernels(this);
@@ -183,17 +195,4 @@ function check(refused: number): void {
       `command at ${refused} was not understood.`,
       'the native file is of another version: build it anew',
     );
-}
-
-function failMap(path: string, offset: number, bytes: number, code: number): never {
-  const reasons: Record<number, string> = {
-    2: 'there is no such file',
-    13: 'it may not be read',
-    21: 'it is a folder',
-    34: 'it is shorter',
-  };
-  fail(
-    'cpu.mapFile',
-    `cannot map bytes ${offset} to ${offset + bytes} of ${path}: ${reasons[code] ?? `error ${code}`}.`,
-  );
 }

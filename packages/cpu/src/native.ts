@@ -9,6 +9,8 @@ export interface Native {
   free(storage: number): void;
   /** Part of a file as a storage, or a negative error number. */
   map(path: string, offset: number, bytes: number): number;
+  /** Part of a file into a storage, beside the event loop: an error number, 0 for none. Absent where files cannot be read this way. */
+  readFile?(path: string, from: number, bytes: number, storage: number, offset: number): Promise<number>;
   write(storage: number, offset: number, data: Uint8Array): void;
   read(storage: number, offset: number, data: Uint8Array): void;
   /** −1, or the position of a command that was not understood. */

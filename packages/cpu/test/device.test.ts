@@ -119,6 +119,40 @@ describe.skipIf(!available)('device', () => {
     }
   });
 
+  test.each([false, true])(
+    'reads part of a file, in pieces, after what was encoded (background %s)',
+    async (background) => {
+      const folder = mkdtempSync(join(tmpdir(), 'cria-cpu-'));
+      try {
+        const path = join(folder, 'weights.bin');
+        const size = (9 << 20) + 12; // three pieces, the last one short
+        const bytes = new Uint8Array(size);
+        for (let i = 0; i < size; i++) bytes[i] = (i * 2654435761) >>> 24;
+        writeFileSync(path, bytes);
+        using device = cpu({ threads: 3, background });
+        const storage = device.allocate(size);
+        device.writeBytes(storage, 0, new Uint8Array(size).fill(7));
+        await device.readFile!(path, 5, size - 8, storage, 2);
+        const expected = new Uint8Array(size).fill(7);
+        expected.set(bytes.subarray(5, size - 3), 2);
+        expect(Buffer.compare(new Uint8Array(await device.readBytes(storage, 0, size)), expected)).toBe(0);
+        await expect(device.readFile!(path, 1, size, storage, 0)).rejects.toThrow(/it is shorter/);
+        await expect(device.readFile!(folder, 0, 8, storage, 0)).rejects.toThrow(/it is a folder/);
+        await expect(device.readFile!(join(folder, 'none'), 0, 8, storage, 0)).rejects.toThrow(
+          /there is no such/,
+        );
+        await expect(device.readFile!(path, 0, size, storage, 1)).rejects.toThrow(
+          /past the end of a storage/,
+        );
+        await expect(device.readFile!(path, -1, 8, storage, 0)).rejects.toThrow(
+          /-1 is not a number of bytes/,
+        );
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    },
+  );
+
   test('threads sleep when there is nothing to do', async () => {
     using device = cpu({ threads: 3 });
     const y = device.empty([1 << 18], 'f32');
