@@ -2,7 +2,8 @@
 //   node scripts/build.mjs              → build/cria-cpu-<platform>-<arch>.node
 //   node scripts/build.mjs --own        → the same for this processor alone, in half the time; a complete one is left as it is
 //   node scripts/build.mjs --sanitize   → build/driver-{address,thread}, standalone programs that run the kernels under sanitizers
-// Without a compiler it says so, writes the reason to build/reason.json, and succeeds: the reference device takes over.
+// Without a compiler it writes the reason to build/reason.json and builds the kernels as wasm (build-wasm.mjs) instead. Where that fails
+// too, it says so and succeeds: the reference device takes over.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,6 +11,7 @@ import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildWasm } from './build-wasm.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const cpp = join(root, 'cpp');
@@ -108,6 +110,15 @@ function recordReason(reason) {
   writeFileSync(join(build, 'reason.json'), `${JSON.stringify({ reason })}\n`);
 }
 
+/** The kernels in wasm, where they cannot be native. @param {string} reason */
+async function withoutNative(reason) {
+  recordReason(reason);
+  console.log(`@cria/cpu: ${reason}; the kernels are compiled to wasm instead.`);
+  const problem = await buildWasm();
+  if (problem) console.log(`@cria/cpu: ${problem}; the plain TypeScript device takes over.`);
+  return 0;
+}
+
 const native = Object.entries(isas).filter(([, { arch }]) => arch.includes(process.arch));
 
 /** The instruction sets that this processor's own table of kernels is made of, by what the compiler sees of it. */
@@ -182,15 +193,11 @@ async function main() {
   const compiler = findCompiler();
   if (!compiler) {
     const reason = 'no C++ compiler was found (looked for $CXX, g++, clang++, c++)';
-    recordReason(reason);
-    console.log(`@cria/cpu: ${reason}; the plain TypeScript device takes over.`);
-    return 0;
+    return withoutNative(reason);
   }
   if (process.platform === 'win32' || native.length === 0) {
     const reason = `the native kernels are not built for ${process.platform}-${process.arch}`;
-    recordReason(reason);
-    console.log(`@cria/cpu: ${reason}; the plain TypeScript device takes over.`);
-    return 0;
+    return withoutNative(reason);
   }
   if (process.argv.includes('--sanitize')) return sanitize(compiler.command);
 

@@ -15,3 +15,4 @@ export {
   type QuantizedRows,
   type QuantizerOptions,
 } from './quantize.ts';
+export { loadWasm, wasm, type WasmLoadResult, type WasmOptions } from './wasm.ts';

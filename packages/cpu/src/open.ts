@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { checkOptions, type Device, fail, reference } from '@cria/tensor';
 import { CpuDevice } from './device.ts';
 import { loadNative, type LoadResult } from './native.ts';
+import { loadWasm, type WasmLoadResult } from './wasm.ts';
 
 export type IsaName = 'avx512bf16' | 'avx512vnni' | 'avx512' | 'avx2' | 'baseline';
 
@@ -47,14 +48,26 @@ export function cpu(options: CpuOptions = {}): CpuDevice {
   });
 }
 
-/** The native device, or the reference device where no native file can be loaded; never both silently: `reason` says which and why. */
+/**
+ * The native device; where no native file can be loaded the same kernels in wasm SIMD, and where those are not there either the
+ * reference device. Never silently: `reason` says which and why. `isa` and `background` mean nothing in wasm.
+ */
 export function openDevice(options: CpuOptions = {}): OpenedDevice {
   return openFrom(loadNative(), options);
 }
 
-export function openFrom(result: LoadResult, options: CpuOptions): OpenedDevice {
+export function openFrom(
+  result: LoadResult,
+  options: CpuOptions,
+  fallback: () => WasmLoadResult = loadWasm,
+): OpenedDevice {
   const { threads, background } = checkCpuOptions(options);
-  if (!result.native) return { device: reference(), reason: result.reason };
+  if (!result.native) {
+    const { native, reason } = fallback();
+    const why = `${result.reason}; ${reason}`;
+    if (!native) return { device: reference(), reason: why };
+    return { device: new CpuDevice({ native, isa: 0, threads, background: false }), reason: why };
+  }
   const device = new CpuDevice({
     native: result.native,
     isa: isaIndex(result.native, options.isa ?? 'auto'),

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { loadFrom, places } from '../src/native.ts';
 import { openFrom } from '../src/open.ts';
+import { loadWasmFrom } from '../src/wasm.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'cria-cpu-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -13,11 +14,15 @@ const nowhere = {
   recorded: join(folder, 'none.json'),
 };
 
+const noWasm = () => loadWasmFrom(join(folder, 'none.wasm'));
+
 describe('loader', () => {
-  test('without a file the reference device takes over and says why', () => {
-    const { device, reason } = openFrom(loadFrom(nowhere), { threads: 1 });
+  test('without a file of either kind the reference device takes over and says why', () => {
+    const { device, reason } = openFrom(loadFrom(nowhere), { threads: 1 }, noWasm);
     expect(device.name).toBe('reference');
-    expect(reason).toMatch(/@cria\/cpu-not-a-platform is not installed, and it was not built here/);
+    expect(reason).toMatch(
+      /@cria\/cpu-not-a-platform is not installed, and it was not built here.*; no wasm file: /,
+    );
     device[Symbol.dispose]();
   });
 
@@ -33,7 +38,7 @@ describe('loader', () => {
     const result = loadFrom({ ...nowhere, built });
     expect(result.native).toBeUndefined();
     expect(result.reason).toMatch(/broken\.node does not load/);
-    expect(openFrom(result, {}).device.name).toBe('reference');
+    expect(openFrom(result, {}, noWasm).device.name).toBe('reference');
   });
 
   test('options are checked before anything falls back', () => {

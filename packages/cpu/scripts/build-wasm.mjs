@@ -1,0 +1,169 @@
+// Builds the wasm form of the kernels, build/cria-cpu.wasm, when sources or flags changed. The compiler is itself wasm and comes from npm
+// (scripts/wasm-compiler, 100 MB, pinned by its lock file), so this works where there is no C++ compiler at all.
+//   node scripts/build-wasm.mjs
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const build = join(root, 'build');
+const target = join(build, 'cria-cpu.wasm');
+const stamp = join(build, 'cria-cpu.wasm.sha256');
+const compilerFolder = join(build, 'wasm-compiler');
+const attention = [join(root, '../attention/cpp'), join(root, 'cpp/attention')].find((path) =>
+  existsSync(path),
+);
+
+const units = ['isa', 'heap', 'storage', 'pool', 'exports'];
+/** The memory is made by JavaScript: 4 GiB less a page, reserved at once and touched as it is used. */
+const MEMORY = 65535 * 65536;
+const flags = [
+  '-std=c++17',
+  '-O3',
+  '--target=wasm32-wasip1',
+  '-msimd128',
+  '-mbulk-memory',
+  '-matomics',
+  '-nostdlib',
+  '-fno-exceptions',
+  '-fno-rtti',
+  '-fno-threadsafe-statics',
+  '-fno-math-errno',
+  '-ffp-contract=off',
+  '-fvisibility=hidden',
+];
+const link = [
+  '-lm',
+  '-lc',
+  '-lclang_rt.builtins',
+  `-Wl,-s,--no-entry,--shared-memory,--import-memory,--max-memory=${MEMORY}`,
+  '-Wl,--export=__wasm_init_tls,--export=__tls_size,--export=__tls_align,--export=__stack_pointer,-z,stack-size=262144',
+];
+
+/** Folder in the compiler's file system → folder here. */
+const folders = {
+  cpp: join(root, 'cpp'),
+  'cpp/kernels': join(root, 'cpp/kernels'),
+  'cpp/wasm': join(root, 'cpp/wasm'),
+  ...(attention && { attention }),
+};
+
+/** The files that the compiler sees. @returns {Record<string, any>} */
+function sources() {
+  /** @type {Record<string, any>} */
+  const tree = {};
+  for (const [name, folder] of Object.entries(folders)) {
+    let place = tree;
+    for (const part of name.split('/')) place = place[part] ??= {};
+    for (const file of readdirSync(folder).sort())
+      if (/\.(cc|h)$/.test(file))
+        // The compiler's file system does not know `..`: the folder above is searched instead.
+        place[file] = readFileSync(join(folder, file), 'utf8').replaceAll('#include "../', '#include "');
+  }
+  return tree;
+}
+
+/** Hash of what decides the bytes of the file: flags, and the headers and sources that are read. */
+function keyOf(/** @type {Record<string, any>} */ tree) {
+  const { [`cpp`]: cpp, ...rest } = tree;
+  const headers = Object.fromEntries(
+    Object.entries(cpp).filter(([name]) => !/^(vec-avx|isa|addon|driver|pool|park|storage\.cc)/.test(name)),
+  );
+  const version = readFileSync(join(root, 'scripts/wasm-compiler/package-lock.json'), 'utf8');
+  return createHash('sha256')
+    .update(JSON.stringify([flags, link, version, headers, rest]))
+    .digest('hex');
+}
+
+/** Installs the compiler by its lock file; gives what went wrong, or ''. */
+function installCompiler() {
+  const lock = 'package-lock.json';
+  const wanted = readFileSync(join(root, 'scripts/wasm-compiler', lock), 'utf8');
+  const done = join(compilerFolder, 'node_modules', '.installed');
+  if (existsSync(done) && readFileSync(done, 'utf8') === wanted) return '';
+  console.log('@cria/cpu: installing the wasm compiler (@yowasp/clang, 100 MB) ...');
+  mkdirSync(compilerFolder, { recursive: true });
+  for (const name of ['package.json', lock])
+    copyFileSync(join(root, 'scripts/wasm-compiler', name), join(compilerFolder, name));
+  const installed = spawnSync(
+    'npm',
+    ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline'],
+    {
+      cwd: compilerFolder,
+      encoding: 'utf8',
+      shell: process.platform === 'win32',
+    },
+  );
+  if (installed.status !== 0)
+    return `npm could not install @yowasp/clang: ${`${installed.stderr ?? ''}`.trim().split('\n').at(-1) || installed.error?.message}`;
+  writeFileSync(done, wanted);
+  return '';
+}
+
+/** Compiles and links; gives the module's bytes. @returns {Promise<Uint8Array>} */
+async function compile(/** @type {Record<string, any>} */ tree) {
+  const entry = join(compilerFolder, 'node_modules/@yowasp/clang/gen/bundle.js');
+  const { runClang, runLLVM, Exit } = await import(pathToFileURL(entry).href);
+  const decoder = new TextDecoder();
+  let said = '';
+  const hear = (/** @type {Uint8Array | null} */ bytes) => {
+    if (bytes) said += decoder.decode(bytes, { stream: true });
+  };
+  await runLLVM(null, {}, { fetchProgress: () => undefined }); // loads the compiler without a word
+  const files = units.map((name) => `cpp/wasm/${name}.cc`);
+  try {
+    const made = await runClang(
+      ['clang++', ...flags, '-Icpp', '-Iattention', ...files, '-o', 'cria-cpu.wasm', ...link],
+      tree,
+      { stdout: hear, stderr: hear },
+    );
+    return made['cria-cpu.wasm'];
+  } catch (error) {
+    if (error instanceof Exit)
+      throw new Error(`${said.trimEnd()}\nclang++ could not compile the kernels`, { cause: error });
+    throw error;
+  }
+}
+
+/** Whether the file was built from the sources that lie here, for tests. */
+export function wasmIsCurrent() {
+  return existsSync(target) && existsSync(stamp) && readFileSync(stamp, 'utf8') === keyOf(sources());
+}
+
+/** Builds the file where it is absent or stale. @returns {Promise<string>} why there is none, or '' */
+export async function buildWasm() {
+  const tree = sources();
+  const key = keyOf(tree);
+  if (wasmIsCurrent()) return '';
+  const missing = installCompiler();
+  if (missing) return missing;
+  const started = performance.now();
+  try {
+    const bytes = await compile(tree);
+    const partial = `${target}.${process.pid}.tmp`;
+    writeFileSync(partial, bytes);
+    renameSync(partial, target);
+    writeFileSync(stamp, key);
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    console.log(`@cria/cpu: built cria-cpu.wasm (${Math.round(bytes.length / 1024)} kB) in ${seconds} s`);
+    return '';
+  } catch (error) {
+    return /** @type {Error} */ (error).message;
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const problem = await buildWasm();
+  if (problem) console.error(`[@cria/cpu build-wasm] ${problem}`);
+  process.exitCode = problem ? 1 : 0;
+}
