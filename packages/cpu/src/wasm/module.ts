@@ -136,6 +136,7 @@ class WasmNative implements Native {
       if (stack === 0 || tls === 0) return;
       const worker = new Worker(workerProgram, {
         eval: true,
+        execArgv: [], // no loader of the caller's: it would wait for the caller's event loop
         workerData: {
           module: this.#module,
           memory: this.#memory,
