@@ -89,10 +89,17 @@ class WasmNative implements Native {
     return -failure;
   }
 
-  readFile(path: string, from: number, bytes: number, storage: number, offset: number): Promise<number> {
+  /** A function without `this`, as the native file's are. */
+  readonly readFile = async (
+    path: string,
+    from: number,
+    bytes: number,
+    storage: number,
+    offset: number,
+  ): Promise<number> => {
     const start = this.#address(storage) + offset;
-    return Promise.resolve(readFilePart(path, from, this.#bytes.subarray(start, start + bytes)));
-  }
+    return readFilePart(path, from, this.#bytes.subarray(start, start + bytes));
+  };
 
   write(storage: number, offset: number, data: Uint8Array): void {
     this.#bytes.set(data, this.#address(storage) + offset);
