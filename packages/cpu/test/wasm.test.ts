@@ -58,9 +58,9 @@ describe.skipIf(!native)('wasm device', () => {
     native!.read(storage, 0, new Uint8Array(seen.buffer));
     expect([...seen]).toEqual(Array.from({ length: 20 }, (_, i) => i + 10));
     const tensor = device.empty([5], 'f32');
-    await device.readFile(file, 4, 16, tensor.storage, tensor.offset + 4);
+    await device.readFile!(file, 4, 16, tensor.storage, tensor.offset + 4);
     expect([...(await tensor.toFloat32())]).toEqual([0, 1, 2, 3, 4]);
-    await expect(device.readFile(file, 396, 8, tensor.storage, tensor.offset)).rejects.toThrow(
+    await expect(device.readFile!(file, 396, 8, tensor.storage, tensor.offset)).rejects.toThrow(
       /it is shorter/,
     );
     expect(() => device.mapFile(file, 360, 80)).toThrow(/it is shorter/);
