@@ -121,7 +121,7 @@ describe('doctor', () => {
   it('prints device, instruction set, threads and the reason', async () => {
     const { out, code } = await cria('doctor');
     expect(code).toBe(0);
-    expect(out).toMatch(/^device +(cpu \(native\)|reference)/m);
+    expect(out).toMatch(/^device +(cpu \((native|wasm)\)|reference)/m);
     expect(out).toMatch(/^processor .* threads$/m);
     expect(out).toMatch(/^reason +\S/m);
     if (cpuAvailability().available)

@@ -95,15 +95,16 @@ export function cpuAvailability(): CpuAvailability {
 const PIECES = 64;
 
 /**
- * f32 multiply-adds at full rate on so many threads, in GFLOP/s: the ceiling that GFLOP/s of kernels are measured against. Takes some
- * tens of milliseconds; the best of three passes.
+ * f32 multiply-adds at full rate on so many threads, in GFLOP/s: the ceiling that GFLOP/s of kernels are measured against, of the
+ * native form or, as `openDevice` chooses, of wasm. Takes some tens of milliseconds; the best of three passes.
  */
 export function measurePeak(
   threads: number = availableParallelism(),
   isa: CpuOptions['isa'] = 'auto',
 ): number {
   checkCpuOptions({ threads, isa });
-  const { native, reason } = loadNative();
+  const { native: own, reason } = loadNative();
+  const native = own ?? loadWasm().native;
   if (!native) fail('measurePeak', `${reason}.`);
   const index = isaIndex(native, isa);
   const operation = native.operations.indexOf('measure');

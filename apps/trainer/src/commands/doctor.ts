@@ -1,5 +1,5 @@
 import { availableParallelism, cpus, totalmem } from 'node:os';
-import { cpuAvailability, measurePeak } from '@cria/cpu';
+import { cpuAvailability, measurePeak, openDevice } from '@cria/cpu';
 import type { Command } from '../command.ts';
 import { bytes } from '../show/format.ts';
 
@@ -10,12 +10,15 @@ export const doctor: Command = {
   flags: {},
   async run(_, context) {
     const cpu = cpuAvailability();
+    const opened = openDevice();
+    using device = opened.device;
     const threads = availableParallelism();
+    const fast = device.name === 'cpu';
     const rows: [string, string][] = [
       ['node', `${process.version} on ${process.platform}-${process.arch}`],
       ['processor', `${cpus()[0]?.model ?? 'unknown'}, ${threads} threads`],
       ['memory', bytes(totalmem())],
-      ['device', cpu.available ? 'cpu (native)' : 'reference (plain TypeScript)'],
+      ['device', fast ? `cpu (${cpu.available ? 'native' : 'wasm'})` : 'reference (plain TypeScript)'],
     ];
     if (cpu.available) {
       rows.push([
@@ -23,12 +26,14 @@ export const doctor: Command = {
         `${cpu.isa}; this machine also runs ${cpu.isas.filter((isa) => isa !== cpu.isa).join(', ') || 'no other'}`,
       ]);
       rows.push(['native file', cpu.path ?? '']);
+    }
+    if (fast) {
       rows.push([
         'f32 peak',
         `${measurePeak(1).toFixed(0)} GFLOP/s on 1 thread, ${measurePeak(threads).toFixed(0)} on ${threads}`,
       ]);
     }
-    rows.push(['reason', cpu.reason]);
+    rows.push(['reason', opened.reason]);
     for (const [name, value] of rows) context.out.write(`${name.padEnd(16)} ${value}\n`);
   },
 };

@@ -1,4 +1,4 @@
-import { openDevice, cpu } from '@cria/cpu';
+import { cpu, cpuAvailability, openDevice } from '@cria/cpu';
 import { type Device, reference } from '@cria/tensor';
 import type { Config } from '../config/schema.ts';
 
@@ -10,5 +10,6 @@ export function openRunDevice({ device, threads }: Config['run'], say: (line: st
   const opened = openDevice(options);
   if (opened.device.name === 'reference')
     say(`computing in plain TypeScript, which is slow: ${opened.reason}`);
+  else if (!cpuAvailability().available) say(`computing in wasm, slower than native: ${opened.reason}`);
   return opened.device;
 }
