@@ -97,6 +97,28 @@ describe('the length of a run', () => {
   });
 });
 
+describe('what a run computes in', () => {
+  it.each(['f32', 'bf16'])('%s, from the flag to the run and its saved weights', async (dtype) => {
+    const folder = join(temporaryFolder(), 'run');
+    const args = ['train', '--data', texts(), ...small, '--steps', '6', '--folder', folder];
+    const { out, code, errors } = await cria(...args, '--dtype', dtype);
+    expect(errors).toBe('');
+    expect(code).toBe(0);
+    expect(out).toMatch(new RegExp(`^numbers +${dtype}${dtype === 'bf16' ? ' with f32 masters' : ''}$`, 'm'));
+    const run = JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8')) as { dtype: string };
+    expect(run.dtype).toBe(dtype);
+    // Masters are saved, so a state in f32 either way.
+    const weights = join(folder, 'checkpoints', 'step-00000006', 'model.safetensors');
+    expect(readFileSync(weights).subarray(8, 400).toString('latin1')).toContain('"F32"');
+  });
+
+  it('is refused by name where it is none', async () => {
+    const { code, errors } = await cria('train', '--data', texts(), ...small, '--dtype', 'fp8');
+    expect(code).toBe(1);
+    expect(errors).toMatch(/training\.dtype is "fp8"/);
+  });
+});
+
 describe('data and tokenizer by themselves', () => {
   it('makes a tokenizer, then shards that name it, and a run can use the tokenizer', async () => {
     const place = temporaryFolder();
@@ -123,6 +145,7 @@ describe('doctor', () => {
     expect(code).toBe(0);
     expect(out).toMatch(/^device +(cpu \((native|wasm)\)|reference)/m);
     expect(out).toMatch(/^processor .* threads$/m);
+    expect(out).toMatch(/^training in +(bf16 with f32 masters|f32)/m);
     expect(out).toMatch(/^reason +\S/m);
     if (cpuAvailability().available)
       expect(out).toMatch(/^instruction set +(avx512|avx2|baseline|neon|wasm)/m);

@@ -24,7 +24,13 @@ export function makeCheckpoint(
     read: (name) => readFloat32('checkpoint.read', find('checkpoint.read', name)),
     readRows: (name, first, last) =>
       readFloat32('checkpoint.readRows', find('checkpoint.readRows', name), first, last),
-    load: (parameters) =>
-      loadWeights('checkpoint.load', path, weights, parameters.parameters, config.tiedEmbeddings),
+    load: async (parameters) => {
+      const targets = parameters.parameters.map((parameter) => ({
+        name: parameter.name,
+        value: parameters.master(parameter),
+      }));
+      await loadWeights('checkpoint.load', path, weights, targets, config.tiedEmbeddings);
+      parameters.roundMasters();
+    },
   };
 }

@@ -64,7 +64,7 @@ export function spaceOf(config: LlamaConfig, options: AllocateOptions = {}): Par
 /** Every bit pattern there is: NaNs with payloads, infinities, subnormals, both zeros. */
 export function fillWithBits(space: ParameterSpace, seed: number): void {
   let state = seed >>> 0 || 1;
-  const flats = [space.values];
+  const flats = [space.masters];
   try {
     flats.push(space.firstMoments, space.secondMoments);
   } catch {
@@ -81,12 +81,16 @@ export function fillWithBits(space: ParameterSpace, seed: number): void {
       view.write(bytes);
     }
   }
+  space.roundMasters();
 }
 
-/** All bytes of values and moments, parameter by parameter. */
+/** All bytes of values, masters and moments, parameter by parameter. */
 export async function bitsOf(space: ParameterSpace): Promise<Record<string, string>> {
   const bits: Record<string, string> = {};
-  const flats: [string, Tensor][] = [['value', space.values]];
+  const flats: [string, Tensor][] = [
+    ['value', space.values],
+    ['master', space.masters],
+  ];
   try {
     flats.push(['first', space.firstMoments], ['second', space.secondMoments]);
   } catch {

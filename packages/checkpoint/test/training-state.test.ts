@@ -96,7 +96,7 @@ describe('the training state', () => {
     expect(first!.bytes).toEqual(Buffer.from(((await view.read()) as Float32Array).buffer));
   });
 
-  it('keeps bf16 and f64 weights as they are, and weights without moments', async () => {
+  it('keeps f64 weights and f32 masters of bf16 as they are, and weights without moments', async () => {
     for (const dtype of ['bf16', 'f64'] as const) {
       const root = temporaryFolder();
       const parameters = spaceOf(tiny, { dtype, moments: true });
@@ -106,8 +106,14 @@ describe('the training state', () => {
       await (await loadTrainingState(root)).load(copy);
       expect(await bitsOf(copy)).toEqual(await bitsOf(parameters));
     }
+    const half = spaceOf(tiny, { dtype: 'bf16' });
+    fillWithBits(half, 5);
     const root = temporaryFolder();
-    await saveTrainingState(root, { step: 0, parameters: spaceOf(tiny), config: tiny, counters: null });
+    await saveTrainingState(root, { step: 0, parameters: half, config: tiny, counters: null });
+    const again = spaceOf(tiny, { dtype: 'bf16' });
+    await (await loadTrainingState(root)).load(again);
+    expect(await bitsOf(again)).toEqual(await bitsOf(half));
+    await saveTrainingState(root, { step: 1, parameters: spaceOf(tiny), config: tiny, counters: null });
     const state = await loadTrainingState(root);
     expect(state.hasMoments).toBe(false);
     await state.load(spaceOf(tiny));

@@ -35,6 +35,7 @@ export class CpuDevice extends DeviceBase implements Encoder {
   readonly name = 'cpu';
   readonly description: string;
   readonly computeDTypes: ReadonlySet<ComputeDType> = new Set<ComputeDType>(['f32', 'bf16']);
+  override readonly preferredDType: ComputeDType;
   readonly determinism: Determinism = 'batchInvariant';
   readonly rowChunk = 64;
   /** Instruction set of the kernels. */
@@ -54,6 +55,7 @@ export class CpuDevice extends DeviceBase implements Encoder {
     super();
     const { name, panel } = native.isas[isa]!;
     this.isa = name;
+    this.preferredDType = multipliesHalves(name) ? 'bf16' : 'f32';
     this.panel = panel;
     this.threads = threads;
     this.description = `${name}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
@@ -186,6 +188,11 @@ export class CpuDevice extends DeviceBase implements Encoder {
       });
     return this.#running;
   }
+}
+
+/** Whether an instruction set multiplies bf16 faster than f32. */
+export function multipliesHalves(isa: string): boolean {
+  return isa.includes('bf16') || isa.includes('amx');
 }
 
 function check(refused: number): void {

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { checkOptions, type Device, fail, reference } from '@cria/tensor';
-import { CpuDevice } from './device.ts';
+import { CpuDevice, multipliesHalves } from './device.ts';
+import { dtypeCodes } from './encoder.ts';
 import { loadNative, type LoadResult } from './native.ts';
 import { loadWasm, type WasmLoadResult } from './wasm.ts';
 
@@ -95,21 +96,23 @@ export function cpuAvailability(): CpuAvailability {
 const PIECES = 64;
 
 /**
- * f32 multiply-adds at full rate on so many threads, in GFLOP/s: the ceiling that GFLOP/s of kernels are measured against, of the
- * native form or, as `openDevice` chooses, of wasm. Takes some tens of milliseconds; the best of three passes.
+ * Multiply-adds at full rate on so many threads, in GFLOP/s, as products of `dtype` do them: the ceiling that GFLOP/s of kernels are
+ * measured against, of the native form or, as `openDevice` chooses, of wasm. Takes some tens of milliseconds; the best of three passes.
  */
 export function measurePeak(
   threads: number = availableParallelism(),
   isa: CpuOptions['isa'] = 'auto',
+  dtype: 'f32' | 'bf16' = 'f32',
 ): number {
   checkCpuOptions({ threads, isa });
   const { native: own, reason } = loadNative();
   const native = own ?? loadWasm().native;
   if (!native) fail('measurePeak', `${reason}.`);
   const index = isaIndex(native, isa);
-  const operation = native.operations.indexOf('measure');
-  // Chains of the measure kernel times lanes times two: multiplication and addition.
-  const { panel } = native.isas[index]!;
+  const operation = native.operations.indexOf('measure') + native.operations.length * dtypeCodes[dtype]!;
+  // Chains of the measure kernel times lanes times two: multiplication and addition. Pairs are twice that.
+  const { panel, name } = native.isas[index]!;
+  const pairs = dtype === 'bf16' && multipliesHalves(name) ? 2 : 1;
   const chains = panel === 8 ? 8 : 12;
   const repeat = 60_000;
   const list = Float64Array.of(operation, 4, PIECES, repeat);
@@ -118,7 +121,7 @@ export function measurePeak(
     const start = performance.now();
     native.run(list, list.length, threads, index);
     const seconds = (performance.now() - start) / 1000;
-    best = Math.max(best, (2 * PIECES * repeat * chains * (panel / 2)) / seconds / 1e9);
+    best = Math.max(best, (2 * pairs * PIECES * repeat * chains * (panel / 2)) / seconds / 1e9);
   }
   return best;
 }

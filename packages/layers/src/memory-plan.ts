@@ -51,8 +51,10 @@ export interface ActivationPlan {
 export interface MemoryPlan {
   readonly parameters: number;
   readonly gradients: number;
-  /** Both of Adam. */
+  /** What the optimizer keeps beside f32 values: both moments of Adam. */
   readonly moments: number;
+  /** f32 beside parameters in halves, where they are trained. */
+  readonly masters: number;
   /** Cosines and sines of RoPE as far as the longest sequence. */
   readonly rope: number;
   readonly activations: ActivationPlan;
@@ -79,15 +81,17 @@ export function planMemory(config: LlamaConfig, options: PlanOptions): MemoryPla
   const parameters = byteLength(dtype, size);
   const gradients = training ? byteLength(wide, size) : 0;
   const moments = 2 * gradients;
+  const masters = training && dtype !== wide ? byteLength(wide, size) : 0;
   const rope = byteLength(wide, tableRows(longest(segments)) * config.headDim);
   const passing = peak - Object.values(kept).reduce((sum, bytes) => sum + bytes, 0);
   return {
     parameters,
     gradients,
     moments,
+    masters,
     rope,
     activations: { kept, passing, peak },
-    total: parameters + gradients + moments + rope + peak,
+    total: parameters + gradients + moments + masters + rope + peak,
   };
 }
 

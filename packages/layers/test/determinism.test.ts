@@ -1,4 +1,4 @@
-import { type Device, reference } from '@cria/tensor';
+import { type ComputeDType, type Device, reference } from '@cria/tensor';
 import { describe, expect, test } from 'vitest';
 import { llamaConfig } from '../src/index.ts';
 import { devices } from './support/devices.ts';
@@ -29,12 +29,12 @@ interface Part {
   readonly segments: readonly number[];
 }
 
-async function train(device: Device, parts: readonly Part[]) {
-  using model = makeLlama(config, device, weights, { gradients: true });
+async function train(device: Device, parts: readonly Part[], dtype: ComputeDType = 'f32') {
+  using model = makeLlama(config, device, weights, { dtype, gradients: true });
   const losses: number[] = [];
   for (const { start, end, segments } of parts) {
     const batch = { tokens: tokens.slice(start, end), targets: targets.slice(start, end) };
-    losses.push(...(await trainingStep(model, batch, { segments })).losses);
+    losses.push(...(await trainingStep(model, batch, { dtype, segments })).losses);
   }
   return { losses, gradients: await model.parameters.gradients.toFloat32() };
 }
@@ -42,25 +42,31 @@ async function train(device: Device, parts: readonly Part[]) {
 const whole: readonly Part[] = [{ start: 0, end: rows, segments: [0, 64, 100, 192] }];
 
 describe.each(devices)('on $name', ({ open }) => {
-  test('training has the same bits at any number of threads', async () => {
-    const results = [];
-    for (const threads of [1, 2, 3]) {
-      using device = open(threads);
-      results.push(await train(device, whole));
-    }
-    expect(results[1]).toEqual(results[0]);
-    expect(results[2]).toEqual(results[0]);
-  });
+  test.each(['f32', 'bf16'] as const)(
+    'training in %s has the same bits at any number of threads',
+    async (dtype) => {
+      const results = [];
+      for (const threads of [1, 2, 3]) {
+        using device = open(threads);
+        results.push(await train(device, whole, dtype));
+      }
+      expect(results[1]).toEqual(results[0]);
+      expect(results[2]).toEqual(results[0]);
+    },
+  );
 
-  test('micro-batches cut at multiples of the chunk have the same bits', async () => {
-    using device = open();
-    expect(64 % device.rowChunk).toBe(0);
-    const split = await train(device, [
-      { start: 0, end: 64, segments: [0, 64] },
-      { start: 64, end: 192, segments: [0, 36, 128] },
-    ]);
-    expect(split).toEqual(await train(device, whole));
-  });
+  test.each(['f32', 'bf16'] as const)(
+    'micro-batches of %s cut at multiples of the chunk have the same bits',
+    async (dtype) => {
+      using device = open();
+      expect(64 % device.rowChunk).toBe(0);
+      const parts = [
+        { start: 0, end: 64, segments: [0, 64] },
+        { start: 64, end: 192, segments: [0, 36, 128] },
+      ];
+      expect(await train(device, parts, dtype)).toEqual(await train(device, whole, dtype));
+    },
+  );
 
   test('other cuts, and documents run one by one, agree within rounding', async () => {
     using device = open();

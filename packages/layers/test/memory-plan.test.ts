@@ -9,19 +9,22 @@ const levels: readonly Recompute[] = ['none', 'selective', 'full'];
 const GB = 1e9;
 
 describe.each(devices)('on $name', ({ open }) => {
-  test.each(levels.flatMap((recompute) => [1, 21, 64].map((rows) => ({ recompute, rows }))))(
-    'a training step of $rows rows, recompute $recompute, takes what was planned',
-    async ({ recompute, rows }) => {
+  const cases = levels.flatMap((recompute) =>
+    [1, 21, 64].flatMap((rows) => (['f32', 'bf16'] as const).map((dtype) => ({ recompute, rows, dtype }))),
+  );
+  test.each(cases)(
+    'a training step of $rows rows in $dtype, recompute $recompute, takes what was planned',
+    async ({ recompute, rows, dtype }) => {
       for (const config of [shapes.gqa!, shapes.tied!]) {
         using device = open();
         const before = device.memory.allocated;
         const model = new Llama(config, { device });
-        model.parameters.allocate({ gradients: true, moments: true });
+        model.parameters.allocate({ dtype, gradients: true, moments: true });
         const allocated = device.memory.allocated - before;
-        const plan = planMemory(config, { rows, recompute, training: true });
-        expect(plan.parameters + plan.gradients + plan.moments).toBe(allocated);
+        const plan = planMemory(config, { rows, dtype, recompute, training: true });
+        expect(plan.parameters + plan.gradients + plan.moments + plan.masters).toBe(allocated);
         const batch = { tokens: randomIds(rows, 1, 23), targets: randomIds(rows, 2, 23) };
-        const { highWater } = await trainingStep(model, batch, { recompute });
+        const { highWater } = await trainingStep(model, batch, { dtype, recompute });
         expect(Math.abs(plan.activations.peak / highWater - 1)).toBeLessThan(0.02);
       }
     },
@@ -80,6 +83,7 @@ describe('the figures of the paper', () => {
     const plan = planMemory(config, { rows: 256, training: true });
     expect(plan.parameters / (4 * countParameters(config))).toBeCloseTo(1, 4);
     expect(plan.gradients).toBe(plan.parameters);
+    expect(plan.masters).toBe(0);
     expect(plan.moments).toBe(2 * plan.parameters);
     expect(plan.total).toBe(4 * plan.parameters + plan.rope + plan.activations.peak);
     // In half precision only the values shrink: gradients and moments stay f32.
@@ -88,6 +92,7 @@ describe('the figures of the paper', () => {
       parameters: parameters / 2,
       gradients,
       moments,
+      masters: parameters,
     });
   });
 

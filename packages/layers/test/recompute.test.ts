@@ -10,15 +10,18 @@ const batch = { tokens: randomIds(21, 5, 23), targets: randomIds(21, 6, 23) };
 const segments = [0, 8, 21];
 
 describe.each(devices)('on $name', ({ open }) => {
-  test.each(Object.entries(shapes))(
-    '%s: every level gives the same bits and leaves nothing saved',
-    async (_, config) => {
+  const cases = Object.entries(shapes).flatMap(([name, config]) =>
+    (['f32', 'bf16'] as const).map((dtype) => ({ name, config, dtype })),
+  );
+  test.each(cases)(
+    '$name, $dtype: every level gives the same bits and leaves nothing saved',
+    async ({ config, dtype }) => {
       const results = [];
       for (const recompute of levels) {
         using device = open();
         const weights = randomWeights(config, device);
-        const model = makeLlama(config, device, weights, { gradients: true });
-        const { losses, saved, highWater } = await trainingStep(model, batch, { segments, recompute });
+        const model = makeLlama(config, device, weights, { dtype, gradients: true });
+        const { losses, saved, highWater } = await trainingStep(model, batch, { dtype, segments, recompute });
         expect(saved, recompute).toBe(0);
         results.push({ losses, gradients: await model.parameters.gradients.read(), highWater });
       }

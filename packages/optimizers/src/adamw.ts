@@ -38,7 +38,7 @@ export class AdamW {
   readonly weightDecay: number;
   #updates = 0;
 
-  /** The space must be allocated with gradients and moments, with values in f32 or f64. */
+  /** The space must be allocated with gradients and moments; values in halves then have masters in f32, which are what is updated. */
   constructor(parameters: ParameterSpace, options: AdamWOptions = {}) {
     checkOptions('adamw', options, ['beta1', 'beta2', 'epsilon', 'weightDecay']);
     const { beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8, weightDecay = 0.1 } = options;
@@ -49,9 +49,13 @@ export class AdamW {
       fail('adamw', `epsilon is ${epsilon}.`, 'give a small number above 0');
     if (!(weightDecay >= 0 && Number.isFinite(weightDecay)))
       fail('adamw', `weightDecay is ${weightDecay}.`, 'give 0 or more');
-    const { dtype } = parameters.values;
+    const { dtype } = parameters.masters;
     if (dtype !== 'f32' && dtype !== 'f64')
-      fail('adamw', `the parameters are ${dtype}.`, 'small updates would be lost: keep them in f32');
+      fail(
+        'adamw',
+        `the parameters are ${dtype} without masters.`,
+        'small updates would be lost: allocate({ moments: true }) keeps masters in f32',
+      );
     this.parameters = parameters;
     this.beta1 = beta1;
     this.beta2 = beta2;
@@ -79,7 +83,7 @@ export class AdamW {
     }
     this.#updates++;
     const { beta1, beta2, epsilon } = this;
-    const { values, gradients, firstMoments, secondMoments } = this.parameters;
+    const { values, masters, hasMasters, gradients, firstMoments, secondMoments } = this.parameters;
     for (const { start, end, decay } of trainableRanges(this.parameters)) {
       const weightDecay = decay ? this.weightDecay : 0;
       const settings: AdamWSettings = {
@@ -91,9 +95,10 @@ export class AdamW {
         gradientScale,
         step: this.#updates,
       };
-      const [value, gradient] = [values.slice(start, end), gradients.slice(start, end)];
+      const [master, gradient] = [masters.slice(start, end), gradients.slice(start, end)];
       const [first, second] = [firstMoments.slice(start, end), secondMoments.slice(start, end)];
-      this.parameters.device.kernels.adamw(value, gradient, first, second, settings);
+      const rounded = hasMasters ? values.slice(start, end) : undefined;
+      this.parameters.device.kernels.adamw(master, gradient, first, second, settings, rounded);
     }
   }
 

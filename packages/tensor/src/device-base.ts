@@ -16,6 +16,7 @@ export abstract class DeviceBase implements Device {
   abstract readonly name: string;
   abstract readonly description: string;
   abstract readonly computeDTypes: ReadonlySet<ComputeDType>;
+  readonly preferredDType: ComputeDType = 'f32';
   abstract readonly determinism: Determinism;
   abstract readonly rowChunk: number;
   #kernels: Kernels | undefined;

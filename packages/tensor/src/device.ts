@@ -32,6 +32,8 @@ export interface Device extends Disposable {
   readonly kernels: Kernels;
   /** Dtypes that activations may have here. */
   readonly computeDTypes: ReadonlySet<ComputeDType>;
+  /** The one of them in which training is fastest here without losing accuracy that matters: what `auto` means. */
+  readonly preferredDType: ComputeDType;
   readonly determinism: Determinism;
   /** Rows per chunk of sums over tokens: batches split at multiples of this give the same bits. At most 64. */
   readonly rowChunk: number;

@@ -76,6 +76,7 @@ export interface AllocateOptions {
   /** Default f32. */
   readonly dtype?: ComputeDType;
   readonly gradients?: boolean;
+  /** What an optimizer keeps: both moments of Adam and, where values are halves, masters in f32. */
   readonly moments?: boolean;
 }
 
@@ -83,8 +84,8 @@ export interface AllocateOptions {
 const ELEMENT_ALIGNMENT = 64;
 
 /**
- * All parameters of a model in one flat space, decayed ones first. Values, gradients and both moments have the same offsets, so the
- * optimizer, an all-reduce and a checkpoint are linear passes.
+ * All parameters of a model in one flat space, decayed ones first. Values, gradients, masters and both moments have the same offsets, so
+ * the optimizer, an all-reduce and a checkpoint are linear passes.
  */
 export class ParameterSpace {
   readonly device: Device;
@@ -95,6 +96,8 @@ export class ParameterSpace {
   #decayedSize = 0;
   #values: Tensor | undefined;
   #gradients: Tensor | undefined;
+  /** f32 beside values in halves that an optimizer changes. */
+  #masters: Tensor | undefined;
   #moments: readonly [Tensor, Tensor] | undefined;
 
   constructor(device: Device) {
@@ -146,6 +149,26 @@ export class ParameterSpace {
     return this.#values ?? fail('parameters.values', 'no memory yet.', 'call allocate()');
   }
 
+  /** What an optimizer changes: f32 beside values in halves, which are these rounded; else the values themselves. */
+  get masters(): Tensor {
+    return this.#masters ?? this.values;
+  }
+
+  /** Whether values are roundings of masters. */
+  get hasMasters(): boolean {
+    return this.#masters !== undefined;
+  }
+
+  /** A parameter as a checkpoint keeps it: its part of the masters, else its value. */
+  master(parameter: Parameter): Tensor {
+    return this.#masters ? this.view(this.#masters, parameter) : parameter.value;
+  }
+
+  /** Values from masters that were written, to nearest even; nothing where they are the same. */
+  roundMasters(): void {
+    if (this.#masters) this.device.kernels.cast(this.values, this.#masters);
+  }
+
   get gradients(): Tensor {
     return (
       this.#gradients ?? fail('parameters.gradients', 'not allocated.', 'call allocate({ gradients: true })')
@@ -179,8 +202,9 @@ export class ParameterSpace {
       this.#gradients = this.device.empty([this.#size], wide);
       for (const parameter of this.#parameters) parameter.grad = this.view(this.#gradients, parameter);
     }
-    if (options.moments)
-      this.#moments = [this.device.empty([this.#size], wide), this.device.empty([this.#size], wide)];
+    if (!options.moments) return;
+    this.#moments = [this.device.empty([this.#size], wide), this.device.empty([this.#size], wide)];
+    if (dtype !== wide) this.#masters = this.device.empty([this.#size], wide);
   }
 
   /** A parameter's part of any flat tensor with this space's layout. */
@@ -194,10 +218,12 @@ export class ParameterSpace {
   /** Sets every parameter from (seed, its name, the element's index) alone: neither order, padding nor device matters. */
   initialize(seed: number): void {
     for (const parameter of this.#parameters) {
-      const { init } = parameter;
-      if ('constant' in init) this.device.kernels.fill(parameter.value, init.constant);
-      else writeNormals(parameter, init.normal, seed);
+      const { init, name } = parameter;
+      const master = this.master(parameter);
+      if ('constant' in init) this.device.kernels.fill(master, init.constant);
+      else writeNormals(master, { seed, stream: hashName(name), std: init.normal });
     }
+    this.roundMasters();
   }
 
   /** Gradients back to zero, for a new optimizer step. */
@@ -207,9 +233,9 @@ export class ParameterSpace {
 
   /** Gives all memory back. */
   free(): void {
-    for (const flat of [this.#values, this.#gradients, ...(this.#moments ?? [])])
+    for (const flat of [this.#values, this.#gradients, this.#masters, ...(this.#moments ?? [])])
       if (flat) this.device.free(flat.storage);
-    [this.#values, this.#gradients, this.#moments] = [undefined, undefined, undefined];
+    this.#values = this.#gradients = this.#masters = this.#moments = undefined;
   }
 
   #place(parameter: Parameter): void {
@@ -219,14 +245,17 @@ export class ParameterSpace {
 }
 
 /** Rows at a time, so that a large matrix never needs a large host array. */
-function writeNormals(parameter: Parameter, std: number, seed: number): void {
-  const flat = parameter.value.reshape(parameter.size);
-  const stream = hashName(parameter.name);
-  const piece = new Float32Array(Math.min(parameter.size, 1 << 18));
-  for (let start = 0; start < parameter.size; start += piece.length) {
-    const end = Math.min(start + piece.length, parameter.size);
+function writeNormals(
+  value: Tensor,
+  draws: { readonly seed: number; readonly stream: number; readonly std: number },
+): void {
+  const { size } = value;
+  const flat = value.reshape(size);
+  const piece = new Float32Array(Math.min(size, 1 << 18));
+  for (let start = 0; start < size; start += piece.length) {
+    const end = Math.min(start + piece.length, size);
     const part = piece.subarray(0, end - start);
-    normals({ seed, stream, start, std }, part);
+    normals({ ...draws, start }, part);
     flat.slice(start, end).write(part);
   }
 }

@@ -3,6 +3,8 @@ import {
   type AllocateOptions,
   type ParameterOptions,
   ParameterSpace,
+  bf16ToNumber,
+  numberToBf16,
   reference,
   type Shape,
 } from '@cria/tensor';
@@ -50,7 +52,7 @@ test('decayed parameters come first, each at a multiple of 64 elements', () => {
   expect(space.view(space.secondMoments, v).shape).toEqual([64, 2]);
   const before = space.device.memory.allocated;
   space.free();
-  expect(before - space.device.memory.allocated).toBe(384 * (2 + 4 + 4 + 4));
+  expect(before - space.device.memory.allocated).toBe(384 * (2 + 4 + 4 + 4 + 4));
 });
 
 test('initial values depend on seed and name alone', async () => {
@@ -68,6 +70,26 @@ test('initial values depend on seed and name alone', async () => {
   const std = Math.sqrt(w.reduce((sum, value) => sum + value * value, 0) / w.length);
   expect(std).toBeGreaterThan(0.014);
   expect(std).toBeLessThan(0.026);
+});
+
+test('halves that are trained are f32 masters, rounded', async () => {
+  const space = spaceOf(SOME, { dtype: 'bf16', gradients: true, moments: true });
+  const wide = spaceOf(SOME, { gradients: true, moments: true });
+  for (const each of [space, wide]) each.initialize(5);
+  expect([space.hasMasters, wide.hasMasters]).toEqual([true, false]);
+  expect(wide.masters).toBe(wide.values);
+  expect(await space.masters.read()).toEqual(await wide.values.read());
+  const rounded = (value: number) => bf16ToNumber(numberToBf16(value));
+  expect(await space.values.toFloat32()).toEqual((await wide.values.toFloat32()).map(rounded));
+  const w = space.get('w')!;
+  space.master(w).write(new Float32Array(77).fill(1 + 2 ** -8 + 2 ** -12));
+  space.roundMasters();
+  expect(await w.value.toFloat32()).toEqual(new Float32Array(77).fill(1 + 2 ** -7));
+  // For inference there is nothing beside the halves.
+  const alone = spaceOf(SOME, { dtype: 'bf16' });
+  alone.initialize(5);
+  expect(alone.masters).toBe(alone.values);
+  expect(await alone.get('norm')!.value.toFloat32()).toEqual(new Float32Array(5).fill(1));
 });
 
 test('padding stays zero, gradients are cleared', async () => {

@@ -1,5 +1,5 @@
 import type { Llama } from '@cria/layers';
-import { type Device, IGNORE_TARGET, type Recompute, type Step } from '@cria/tensor';
+import { type ComputeDType, IGNORE_TARGET, type Recompute, type Step } from '@cria/tensor';
 import type { Batch } from './batch.ts';
 
 export interface LossSum {
@@ -36,8 +36,9 @@ async function withLosses(
   options: { readonly training: boolean; readonly recompute?: Recompute },
   after: (step: Step) => void,
 ): Promise<LossSum> {
-  const device: Device = model.parameters.device;
-  using step = device.step({ rows: tokens.length, segments, dtype: computeDType(model), ...options });
+  const { device } = model.parameters;
+  const dtype = model.parameters.values.dtype as ComputeDType; // what `allocate` was given
+  using step = device.step({ rows: tokens.length, segments, dtype, ...options });
   const losses = model.loss(step.integers(tokens), step.integers(targets), step);
   after(step);
   const values = await losses.read();
@@ -46,8 +47,4 @@ async function withLosses(
   let counted = before.tokens;
   for (const target of targets) counted += target === IGNORE_TARGET ? 0 : 1;
   return { sum, tokens: counted };
-}
-
-function computeDType(model: Llama): 'f32' | 'f64' {
-  return model.parameters.values.dtype === 'f64' ? 'f64' : 'f32';
 }

@@ -3,5 +3,5 @@ export type { EvaluationReport, SkippedReport, StepReport, TrainingEvent } from 
 export { flopsPerToken } from './flops.ts';
 export { addGradients, type LossSum, sumLosses } from './gradient.ts';
 export { measureSpeed, type SpeedMeasurement } from './measure.ts';
-export type { TrainingOptions } from './options.ts';
+export { computeDType, type TrainingOptions } from './options.ts';
 export { train, Trainer, type TrainingResult } from './trainer.ts';

@@ -1,6 +1,6 @@
 import type { SpecialIds } from '@cria/checkpoint';
 import type { LlamaConfig } from '@cria/layers';
-import { checkOptions, type Device, fail, type Recompute } from '@cria/tensor';
+import { checkOptions, type ComputeDType, type Device, fail, type Recompute } from '@cria/tensor';
 import type { TrainingSource, ValidationSource } from './batch.ts';
 import type { TrainingEvent } from './events.ts';
 
@@ -31,6 +31,11 @@ export interface TrainingOptions {
   readonly weightDecay?: number;
   /** Largest global norm of the mean gradient; default 1. */
   readonly gradientClip?: number;
+  /**
+   * Of activations and of the weights that products read; default `auto`, the device's `preferredDType`. In halves an update changes f32
+   * masters, which is what is saved, and the weights are the masters rounded.
+   */
+  readonly dtype?: ComputeDType | 'auto';
   /** What the backward pass makes again instead of keeping; default `selective`, as the paper. */
   readonly recompute?: Recompute;
   /** Initialisation; default 0. */
@@ -61,9 +66,11 @@ export interface TrainingOptions {
 }
 
 export type ResolvedOptions = Required<
-  Omit<TrainingOptions, 'validation' | 'checkpoints' | 'specialIds' | 'signal'>
-> &
-  Pick<TrainingOptions, 'validation' | 'checkpoints' | 'specialIds' | 'signal'>;
+  Omit<TrainingOptions, 'validation' | 'checkpoints' | 'specialIds' | 'signal' | 'dtype'>
+> & { readonly dtype: ComputeDType } & Pick<
+    TrainingOptions,
+    'validation' | 'checkpoints' | 'specialIds' | 'signal'
+  >;
 
 const defaults = {
   batchSize: 8,
@@ -92,6 +99,7 @@ const known = [
   'validation',
   'microBatchSize',
   'warmupSteps',
+  'dtype',
   'checkpoints',
   'specialIds',
   'signal',
@@ -111,9 +119,22 @@ export function resolveOptions(options: TrainingOptions): ResolvedOptions {
       Math.max(0, options.totalSteps - 1),
     ),
     ...(given as Partial<TrainingOptions>),
+    dtype: computeDType(options.device, options.dtype),
   } as unknown as ResolvedOptions; // every required name was seen above
   checkValues(resolved);
   return resolved;
+}
+
+/** The dtype that a run computes in on this device. */
+export function computeDType(device: Device, wished: ComputeDType | 'auto' = 'auto'): ComputeDType {
+  const dtype = wished === 'auto' ? device.preferredDType : wished;
+  if (!device.computeDTypes.has(dtype))
+    fail(
+      'train',
+      `${device.name} does not compute in ${dtype}.`,
+      `give auto, or one of ${[...device.computeDTypes].join(', ')}`,
+    );
+  return dtype;
 }
 
 function checkValues(options: ResolvedOptions): void {

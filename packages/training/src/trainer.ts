@@ -32,10 +32,10 @@ export class Trainer implements Disposable {
   #savedStep = -1;
 
   private constructor(options: ResolvedOptions) {
-    const { device, model, beta1, beta2, weightDecay } = options;
+    const { device, model, dtype, beta1, beta2, weightDecay } = options;
     this.options = options;
     this.model = new Llama(model, { device });
-    this.model.parameters.allocate({ gradients: true, moments: true });
+    this.model.parameters.allocate({ dtype, gradients: true, moments: true });
     this.optimizer = new AdamW(this.model.parameters, { beta1, beta2, weightDecay });
     this.#schedule = cosineSchedule({
       maxLearningRate: options.learningRate,
@@ -234,7 +234,7 @@ export class Trainer implements Disposable {
       beta2,
       weightDecay,
     } = this.options;
-    const { gradientClip, seed, data } = this.options;
+    const { gradientClip, seed, data, dtype } = this.options;
     const settings = {
       totalSteps,
       batchSize,
@@ -246,7 +246,13 @@ export class Trainer implements Disposable {
       weightDecay,
     };
     return {
-      settings: JSON.stringify({ ...settings, gradientClip, seed, contextLength: data.contextLength }),
+      settings: JSON.stringify({
+        ...settings,
+        gradientClip,
+        seed,
+        contextLength: data.contextLength,
+        dtype,
+      }),
     };
   }
 

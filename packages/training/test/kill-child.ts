@@ -1,16 +1,18 @@
-/* node kill-child.ts STEPS [FOLDER]: trains the tiny run so many steps in the folder, saving after every update, and prints the losses and, at the end, a hash of the weights. */
+/* node kill-child.ts DTYPE STEPS [FOLDER]: trains the tiny run so many steps in the folder, saving after every update, and prints the losses and, at the end, a hash of the weights. */
 import { createHash } from 'node:crypto';
-import { reference } from '@cria/tensor';
+import { type ComputeDType, reference } from '@cria/tensor';
 import { Trainer } from '../src/index.ts';
 import { tinyOptions } from './tiny.ts';
 
+const [dtype, steps, folder] = process.argv.slice(2);
 using device = reference();
 using trainer = await Trainer.open(
   tinyOptions({
     device,
-    totalSteps: Number(process.argv[2]),
+    dtype: dtype as ComputeDType,
+    totalSteps: Number(steps),
     saveEvery: 1,
-    ...(process.argv[3] === undefined ? {} : { checkpoints: process.argv[3] }),
+    ...(folder === undefined ? {} : { checkpoints: folder }),
     onEvent: (event) => {
       if (event.type === 'step') process.stdout.write(`step ${event.step} ${event.loss}\n`);
       if (event.type === 'resumed') process.stdout.write(`resumed ${event.step}\n`);
@@ -18,7 +20,7 @@ using trainer = await Trainer.open(
   }),
 );
 await trainer.run();
-const { values, firstMoments, secondMoments } = trainer.model.parameters;
+const { values, masters, firstMoments, secondMoments } = trainer.model.parameters;
 const hash = createHash('sha256');
-for (const flat of [values, firstMoments, secondMoments]) hash.update(await flat.read());
+for (const flat of [values, masters, firstMoments, secondMoments]) hash.update(await flat.read());
 process.stdout.write(`weights ${hash.digest('hex')}\n`);

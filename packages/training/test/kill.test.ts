@@ -7,18 +7,26 @@ import { listTrainingStates, loadTrainingState } from '@cria/checkpoint';
 import { uniform } from '@cria/tensor';
 import { expect, it } from 'vitest';
 
-const kills = process.env.CRIA_HEAVY ? 20 : 4;
+const kills = process.env.CRIA_HEAVY ? 20 : 2;
 /** More than the kills leave time for, so that every one of them hits a run. */
 const steps = 40 + kills * 15;
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** Runs the child; `patience` milliseconds after its first line it is killed as by a power cut. Returns what it printed. */
-function runChild(folder: string | undefined, patience = Infinity): Promise<string[]> {
+function runChild(dtype: string, folder: string | undefined, patience = Infinity): Promise<string[]> {
   const loader = join(root, 'scripts/run-source.mjs');
   const file = fileURLToPath(new URL('kill-child.ts', import.meta.url));
   const child = spawn(
     process.execPath,
-    ['--conditions=@cria/source', '--import', loader, file, String(steps), ...(folder ? [folder] : [])],
+    [
+      '--conditions=@cria/source',
+      '--import',
+      loader,
+      file,
+      dtype,
+      String(steps),
+      ...(folder ? [folder] : []),
+    ],
     {
       cwd: root,
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -36,12 +44,12 @@ function runChild(folder: string | undefined, patience = Infinity): Promise<stri
   );
 }
 
-it(
-  `continues bit for bit through ${kills} kill -9 in a row, in training and in saving`,
+it.each(['f32', 'bf16'])(
+  `continues in %s bit for bit through ${kills} kill -9 in a row, in training and in saving`,
   { timeout: 240_000 },
-  async () => {
+  async (dtype) => {
     const folder = mkdtempSync(join(tmpdir(), 'cria-kill-'));
-    const whole = await runChild(undefined);
+    const whole = await runChild(dtype, undefined);
     const losses = new Map(
       whole
         .filter((line) => line.startsWith('step '))
@@ -50,7 +58,11 @@ it(
     expect(losses.size).toBe(steps);
     let resumed = 0;
     for (let kill = 0; kill < kills; kill++) {
-      const printed = await runChild(folder, 5 + 250 * uniform({ seed: Date.now(), stream: kill, start: 0 }));
+      const printed = await runChild(
+        dtype,
+        folder,
+        5 + 250 * uniform({ seed: Date.now(), stream: kill, start: 0 }),
+      );
       for (const line of printed.slice(0, -1)) {
         const [word, step, loss] = line.split(' ');
         if (word === 'resumed') resumed = Number(step);
@@ -59,7 +71,7 @@ it(
       }
       if ((await listTrainingStates(folder)).length > 0) await loadTrainingState(folder);
     }
-    const end = await runChild(folder);
+    const end = await runChild(dtype, folder);
     expect(end.at(-1)).toBe(whole.at(-1));
     expect(end.at(-1)).toMatch(/^weights [0-9a-f]{64}$/);
     rmSync(folder, { recursive: true, force: true });

@@ -9,6 +9,8 @@ import { contextLength, tinyData, tinyOptions } from './tiny.ts';
 
 interface Outcome {
   readonly weights: HostArray;
+  /** What products read. */
+  readonly values: HostArray;
   readonly moments: HostArray;
   readonly losses: readonly number[];
 }
@@ -19,11 +21,23 @@ async function outcome(options: TrainingOptions): Promise<Outcome> {
   const onEvent = (event: TrainingEvent) => void (event.type === 'step' && losses.push(event.loss));
   using trainer = await Trainer.open({ ...options, onEvent });
   await trainer.run();
-  const { values, secondMoments } = trainer.model.parameters;
-  return { weights: await values.read(), moments: await secondMoments.read(), losses };
+  const { values, masters, secondMoments } = trainer.model.parameters;
+  return {
+    weights: await masters.read(),
+    values: await values.read(),
+    moments: await secondMoments.read(),
+    losses,
+  };
 }
 
-describe.each(devices)('training on $name', ({ open }) => {
+/** Bits at one thread are those at two (the layers' tests), so one is enough in f32. */
+const cases = devices.flatMap((device) =>
+  (['f32', 'bf16'] as const)
+    .filter((dtype) => dtype === 'bf16' || device.name !== 'cpu, 1 threads')
+    .map((dtype) => ({ ...device, dtype })),
+);
+
+describe.each(cases)('training in $dtype on $name', ({ open, dtype }) => {
   let device: Device;
   let folder: string;
   beforeEach(() => {
@@ -36,14 +50,14 @@ describe.each(devices)('training on $name', ({ open }) => {
   });
 
   it('learns: the loss falls well below that of a guess', async () => {
-    const { losses } = await outcome(tinyOptions({ device, totalSteps: 40, learningRate: 1e-2 }));
+    const { losses } = await outcome(tinyOptions({ device, dtype, totalSteps: 40, learningRate: 1e-2 }));
     expect(losses[0]).toBeCloseTo(Math.log(31), 0);
     expect(losses.at(-1)).toBeLessThan(losses[0]! - 0.7);
   });
 
   it('continues bit for bit after a stop, whole runs and stopped ones alike', async () => {
-    const whole = await outcome(tinyOptions({ device }));
-    const options = tinyOptions({ device, checkpoints: folder });
+    const whole = await outcome(tinyOptions({ device, dtype }));
+    const options = tinyOptions({ device, dtype, checkpoints: folder });
     const resumed: number[] = [];
     for (let stopAt = 3; stopAt <= 12; stopAt += 4) {
       const controller = new AbortController();
@@ -57,29 +71,30 @@ describe.each(devices)('training on $name', ({ open }) => {
     const end = await outcome(options);
     expect([...resumed, ...end.losses]).toEqual(whole.losses);
     expect(end.weights).toEqual(whole.weights);
+    expect(end.values).toEqual(whole.values);
     expect(end.moments).toEqual(whole.moments);
   });
 
   it('gives the same bits for every split into micro-batches of whole row chunks', async () => {
     expect(contextLength % device.rowChunk).toBe(0);
-    const whole = await outcome(tinyOptions({ device, totalSteps: 4 }));
+    const whole = await outcome(tinyOptions({ device, dtype, totalSteps: 4 }));
     for (const microBatchSize of [1, 2])
-      expect(await outcome(tinyOptions({ device, totalSteps: 4, microBatchSize }))).toEqual(whole);
+      expect(await outcome(tinyOptions({ device, dtype, totalSteps: 4, microBatchSize }))).toEqual(whole);
   });
 
   it('gives the same bits at every recompute level', async () => {
-    const run = (recompute: Recompute) => outcome(tinyOptions({ device, totalSteps: 3, recompute }));
+    const run = (recompute: Recompute) => outcome(tinyOptions({ device, dtype, totalSteps: 3, recompute }));
     const none = await run('none');
     expect(await run('selective')).toEqual(none);
     expect(await run('full')).toEqual(none);
   });
 
   it('changes no weight in an update that is not finite, and gives up after a row of them', async () => {
-    using trainer = await Trainer.open(tinyOptions({ device, maxSkippedSteps: 2 }));
+    using trainer = await Trainer.open(tinyOptions({ device, dtype, maxSkippedSteps: 2 }));
     const { parameters } = trainer.model;
     const before = await parameters.values.read();
-    before[3] = NaN;
-    parameters.values.write(before);
+    before[3] = dtype === 'bf16' ? 0x7fc0 : NaN;
+    parameters.values.write(new Uint8Array(before.buffer));
     expect(await trainer.update()).toMatchObject({
       step: 1,
       reason: expect.stringMatching(/loss is NaN over \d+ tokens/),
@@ -90,7 +105,9 @@ describe.each(devices)('training on $name', ({ open }) => {
 
   it('evaluates the same held-out windows whatever the batch', async () => {
     const evaluate = async (microBatchSize: number) => {
-      using trainer = await Trainer.open(tinyOptions({ device, validation: tinyData, microBatchSize }));
+      using trainer = await Trainer.open(
+        tinyOptions({ device, dtype, validation: tinyData, microBatchSize }),
+      );
       return await trainer.evaluate();
     };
     const [one, four] = [await evaluate(1), await evaluate(4)];
@@ -103,7 +120,7 @@ describe.each(devices)('training on $name', ({ open }) => {
     const onEvent = (event: TrainingEvent) =>
       void (event.type === 'evaluation' && seen.push([event.step, event.tokens]));
     const plan = { totalSteps: 6, evaluateEvery: 2, evaluationSamples: 3, microBatchSize: 2 };
-    await train(tinyOptions({ device, validation: tinyData, ...plan, onEvent }));
+    await train(tinyOptions({ device, dtype, validation: tinyData, ...plan, onEvent }));
     const tokens = contextLength - 2;
     expect(seen).toEqual([
       [2, 3 * tokens],
@@ -113,17 +130,29 @@ describe.each(devices)('training on $name', ({ open }) => {
   });
 
   it('keeps as many states as it is told and none that is not needed', async () => {
-    await train(tinyOptions({ device, checkpoints: folder, saveEvery: 2, keepLast: 3 }));
+    await train(tinyOptions({ device, dtype, checkpoints: folder, saveEvery: 2, keepLast: 3 }));
     expect(readdirSync(folder).sort()).toEqual(['step-00000008', 'step-00000010', 'step-00000012']);
   });
 
   it('refuses to resume another run', async () => {
-    await train(tinyOptions({ device, checkpoints: folder, totalSteps: 3, fingerprints: { data: 'aaa' } }));
+    await train(
+      tinyOptions({ device, dtype, checkpoints: folder, totalSteps: 3, fingerprints: { data: 'aaa' } }),
+    );
     const again = (extra: Partial<TrainingOptions>) =>
       train(
-        tinyOptions({ device, checkpoints: folder, totalSteps: 3, fingerprints: { data: 'aaa' }, ...extra }),
+        tinyOptions({
+          device,
+          dtype,
+          checkpoints: folder,
+          totalSteps: 3,
+          fingerprints: { data: 'aaa' },
+          ...extra,
+        }),
       );
     await expect(again({ fingerprints: { data: 'bbb' } })).rejects.toThrow(/data aaa, this one bbb/);
+    await expect(again({ dtype: dtype === 'f32' ? 'bf16' : 'f32' })).rejects.toThrow(
+      /saved run has settings/,
+    );
     await expect(again({ learningRate: 1 })).rejects.toThrow(/hint: resume with the same configuration/);
     await expect(again({})).resolves.toMatchObject({ status: 'finished' });
   });
@@ -133,7 +162,7 @@ describe.each(devices)('training on $name', ({ open }) => {
     const measure = (tick: number) => {
       let time = 0;
       const now = () => (time += tick);
-      return measureSpeed(tinyOptions({ device, checkpoints: folder, now }), 1);
+      return measureSpeed(tinyOptions({ device, dtype, checkpoints: folder, now }), 1);
     };
     expect(await measure(1)).toMatchObject({ steps: 1 }); // slow: one to warm up, one to measure
     expect((await measure(0.1)).steps).toBe(3); // five, of which two warm up
@@ -144,12 +173,36 @@ describe.each(devices)('training on $name', ({ open }) => {
   });
 });
 
+describe.each(devices)('the dtype on $name', ({ open }) => {
+  it('bf16 learns what f32 learns', async () => {
+    using device = open();
+    const run = async (dtype: 'f32' | 'bf16') => {
+      using trainer = await Trainer.open(
+        tinyOptions({ device, dtype, totalSteps: 60, learningRate: 1e-2, validation: tinyData }),
+      );
+      await trainer.run();
+      return (await trainer.evaluate())!.loss;
+    };
+    const [wide, half] = [await run('f32'), await run('bf16')];
+    expect(wide).toBeLessThan(Math.log(31) - 0.7);
+    expect(Math.abs(half / wide - 1)).toBeLessThan(0.02);
+  });
+
+  it('auto is what the device prefers', async () => {
+    using device = open();
+    using trainer = await Trainer.open(tinyOptions({ device }));
+    expect(trainer.options.dtype).toBe(device.preferredDType);
+    expect(trainer.model.parameters.values.dtype).toBe(device.preferredDType);
+  });
+});
+
 describe('options', () => {
   const device = devices[0]!.open();
   it.each([
     [{ totalStep: 3 }, 'did you mean "totalSteps"?'],
     [{ batchSize: 6, microBatchSize: 4 }, 'microBatchSize 4 does not divide batchSize 6'],
     [{ totalSteps: 0 }, 'totalSteps is 0'],
+    [{ dtype: 'q8_0' }, 'reference does not compute in q8_0. hint: give auto, or one of f32'],
     [{ learningRate: NaN }, 'learningRate is NaN'],
     [{ warmupSteps: 12 }, 'warmupSteps is 12 of 12'],
     [{ data: { ...tinyData, contextLength: 128 } }, "samples have 128 tokens, the model's context 64"],

@@ -28,11 +28,17 @@ export const doctor: Command = {
       rows.push(['native file', cpu.path ?? '']);
     }
     if (fast) {
-      rows.push([
-        'f32 peak',
-        `${measurePeak(1).toFixed(0)} GFLOP/s on 1 thread, ${measurePeak(threads).toFixed(0)} on ${threads}`,
-      ]);
+      for (const dtype of ['f32', 'bf16'] as const) {
+        const peak = (threads: number) => measurePeak(threads, 'auto', dtype).toFixed(0);
+        rows.push([`${dtype} peak`, `${peak(1)} GFLOP/s on 1 thread, ${peak(threads)} on ${threads}`]);
+      }
     }
+    rows.push([
+      'training in',
+      device.preferredDType === 'bf16'
+        ? 'bf16 with f32 masters, its products being the faster ones'
+        : `${device.preferredDType}: products of bf16 are no faster here`,
+    ]);
     rows.push(['reason', opened.reason]);
     for (const [name, value] of rows) context.out.write(`${name.padEnd(16)} ${value}\n`);
   },

@@ -23,6 +23,11 @@ export const runFlags = {
   steps: { type: 'string', value: 'N', help: 'updates, instead of minutes' },
   folder: { type: 'string', value: 'PATH', help: 'where the run lies; runs/<key of configuration and data>' },
   seed: { type: 'string', value: 'N', help: 'seed of everything that is drawn; 0' },
+  dtype: {
+    type: 'string',
+    value: 'NAME',
+    help: 'f32, bf16 (with f32 masters), or auto: bf16 where it is faster here',
+  },
   device: { type: 'string', value: 'NAME', help: 'auto, cpu or reference' },
   threads: { type: 'string', value: 'N', help: 'one a core; no result depends on it' },
   'print-config': { type: 'boolean', help: 'print the whole configuration and end' },
@@ -44,6 +49,7 @@ export function configOfFlags(
   if (values.folder !== undefined) add('run.folder', values.folder);
   if (values.seed !== undefined)
     add('run.seed', numberFlag(verb, 'seed', values.seed, { min: 0, integer: true }));
+  if (values.dtype !== undefined) add('training.dtype', values.dtype);
   if (values.device !== undefined) add('run.device', values.device);
   if (values.threads !== undefined)
     add('run.threads', numberFlag(verb, 'threads', values.threads, { min: 1, max: 1024, integer: true }));

@@ -150,6 +150,10 @@ export const ConfigSchema = Type.Object(
           exclusiveMinimum: 0,
           description: 'largest global gradient norm',
         }),
+        dtype: Type.Union([Type.Literal('auto'), Type.Literal('f32'), Type.Literal('bf16')], {
+          default: 'auto',
+          description: 'of activations and products; auto: bf16 where the device multiplies it faster',
+        }),
         recompute: Type.Union([Type.Literal('none'), Type.Literal('selective'), Type.Literal('full')], {
           default: 'selective',
           description: 'what the backward pass makes again instead of keeping',

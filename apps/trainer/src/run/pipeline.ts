@@ -3,8 +3,9 @@ import { listTrainingStates, openCheckpoint } from '@cria/checkpoint';
 import { cpuAvailability, measurePeak } from '@cria/cpu';
 import { TokenDataset, unigramLoss } from '@cria/data';
 import { countParameters, Llama, planMemory } from '@cria/layers';
-import { type Device, fail } from '@cria/tensor';
+import { type ComputeDType, type Device, fail } from '@cria/tensor';
 import type { Tokenizer } from '@cria/tokenizer';
+import { computeDType } from '@cria/training';
 import type { Context } from '../command.ts';
 import { printConfig } from '../config/load.ts';
 import { contextLengthOf, modelOf } from '../config/model.ts';
@@ -52,12 +53,15 @@ export async function runPipeline(config: Config, context: Context): Promise<Run
   if (dataFingerprint === undefined) return { folder, finished: false };
 
   using device = openRunDevice(config.run, (line) => context.errors.write(`${line}\n`));
-  const stage = await openStage(config, folder, tokenizer, dataFingerprint, device, stop.signal);
+  // Another device might choose otherwise, and the run would be another one.
+  const dtype = run.dtype ?? computeDType(device, config.training.dtype);
+  const stage = await openStage(config, folder, tokenizer, dataFingerprint, device, dtype, stop.signal);
   describeStage(stage, context);
   const steps = run.steps ?? (await decideSteps(stage, context));
   if (stop.signal.aborted) return { folder, finished: false };
   const heldOutSamples = finalWindows(config, steps);
   update({
+    dtype,
     steps,
     unigramLoss: run.unigramLoss ?? unigramLoss(stage.train, stage.validation, { heldOutSamples }).loss,
   });
@@ -84,6 +88,7 @@ async function openStage(
   tokenizer: Tokenizer,
   dataFingerprint: string,
   device: Device,
+  dtype: ComputeDType,
   signal: AbortSignal,
 ): Promise<Stage> {
   const open = (split: 'train' | 'validation') =>
@@ -96,16 +101,33 @@ async function openStage(
   const [train, validation] = [await open('train'), await open('validation')];
   const model = modelOf(config, tokenizer.vocabSize);
   const threads = config.run.threads || cpuAvailability().threads;
-  const peak = device.name === 'cpu' ? measurePeak(threads) : undefined;
-  return { folder, config, device, peak, model, tokenizer, train, validation, dataFingerprint, signal };
+  const peak =
+    device.name === 'cpu' ? measurePeak(threads, 'auto', dtype === 'bf16' ? dtype : 'f32') : undefined;
+  return {
+    folder,
+    config,
+    device,
+    dtype,
+    peak,
+    model,
+    tokenizer,
+    train,
+    validation,
+    dataFingerprint,
+    signal,
+  };
 }
 
-function describeStage({ config, device, peak, model, train }: Stage, { out }: Context): void {
+function describeStage({ config, device, dtype, peak, model, train }: Stage, { out }: Context): void {
   const rows = (config.training.micro_batch_size ?? config.training.batch_size) * train.contextLength;
-  const plan = planMemory(model, { rows, recompute: config.training.recompute, training: true });
+  const { recompute } = config.training;
+  const plan = planMemory(model, { rows, dtype, recompute, training: true });
   const { dim, nLayers, nHeads, nKvHeads, vocabSize } = model;
   out.write(
-    `device     ${device.description}${peak === undefined ? '' : `, peak ${peak.toFixed(0)} GFLOP/s`}\n`,
+    `device     ${device.description}${peak === undefined ? '' : `, ${dtype} peak ${peak.toFixed(0)} GFLOP/s`}\n`,
+  );
+  out.write(
+    `numbers    ${dtype}${dtype === 'f32' ? '' : ' with f32 masters'}${config.training.dtype === 'auto' ? ', the fastest of this device' : ''}\n`,
   );
   out.write(
     `model      ${count(countParameters(model))} parameters: width ${dim}, ${nLayers} layers, ${nHeads}/${nKvHeads} heads, ${vocabSize} pieces\n`,

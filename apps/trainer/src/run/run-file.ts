@@ -1,12 +1,14 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fail } from '@cria/tensor';
+import { type ComputeDType, fail } from '@cria/tensor';
 
 /** What is known of a run beside its configuration: decided once, so that a resumed run is the same run. */
 export interface RunFile {
   readonly version: 1;
   /** Hash of the configuration and the data. */
   readonly key: string;
+  /** What the run computes in, once a device was asked. */
+  readonly dtype?: ComputeDType;
   /** Updates of the whole run, once they are fixed. */
   readonly steps?: number;
   /** Held-out loss of the unigram model of the same tokens. */

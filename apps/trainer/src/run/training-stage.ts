@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { TokenDataset } from '@cria/data';
 import type { Llama, LlamaConfig } from '@cria/layers';
-import type { Device } from '@cria/tensor';
+import type { ComputeDType, Device } from '@cria/tensor';
 import type { Tokenizer } from '@cria/tokenizer';
 import {
   measureSpeed,
@@ -23,7 +23,9 @@ export interface Stage {
   readonly folder: string;
   readonly config: Config;
   readonly device: Device;
-  /** GFLOP/s the device could do at most, where that was measured. */
+  /** What the run computes in. */
+  readonly dtype: ComputeDType;
+  /** GFLOP/s in that dtype that the device could do at most, where that was measured. */
   readonly peak: number | undefined;
   readonly model: LlamaConfig;
   readonly tokenizer: Tokenizer;
@@ -78,7 +80,7 @@ export async function trainStage(stage: Stage, steps: number, context: Context):
 }
 
 function trainingOptions(stage: Stage, totalSteps: number): TrainingOptions {
-  const { config, device, model, train, validation, tokenizer } = stage;
+  const { config, device, dtype, model, train, validation, tokenizer } = stage;
   const { training } = config;
   const paths = runPaths(stage.folder);
   const tenth = Math.max(1, Math.ceil(totalSteps / 10));
@@ -99,6 +101,7 @@ function trainingOptions(stage: Stage, totalSteps: number): TrainingOptions {
     beta2: training.beta2,
     weightDecay: training.weight_decay,
     gradientClip: training.gradient_clip,
+    dtype,
     recompute: training.recompute,
     seed: config.run.seed,
     checkpoints: paths.checkpoints,

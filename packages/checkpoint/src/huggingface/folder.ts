@@ -132,14 +132,14 @@ export async function saveHuggingFace(
   ]);
 }
 
-/** The type that weights get in a file: the wished one, or the parameters' own. */
+/** The type that weights get in a file: the wished one, or that of the parameters' masters. */
 export function fileDType(op: string, parameters: ParameterSpace, wished?: FloatDType): FloatDType {
   if (wished !== undefined) {
     if (!Object.hasOwn(floatDTypes, wished))
       fail(op, `dtype is ${JSON.stringify(wished)}.`, `give one of ${Object.keys(floatDTypes).join(', ')}`);
     return wished;
   }
-  const { dtype } = parameters.values;
+  const { dtype } = parameters.masters;
   return storedFloatDType(dtype) ?? fail(op, `parameters of ${dtype} cannot be saved.`);
 }
 
@@ -157,7 +157,7 @@ export function huggingFaceTensors(
       name,
       dtype,
       shape: parameter.shape,
-      chunks: () => weightChunks(parameter.name, parameter.value, dtype, halfSplit),
+      chunks: () => weightChunks(parameter.name, parameters.master(parameter), dtype, halfSplit),
     };
   });
 }

@@ -1,10 +1,11 @@
 // The yardstick: how fast this instruction set multiplies and adds when nothing else is in the way.
 #pragma once
-#include "operation.h"
+#include "gemm-unit.h"
 
 namespace cria::CRIA_ISA {
 
-/** `repeat` times a dozen independent fma (fewer with few registers), in each of `pieces` chunks */
+/** `repeat` times a dozen independent steps of a product (fewer with few registers), in each of `pieces` chunks */
+template <class Unit>
 struct Measure {
   int64_t pieces, repeat;
 
@@ -19,7 +20,7 @@ struct Measure {
     for (int i = 0; i < CHAINS; i++) sums[i] = set1(static_cast<float>(i));
     for (int64_t n = 0; n < repeat; n++) {
 #pragma GCC unroll 16
-      for (int i = 0; i < CHAINS; i++) sums[i] = fma(sums[i], a, b);
+      for (int i = 0; i < CHAINS; i++) sums[i] = Unit::step(a, b, sums[i]);
     }
 #pragma GCC unroll 16
     for (int i = 0; i < CHAINS; i++) store(sink + i * W, sums[i]);

@@ -21,6 +21,7 @@ inline void fillHalfProducts(Kernel* table) {
   const auto of = [table](Op op, Dtype dtype) -> Kernel& { return table[static_cast<int32_t>(op) + OPERATIONS * static_cast<int32_t>(dtype)]; };
   of(Op::packPanels_, Dtype::bf16) = entry<PackPanels<Bf16Unit>>();
   of(Op::gemm_, Dtype::bf16) = entry<Gemm<Bf16Unit>>();
+  of(Op::measure_, Dtype::bf16) = entry<Measure<Bf16Unit>>();
   of(Op::packPanels_, Dtype::f16) = entry<PackPanels<Widened<F16>>>();
   of(Op::gemm_, Dtype::f16) = entry<Gemm<Widened<F16>>>();
 }
@@ -71,7 +72,7 @@ inline void fillTable(Kernel* table) {
   f32(Op::pagedAttention_) = entry<PagedAttention<float>>();
   bf16(Op::pagedAttention_) = entry<PagedAttention<Bf16>>();
   table[static_cast<int32_t>(Op::pagedAttention_) + OPERATIONS * static_cast<int32_t>(Dtype::f16)] = entry<PagedAttention<F16>>();
-  f32(Op::measure_) = entry<Measure>();
+  f32(Op::measure_) = entry<Measure<Widened<float>>>();
   f32(Op::quantize_) = entry<Quantize>();
 }
 

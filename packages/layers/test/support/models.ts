@@ -38,7 +38,9 @@ export function makeLlama(
   const { pairing, factories, ...memory } = options;
   const model = new Llama(config, { device, ...(pairing && { pairing }), ...(factories && { factories }) });
   model.parameters.allocate(memory);
-  for (const parameter of model.parameters.parameters) parameter.value.write(weights[parameter.name]!);
+  const { parameters } = model;
+  for (const parameter of parameters.parameters) parameters.master(parameter).write(weights[parameter.name]!);
+  parameters.roundMasters();
   return model;
 }
 
