@@ -160,6 +160,7 @@ export class CpuDevice extends DeviceBase implements Encoder {
     this.#list.dispose();
     this.#spare.dispose();
     this.scratch.dispose();
+    this.#native.close?.();
   }
 
   /** No command waits or runs. */

@@ -38,6 +38,7 @@ export function failFile(
     13: 'it may not be read',
     21: 'it is a folder',
     34: 'it is shorter',
+    38: 'there are no files here',
   };
   fail(
     op,

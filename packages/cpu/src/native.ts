@@ -10,7 +10,9 @@ export interface Native {
   /** Part of a file as a storage, or a negative error number. */
   map(path: string, offset: number, bytes: number): number;
   /** Part of a file into a storage, beside the event loop: an error number, 0 for none. Absent where files cannot be read this way. */
-  readFile?(path: string, from: number, bytes: number, storage: number, offset: number): Promise<number>;
+  readonly readFile?:
+    | ((path: string, from: number, bytes: number, storage: number, offset: number) => Promise<number>)
+    | undefined;
   write(storage: number, offset: number, data: Uint8Array): void;
   read(storage: number, offset: number, data: Uint8Array): void;
   /** −1, or the position of a command that was not understood. */
@@ -18,6 +20,8 @@ export interface Native {
   runAsync(list: Float64Array, length: number, threads: number, isa: number): Promise<number>;
   /** Bytes of all storages of the process. */
   liveBytes(): number;
+  /** Ends what belongs to one device alone. Absent where it lives as long as the process. */
+  close?(): void;
   /** Names of the operations, in the order of their codes. */
   readonly operations: readonly string[];
   /** Instruction sets that the file holds, fastest first; `panel` is the width of a packed panel. */

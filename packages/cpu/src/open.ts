@@ -94,6 +94,8 @@ export function cpuAvailability(): CpuAvailability {
 
 /** A pass of the register peak takes some 20 ms. */
 const PIECES = 64;
+/** Vectors that the measure kernel multiplies and adds to side by side. */
+const CHAINS = 12;
 
 /**
  * Multiply-adds at full rate on so many threads, in GFLOP/s, as products of `dtype` do them: the ceiling that GFLOP/s of kernels are
@@ -110,10 +112,9 @@ export function measurePeak(
   if (!native) fail('measurePeak', `${reason}.`);
   const index = isaIndex(native, isa);
   const operation = native.operations.indexOf('measure') + native.operations.length * dtypeCodes[dtype]!;
-  // Chains of the measure kernel times lanes times two: multiplication and addition. Pairs are twice that.
+  // A panel is two vectors; pairs are twice that.
   const { panel, name } = native.isas[index]!;
   const pairs = dtype === 'bf16' && multipliesHalves(name) ? 2 : 1;
-  const chains = panel === 8 ? 8 : 12;
   const repeat = 60_000;
   const list = Float64Array.of(operation, 4, PIECES, repeat);
   let best = 0;
@@ -121,7 +122,7 @@ export function measurePeak(
     const start = performance.now();
     native.run(list, list.length, threads, index);
     const seconds = (performance.now() - start) / 1000;
-    best = Math.max(best, (2 * pairs * PIECES * repeat * chains * (panel / 2)) / seconds / 1e9);
+    best = Math.max(best, (2 * pairs * PIECES * repeat * CHAINS * (panel / 2)) / seconds / 1e9);
   }
   return best;
 }

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { checkOptions, fail } from '@cria/tensor';
 import { CpuDevice } from './device.ts';
 import type { Native } from './native.ts';
-import { instantiate } from './wasm/module.ts';
+import { instantiate } from './wasm/node.ts';
 
 export interface WasmOptions {
   /** Threads that compute, the caller's included, up to 64; default `os.availableParallelism()`. */

@@ -5,7 +5,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { type Device, reference, type Tensor } from '@cria/tensor';
 import { loadFrom } from '../src/native.ts';
 import { openFrom } from '../src/open.ts';
-import { instantiate } from '../src/wasm/module.ts';
+import { instantiate } from '../src/wasm/node.ts';
 import { loadWasmFrom, wasm } from '../src/wasm.ts';
 import { built } from './support/wasm.ts';
 
@@ -74,7 +74,7 @@ describe.skipIf(!native)('wasm device', () => {
   });
 
   test('memory that was given back is joined', () => {
-    const small = instantiate(path, 512); // 32 MiB
+    const small = instantiate(path, { pages: 512 }); // 32 MiB
     for (const pieces of [3, 7, 480, 5, 1, 64, 1]) {
       const bytes = Math.floor((28 * 2 ** 20) / pieces);
       const ids = Array.from({ length: pieces }, () => small.alloc(bytes));

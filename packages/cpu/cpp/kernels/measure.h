@@ -4,7 +4,7 @@
 
 namespace cria::CRIA_ISA {
 
-/** `repeat` times a dozen independent steps of a product (fewer with few registers), in each of `pieces` chunks */
+/** `repeat` times a dozen independent steps of a product, enough to hide their latency, in each of `pieces` chunks */
 template <class Unit>
 struct Measure {
   int64_t pieces, repeat;
@@ -12,7 +12,7 @@ struct Measure {
   explicit Measure(Arguments& in) : pieces(in.integer()), repeat(in.integer()) {}
   int64_t chunks() const { return pieces; }
   void run(int64_t chunk, ThreadMemory& thread) const {
-    constexpr int CHAINS = ACCUMULATORS < 12 ? ACCUMULATORS : 12;
+    constexpr int CHAINS = 12;
     float* sink = reinterpret_cast<float*>(thread.grow(thread, CHAINS * W * sizeof(float)));
     V sums[CHAINS];
     const V a = set1(0.999f), b = set1(static_cast<float>(chunk) + 1.0f);

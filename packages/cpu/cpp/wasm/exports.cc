@@ -11,9 +11,10 @@ EXPORT(free) void cria_free(int32_t storage) { cria::freeStorage(storage); }
 /** Address of a storage. */
 EXPORT(address) uintptr_t cria_address(int32_t storage) { return reinterpret_cast<uintptr_t>(cria::storages[storage]); }
 EXPORT(liveBytes) double cria_live_bytes() { return static_cast<double>(cria::liveBytes()); }
+EXPORT(takeTurn) int32_t cria_take_turn() { return cria::takeTurn(); }
 /** `list`: storage that holds the numbers. */
-EXPORT(run) double cria_run(int32_t list, double length, int32_t threads) {
-  return static_cast<double>(cria::run(reinterpret_cast<const double*>(cria::storages[list]), static_cast<int64_t>(length), threads));
+EXPORT(run) double cria_run(int32_t turn, int32_t list, double length, int32_t threads, int32_t maySleep) {
+  return static_cast<double>(cria::run(turn, reinterpret_cast<const double*>(cria::storages[list]), static_cast<int64_t>(length), threads, maySleep != 0));
 }
 EXPORT(work) void cria_work(int32_t thread) { cria::work(thread); }
 EXPORT(panel) int32_t cria_panel() {

@@ -30,6 +30,9 @@ int32_t active = 0;
 const double* list = nullptr;
 int64_t length = 0;
 int64_t failed = -1;
+/** Lists run one at a time, in the order of their turns. */
+alignas(64) int32_t turnsTaken = 0;
+int32_t turnNow = 0;
 ThreadMemory memory[MOST_THREADS] = {};
 
 uint64_t look() { return __atomic_load_n(&ticket, __ATOMIC_SEQ_CST); }
@@ -98,11 +101,23 @@ bool called(int32_t thread) {
   return thread < __atomic_load_n(&active, __ATOMIC_SEQ_CST) && open(look());
 }
 
+/** Looks for a while whether there is something for the thread. */
+bool looked(int32_t thread) {
+  for (int32_t i = 0; i < LOOKS; i++) {
+    if (called(thread)) return true;
+  }
+  return false;
+}
+
+/** Spins until there is something for the thread that runs the list. */
+__attribute__((noinline)) void spin() {
+  while (!looked(0)) {
+  }
+}
+
 /** Spins a little, then sleeps, until there is something for the thread. */
 __attribute__((noinline)) void wait(int32_t thread) {
-  for (int32_t i = 0; i < LOOKS; i++) {
-    if (called(thread)) return;
-  }
+  if (looked(thread)) return;
   __atomic_fetch_add(&sleepers, 1, __ATOMIC_SEQ_CST);
   for (;;) {
     const int32_t seen = __atomic_load_n(&news, __ATOMIC_SEQ_CST);
@@ -114,7 +129,12 @@ __attribute__((noinline)) void wait(int32_t thread) {
 
 }  // namespace
 
-int64_t run(const double* numbers, int64_t count, int32_t threads) {
+int32_t takeTurn() { return __atomic_fetch_add(&turnsTaken, 1, __ATOMIC_SEQ_CST); }
+
+int64_t run(int32_t turn, const double* numbers, int64_t count, int32_t threads, bool maySleep) {
+  for (int32_t now; (now = __atomic_load_n(&turnNow, __ATOMIC_SEQ_CST)) != turn;) {
+    if (maySleep) __builtin_wasm_memory_atomic_wait32(&turnNow, now, -1);
+  }
   for (ThreadMemory& each : memory) each.grow = growThreadMemory;
   list = numbers;
   length = count;
@@ -122,9 +142,14 @@ int64_t run(const double* numbers, int64_t count, int32_t threads) {
   __atomic_store_n(&active, threads < MOST_THREADS ? threads : MOST_THREADS, __ATOMIC_SEQ_CST);
   advance(0);
   while (__atomic_load_n(&ended, __ATOMIC_ACQUIRE) == 0) {
-    if (!help(0)) wait(0);
+    if (help(0)) continue;
+    if (maySleep) wait(0);
+    else spin();
   }
-  return failed;
+  const int64_t position = failed;
+  __atomic_fetch_add(&turnNow, 1, __ATOMIC_SEQ_CST);
+  __builtin_wasm_memory_atomic_notify(&turnNow, 0xffffffffu);
+  return position;
 }
 
 void work(int32_t thread) {

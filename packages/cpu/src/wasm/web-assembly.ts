@@ -1,21 +1,28 @@
 /** `WebAssembly`, as far as this package uses it: Node's types do not name it as a value. */
 interface WebAssemblyApi {
-  readonly Module: new (bytes: Uint8Array) => object;
+  readonly Module: new (bytes: Uint8Array) => WasmModule;
   readonly Memory: new (descriptor: {
     /** Pages of 64 KiB. */
     readonly initial: number;
     readonly maximum: number;
     readonly shared: boolean;
-  }) => SharedMemory;
+  }) => WasmMemory;
   readonly Instance: new (
-    module: object,
-    imports: { readonly env: { readonly memory: SharedMemory } },
+    module: WasmModule,
+    imports: { readonly env: { readonly memory: WasmMemory } },
   ) => { readonly exports: object };
+  compile(bytes: Uint8Array): Promise<WasmModule>;
 }
 
-export interface SharedMemory {
+declare const moduleBrand: unique symbol;
+/** A compiled module; workers take it as it is. */
+export interface WasmModule {
+  readonly [moduleBrand]: true;
+}
+
+export interface WasmMemory {
   readonly buffer: ArrayBufferLike;
 }
 
-export const { Module, Memory, Instance } = (globalThis as unknown as { WebAssembly: WebAssemblyApi })
+export const { Module, Memory, Instance, compile } = (globalThis as unknown as { WebAssembly: WebAssemblyApi })
   .WebAssembly;
