@@ -1,10 +1,11 @@
 // Makes a checkout ready with nothing but Node and npm: installs with the pinned pnpm when the lockfile or a manifest
 // changed, builds the native kernels, and builds what is stale. Does nothing, quickly, when nothing changed.
 //   node scripts/bootstrap.mjs [start | test | docs | install]
-// start: packages as JavaScript; test: native kernels only (tests run from sources); docs: adds the documentation's own
+// start: packages as JavaScript; test: native and wasm kernels only (tests run from sources); docs: adds the documentation's own
 // dependencies; install: dependencies only.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, staleRooms } from './build.mjs';
@@ -95,14 +96,15 @@ function failedInstall(pinned, output, status) {
 }
 
 /** Native kernels. The script builds only when stale, and says why where there is no compiler. */
-function buildNative(/** @type {Mode} */ mode) {
+async function buildNative(/** @type {Mode} */ mode) {
   const script = join(root, 'packages/cpu/scripts/build.mjs');
   if (!existsSync(script)) return;
-  const args = mode === 'start' ? ['--own'] : []; // tests run every instruction set that the processor has
-  const { status } = spawnSync(process.execPath, [script, ...args], {
+  // Tests run every instruction set that the processor has, and wasm.
+  const child = spawn(process.execPath, [script, mode === 'start' ? '--own' : '--wasm'], {
     cwd: join(root, 'packages/cpu'),
     stdio: 'inherit',
   });
+  const [status] = await once(child, 'close');
   if (status === 0) return;
   if (mode === 'test')
     fail(`the native kernels failed to build (status ${status})`, 'see the compiler messages above');
@@ -120,7 +122,7 @@ await withLock(
   join(root, 'node_modules', '.bootstrap.lock'),
   async () => {
     install(mode === 'docs');
-    if (mode === 'start' || mode === 'test') buildNative(mode);
+    if (mode === 'start' || mode === 'test') await buildNative(mode);
     if (mode !== 'start') return;
     const stale = staleRooms();
     if (stale.length === 0) return;

@@ -50,6 +50,9 @@ const link = [
   '-Wl,--export=__wasm_init_tls,--export=__tls_size,--export=__tls_align,--export=__stack_pointer,-z,stack-size=262144',
 ];
 
+/** Exit status where the compiler could not be installed. */
+export const NO_COMPILER = 3;
+
 /** Folder in the compiler's file system → folder here. */
 const folders = {
   cpp: join(root, 'cpp'),
@@ -140,13 +143,17 @@ export function wasmIsCurrent() {
   return existsSync(target) && existsSync(stamp) && readFileSync(stamp, 'utf8') === keyOf(sources());
 }
 
-/** Builds the file where it is absent or stale. @returns {Promise<string>} why there is none, or '' */
+/**
+ * Builds the file where it is absent or stale. `problem` says why there is none, or is empty; `noCompiler` that this is because the
+ * compiler could not be installed.
+ * @returns {Promise<{ problem: string, noCompiler: boolean }>}
+ */
 export async function buildWasm() {
   const tree = sources();
   const key = keyOf(tree);
-  if (wasmIsCurrent()) return '';
+  if (wasmIsCurrent()) return { problem: '', noCompiler: false };
   const missing = installCompiler();
-  if (missing) return missing;
+  if (missing) return { problem: missing, noCompiler: true };
   const started = performance.now();
   try {
     const bytes = await compile(tree);
@@ -156,14 +163,14 @@ export async function buildWasm() {
     writeFileSync(stamp, key);
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     console.log(`@cria/cpu: built cria-cpu.wasm (${Math.round(bytes.length / 1024)} kB) in ${seconds} s`);
-    return '';
+    return { problem: '', noCompiler: false };
   } catch (error) {
-    return /** @type {Error} */ (error).message;
+    return { problem: /** @type {Error} */ (error).message, noCompiler: false };
   }
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const problem = await buildWasm();
+  const { problem, noCompiler } = await buildWasm();
   if (problem) console.error(`[@cria/cpu build-wasm] ${problem}`);
-  process.exitCode = problem ? 1 : 0;
+  process.exitCode = problem === '' ? 0 : noCompiler ? NO_COMPILER : 1;
 }

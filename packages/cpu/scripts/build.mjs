@@ -1,6 +1,7 @@
 // Builds the native file of this package with whatever C++ compiler there is, when sources, flags or compiler changed.
 //   node scripts/build.mjs              → build/cria-cpu-<platform>-<arch>.node
 //   node scripts/build.mjs --own        → the same for this processor alone, in half the time; a complete one is left as it is
+//   node scripts/build.mjs --wasm       → the native file and, beside it, build/cria-cpu.wasm (build-wasm.mjs)
 //   node scripts/build.mjs --sanitize   → build/driver-{address,thread}, standalone programs that run the kernels under sanitizers
 // Without a compiler it writes the reason to build/reason.json and builds the kernels as wasm (build-wasm.mjs) instead. Where that fails
 // too, it says so and succeeds: the reference device takes over.
@@ -11,7 +12,7 @@ import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { buildWasm } from './build-wasm.mjs';
+import { buildWasm, NO_COMPILER } from './build-wasm.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const cpp = join(root, 'cpp');
@@ -114,7 +115,7 @@ function recordReason(reason) {
 async function withoutNative(reason) {
   recordReason(reason);
   console.log(`@cria/cpu: ${reason}; the kernels are compiled to wasm instead.`);
-  const problem = await buildWasm();
+  const { problem } = await buildWasm();
   if (problem) console.log(`@cria/cpu: ${problem}; the plain TypeScript device takes over.`);
   return 0;
 }
@@ -189,6 +190,23 @@ function linkFlags() {
   return ['-shared', '-pthread', '-Wl,-z,nodelete', '-s'];
 }
 
+/** The wasm file in a process of its own, beside the native build; the status to end with. @returns {Promise<number>} */
+function wasmBeside() {
+  const script = fileURLToPath(new URL('build-wasm.mjs', import.meta.url));
+  return new Promise((resolve) => {
+    spawn(process.execPath, [script], { stdio: 'inherit' }).on('close', (status) => {
+      if (status === NO_COMPILER) console.log('@cria/cpu: the tests of the wasm kernels will be skipped.');
+      resolve(status === NO_COMPILER ? 0 : (status ?? 1));
+    });
+  });
+}
+
+/** Both forms; without a C++ compiler the native build makes wasm by itself. */
+async function buildBoth(/** @type {NonNullable<ReturnType<typeof findCompiler>>} */ compiler) {
+  const [native, wasm] = await Promise.all([buildNative(compiler), wasmBeside()]);
+  return native || wasm;
+}
+
 async function main() {
   const compiler = findCompiler();
   if (!compiler) {
@@ -200,7 +218,11 @@ async function main() {
     return withoutNative(reason);
   }
   if (process.argv.includes('--sanitize')) return sanitize(compiler.command);
+  return process.argv.includes('--wasm') ? buildBoth(compiler) : buildNative(compiler);
+}
 
+/** @param {NonNullable<ReturnType<typeof findCompiler>>} compiler */
+async function buildNative(compiler) {
   const headers = join(dirname(require.resolve('node-api-headers/package.json')), 'include');
   const flags = [...common, ...includes];
   const hash = createHash('sha256');

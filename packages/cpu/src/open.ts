@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { checkOptions, type Device, fail, reference } from '@cria/tensor';
-import { CpuDevice, multipliesHalves } from './device.ts';
-import { dtypeCodes } from './encoder.ts';
+import { CpuDevice } from './device.ts';
 import { loadNative, type LoadResult } from './native.ts';
+import { peakOf } from './peak.ts';
 import { loadWasm, type WasmLoadResult } from './wasm.ts';
 
 export type IsaName = 'avx512bf16' | 'avx512vnni' | 'avx512' | 'avx2' | 'baseline';
@@ -92,11 +92,6 @@ export function cpuAvailability(): CpuAvailability {
   };
 }
 
-/** A pass of the register peak takes some 20 ms. */
-const PIECES = 64;
-/** Vectors that the measure kernel multiplies and adds to side by side. */
-const CHAINS = 12;
-
 /**
  * Multiply-adds at full rate on so many threads, in GFLOP/s, as products of `dtype` do them: the ceiling that GFLOP/s of kernels are
  * measured against, of the native form or, as `openDevice` chooses, of wasm. Takes some tens of milliseconds; the best of three passes.
@@ -110,21 +105,7 @@ export function measurePeak(
   const { native: own, reason } = loadNative();
   const native = own ?? loadWasm().native;
   if (!native) fail('measurePeak', `${reason}.`);
-  const index = isaIndex(native, isa);
-  const operation = native.operations.indexOf('measure') + native.operations.length * dtypeCodes[dtype]!;
-  // A panel is two vectors; pairs are twice that.
-  const { panel, name } = native.isas[index]!;
-  const pairs = dtype === 'bf16' && multipliesHalves(name) ? 2 : 1;
-  const repeat = 60_000;
-  const list = Float64Array.of(operation, 4, PIECES, repeat);
-  let best = 0;
-  for (let pass = 0; pass < 3; pass++) {
-    const start = performance.now();
-    native.run(list, list.length, threads, index);
-    const seconds = (performance.now() - start) / 1000;
-    best = Math.max(best, (2 * pairs * PIECES * repeat * CHAINS * (panel / 2)) / seconds / 1e9);
-  }
-  return best;
+  return peakOf(native, threads, isaIndex(native, isa), dtype);
 }
 
 function checkCpuOptions(options: CpuOptions): { threads: number; background: boolean } {

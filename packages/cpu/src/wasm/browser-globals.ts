@@ -1,7 +1,9 @@
 /** What a browser has and Node's types do not name, as far as this package uses it. */
 export interface BrowserWorker {
-  onmessage: ((event: { readonly data: unknown }) => void) | null;
-  onerror: ((event: { readonly message?: string }) => void) | null;
+  addEventListener(
+    type: 'message' | 'error',
+    listener: (event: { readonly data?: unknown; readonly message?: string }) => void,
+  ): void;
   postMessage(message: unknown): void;
   terminate(): void;
 }

@@ -28,17 +28,17 @@ export class BrowserThreads {
     this.#workers.push(worker);
     if (start.thread === 0) this.#leader = worker;
     return new Promise((resolve, reject) => {
-      worker.onmessage = ({ data }) => {
+      worker.addEventListener('message', ({ data }) => {
         if (data === 'ready') resolve();
         else this.#waiting?.resolve(data as number);
-      };
-      worker.onerror = ({ message }) => {
+      });
+      worker.addEventListener('error', ({ message }) => {
         const error = new Error(
           `[openWasm] thread ${start.thread} ended: ${message ?? 'the worker did not start'}. hint: the page's security policy must allow worker-src blob:`,
         );
         reject(error);
         this.#waiting?.reject(error);
-      };
+      });
       worker.postMessage(start);
     });
   }

@@ -46,7 +46,7 @@ export interface WasmHost {
 /** 4 GiB less a page: reserved at once and taken from the system as it is touched. */
 export const MOST_PAGES = 65535;
 const STACK = 262144;
-const MOST_THREADS = 64;
+export const MOST_THREADS = 64;
 const ENOMEM = 12;
 const ENOSYS = 38;
 

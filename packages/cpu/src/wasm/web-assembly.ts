@@ -24,5 +24,6 @@ export interface WasmMemory {
   readonly buffer: ArrayBufferLike;
 }
 
-export const { Module, Memory, Instance, compile } = (globalThis as unknown as { WebAssembly: WebAssemblyApi })
-  .WebAssembly;
+export const { Module, Memory, Instance, compile } = (
+  globalThis as unknown as { WebAssembly: WebAssemblyApi }
+).WebAssembly;

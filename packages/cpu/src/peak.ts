@@ -1,0 +1,26 @@
+import type { ComputeDType } from '@cria/tensor';
+import { multipliesHalves } from './device.ts';
+import { dtypeCodes } from './encoder.ts';
+import type { Native } from './native.ts';
+
+/** A pass takes some 20 ms. */
+const PIECES = 64;
+const REPEAT = 60_000;
+/** Vectors that the measure kernel multiplies and adds to side by side. */
+const CHAINS = 12;
+
+/** GFLOP/s of multiply-adds at full rate, as products of `dtype` do them; the best of three passes. `isa`: index in `native.isas`. */
+export function peakOf(native: Native, threads: number, isa: number, dtype: ComputeDType = 'f32'): number {
+  const { panel, name } = native.isas[isa]!; // a panel is two vectors wide
+  const pairs = dtype === 'bf16' && multipliesHalves(name) ? 2 : 1;
+  const operation = native.operations.indexOf('measure') + native.operations.length * dtypeCodes[dtype]!;
+  const list = Float64Array.of(operation, 4, PIECES, REPEAT);
+  let best = 0;
+  for (let pass = 0; pass < 3; pass++) {
+    const start = performance.now();
+    native.run(list, list.length, threads, isa);
+    const seconds = (performance.now() - start) / 1000;
+    best = Math.max(best, (2 * pairs * PIECES * REPEAT * CHAINS * (panel / 2)) / seconds / 1e9);
+  }
+  return best;
+}
