@@ -83,14 +83,18 @@ const linear =
       'f32',
     );
     const [input, output] = [device.tensor(x, [n, n], 'f32'), device.empty([n, n], 'f32')];
+    const run = (times: number) => {
+      for (let i = 0; i < times; i++) {
+        device.kernels.linear(output, input, weight);
+        void device.flush();
+      }
+    };
     return {
-      run: (times) => {
-        for (let i = 0; i < times; i++) {
-          device.kernels.linear(output, input, weight);
-          void device.flush();
-        }
+      run,
+      result: () => {
+        run(1);
+        return output.toFloat32();
       },
-      result: () => output.toFloat32(),
     };
   };
 
