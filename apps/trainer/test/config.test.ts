@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { configOfFlags } from '../src/commands/flags.ts';
 import { checkConfig, loadConfig, printConfig } from '../src/config/load.ts';
 import { contextLengthOf, learningRateOf, modelOf, vocabSizeOf } from '../src/config/model.ts';
+import { runKey } from '../src/run/key.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'cria-config-'));
 
@@ -126,5 +128,24 @@ describe('model of a configuration', () => {
     expect(() => make('{model: {preset: 15m}, training: {context_length: 4096}}')).toThrow(
       /longer than the 256/,
     );
+  });
+});
+
+describe('the key of a run', () => {
+  const sources = `data.sources=[{paths: [${JSON.stringify(folder)}], extensions: [.txt]}]`;
+  writeFileSync(join(folder, 'a.txt'), 'a text');
+  const key = (...set: string[]) => runKey(loadConfig(undefined, [sources, ...set]));
+
+  it('does not depend on where it lies, what computes it and what of it is kept', () => {
+    const same = ['run.folder=x', 'run.threads=3', 'training.keep_last=7', 'training.keep_every=10'];
+    for (const setting of same) expect(key(setting), setting).toBe(key());
+    for (const setting of ['run.seed=1', 'training.steps=5', 'training.save_every=3'])
+      expect(key(setting), setting).not.toBe(key());
+  });
+
+  it('is that of the settings which --keep-last and --keep-every stand for', () => {
+    const { training } = configOfFlags('train', { 'keep-last': '3', 'keep-every': '100' });
+    expect([training.keep_last, training.keep_every]).toEqual([3, 100]);
+    expect(() => configOfFlags('train', { 'keep-last': '0' })).toThrow(/--keep-last/);
   });
 });

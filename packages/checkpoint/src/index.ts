@@ -11,7 +11,8 @@ export { openShards, type ShardOptions, writeModelFiles } from './safetensors/sh
 export { type TensorToWrite, writeSafetensors } from './safetensors/writer.ts';
 export { listTrainingStates } from './training-state/folders.ts';
 export { isTrainingState, loadTrainingState } from './training-state/load.ts';
-export { saveTrainingState, type SaveTrainingStateResult } from './training-state/save.ts';
+export { saveTrainingState } from './training-state/save.ts';
+export type { SaveTrainingStateResult } from './training-state/write.ts';
 export type {
   Json,
   LoadedTrainingState,

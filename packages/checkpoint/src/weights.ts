@@ -1,10 +1,10 @@
-import { describe, fail, sizeOf, type Tensor } from '@cria/tensor';
+import { describe, fail, sizeOf, type StorageId, type Tensor } from '@cria/tensor';
 import type { TensorInfo } from './checkpoint.ts';
 import { decodeNumbers, encodeFloats, toWritable } from './convert.ts';
 import { readDirect } from './direct-read.ts';
 import { isNumeric, type NumericDType, numericDTypes, weightBytes } from './dtypes.ts';
 import { toAdjacent, toHalfSplit } from './row-order.ts';
-import { type FloatDType, storedFloatDType } from './safetensors/dtypes.ts';
+import { type FloatDType, floatDTypes, storedFloatDType } from './safetensors/dtypes.ts';
 
 /** What the readers of formats make. */
 export type StoredWeight = TensorInfo;
@@ -88,6 +88,25 @@ export async function* weightChunks(
   dtype: FloatDType,
   halfSplit?: number,
 ): AsyncGenerator<Uint8Array> {
+  const bytesPerRow = weightBytes(dtype, value.columns) ?? 0;
+  for await (const bytes of plainChunks(name, value, dtype, halfSplit))
+    yield halfSplit === undefined ? bytes : toHalfSplit(bytes, bytesPerRow, halfSplit);
+}
+
+/** Memory to read into. */
+export type Take = (bytes: number) => Uint8Array<ArrayBuffer>;
+
+/**
+ * The bytes of a tensor, converted, its rows as they are; a piece has a multiple of `group` rows. With `take` they come in the memory
+ * that it gives, where the device can and nothing is converted.
+ */
+export async function* plainChunks(
+  name: string,
+  value: Tensor,
+  dtype: FloatDType,
+  group = 1,
+  take?: Take,
+): AsyncGenerator<Uint8Array> {
   if (value.layout !== 'plain' || storedFloatDType(value.dtype) === undefined) {
     fail(
       'checkpoint.save',
@@ -97,10 +116,27 @@ export async function* weightChunks(
   }
   const bytesPerRow = weightBytes(dtype, value.columns) ?? 0;
   const flat = value.reshape(value.rows, value.columns);
-  for (const [start, end] of pieces(value.rows, bytesPerRow, halfSplit ?? 1)) {
-    const bytes = encodeFloats(await flat.slice(start, end).read(), value.dtype, dtype);
-    yield halfSplit === undefined ? bytes : toHalfSplit(bytes, bytesPerRow, halfSplit);
+  const { device } = value;
+  const direct =
+    take && floatDTypes[dtype] === value.dtype && readsInto(device) ? { device, take } : undefined;
+  for (const [start, end] of pieces(value.rows, bytesPerRow, group)) {
+    const piece = flat.slice(start, end);
+    if (!direct) yield encodeFloats(await piece.read(), value.dtype, dtype);
+    else {
+      const bytes = direct.take(piece.byteLength);
+      await direct.device.readInto(piece.storage, piece.offset, bytes);
+      yield bytes;
+    }
   }
+}
+
+/** A device that copies its memory into that of the caller, as that of @cria/cpu does. */
+interface ReadsInto {
+  readInto(storage: StorageId, offset: number, data: Uint8Array): Promise<void>;
+}
+
+function readsInto(device: object): device is ReadsInto {
+  return 'readInto' in device && typeof device.readInto === 'function';
 }
 
 function planLoad(

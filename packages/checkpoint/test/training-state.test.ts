@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   cpSync,
   existsSync,
@@ -12,6 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { llamaConfig } from '@cria/layers';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -274,6 +276,62 @@ describe('the training state', () => {
     await saveSome(root, [2]);
     await expect((await loadTrainingState(root)).load(spaceOf(other, full))).rejects.toThrow(
       'has shape [20, 12], the model [24, 12]',
+    );
+  });
+
+  it('reads states of version 1, whose checksum is crc32', async () => {
+    const root = temporaryFolder();
+    await saveSome(root, [3]);
+    const folder = join(root, 'step-00000003');
+    const {
+      sha256: _,
+      checksum: __,
+      ...body
+    } = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'));
+    body.version = 1;
+    for (const name of Object.keys(body.files)) {
+      const bytes = readFileSync(join(folder, name));
+      const sums = name.endsWith('.safetensors') && Object.entries(plainParse(join(folder, name)));
+      body.files[name] = {
+        bytes: bytes.length,
+        sha256: createHash('sha256').update(bytes).digest('hex'),
+        ...(sums && {
+          tensors: Object.fromEntries(
+            sums.map(([tensor, { bytes: data }]) => [tensor, crc32(data).toString(16).padStart(8, '0')]),
+          ),
+        }),
+      };
+    }
+    const sha256 = createHash('sha256').update(JSON.stringify(body)).digest('hex');
+    writeFileSync(join(folder, 'manifest.json'), JSON.stringify({ ...body, sha256 }));
+    await expectStep(root, 3);
+    const path = join(folder, 'optimizer.safetensors');
+    const bytes = readFileSync(path);
+    bytes[bytes.length - 1]! ^= 4;
+    writeFileSync(path, bytes);
+    await expect(loadTrainingState(root)).rejects.toThrow(/has sha256 .* the damage is in "exp_avg/);
+  });
+
+  it('sums tensors by xxh3, and knows no other program’s sums', async () => {
+    const root = temporaryFolder();
+    const { folder } = await saveTrainingState(root, {
+      step: 1,
+      parameters: spaceOf(tiny),
+      config: tiny,
+      counters: null,
+      extraFiles: { empty: new Uint8Array(0) },
+    });
+    const path = join(folder, 'manifest.json');
+    const { sha256: _, ...body } = JSON.parse(readFileSync(path, 'utf8'));
+    expect(body).toMatchObject({ version: 2, checksum: 'xxh3' });
+    const sums = body.files['model.safetensors'].tensors;
+    // 48 zero bytes; XXH3_64bits of the reference implementation (xxhsum -H3).
+    expect(sums['model.norm.weight']).toBe('e255222d4cbbadba');
+    body.checksum = 'blake3';
+    const hash = createHash('sha256').update(JSON.stringify(body)).digest('hex');
+    writeFileSync(path, JSON.stringify({ ...body, sha256: hash }));
+    await expect(loadTrainingState(root)).rejects.toThrow(
+      'checksums by "blake3", this program knows xxh3 and crc32',
     );
   });
 

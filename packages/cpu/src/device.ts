@@ -135,23 +135,28 @@ export class CpuDevice extends DeviceBase implements Encoder {
     else this.list.write({ storage, offset }, data);
   }
 
-  protected async readStorage(storage: StorageId, offset: number, bytes: number): Promise<ArrayBuffer> {
-    const data = new Uint8Array(bytes);
+  /** Copies bytes of a storage into memory of the caller's, as they are after the commands encoded so far. */
+  async readInto(storage: StorageId, offset: number, data: Uint8Array): Promise<void> {
     if (!this.#background) {
       // Without waiting in between, so that nothing encoded later can come first.
       if (this.#list.length > 0) this.#runNow();
       this.#native.read(storage, offset, data);
-      return data.buffer;
+      return;
     }
     // Later commands may be running by the time this goes on, so the bytes are set aside in command order.
-    const aside = allocate(this.#native, bytes);
+    const aside = allocate(this.#native, data.length);
     try {
-      this.list.copy({ storage: aside, offset: 0 }, { storage, offset }, bytes);
+      this.list.copy({ storage: aside, offset: 0 }, { storage, offset }, data.length);
       await this.flush();
       this.#native.read(aside, 0, data);
     } finally {
       this.#native.free(aside);
     }
+  }
+
+  protected async readStorage(storage: StorageId, offset: number, bytes: number): Promise<ArrayBuffer> {
+    const data = new Uint8Array(bytes);
+    await this.readInto(storage, offset, data);
     return data.buffer;
   }
 

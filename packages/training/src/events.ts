@@ -4,9 +4,19 @@ export type TrainingEvent =
   | ({ readonly type: 'step' } & StepReport)
   | ({ readonly type: 'skipped' } & SkippedReport)
   | ({ readonly type: 'evaluation' } & EvaluationReport)
-  | { readonly type: 'saved'; readonly step: number; readonly folder: string; readonly seconds: number }
+  | ({ readonly type: 'saved' } & SaveReport)
   | { readonly type: 'stopped'; readonly step: number }
   | { readonly type: 'finished'; readonly step: number };
+
+export interface SaveReport {
+  /** The step that is saved; later ones may be done. */
+  readonly step: number;
+  readonly folder: string;
+  /** Seconds that the training stood still for it: the copy, and the wait for the state before it. */
+  readonly seconds: number;
+  /** States that it replaces but that could not be removed, and why. */
+  readonly notRemoved: readonly { readonly folder: string; readonly reason: string }[];
+}
 
 export interface StepReport {
   /** Updates done, this one included. */

@@ -1,5 +1,5 @@
 export type { Batch, TrainingSource, ValidationSource } from './batch.ts';
-export type { EvaluationReport, SkippedReport, StepReport, TrainingEvent } from './events.ts';
+export type { EvaluationReport, SaveReport, SkippedReport, StepReport, TrainingEvent } from './events.ts';
 export { flopsPerToken } from './flops.ts';
 export { addGradients, type LossSum, sumLosses } from './gradient.ts';
 export { measureSpeed, type SpeedMeasurement } from './measure.ts';

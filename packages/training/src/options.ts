@@ -46,6 +46,8 @@ export interface TrainingOptions {
   readonly saveEvery?: number;
   /** Complete training states to keep; default 2. */
   readonly keepLast?: number;
+  /** Besides, every state whose step is a multiple of this is kept; default none. */
+  readonly keepEvery?: number;
   /** Files put beside the weights of every state, by name: the tokenizer, the configuration. */
   readonly extraFiles?: Readonly<Record<string, Uint8Array>>;
   /** Ids of BOS, EOS and padding, for the `config.json` of every state. */
@@ -66,10 +68,10 @@ export interface TrainingOptions {
 }
 
 export type ResolvedOptions = Required<
-  Omit<TrainingOptions, 'validation' | 'checkpoints' | 'specialIds' | 'signal' | 'dtype'>
+  Omit<TrainingOptions, 'validation' | 'checkpoints' | 'keepEvery' | 'specialIds' | 'signal' | 'dtype'>
 > & { readonly dtype: ComputeDType } & Pick<
     TrainingOptions,
-    'validation' | 'checkpoints' | 'specialIds' | 'signal'
+    'validation' | 'checkpoints' | 'keepEvery' | 'specialIds' | 'signal'
   >;
 
 const defaults = {
@@ -101,6 +103,7 @@ const known = [
   'warmupSteps',
   'dtype',
   'checkpoints',
+  'keepEvery',
   'specialIds',
   'signal',
   ...Object.keys(defaults),
@@ -152,6 +155,9 @@ function checkValues(options: ResolvedOptions): void {
       'the warm-up must be shorter than the run',
     );
   }
+  const { keepEvery } = options;
+  if (keepEvery !== undefined && !(Number.isSafeInteger(keepEvery) && keepEvery >= 1))
+    fail('train', `keepEvery is ${keepEvery}.`, 'give a whole number of 1 or more');
   if (!(options.evaluationSamples >= 1))
     fail('train', `evaluationSamples is ${options.evaluationSamples}.`, 'give a number of 1 or more');
   for (const name of ['learningRate', 'gradientClip'] as const) {

@@ -1,4 +1,9 @@
-import { listTrainingStates, loadTrainingState, saveTrainingState } from '@cria/checkpoint';
+import {
+  BackgroundSaver,
+  listTrainingStates,
+  loadTrainingState,
+  type SaveTrainingStateResult,
+} from '@cria/checkpoint';
 import { Llama } from '@cria/layers';
 import { AdamW, clipFactor, cosineSchedule, gradientNorm, type Schedule } from '@cria/optimizers';
 import { fail } from '@cria/tensor';
@@ -29,7 +34,11 @@ export class Trainer implements Disposable {
   #step = 0;
   #totalTokens = 0;
   #skippedInARow = 0;
+  /** Step of the newest state that is on disk or on its way there. */
   #savedStep = -1;
+  readonly #saver: BackgroundSaver | undefined;
+  /** Seconds that the save on its way has held up the training. */
+  #savePause = 0;
 
   private constructor(options: ResolvedOptions) {
     const { device, model, dtype, beta1, beta2, weightDecay } = options;
@@ -44,6 +53,12 @@ export class Trainer implements Disposable {
       finalRatio: options.finalLearningRateRatio,
     });
     this.#flopsPerToken = flopsPerToken(model, options.data.contextLength);
+    const { checkpoints, keepLast, keepEvery } = options;
+    if (checkpoints !== undefined)
+      this.#saver = new BackgroundSaver(checkpoints, {
+        keepLast,
+        ...(keepEvery === undefined ? {} : { keepEvery }),
+      });
   }
 
   /** Builds the model and either initialises it or goes on from the newest complete training state. */
@@ -67,8 +82,19 @@ export class Trainer implements Disposable {
     return this.#totalTokens;
   }
 
-  /** Trains to the end, or until the signal. Saves in both cases where a checkpoint folder is given. */
+  /**
+   * Trains to the end, or until the signal. Saves in both cases where a checkpoint folder is given, and ends when everything is on disk.
+   */
   async run(): Promise<TrainingResult> {
+    try {
+      return await this.#run();
+    } catch (error) {
+      await this.#endSaving(error);
+      throw error;
+    }
+  }
+
+  async #run(): Promise<TrainingResult> {
     const { totalSteps, saveEvery, evaluateEvery, evaluationSamples, signal } = this.options;
     let evaluation: EvaluationReport | undefined;
     while (this.#step < totalSteps && !signal?.aborted) {
@@ -79,6 +105,7 @@ export class Trainer implements Disposable {
     const finished = this.#step >= totalSteps;
     if (finished) evaluation = await this.evaluate();
     await this.save();
+    await this.finishSaving();
     await this.#emit({ type: finished ? 'finished' : 'stopped', step: this.#step });
     return {
       status: finished ? 'finished' : 'stopped',
@@ -88,8 +115,13 @@ export class Trainer implements Disposable {
     };
   }
 
-  /** One optimizer update over `batchSize` samples. An update whose loss or gradient is not finite changes no weight. */
+  /**
+   * One optimizer update over `batchSize` samples. An update whose loss or gradient is not finite changes no weight. Throws where a save
+   * that was on its way has failed; the states before it are whole.
+   */
   async update(): Promise<StepReport | SkippedReport> {
+    await eventLoopTurn(); // news of a save, signals
+    await this.#tellSaved(this.#hearOfSave());
     const { gradientClip, now } = this.options;
     const { parameters } = this.model;
     const start = now();
@@ -125,35 +157,74 @@ export class Trainer implements Disposable {
     return report;
   }
 
-  /** Writes a training state, whole or not at all; nothing when there is no checkpoint folder or the state is saved already. */
+  /**
+   * Copies the state and goes on; a thread writes it, whole or not at all. Waits for the state before it, if that is still being written.
+   * Nothing where there is no checkpoint folder or this step is saved already.
+   */
   async save(): Promise<void> {
-    const { checkpoints, keepLast, model, extraFiles, specialIds, fingerprints, now } = this.options;
-    if (checkpoints === undefined || this.#savedStep === this.#step) return;
+    const { model, extraFiles, specialIds, fingerprints, now } = this.options;
+    if (!this.#saver || this.#savedStep === this.#step) return;
     const start = now();
-    const { folder } = await saveTrainingState(
-      checkpoints,
-      {
-        step: this.#step,
-        config: model,
-        parameters: this.model.parameters,
-        counters: {
-          updates: this.optimizer.updates,
-          totalTokens: this.#totalTokens,
-          skippedInARow: this.#skippedInARow,
-        },
-        fingerprints: { ...fingerprints, ...this.#settings() },
-        extraFiles,
-        ...(specialIds ? { specialIds } : {}),
+    await this.finishSaving();
+    await this.#saver.save({
+      step: this.#step,
+      config: model,
+      parameters: this.model.parameters,
+      counters: {
+        updates: this.optimizer.updates,
+        totalTokens: this.#totalTokens,
+        skippedInARow: this.#skippedInARow,
       },
-      { keepLast },
-    );
+      fingerprints: { ...fingerprints, ...this.#settings() },
+      extraFiles,
+      ...(specialIds ? { specialIds } : {}),
+    });
     this.#savedStep = this.#step;
-    await this.#emit({ type: 'saved', step: this.#step, folder, seconds: now() - start });
+    this.#savePause = now() - start;
   }
 
-  /** Gives the model's memory back. */
+  /** Waits until the state that is being written is on disk. Throws where it failed; the states before it are whole. */
+  async finishSaving(): Promise<void> {
+    try {
+      await this.#tellSaved(await this.#saver?.finish());
+    } catch (error) {
+      this.#savedStep = -1;
+      throw error;
+    }
+  }
+
+  /** Gives the model's memory back. A save that nobody waited for goes on; its error, if it has one, ends up as nobody's. */
   [Symbol.dispose](): void {
+    void this.#saver?.[Symbol.asyncDispose]();
     this.model.parameters.free();
+  }
+
+  /** The save that has ended since the last look, if one has. */
+  #hearOfSave(): SaveTrainingStateResult | undefined {
+    try {
+      return this.#saver?.poll();
+    } catch (error) {
+      this.#savedStep = -1;
+      throw error;
+    }
+  }
+
+  async #tellSaved(saved: SaveTrainingStateResult | undefined): Promise<void> {
+    if (!saved) return;
+    const { step, folder, notRemoved } = saved;
+    await this.#emit({ type: 'saved', step, folder, notRemoved, seconds: this.#savePause });
+  }
+
+  /** After an error: what is being written gets its time, and where that fails too, both are told. */
+  async #endSaving(error: unknown): Promise<void> {
+    try {
+      await this.finishSaving();
+    } catch (second) {
+      const [first, then] = [error, second].map((each) =>
+        each instanceof Error ? each.message : String(each),
+      );
+      fail('train', `${first} Besides, the last save failed: ${then}`, undefined, error);
+    }
   }
 
   async #accumulate(): Promise<LossSum> {
@@ -277,4 +348,9 @@ export class Trainer implements Disposable {
 export async function train(options: TrainingOptions): Promise<TrainingResult> {
   using trainer = await Trainer.open(options);
   return await trainer.run();
+}
+
+/** Lets timers, signals and messages of other threads in, which a computation in the caller keeps out. */
+function eventLoopTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

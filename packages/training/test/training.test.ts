@@ -1,6 +1,7 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { listTrainingStates, loadTrainingState } from '@cria/checkpoint';
 import type { Device, HostArray, Recompute } from '@cria/tensor';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { measureSpeed, train, Trainer, type TrainingEvent, type TrainingOptions } from '../src/index.ts';
@@ -134,6 +135,72 @@ describe.each(cases)('training in $dtype on $name', ({ open, dtype }) => {
     expect(readdirSync(folder).sort()).toEqual(['step-00000008', 'step-00000010', 'step-00000012']);
   });
 
+  it('keeps every n-th state for good, beside the last', async () => {
+    const plan = { checkpoints: folder, saveEvery: 1, keepLast: 1, keepEvery: 5 };
+    await train(tinyOptions({ device, dtype, ...plan }));
+    expect(readdirSync(folder).sort()).toEqual(['step-00000005', 'step-00000010', 'step-00000012']);
+  });
+
+  it('saves the state of its step while it goes on', async () => {
+    const saved: number[] = [];
+    const seen = new Map<number, HostArray>();
+    using trainer = await Trainer.open(
+      tinyOptions({
+        device,
+        dtype,
+        checkpoints: folder,
+        saveEvery: 3,
+        keepLast: 9,
+        onEvent: async (event) => {
+          if (event.type === 'step') seen.set(event.step, await trainer.model.parameters.masters.read());
+          if (event.type === 'saved') saved.push(event.step);
+        },
+      }),
+    );
+    await trainer.run();
+    expect(saved).toEqual([3, 6, 9, 12]);
+    for (const { step, folder: state } of await listTrainingStates(folder)) {
+      await (await loadTrainingState(state)).load(trainer.model.parameters);
+      expect(await trainer.model.parameters.masters.read()).toEqual(seen.get(step));
+    }
+  });
+
+  it('ends with the error of a save that failed meanwhile, and the state before it is whole', async () => {
+    const aside = `${folder}-aside`;
+    const run = (failAt: number) =>
+      train(
+        tinyOptions({
+          device,
+          dtype,
+          checkpoints: folder,
+          saveEvery: 4,
+          onEvent: (event) => {
+            if (event.type !== 'saved' || event.step !== failAt) return;
+            renameSync(folder, aside);
+            writeFileSync(folder, 'in the way');
+          },
+        }),
+      );
+    for (const failAt of [4, 8]) {
+      // The next save fails: in the middle of the run, and at its end.
+      await expect(run(failAt)).rejects.toThrow(
+        /\[saveTrainingState\] cannot save step (8|12) below .*\((EEXIST|ENOTDIR)\)/,
+      );
+      rmSync(folder);
+      renameSync(aside, folder);
+      expect((await loadTrainingState(folder)).step).toBe(failAt);
+    }
+  });
+
+  it('hears of the world between two steps', async () => {
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(), 20);
+    const result = await train(
+      tinyOptions({ device, dtype, totalSteps: 1_000_000, signal: controller.signal }),
+    );
+    expect(result.status).toBe('stopped');
+  });
+
   it('refuses to resume another run', async () => {
     await train(
       tinyOptions({ device, dtype, checkpoints: folder, totalSteps: 3, fingerprints: { data: 'aaa' } }),
@@ -203,6 +270,7 @@ describe('options', () => {
     [{ batchSize: 6, microBatchSize: 4 }, 'microBatchSize 4 does not divide batchSize 6'],
     [{ totalSteps: 0 }, 'totalSteps is 0'],
     [{ dtype: 'q8_0' }, 'reference does not compute in q8_0. hint: give auto, or one of f32'],
+    [{ keepEvery: 0.5 }, 'keepEvery is 0.5'],
     [{ learningRate: NaN }, 'learningRate is NaN'],
     [{ warmupSteps: 12 }, 'warmupSteps is 12 of 12'],
     [{ data: { ...tinyData, contextLength: 128 } }, "samples have 128 tokens, the model's context 64"],

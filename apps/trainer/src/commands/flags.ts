@@ -30,6 +30,12 @@ export const runFlags = {
   },
   device: { type: 'string', value: 'NAME', help: 'auto, cpu or reference' },
   threads: { type: 'string', value: 'N', help: 'one a core; no result depends on it' },
+  'keep-last': { type: 'string', value: 'N', help: 'saved states to keep; 2' },
+  'keep-every': {
+    type: 'string',
+    value: 'N',
+    help: 'besides, keep every saved state whose step is a multiple of N',
+  },
   'print-config': { type: 'boolean', help: 'print the whole configuration and end' },
 } as const satisfies Flags;
 
@@ -53,6 +59,10 @@ export function configOfFlags(
   if (values.device !== undefined) add('run.device', values.device);
   if (values.threads !== undefined)
     add('run.threads', numberFlag(verb, 'threads', values.threads, { min: 1, max: 1024, integer: true }));
+  for (const [flag, key] of [['keep-last', 'keep_last'] as const, ['keep-every', 'keep_every'] as const]) {
+    const value = values[flag];
+    if (value !== undefined) add(`training.${key}`, numberFlag(verb, flag, value, { min: 1, integer: true }));
+  }
   if (values.data !== undefined)
     add(
       'data.sources',

@@ -162,6 +162,12 @@ export const ConfigSchema = Type.Object(
           Type.Integer({ minimum: 1, description: 'updates between saves; a tenth of the run' }),
         ),
         keep_last: Type.Integer({ default: 2, minimum: 1, description: 'saved states to keep' }),
+        keep_every: Type.Optional(
+          Type.Integer({
+            minimum: 1,
+            description: 'besides, keep every state whose step is a multiple of this',
+          }),
+        ),
         evaluate_every: Type.Optional(
           Type.Integer({
             minimum: 1,

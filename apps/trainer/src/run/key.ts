@@ -5,12 +5,13 @@ import type { Config } from '../config/schema.ts';
 import { sourcesOf } from '../config/sources.ts';
 
 /**
- * Names a run by what makes it: the configuration, but for where it lies and what computes it, and the files of the data by path,
+ * Names a run by what makes it: the configuration, but for where it lies, what computes it and how much of it is kept, and the files of the data by path,
  * size and time of change (reading them all would take longer than finding a finished run should).
  */
 export function runKey(config: Config): string {
   const { folder: _folder, device: _device, threads: _threads, ...run } = config.run;
-  const hash = createHash('sha256').update(JSON.stringify({ ...config, run }));
+  const { keep_last: _keepLast, keep_every: _keepEvery, ...training } = config.training;
+  const hash = createHash('sha256').update(JSON.stringify({ ...config, run, training }));
   for (const source of sourcesOf(config)) {
     hash.update(`\n${source.name}\n`);
     for (const { path, relative, bytes } of findFiles(source, config.run.seed)) {

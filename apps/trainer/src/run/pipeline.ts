@@ -132,8 +132,9 @@ function describeStage({ config, device, dtype, peak, model, train }: Stage, { o
   out.write(
     `model      ${count(countParameters(model))} parameters: width ${dim}, ${nLayers} layers, ${nHeads}/${nKvHeads} heads, ${vocabSize} pieces\n`,
   );
+  const copy = 12 * countParameters(model); // f32 weights and both moments
   out.write(
-    `memory     ${bytes(plan.total)} planned, ${bytes(plan.activations.peak)} of it for activations\n`,
+    `memory     ${bytes(plan.total)} planned, ${bytes(plan.activations.peak)} of it for activations; ${bytes(copy)} more for the copy that is saved\n`,
   );
 }
 

@@ -107,6 +107,7 @@ function trainingOptions(stage: Stage, totalSteps: number): TrainingOptions {
     checkpoints: paths.checkpoints,
     saveEvery: training.save_every ?? tenth,
     keepLast: training.keep_last,
+    ...(training.keep_every === undefined ? {} : { keepEvery: training.keep_every }),
     evaluateEvery:
       training.evaluate_every ?? Math.max(tenth, stepsWorth(training, training.evaluation_windows) * 20),
     evaluationSamples: training.evaluation_windows,

@@ -1,43 +1,33 @@
 import { crc32 } from 'node:zlib';
-import { CriaError } from '@cria/tensor';
-import { SafetensorsFile } from '../safetensors/reader.ts';
-import type { TensorToWrite } from '../safetensors/writer.ts';
+import { createXXHash3 } from 'hash-wasm';
 
-/** Bytes summed at a time. */
-const PIECE_BYTES = 1 << 24;
+/** Checksums of tensors: xxh3 (64 bits) is written; crc32, that of zip and PNG, stands in states of version 1. */
+export type ChecksumName = 'xxh3' | 'crc32';
 
-/** The tensor, whose crc32 (that of zip and PNG) goes into `sums` in hex digits once it is written. */
-export function withChecksum(tensor: TensorToWrite, sums: Record<string, string>): TensorToWrite {
-  async function* summed() {
-    let crc = 0;
-    for await (const chunk of tensor.chunks()) {
-      crc = crc32(chunk, crc);
-      yield chunk;
-    }
-    sums[tensor.name] = hex(crc);
-  }
-  return { ...tensor, chunks: summed };
+/** A checksum of bytes that come in pieces, in hex digits. One sum at a time. */
+export interface Checksum {
+  readonly begin: () => void;
+  readonly add: (bytes: Uint8Array) => void;
+  readonly end: () => string;
 }
 
-/** The first tensor of a damaged file that has another checksum; undefined where the damage is in the header. */
-export async function findDamagedTensor(
-  path: string,
-  sums: Readonly<Record<string, string>>,
-): Promise<string | undefined> {
-  try {
-    const file = await SafetensorsFile.open(path);
-    for (const { name, begin, end } of file.tensors.values()) {
-      let crc = 0;
-      for (let at = 0; at < end - begin; at += PIECE_BYTES)
-        crc = crc32(await file.read(name, at, Math.min(at + PIECE_BYTES, end - begin)), crc);
-      if (hex(crc) !== sums[name]) return name;
-    }
-  } catch (error) {
-    if (!(error instanceof CriaError)) throw error; // the header itself: the caller says that the file is damaged
+/*
+ * xxh3 by hash-wasm: 3 to 5 GB/s here, wherever WebAssembly runs. Measured beside it: zlib's crc32 3 to 5, crc32c by the same library
+ * 2, SHA-256 1.8, @node-rs/xxhash (native files for some platforms) 15 to 25 GB/s: a disk takes 1 to 2.
+ */
+export async function openChecksum(name: ChecksumName): Promise<Checksum> {
+  if (name === 'xxh3') {
+    const hash = await createXXHash3();
+    return {
+      begin: () => void hash.init(),
+      add: (bytes) => void hash.update(bytes),
+      end: () => hash.digest('hex'),
+    };
   }
-  return undefined;
-}
-
-function hex(crc: number): string {
-  return crc.toString(16).padStart(8, '0');
+  let crc = 0;
+  return {
+    begin: () => void (crc = 0),
+    add: (bytes) => void (crc = crc32(bytes, crc)),
+    end: () => crc.toString(16).padStart(8, '0'),
+  };
 }

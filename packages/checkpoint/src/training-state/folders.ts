@@ -67,7 +67,7 @@ export async function listTrainingStates(root: string): Promise<SavedTrainingSta
   return states;
 }
 
-export function totalBytes(manifest: Manifest): number {
+export function totalBytes(manifest: Pick<Manifest, 'files'>): number {
   return Object.values(manifest.files).reduce((sum, { bytes }) => sum + bytes, 0);
 }
 

@@ -8,7 +8,8 @@ import { SafetensorsFile } from '../safetensors/reader.ts';
 import { loadWeights, type StoredWeight } from '../weights.ts';
 import { type Candidate, findCandidates, isStateName, namesIn, totalBytes } from './folders.ts';
 import { type Manifest, MANIFEST_FILE, readManifest, verifyFiles } from './manifest.ts';
-import { MOMENT_PREFIXES, momentsOf, OPTIMIZER_FILE, STATE_FILE } from './save.ts';
+import { momentsOf } from './prepare.ts';
+import { MOMENT_PREFIXES, OPTIMIZER_FILE, STATE_FILE } from './write.ts';
 import type { Json, LoadedTrainingState, LoadTrainingStateOptions } from './types.ts';
 
 const op = 'loadTrainingState';

@@ -1,0 +1,143 @@
+import { checkOptions, CriaError, fail, type ParameterSpace, type Tensor } from '@cria/tensor';
+import { toHuggingFaceConfig } from '../huggingface/config.ts';
+import { fileDType } from '../huggingface/folder.ts';
+import { encodeJson } from '../json-file.ts';
+import { isRotated, toHuggingFaceName } from '../names.ts';
+import { type FloatDType, storedFloatDType } from '../safetensors/dtypes.ts';
+import { SINGLE_FILE } from '../safetensors/sharded.ts';
+import { plainChunks } from '../weights.ts';
+import { MANIFEST_FILE } from './manifest.ts';
+import {
+  MOMENT_PREFIXES,
+  OPTIMIZER_FILE,
+  type PreparedState,
+  STATE_FILE,
+  type StateTensor,
+} from './write.ts';
+import type { Json, TrainingState } from './types.ts';
+
+const op = 'saveTrainingState';
+const ownFiles: readonly string[] = [SINGLE_FILE, OPTIMIZER_FILE, STATE_FILE, MANIFEST_FILE, 'config.json'];
+
+/** Checks a state and lists what it consists of; tensors are read from the device when they are written. */
+export function prepareState(state: TrainingState): PreparedState {
+  checkOptions(op, state, [
+    'step',
+    'parameters',
+    'config',
+    'counters',
+    'fingerprints',
+    'extraFiles',
+    'specialIds',
+  ]);
+  checkState(state);
+  const { step, parameters, config } = state;
+  const dtype = fileDType(op, parameters);
+  const tensors = new Map<string, readonly StateTensor[]>([
+    [SINGLE_FILE, weightTensors(config.headDim, parameters, dtype)],
+  ]);
+  const moments = momentsOf(parameters);
+  if (moments) tensors.set(OPTIMIZER_FILE, momentTensors(parameters, moments));
+  return { step, files: smallFiles(state, dtype), tensors };
+}
+
+/** What a state holds besides tensors. `more` goes into the state's own file. */
+export function smallFiles(
+  {
+    step,
+    config,
+    counters,
+    fingerprints = {},
+    extraFiles = {},
+    specialIds = {},
+  }: Omit<TrainingState, 'parameters'>,
+  dtype: FloatDType,
+  more: object = {},
+): ReadonlyMap<string, Uint8Array> {
+  return new Map([
+    ['config.json', encodeJson(toHuggingFaceConfig(config, { dtype, specialIds }))],
+    [STATE_FILE, encodeJson({ step, counters, fingerprints, extraFiles: Object.keys(extraFiles), ...more })],
+    ...Object.entries(extraFiles),
+  ]);
+}
+
+/** Both moments of a space, if it has them. */
+export function momentsOf(parameters: ParameterSpace): readonly [Tensor, Tensor] | undefined {
+  let first: Tensor;
+  try {
+    first = parameters.firstMoments;
+  } catch (error) {
+    // How a space says that it has none; any other fault must not pass for that.
+    if (error instanceof CriaError && error.op === 'parameters.firstMoments') return undefined;
+    throw error;
+  }
+  return [first, parameters.secondMoments];
+}
+
+/** Weights with the names and the row order of a Hugging Face file. */
+function weightTensors(headDim: number, parameters: ParameterSpace, dtype: FloatDType): StateTensor[] {
+  return parameters.parameters.map((parameter) => {
+    const { name, shape } = parameter;
+    const halfSplit = isRotated(name) ? headDim : undefined;
+    return {
+      name: toHuggingFaceName(name) ?? fail(op, `"${name}" is no parameter of a LLaMA.`),
+      dtype,
+      shape,
+      halfSplit,
+      chunks: (take) => plainChunks(name, parameters.master(parameter), dtype, halfSplit, take),
+    };
+  });
+}
+
+/** Moments by canonical name, in canonical row order: they are nobody's format but ours. */
+function momentTensors(parameters: ParameterSpace, moments: readonly [Tensor, Tensor]): StateTensor[] {
+  return parameters.parameters.flatMap((parameter) =>
+    moments.map((moment, i): StateTensor => {
+      const view = parameters.view(moment, parameter);
+      const dtype = storedFloatDType(view.dtype) ?? fail(op, `moments of ${view.dtype} cannot be saved.`);
+      const name = MOMENT_PREFIXES[i] + parameter.name;
+      return {
+        name,
+        dtype,
+        shape: parameter.shape,
+        chunks: (take) => plainChunks(name, view, dtype, 1, take),
+      };
+    }),
+  );
+}
+
+export function checkState({
+  step,
+  counters,
+  fingerprints = {},
+  extraFiles = {},
+}: Pick<TrainingState, 'step' | 'counters' | 'fingerprints' | 'extraFiles'>): void {
+  if (!Number.isSafeInteger(step) || step < 0 || step >= 1e15)
+    fail(op, `step is ${step}.`, 'give a whole number from 0');
+  checkJson('counters', counters);
+  checkJson('fingerprints', fingerprints);
+  for (const [name, bytes] of Object.entries(extraFiles)) {
+    if (!/^[A-Za-z0-9][\w.-]{0,99}$/.test(name) || ownFiles.includes(name) || name.startsWith('rank-'))
+      fail(
+        op,
+        `an extra file cannot be called "${name}".`,
+        'give a plain file name that the state does not use',
+      );
+    if (!(bytes instanceof Uint8Array)) fail(op, `the extra file "${name}" is not a Uint8Array.`);
+  }
+}
+
+/** What JSON would change (NaN, undefined, dates, …) is refused: counters must come back as they are. */
+function checkJson(where: string, value: Json | undefined): void {
+  if (value === null || typeof value === 'boolean' || typeof value === 'string') return;
+  if (typeof value === 'number' && Number.isFinite(value) && !Object.is(value, -0)) return;
+  if (Array.isArray(value)) return value.forEach((item: Json, i) => checkJson(`${where}[${i}]`, item));
+  if (typeof value === 'object' && Object.getPrototypeOf(value) === Object.prototype) {
+    return Object.entries(value).forEach(([name, item]) => checkJson(`${where}.${name}`, item as Json));
+  }
+  fail(
+    op,
+    `${where} is ${String(value)} (${typeof value}), which JSON cannot hold.`,
+    'use finite numbers, strings, booleans, null, lists and records',
+  );
+}
