@@ -11,7 +11,7 @@ import { sourcesOf } from '../config/sources.ts';
 export function runKey(config: Config): string {
   const { folder: _folder, device: _device, threads: _threads, ...run } = config.run;
   const { keep_last: _keepLast, keep_every: _keepEvery, ...training } = config.training;
-  const hash = createHash('sha256').update(JSON.stringify({ ...config, run, training }));
+  const hash = createHash('sha256').update(JSON.stringify({ ...config, run, training }, inNameOrder));
   for (const source of sourcesOf(config)) {
     hash.update(`\n${source.name}\n`);
     for (const { path, relative, bytes } of findFiles(source, config.run.seed)) {
@@ -19,4 +19,10 @@ export function runKey(config: Config): string {
     }
   }
   return hash.digest('hex');
+}
+
+/** For JSON.stringify: fields by name, so that the order in which settings were given does not matter. */
+function inNameOrder(_: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
