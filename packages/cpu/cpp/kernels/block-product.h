@@ -10,25 +10,24 @@
 
 namespace cria::CRIA_ISA {
 
-/** Rounded activations (block-rows.h) of some rows, and their strides. */
-struct RoundedRows {
+/** Rounded activations (block-rows.h): the blocks of one strip of ROWS rows. */
+template <int ROWS, int HALVES>
+struct RoundedStrip {
   const int8_t* q;
   const float *scales, *starts;
-  int64_t k, blocks;
-  int64_t halves;
 
-  I quad(int64_t row, int64_t at) const {
+  I quad(int row, int64_t block, int j) const {
     int32_t four;
-    __builtin_memcpy(&four, q + row * k + at, 4);
+    __builtin_memcpy(&four, q + (block * ROWS + row) * BLOCK + 4 * j, 4);
     return setInt(four);
   }
-  V scale(int64_t row, int64_t block) const { return set1(scales[row * blocks + block]); }
-  I start(int64_t row, int64_t block, int64_t half) const {
+  V scale(int row, int64_t block) const { return set1(scales[block * ROWS + row]); }
+  I start(int row, int64_t block, int half) const {
     int32_t sum;
-    __builtin_memcpy(&sum, starts + (row * blocks + block) * halves + half, 4);
+    __builtin_memcpy(&sum, starts + (block * HALVES + half) * ROWS + row, 4);
     return setInt(sum);
   }
-  V total(int64_t row, int64_t block) const { return set1(starts[row * blocks + block]); }
+  V total(int row, int64_t block) const { return set1(starts[block * ROWS + row]); }
 };
 
 /** What the innermost loops need to know of a format. */
@@ -55,7 +54,8 @@ constexpr int64_t BLOCK_AHEAD = 2048;
 
 /** sums[m][p · 16 …] of M rows and P panels, read once as they are packed. */
 template <class Format, int M, int P>
-__attribute__((noinline)) void readPanels(float* sums, int64_t stride, const RoundedRows& x, int64_t row, const uint8_t* const (&panels)[P]) {
+__attribute__((noinline)) void readPanels(float* sums, int64_t stride, const RoundedStrip<M, Format::HALVES>& x, int64_t blocks,
+                                          const uint8_t* const (&panels)[P]) {
   V sum[P][M][PANEL_VECTORS];
 #pragma GCC unroll 4
   for (int p = 0; p < P; p++) {
@@ -65,7 +65,7 @@ __attribute__((noinline)) void readPanels(float* sums, int64_t stride, const Rou
       for (int v = 0; v < PANEL_VECTORS; v++) sum[p][m][v] = zero();
     }
   }
-  for (int64_t b = 0; b < x.blocks; b++) {
+  for (int64_t b = 0; b < blocks; b++) {
     const int sub = static_cast<int>(b % Format::SUB_BLOCKS);
     const int64_t at = b / Format::SUB_BLOCKS * Format::BYTES;
 #pragma GCC unroll 4
@@ -81,18 +81,18 @@ __attribute__((noinline)) void readPanels(float* sums, int64_t stride, const Rou
           const V scale = Format::scale(block, sub, h, v);
 #pragma GCC unroll 4
           for (int m = 0; m < M; m++) {
-            I whole[2] = {Format::MINIMUM ? setInt(0) : x.start(row + m, b, h), setInt(0)};
+            I whole[2] = {Format::MINIMUM ? setInt(0) : x.start(m, b, h), setInt(0)};
 #pragma GCC unroll 8
             for (int j = 8 / Format::HALVES * h; j < 8 / Format::HALVES * (h + 1); j++) {
-              whole[j & 1] = dotOf<KindOf<Format>>(whole[j & 1], q[j], x.quad(row + m, b * BLOCK + 4 * j));
+              whole[j & 1] = dotOf<KindOf<Format>>(whole[j & 1], q[j], x.quad(m, b, j));
             }
-            sum[p][m][v] = fma(toFloat(addInts(whole[0], whole[1])), mul(scale, x.scale(row + m, b)), sum[p][m][v]);
+            sum[p][m][v] = fma(toFloat(addInts(whole[0], whole[1])), mul(scale, x.scale(m, b)), sum[p][m][v]);
           }
         }
         if (Format::MINIMUM) {
           const V minimum = Format::minimum(block, sub, v);
 #pragma GCC unroll 4
-          for (int m = 0; m < M; m++) sum[p][m][v] = fma(minimum, x.total(row + m, b), sum[p][m][v]);
+          for (int m = 0; m < M; m++) sum[p][m][v] = fma(minimum, x.total(m, b), sum[p][m][v]);
         }
       }
     }
@@ -125,28 +125,33 @@ struct OpenBlock {
   }
 };
 
-/** Blocks of a panel that are open at one time: with the panels beside each other they stay in the first-level cache. */
-constexpr int64_t OPEN_BLOCKS = 16 / BLOCK_PANELS;
+/** What a tile of many rows reads and writes. */
+struct OpenSums {
+  /** Sums so far; null: none. */
+  const float* from;
+  float* to;
+  /** Added at the end; null: nothing. */
+  const float* residual;
+  int64_t strideFrom, strideTo, strideResidual;
+};
 
-/** sums[m][n …] += `blocks` open blocks of BLOCK_PANELS panels, M rows. */
+/** sums[m][n …] of a group of open blocks of BLOCK_PANELS panels, M rows. */
 template <class Kind, int M>
-__attribute__((noinline)) void openTile(float* sums, int64_t stride, const RoundedRows& x, int64_t row, const OpenBlock<Kind>* open, int64_t first,
-                                        int64_t blocks) {
+__attribute__((noinline)) void openTile(const OpenSums& sums, const RoundedStrip<M, Kind::HALVES>& x, const OpenBlock<Kind>* open, int64_t blocks) {
   constexpr int VECTORS = BLOCK_PANELS * PANEL_VECTORS;
   V sum[M][VECTORS];
 #pragma GCC unroll 8
   for (int m = 0; m < M; m++) {
 #pragma GCC unroll 4
-    for (int v = 0; v < VECTORS; v++) sum[m][v] = load(sums + m * stride + v * W);
+    for (int v = 0; v < VECTORS; v++) sum[m][v] = sums.from == nullptr ? zero() : load(sums.from + m * sums.strideFrom + v * W);
   }
-  const int8_t* q = x.q + row * x.k + first * BLOCK;
-  for (int64_t b = 0; b < blocks; b++, q += BLOCK) {
+  for (int64_t b = 0; b < blocks; b++) {
 #pragma GCC unroll 2
     for (int h = 0; h < Kind::HALVES; h++) {
       I whole[M][VECTORS];
 #pragma GCC unroll 8
       for (int m = 0; m < M; m++) {
-        const I start = Kind::MINIMUM ? setInt(0) : x.start(row + m, first + b, h);
+        const I start = Kind::MINIMUM ? setInt(0) : x.start(m, b, h);
 #pragma GCC unroll 4
         for (int v = 0; v < VECTORS; v++) whole[m][v] = start;
       }
@@ -155,47 +160,39 @@ __attribute__((noinline)) void openTile(float* sums, int64_t stride, const Round
         I weights[VECTORS];
 #pragma GCC unroll 4
         for (int v = 0; v < VECTORS; v++) {
-          weights[v] = loadInts(open[v / PANEL_VECTORS * OPEN_BLOCKS + b].weights + j * 64 + v % PANEL_VECTORS * W * 4);
+          weights[v] = loadInts(open[v / PANEL_VECTORS * GROUP + b].weights + j * 64 + v % PANEL_VECTORS * W * 4);
         }
 #pragma GCC unroll 8
         for (int m = 0; m < M; m++) {
-          int32_t four;
-          __builtin_memcpy(&four, q + m * x.k + 4 * j, 4);
-          const I quad = setInt(four);
+          const I quad = x.quad(m, b, j);
 #pragma GCC unroll 4
           for (int v = 0; v < VECTORS; v++) whole[m][v] = dotOf<Kind>(whole[m][v], weights[v], quad);
         }
       }
 #pragma GCC unroll 4
       for (int v = 0; v < VECTORS; v++) {
-        const V scale = load(open[v / PANEL_VECTORS * OPEN_BLOCKS + b].scales[h] + v % PANEL_VECTORS * W);
+        const V scale = load(open[v / PANEL_VECTORS * GROUP + b].scales[h] + v % PANEL_VECTORS * W);
 #pragma GCC unroll 8
-        for (int m = 0; m < M; m++) sum[m][v] = fma(toFloat(whole[m][v]), mul(scale, x.scale(row + m, first + b)), sum[m][v]);
+        for (int m = 0; m < M; m++) sum[m][v] = fma(toFloat(whole[m][v]), mul(scale, x.scale(m, b)), sum[m][v]);
       }
     }
     if (Kind::MINIMUM) {
 #pragma GCC unroll 4
       for (int v = 0; v < VECTORS; v++) {
-        const V minimum = load(open[v / PANEL_VECTORS * OPEN_BLOCKS + b].minima + v % PANEL_VECTORS * W);
+        const V minimum = load(open[v / PANEL_VECTORS * GROUP + b].minima + v % PANEL_VECTORS * W);
 #pragma GCC unroll 8
-        for (int m = 0; m < M; m++) sum[m][v] = fma(minimum, x.total(row + m, first + b), sum[m][v]);
+        for (int m = 0; m < M; m++) sum[m][v] = fma(minimum, x.total(m, b), sum[m][v]);
       }
     }
   }
 #pragma GCC unroll 8
   for (int m = 0; m < M; m++) {
 #pragma GCC unroll 4
-    for (int v = 0; v < VECTORS; v++) store(sums + m * stride + v * W, sum[m][v]);
+    for (int v = 0; v < VECTORS; v++) {
+      if (sums.residual != nullptr) sum[m][v] = add(sum[m][v], load(sums.residual + m * sums.strideResidual + v * W));
+      store(sums.to + m * sums.strideTo + v * W, sum[m][v]);
+    }
   }
-}
-
-template <class Kind, int M = BLOCK_ROWS>
-inline void runOpenTile(int64_t rows, float* sums, int64_t stride, const RoundedRows& x, int64_t row, const OpenBlock<Kind>* open, int64_t first,
-                        int64_t blocks) {
-  if constexpr (M > 1) {
-    if (rows < M) return runOpenTile<Kind, M - 1>(rows, sums, stride, x, row, open, first, blocks);
-  }
-  openTile<Kind, M>(sums, stride, x, row, open, first, blocks);
 }
 
 /** y = x·wᵀ (+ residual)                     y: [rows, columns]   x rounded: [rows, k]   w: packed panels of `format` */
@@ -203,21 +200,26 @@ struct BlockProduct {
   /** Most rows that read the weight as it is packed; panels that they read at one time: on Zen 4 one stream of memory is faster than four. */
   static constexpr int64_t FEW = W == 16 ? 4 : W == 8 ? 2 : 1;
   static constexpr int AT_ONCE = 1;
-  static constexpr int64_t MOST_ROWS = 192;
+  /** Rows that share a weight taken apart: a group of so many, and their sums, stay in the second-level cache. */
+  static constexpr int64_t MOST_ROWS = 512;
   static constexpr int64_t PAIR = BLOCK_PANELS * PANEL;
+  static_assert(FEW <= BLOCK_ROWS, "few rows are one strip");
 
   void* y;
-  RoundedRows x;
+  const int8_t* q;
+  const float *scales, *starts;
   const uint8_t* w;
   const void* residual;
   int64_t rows, columns, k, type, format;
-  int64_t blockRows, blockColumns, rowBlocks;
+  RoundedPlaces x;
+  /** A chunk: strips of rows, columns. */
+  int64_t blockStrips, blockColumns, rowBlocks;
 
   explicit BlockProduct(Arguments& in) {
     y = in.tensor<char>();
-    x.q = in.tensor<const int8_t>();
-    x.scales = in.tensor<const float>();
-    x.starts = in.tensor<const float>();
+    q = in.tensor<const int8_t>();
+    scales = in.tensor<const float>();
+    starts = in.tensor<const float>();
     w = in.tensor<const uint8_t>();
     residual = in.tensor<const char>();
     rows = in.integer();
@@ -225,17 +227,15 @@ struct BlockProduct {
     k = in.integer();
     type = in.integer();
     format = in.integer();
-    x.k = k;
-    x.blocks = k / BLOCK;
-    x.halves = withFormat(format, [](auto of) { return static_cast<int64_t>(decltype(of)::HALVES); });
+    x = {rows, k / BLOCK};
     cut();
   }
   int64_t chunks() const { return rows == 0 ? 0 : rowBlocks * ceilDivide(columns, blockColumns); }
   void run(int64_t chunk, ThreadMemory& thread) const {
-    const Range m = piece(chunk % rowBlocks, blockRows, rows), n = piece(chunk / rowBlocks, blockColumns, columns);
+    const Range strips = piece(chunk % rowBlocks, blockStrips, x.strips()), n = piece(chunk / rowBlocks, blockColumns, columns);
     withFormat(format, [&](auto of) {
       if (rows <= FEW) runFew<decltype(of)>(n, thread);
-      else runMany<decltype(of)>(m, n, thread);
+      else runMany<decltype(of)>(strips, n, thread);
     });
   }
 
@@ -243,17 +243,18 @@ struct BlockProduct {
   /** The block size: a function of the shape alone. */
   void cut() {
     if (rows <= FEW) {
-      blockRows = max(1, rows);
+      blockStrips = 1;
       blockColumns = roundUp(max(1, (1 << 17) / max(1, k)), AT_ONCE * PANEL);
     } else {
-      const int64_t parts = ceilDivide(rows, MOST_ROWS);
-      blockRows = roundUp(ceilDivide(rows, parts), BLOCK_ROWS);
-      blockColumns = 16 * PAIR;
-      while (blockColumns > PAIR && ceilDivide(rows, blockRows) * ceilDivide(columns, blockColumns) < 16 && blockRows * blockColumns * k > 1 << 20) {
-        blockColumns = roundUp(blockColumns / 2, PAIR);
-      }
+      const int64_t strips = x.strips();
+      blockStrips = ceilDivide(strips, ceilDivide(rows, MOST_ROWS));
+      blockColumns = 4 * PAIR;
+      const auto tooFew = [&] { return ceilDivide(strips, blockStrips) * ceilDivide(columns, blockColumns) < 32; };
+      const auto worthIt = [&] { return blockStrips * BLOCK_ROWS * blockColumns * k > 1 << 21; };
+      while (blockColumns > PAIR && tooFew() && worthIt()) blockColumns /= 2;
+      while (blockStrips > 8 && tooFew() && worthIt()) blockStrips = ceilDivide(blockStrips, 2);
     }
-    rowBlocks = ceilDivide(rows, max(1, blockRows));
+    rowBlocks = ceilDivide(x.strips(), max(1, blockStrips));
   }
 
   template <class Format>
@@ -274,46 +275,63 @@ struct BlockProduct {
     if constexpr (M > 1) {
       if (rows < M) return few<Format, M - 1>(sums, width, panels);
     }
-    readPanels<Format, M, AT_ONCE>(sums, width, x, 0, panels);
+    readPanels<Format, M, AT_ONCE>(sums, width, {q, scales, starts}, x.blocks, panels);
   }
 
   template <class Format>
-  void runMany(Range m, Range n, ThreadMemory& thread) const {
+  void runMany(Range strips, Range n, ThreadMemory& thread) const {
     using Open = OpenBlock<KindOf<Format>>;
-    const int64_t size = panelBytes<Format>(k), height = m.end - m.start;
-    const int64_t numbers = roundUp(height * PAIR * static_cast<int64_t>(sizeof(float)), 64);
-    char* memory = thread.grow(thread, static_cast<uint64_t>(numbers) + BLOCK_PANELS * OPEN_BLOCKS * sizeof(Open));
+    const Range m = {x.firstRow(strips.start), x.firstRow(strips.end)};
+    const int64_t numbers = roundUp((m.end - m.start) * PAIR * static_cast<int64_t>(sizeof(float)), 64);
+    char* memory = thread.grow(thread, static_cast<uint64_t>(numbers) + BLOCK_PANELS * GROUP * sizeof(Open));
     float* sums = reinterpret_cast<float*>(memory);
     Open* open = reinterpret_cast<Open*>(memory + numbers);
     for (int64_t column = n.start; column < n.end; column += PAIR) {
-      __builtin_memset(sums, 0, static_cast<size_t>(numbers));
-      for (int64_t first = 0; first < x.blocks; first += OPEN_BLOCKS) {
-        const int64_t blocks = min(OPEN_BLOCKS, x.blocks - first);
-        for (int64_t p = 0; p < BLOCK_PANELS; p++) {
-          const uint8_t* panel = w + min(column / PANEL + p, (n.end - 1) / PANEL) * size;
-          for (int64_t b = 0; b < blocks; b++) {
-            const int64_t at = first + b;
-            const uint8_t* block = panel + at / Format::SUB_BLOCKS * Format::BYTES;
-            open[p * OPEN_BLOCKS + b].open(Format(), block, static_cast<int>(at % Format::SUB_BLOCKS));
+      // Whole tiles of floats are finished by the tile itself.
+      const bool direct = type == static_cast<int64_t>(Dtype::f32) && column + PAIR <= n.end;
+      for (int64_t first = 0; first < x.blocks; first += GROUP) {
+        const int64_t blocks = x.groupSize(first);
+        openGroup<Format>(open, column, n.end, first, blocks);
+        const bool last = first + blocks == x.blocks;
+        for (int64_t s = strips.start; s < strips.end; s++) {
+          prefetchNext<Format>(column, first + GROUP, n.end, s - strips.start, strips.end - strips.start);
+          const int64_t row = x.firstRow(s), height = x.firstRow(s + 1) - row;
+          float* here = sums + (row - m.start) * PAIR;
+          OpenSums to = {first == 0 ? nullptr : here, here, nullptr, PAIR, PAIR, columns};
+          if (last && direct) {
+            to.to = static_cast<float*>(y) + row * columns + column;
+            to.strideTo = columns;
+            if (residual != nullptr) to.residual = static_cast<const float*>(residual) + row * columns + column;
           }
-        }
-        const int64_t strips = ceilDivide(height, BLOCK_ROWS);
-        for (int64_t s = 0; s < strips; s++) {
-          prefetchNext<Format>(column, first + OPEN_BLOCKS, n.end, s, strips);
-          // As even as can be: eight rows are four and four, not six and two.
-          const int64_t row = height * s / strips, count = height * (s + 1) / strips - row;
-          float* to = sums + row * PAIR;
-          runOpenTile(count, to, PAIR, x, m.start + row, static_cast<const Open*>(open), first, blocks);
+          runOpenTile<KindOf<Format>>(height, to, x.at(first, row), static_cast<const Open*>(open), blocks);
         }
       }
-      finish(sums, PAIR, m, {column, min(n.end, column + PAIR)});
+      if (!direct) finish(sums, PAIR, m, {column, min(n.end, column + PAIR)});
     }
+  }
+  template <class Format>
+  void openGroup(OpenBlock<KindOf<Format>>* open, int64_t column, int64_t end, int64_t first, int64_t blocks) const {
+    for (int64_t p = 0; p < BLOCK_PANELS; p++) {
+      const uint8_t* panel = w + min(column / PANEL + p, (end - 1) / PANEL) * panelBytes<Format>(k);
+      for (int64_t b = 0; b < blocks; b++) {
+        const int64_t at = first + b;
+        open[p * GROUP + b].open(Format(), panel + at / Format::SUB_BLOCKS * Format::BYTES, static_cast<int>(at % Format::SUB_BLOCKS));
+      }
+    }
+  }
+  /** The tile of a strip so high, whose blocks begin at place `at`. */
+  template <class Kind, int M = BLOCK_ROWS>
+  void runOpenTile(int64_t height, const OpenSums& sums, int64_t at, const OpenBlock<Kind>* open, int64_t blocks) const {
+    if constexpr (M > 1) {
+      if (height < M) return runOpenTile<Kind, M - 1>(height, sums, at, open, blocks);
+    }
+    openTile<Kind, M>(sums, {q + at * BLOCK, scales + at, starts + at * Kind::HALVES}, open, blocks);
   }
 
   /** Asks for part s of what is opened next: blocks `first` on, or those of the next panels. */
   template <class Format>
   void prefetchNext(int64_t column, int64_t first, int64_t end, int64_t s, int64_t strips) const {
-    constexpr int64_t STEP = Format::BYTES / Format::SUB_BLOCKS, BYTES = OPEN_BLOCKS * STEP;
+    constexpr int64_t STEP = Format::BYTES / Format::SUB_BLOCKS, BYTES = GROUP * STEP;
     if (first >= x.blocks) {
       first = 0;
       column += PAIR;

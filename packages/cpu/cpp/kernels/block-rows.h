@@ -1,9 +1,27 @@
 // Activations for products with quantised weights: 8 bits, one scale for 32 along k. What the product needs of each block besides is
 // made here once: the start of the whole-number sum that takes the weights' offset away, or the sum that minima are multiplied by.
+//
+// They lie as the tile of many rows walks them, one after the other: [group of blocks][strip of rows][block][row][32]. Few rows are one
+// strip, so theirs is [block][row][32].
 #pragma once
 #include "block-format.h"
 
 namespace cria::CRIA_ISA {
+
+/** Blocks along k that the tile takes at one time: so many of all its panels, taken apart, stay in the first-level cache. */
+constexpr int64_t GROUP = 16;
+
+/** Where rounded rows lie. Strips are as even as can be: eight rows are four and four, not six and two. */
+struct RoundedPlaces {
+  int64_t rows, blocks;
+
+  int64_t strips() const { return ceilDivide(rows, BLOCK_ROWS); }
+  int64_t firstRow(int64_t strip) const { return rows * strip / max(1, strips()); }
+  int64_t stripOf(int64_t row) const { return ((row + 1) * strips() - 1) / rows; }
+  int64_t groupSize(int64_t firstBlock) const { return min(GROUP, blocks - firstBlock); }
+  /** Place of the first block of a group in a strip that begins with `row`, counted in blocks. */
+  int64_t at(int64_t firstBlock, int64_t row) const { return firstBlock * rows + row * groupSize(firstBlock); }
+};
 
 /** What the product takes off each unsigned weight after its kernel has taken BIAS_DONE. */
 template <class Format>
@@ -11,7 +29,7 @@ constexpr int32_t offsetLeft = Format::OFFSET - (Format::BITS == 8 ? BIAS_DONE :
 
 /**
  * x = scale · q, scale = max|x| / 127; NaN where a block holds anything that is not finite.
- *   q: i8 [rows, k]   scales: [rows, k / 32]   starts: [rows, k / 32 · HALVES], i32 −offset · Σq (of each half), or f32 scale · Σq
+ *   q: i8, 32 a block   scales: one a block   starts: [HALVES][row of the strip] a block, i32 −offset · Σq (of each half), or f32 scale · Σq
  */
 struct RoundRows {
   int8_t* q;
@@ -34,7 +52,7 @@ struct RoundRows {
     const Range range = piece(chunk, rowsPerChunk(k), rows);
     withFormat(format, [&](auto of) {
       withElements(type, x, [&](auto* from) {
-        for (int64_t b = range.start * (k / BLOCK); b < range.end * (k / BLOCK); b++) block<decltype(of)>(from, b);
+        for (int64_t row = range.start; row < range.end; row++) roundRow<decltype(of)>(from + row * k, row);
       });
     });
   }
@@ -44,39 +62,49 @@ struct RoundRows {
   static constexpr float LEAST = 1e-30f;
 
   template <class Format, class T>
-  void block(const T* from, int64_t b) const {
+  void roundRow(const T* from, int64_t row) const {
+    const RoundedPlaces places = {rows, k / BLOCK};
+    const int64_t strip = places.stripOf(row), first = places.firstRow(strip), height = places.firstRow(strip + 1) - first;
+    for (int64_t b = 0; b < places.blocks; b++) {
+      const int64_t group = b / GROUP * GROUP;
+      block<Format>(from + b * BLOCK, places.at(group, first) + (b - group) * height, row - first, height);
+    }
+  }
+  /** One block of row `i` of a strip so high, whose blocks begin at place b. */
+  template <class Format, class T>
+  void block(const T* from, int64_t b, int64_t i, int64_t height) const {
     constexpr int N = BLOCK / W;
     V values[N], largest = zero(), bad = zero();
 #pragma GCC unroll 8
-    for (int i = 0; i < N; i++) {
-      values[i] = load(from + b * BLOCK + i * W);
-      bad = fma(values[i], zero(), bad);
-      largest = max(largest, max(values[i], sub(zero(), values[i])));
+    for (int v = 0; v < N; v++) {
+      values[v] = load(from + v * W);
+      bad = fma(values[v], zero(), bad);
+      largest = max(largest, max(values[v], sub(zero(), values[v])));
     }
     const float spread = reduce_add(bad), most = spread == 0.0f ? reduce_max(largest) : 0.0f;
     const float inverse = most > LEAST ? 127.0f / most : 0.0f, scale = spread == 0.0f ? (most > LEAST ? most / 127.0f : 0.0f) : spread * 0.0f;
     I sums[2] = {setInt(0), setInt(0)};
 #pragma GCC unroll 8
-    for (int i = 0; i < N; i++) {
-      const I rounded = toInts(spread == 0.0f ? mul(values[i], set1(inverse)) : zero());
-      storeBytes(q + b * BLOCK + i * W, rounded);
-      I& sum = sums[2 * i / N];
+    for (int v = 0; v < N; v++) {
+      const I rounded = toInts(spread == 0.0f ? mul(values[v], set1(inverse)) : zero());
+      storeBytes(q + (b + i) * BLOCK + v * W, rounded);
+      I& sum = sums[2 * v / N];
       sum = addInts(sum, rounded);
     }
     const int32_t first = total(sums[0]), second = total(sums[1]);
-    scales[b] = scale;
+    scales[b + i] = scale;
     if (Format::MINIMUM) {
-      starts[b] = scale * static_cast<float>(first + second);
+      starts[b + i] = scale * static_cast<float>(first + second);
     } else if (Format::HALVES == 2) {
-      start(2 * b, -offsetLeft<Format> * first);
-      start(2 * b + 1, -offsetLeft<Format> * second);
+      start(2 * b + i, -offsetLeft<Format> * first);
+      start(2 * b + height + i, -offsetLeft<Format> * second);
     } else {
-      start(b, -offsetLeft<Format> * (first + second));
+      start(b + i, -offsetLeft<Format> * (first + second));
     }
   }
   /** Sums of so few bytes are exact as floats. */
   static int32_t total(I sums) { return static_cast<int32_t>(reduce_add(toFloat(sums))); }
-  void start(int64_t i, int32_t value) const { __builtin_memcpy(starts + i, &value, 4); }
+  void start(int64_t at, int32_t value) const { __builtin_memcpy(starts + at, &value, 4); }
 };
 
 }  // namespace cria::CRIA_ISA
