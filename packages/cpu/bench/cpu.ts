@@ -1,7 +1,7 @@
 /*
  * Every kernel at the shapes of a training step and of decoding, beside what this machine can do at most.
  *
- *   npm run bench -- cpu [--json] [--threads 1,2] [--presets 15m,110m] [--isa auto] [--only linear]
+ *   npm run bench -- cpu [--json] [--threads 1,2] [--presets 15m,110m] [--isa auto] [--fast-prefill] [--only linear]
  *
  * Products are measured against the f32 register peak of the same threads and instruction set, also where their weight is bf16 or quantised
  * (units for those are faster), everything that streams memory against a copy between two large tensors (read and write counted), decoding
@@ -36,6 +36,7 @@ const { values } = parseArgs({
     threads: { type: 'string', default: '1,2' },
     presets: { type: 'string', default: '15m,110m' },
     isa: { type: 'string', default: 'auto' },
+    'fast-prefill': { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
     milliseconds: { type: 'string', default: '300' },
   },
@@ -58,7 +59,7 @@ for (const threads of values.threads.split(',').map(Number)) {
     const preset = presets[name];
     if (!preset)
       throw new Error(`[bench cpu] unknown preset "${name}". hint: ${Object.keys(presets).join(', ')}`);
-    using device = cpu({ threads, isa });
+    using device = cpu({ threads, isa, fastPrefill: values['fast-prefill'] });
     const copy = copySpeed(device);
     const read = readSpeed(device);
     const works = [...products(device, preset), ...halfProducts(device, preset), ...streams(device, preset)];
@@ -72,7 +73,10 @@ for (const threads of values.threads.split(',').map(Number)) {
         threads,
         value,
         unit: work.unit,
-        peer: work.unit === 'GFLOP/s' ? `f32 register peak, ${device.isa}` : `memory ${work.limit ?? 'copy'}`,
+        peer:
+          work.unit === 'GFLOP/s'
+            ? `f32 register peak, ${device.isa}${device.fastPrefill ? ', fast prefill' : ''}`
+            : `memory ${work.limit ?? 'copy'}`,
         peerValue: peak,
         ratio: value / peak,
         target: work.target,

@@ -213,7 +213,7 @@ napi_value operationNames(napi_env env) {
   return list;
 }
 
-/** isas: { name, available, panel }[], fastest first */
+/** isas: { name, available, missing?, panel }[], fastest first */
 napi_value isaList(napi_env env) {
   int32_t count = 0;
   const cria::LoadedIsa* all = cria::instructionSets(count);
@@ -227,6 +227,7 @@ napi_value isaList(napi_env env) {
     napi_set_named_property(env, entry, "name", textOf(env, all[i].name));
     napi_set_named_property(env, entry, "available", available);
     napi_set_named_property(env, entry, "panel", panel);
+    if (!all[i].available) napi_set_named_property(env, entry, "missing", textOf(env, all[i].missing));
     napi_set_element(env, list, static_cast<uint32_t>(i), entry);
   }
   return list;

@@ -37,7 +37,8 @@
   X(roundRows)                                                                                                       \
   X(blockProduct)                                                                                                    \
   X(measure)                                                                                                         \
-  X(quantize)
+  X(quantize)                                                                                                      \
+  X(widenedProduct)
 
 namespace cria {
 

@@ -1,11 +1,13 @@
 // Random commands without Node, for the sanitizers: every operation at random small shapes, on every instruction set of this machine,
 // with 1 to 4 threads. Each tensor has memory of exactly its size, so that reading or writing outside is seen.
-//   driver [lists] [seed]
+//   driver [lists] [seed]      driver serve: see driver-serve.cc
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <vector>
 
+#include "driver-serve.h"
 #include "isa.h"
 #include "pool.h"
 #include "storage.h"
@@ -121,6 +123,11 @@ void blocks(List& list, Op op) {
   } else if (op == Op::roundRows_) {
     list.place(list.own(rows * k)).place(list.own(rows * k / 8)).place(list.own(rows * k / 8 * halves)).place(list.halves(rows * k * bytesOf(type)));
     list.number(rows).number(k).number(type).number(format).end();
+  } else if (op == Op::widenedProduct_) {
+    const int64_t typeX = below(2);
+    list.place(list.own(rows * columns * bytesOf(type))).place(list.halves(rows * k * bytesOf(typeX))).place(list.halves(panels));
+    list.place(below(2) ? list.halves(rows * columns * bytesOf(type)) : 0);
+    list.number(rows).number(columns).number(k).number(type).number(typeX).number(format).end();
   } else {
     const int32_t q = list.halves(rows * k);
     // The kernels that round make no −128, with which the products of AVX2 would not fit.
@@ -243,7 +250,8 @@ void command(List& list, Op op, int64_t panel) {
     case Op::packBlocks_:
     case Op::gatherBlocks_:
     case Op::roundRows_:
-    case Op::blockProduct_: blocks(list, op); break;
+    case Op::blockProduct_:
+    case Op::widenedProduct_: blocks(list, op); break;
     case Op::crossEntropy_:
       if (D == 0) return;
       list.begin(op).place(list.floats(T)).place(list.floats(n)).place(below(3) ? list.integers(T, 0, D) : list.integers(T, -100, -99));
@@ -259,17 +267,25 @@ void command(List& list, Op op, int64_t panel) {
 }  // namespace
 
 int main(int count, char** arguments) {
+  if (count > 1 && strcmp(arguments[1], "serve") == 0) return serve();
   const int64_t lists = count > 1 ? atoll(arguments[1]) : 2000;
   state = count > 2 ? static_cast<uint64_t>(atoll(arguments[2])) : 1;
   int32_t isas = 0;
   const cria::LoadedIsa* all = cria::instructionSets(isas);
+  std::vector<const cria::LoadedIsa*> here;
+  for (int32_t i = 0; i < isas; i++) {
+    if (all[i].available) here.push_back(all + i);
+  }
   int64_t commands = 0;
   for (int64_t i = 0; i < lists; i++) {
-    const cria::LoadedIsa& isa = all[i % isas];
-    if (!isa.available) continue;
+    const cria::LoadedIsa& isa = *here[static_cast<size_t>(i) % here.size()];
     List list;
     const int64_t length = 1 + below(6);
-    for (int64_t c = 0; c < length; c++) command(list, static_cast<Op>(below(cria::OPERATIONS)), isa.panel);
+    for (int64_t c = 0; c < length; c++) {
+      const int64_t op = below(cria::OPERATIONS);
+      // Some kernels are there with some instruction sets only; freeing is none.
+      if (isa.kernels[op].run != nullptr || op == static_cast<int64_t>(Op::free_)) command(list, static_cast<Op>(op), isa.panel);
+    }
     const int64_t refused = cria::run(cria::takeTurn(), list.numbers.data(), static_cast<int64_t>(list.numbers.size()), static_cast<int32_t>(1 + below(4)), isa.kernels);
     if (refused >= 0) {
       printf("list %lld on %s: command at %lld was refused\n", static_cast<long long>(i), isa.name, static_cast<long long>(refused));

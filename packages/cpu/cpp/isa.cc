@@ -1,82 +1,78 @@
 #include "isa.h"
 
 #if defined(__x86_64__) || defined(__i386__)
-#include <cpuid.h>
+#define CRIA_X64 1
+#include "features-x64.h"
+#elif defined(__aarch64__)
+#define CRIA_ARM64 1
+#include "features-arm64.h"
 #endif
 
 namespace cria {
 namespace {
 
-#if defined(__x86_64__) || defined(__i386__)
-/** Register state that the system saves: XCR0. */
-uint64_t savedState() {
-  uint32_t a, b, c, d;
-  if (__get_cpuid(1, &a, &b, &c, &d) == 0 || (c >> 27 & 1) == 0) return 0;
-  uint32_t low, high;
-  asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-  return static_cast<uint64_t>(high) << 32 | low;
-}
+[[maybe_unused]] const char* always() { return nullptr; }
 
-bool bits(uint32_t value, uint32_t wanted) { return (value & wanted) == wanted; }
+// A build that leaves an instruction set out defines CRIA_WITHOUT_<name> as the reason (scripts/isas.mjs).
+#define CRIA_LEFT_OUT(name) \
+  { #name, [] { return static_cast<const char*>(CRIA_WITHOUT_##name); }, nullptr }
 
-/** AVX2, FMA and F16C, with the upper halves of the registers saved. */
-bool hasAvx2() {
-  uint32_t a, b, c, d;
-  if (__get_cpuid(1, &a, &b, &c, &d) == 0 || !bits(c, 1u << 12 | 1u << 28 | 1u << 29)) return false;
-  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || !bits(b, 1u << 5)) return false;
-  return (savedState() & 0x6) == 0x6;
-}
-
-/** AVX-512 F, DQ, BW and VL, with masks and all 32 registers saved. */
-[[maybe_unused]] bool hasAvx512() {
-  uint32_t a, b, c, d;
-  if (!hasAvx2() || __get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
-  return bits(b, 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31) && (savedState() & 0xe6) == 0xe6;
-}
-
-/** And dot products of bytes. */
-[[maybe_unused]] bool hasAvx512Vnni() {
-  uint32_t a, b, c, d;
-  return hasAvx512() && __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && bits(c, 1u << 11);
-}
-
-/** And dot products of bf16 pairs. */
-[[maybe_unused]] bool hasAvx512Bf16() {
-  uint32_t a, b, c, d;
-  return hasAvx512Vnni() && __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && bits(a, 1u << 5);
-}
-
-/** Intel's processors do bf16 pairs at half the rate of f32, AMD's at twice (measured): there widening is slower, here faster. */
-[[maybe_unused]] bool pairsAreFast() {
-  uint32_t a, b, c, d;
-  return __get_cpuid(0, &a, &b, &c, &d) != 0 && b == 0x68747541u;  // "Auth"enticAMD
-}
-#endif
-
-[[maybe_unused]] bool always() { return true; }
-
-/** Fastest first, where bf16 pairs are. A build for one processor leaves out what others would need. */
+/** Fastest first, where bf16 pairs are. */
 constexpr Isa KNOWN[] = {
-#if defined(__x86_64__) || defined(__i386__)
-#ifndef CRIA_WITHOUT_avx512
-    {"avx512bf16", hasAvx512Bf16, fill_avx512bf16},
-    {"avx512vnni", hasAvx512Vnni, fill_avx512vnni},
-    {"avx512", hasAvx512, fill_avx512},
+#ifdef CRIA_X64
+#ifdef CRIA_WITHOUT_amx
+    CRIA_LEFT_OUT(amx),
+#else
+    {"amx", missingAmx, fill_amx},
 #endif
-#ifndef CRIA_WITHOUT_avx2
-    {"avx2", hasAvx2, fill_avx2},
+#ifdef CRIA_WITHOUT_avx512bf16
+    CRIA_LEFT_OUT(avx512bf16),
+#else
+    {"avx512bf16", missingAvx512Bf16, fill_avx512bf16},
+#endif
+#ifdef CRIA_WITHOUT_avx512vnni
+    CRIA_LEFT_OUT(avx512vnni),
+#else
+    {"avx512vnni", missingAvx512Vnni, fill_avx512vnni},
+#endif
+#ifdef CRIA_WITHOUT_avx512
+    CRIA_LEFT_OUT(avx512),
+#else
+    {"avx512", missingAvx512, fill_avx512},
+#endif
+#ifdef CRIA_WITHOUT_avx2
+    CRIA_LEFT_OUT(avx2),
+#else
+    {"avx2", missingAvx2, fill_avx2},
 #endif
 #endif
-#ifndef CRIA_WITHOUT_baseline
+#ifdef CRIA_ARM64
+#ifdef CRIA_WITHOUT_neondot
+    CRIA_LEFT_OUT(neondot),
+#else
+    {"neondot", missingDotProducts, fill_neondot},
+#endif
+#ifdef CRIA_WITHOUT_neon
+    CRIA_LEFT_OUT(neon),
+#else
+    {"neon", always, fill_neon},
+#endif
+#endif
+#ifdef CRIA_WITHOUT_baseline
+    CRIA_LEFT_OUT(baseline),
+#else
     {"baseline", always, fill_baseline},
 #endif
 };
 constexpr int32_t COUNT = static_cast<int32_t>(sizeof KNOWN / sizeof *KNOWN);
 
-/** Which of `KNOWN` comes i-th: the first two change places where pairs are slow. */
+/**
+ * Which of `KNOWN` comes i-th. For bf16: tiles where there are any, else pairs where they are fast, else widening to f32; so the two
+ * after tiles change places where pairs are slow.
+ */
 int32_t place(int32_t i) {
-#if (defined(__x86_64__) || defined(__i386__)) && !defined(CRIA_WITHOUT_avx512)
-  if (i < 2 && !pairsAreFast()) return 1 - i;
+#ifdef CRIA_X64
+  if ((i == 1 || i == 2) && !pairsAreFast()) return 3 - i;
 #endif
   return i;
 }
@@ -86,7 +82,8 @@ LoadedIsa* loadAll() {
   for (int32_t i = 0; i < COUNT; i++) {
     const Isa& isa = KNOWN[place(i)];
     loaded[i].name = isa.name;
-    loaded[i].available = isa.available();
+    loaded[i].missing = isa.missing();
+    loaded[i].available = loaded[i].missing == nullptr;
     if (loaded[i].available) isa.fill(loaded[i].kernels, loaded[i].panel);
   }
   return loaded;

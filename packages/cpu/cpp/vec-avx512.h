@@ -65,6 +65,11 @@ inline V pairs(const T* p, int64_t n) {
 }
 inline V pairs(const Bf16* p) { return _mm512_loadu_ps(p); }
 inline V pairs(const Bf16* p, int64_t n) { return _mm512_castsi512_ps(_mm512_maskz_loadu_epi16(static_cast<__mmask32>((1ull << n) - 1u), p)); }
+/** W pairs of the same lanes. */
+inline V pairWords(V first, V second) {
+  const __m512i low = _mm512_cvtepu16_epi32(reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(first)));
+  return _mm512_castsi512_ps(_mm512_or_si512(low, _mm512_slli_epi32(_mm512_cvtepu16_epi32(reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(second))), 16)));
+}
 /** W pairs from the same places of two rows; the second row may be missing. */
 template <class T>
 inline __m256i halves(const T* p, int64_t n) {

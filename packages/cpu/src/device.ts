@@ -22,6 +22,8 @@ export interface CpuDeviceOptions {
   readonly isa: number;
   readonly threads: number;
   readonly background: boolean;
+  /** Products of many rows with quantised weights in bf16 by tiles; only with AMX. Default false. */
+  readonly fastPrefill?: boolean;
 }
 
 /** So many numbers run without being asked: the list stays within what the pool can address. */
@@ -36,12 +38,13 @@ export class CpuDevice extends DeviceBase implements Encoder {
   readonly description: string;
   readonly computeDTypes: ReadonlySet<ComputeDType> = new Set<ComputeDType>(['f32', 'bf16']);
   override readonly preferredDType: ComputeDType;
-  readonly determinism: Determinism = 'batchInvariant';
+  readonly determinism: Determinism;
   readonly rowChunk = 64;
   /** Instruction set of the kernels. */
   readonly isa: string;
   readonly threads: number;
   readonly panel: number;
+  readonly fastPrefill: boolean;
   readonly scratch: Scratch;
   readonly #native: Native;
   readonly #isa: number;
@@ -51,14 +54,17 @@ export class CpuDevice extends DeviceBase implements Encoder {
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
 
-  constructor({ native, isa, threads, background }: CpuDeviceOptions) {
+  constructor({ native, isa, threads, background, fastPrefill = false }: CpuDeviceOptions) {
     super();
     const { name, panel } = native.isas[isa]!;
     this.isa = name;
     this.preferredDType = multipliesHalves(name) ? 'bf16' : 'f32';
     this.panel = panel;
     this.threads = threads;
-    this.description = `${name}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
+    this.fastPrefill = fastPrefill;
+    this.determinism = fastPrefill ? 'repeatable' : 'batchInvariant';
+    const prefill = fastPrefill ? ', fast prefill' : '';
+    this.description = `${name}, ${threads} ${threads === 1 ? 'thread' : 'threads'}${prefill}`;
     this.#native = native;
     this.#isa = isa;
     this.#background = background;

@@ -12,6 +12,8 @@ export interface Encoder {
   /** Columns of a packed panel, of the instruction set in use. */
   readonly panel: number;
   readonly rowChunk: number;
+  /** Quantised weights are multiplied with many rows in bf16. */
+  readonly fastPrefill: boolean;
 }
 
 /**

@@ -6,6 +6,7 @@ export {
   type CpuOptions,
   type IsaName,
   measurePeak,
+  type MissingIsa,
   type OpenedDevice,
   openDevice,
 } from './open.ts';

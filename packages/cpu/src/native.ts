@@ -24,8 +24,17 @@ export interface Native {
   close?(): void;
   /** Names of the operations, in the order of their codes. */
   readonly operations: readonly string[];
-  /** Instruction sets that the file holds, fastest first; `panel` is the width of a packed panel. */
-  readonly isas: readonly { readonly name: string; readonly available: boolean; readonly panel: number }[];
+  /** Instruction sets of this kind of processor, fastest first. */
+  readonly isas: readonly NativeIsa[];
+}
+
+export interface NativeIsa {
+  readonly name: string;
+  readonly available: boolean;
+  /** Why it is not available: processor, system or compiler. */
+  readonly missing?: string | undefined;
+  /** Width of a packed panel. */
+  readonly panel: number;
 }
 
 export interface LoadResult {

@@ -1,7 +1,7 @@
 import type { ComputeDType } from '@cria/tensor';
 import { multipliesHalves } from './device.ts';
 import { dtypeCodes } from './encoder.ts';
-import type { Native } from './native.ts';
+import type { Native, NativeIsa } from './native.ts';
 
 /** A pass takes some 20 ms. */
 const PIECES = 64;
@@ -11,8 +11,7 @@ const CHAINS = 12;
 
 /** GFLOP/s of multiply-adds at full rate, as products of `dtype` do them; the best of three passes. `isa`: index in `native.isas`. */
 export function peakOf(native: Native, threads: number, isa: number, dtype: ComputeDType = 'f32'): number {
-  const { panel, name } = native.isas[isa]!; // a panel is two vectors wide
-  const pairs = dtype === 'bf16' && multipliesHalves(name) ? 2 : 1;
+  const work = PIECES * REPEAT * roundWork(native.isas[isa]!, dtype);
   const operation = native.operations.indexOf('measure') + native.operations.length * dtypeCodes[dtype]!;
   const list = Float64Array.of(operation, 4, PIECES, REPEAT);
   let best = 0;
@@ -20,7 +19,15 @@ export function peakOf(native: Native, threads: number, isa: number, dtype: Comp
     const start = performance.now();
     native.run(list, list.length, threads, isa);
     const seconds = (performance.now() - start) / 1000;
-    best = Math.max(best, (2 * pairs * PIECES * REPEAT * CHAINS * (panel / 2)) / seconds / 1e9);
+    best = Math.max(best, work / seconds / 1e9);
   }
   return best;
+}
+
+/** Multiplications and additions in one round of the measure kernel. */
+function roundWork({ name, panel }: NativeIsa, dtype: ComputeDType): number {
+  // Four tiles of 16 by 16 sums over 32 of k (cpp/kernels/amx-gemm.h).
+  if (name === 'amx' && dtype === 'bf16') return 2 * 4 * 16 * 16 * 32;
+  const pairs = dtype === 'bf16' && multipliesHalves(name) ? 2 : 1;
+  return 2 * pairs * CHAINS * (panel / 2); // a panel is two vectors wide
 }

@@ -47,7 +47,7 @@ export function nativeQuantizer(options: QuantizerOptions = {}): NativeQuantizer
   return new Quantizer(native, threads, index);
 }
 
-class Quantizer implements NativeQuantizer {
+export class Quantizer implements NativeQuantizer {
   readonly #native: Native;
   readonly #threads: number;
   readonly #isa: number;

@@ -20,6 +20,19 @@ describe.skipIf(!available)('device', () => {
     );
   });
 
+  test('says what is missing, and refuses the fast prefill where it cannot be', () => {
+    const { isas, missing } = cpuAvailability();
+    for (const { name, reason } of missing) {
+      expect(isas).not.toContain(name);
+      expect(reason).toMatch(/processor|system|built/);
+      expect(() => cpu({ isa: name })).toThrow(`isa "${name}" is not available here: ${reason}`);
+    }
+    const isa = isas.at(-1)!;
+    expect(() => cpu({ isa, fastPrefill: true })).toThrow(
+      `fastPrefill needs amx, the instruction set here is ${isa}`,
+    );
+  });
+
   test('refuses dtypes it does not compute in', () => {
     using device = cpu();
     const half = device.empty([2, 2], 'f16');

@@ -45,6 +45,12 @@ describe('loader', () => {
     expect(() => openFrom(loadFrom(nowhere), { threads: -1 })).toThrow('threads is -1');
   });
 
+  test('the fast prefill is refused where nothing native is there', () => {
+    expect(() => openFrom(loadFrom(nowhere), { fastPrefill: true }, noWasm)).toThrow(
+      /fastPrefill needs AMX; no native/,
+    );
+  });
+
   test('names the package of this platform', () => {
     expect(places().packageName).toMatch(
       new RegExp(`^@cria/cpu-${process.platform}-${process.arch}(-gnu|-musl)?$`),

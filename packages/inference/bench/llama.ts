@@ -4,7 +4,7 @@
  *
  *   npm run bench -- llama --models FOLDER [--llama-cpp FOLDER] [--shapes 15m,110m,1.1b] [--types f32,bf16,q8_0,q4_0,q4_k_m]
  *       [--work pp,tg,batch] [--depths 0,2048,8192] [--threads 1,2] [--rounds 3] [--prompt 512] [--tokens 128] [--sequences 8]
- *       [--cache bf16] [--isa auto] [--json]
+ *       [--cache bf16] [--isa auto] [--fast-prefill] [--json]
  *
  * FOLDER of models holds `SHAPE-TYPE.gguf` (made by ../shared/peers/make_gguf.py and llama-quantize); FOLDER of llama.cpp holds its programs; without
  * it only our figures are printed. Every combination of the flags is a slice of the whole table. At depth 0 the programs take turns, one
@@ -33,6 +33,7 @@ const { values: flags } = parseArgs({
     sequences: { type: 'string', default: '8' },
     cache: { type: 'string', default: 'bf16' },
     isa: { type: 'string', default: 'auto' },
+    'fast-prefill': { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 });
@@ -71,14 +72,16 @@ for (const threads of flags.threads.split(',').map(Number)) {
   for (const shape of flags.shapes.split(',')) {
     for (const type of flags.types.split(',')) {
       const file = join(flags.models, `${shape}-${type}.gguf`);
-      if (existsSync(file)) await benchFile(`${shape} ${type}`, file, threads);
+      const how = flags['fast-prefill'] ? ', fast prefill' : '';
+      if (existsSync(file)) await benchFile(`${shape} ${type}${how}`, file, threads);
       else console.error(`${file} is not there`);
     }
   }
 }
 
 async function benchFile(name: string, file: string, threads: number): Promise<void> {
-  using device = cpu({ threads, isa: flags.isa as 'auto' | IsaName });
+  const isa = flags.isa as 'auto' | IsaName;
+  using device = cpu({ threads, isa, fastPrefill: flags['fast-prefill'] });
   using loaded = await loadLlama(device, file, Math.max(...depths, 512) + 2 * Math.max(prompt, tokens));
   const programs = flags['llama-cpp'];
   const peer = programs === undefined ? undefined : { programs, file, threads };

@@ -25,6 +25,12 @@ export const doctor: Command = {
         'instruction set',
         `${cpu.isa}; this machine also runs ${cpu.isas.filter((isa) => isa !== cpu.isa).join(', ') || 'no other'}`,
       ]);
+      if (cpu.isa === 'amx')
+        rows.push([
+          'fast prefill',
+          'off; cpu({ fastPrefill: true }) is faster at quantised prompts, with other bits',
+        ]);
+      for (const { name, reason } of cpu.missing) rows.push([`without ${name}`, reason]);
       rows.push(['native file', cpu.path ?? '']);
     }
     if (fast) {

@@ -239,7 +239,7 @@ struct BlockProduct {
     });
   }
 
- private:
+ protected:
   /** The block size: a function of the shape alone. */
   void cut() {
     if (rows <= FEW) {

@@ -108,7 +108,7 @@ struct Gemm {
     if (!plain) finish(memory.sums, blockColumns, m, n);
   }
 
- private:
+ protected:
   /** A thread's memory, cut. */
   struct Memory {
     Left* left;

@@ -4,10 +4,10 @@ import { cpu, cpuAvailability, type IsaName } from '../../src/index.ts';
 
 /** The suite for one instruction set, at several numbers of threads; a file each, so that they run side by side. */
 export function describeIsa(isa: IsaName, only?: RegExp): void {
-  const { isas, reason } = cpuAvailability();
+  const { isas, missing, reason } = cpuAvailability();
   const here = isas.includes(isa);
-  if (!here)
-    console.log(`cpu: ${isa} skipped: ${isas.length === 0 ? reason : 'this machine does not have it'}`);
+  const why = missing.find(({ name }) => name === isa)?.reason ?? 'this kind of processor does not have it';
+  if (!here) console.log(`cpu: ${isa} skipped: ${isas.length === 0 ? reason : why}`);
   const usual = Math.min(2, availableParallelism());
   describeDevice(`cpu ${isa}`, ({ threads = usual } = {}) => (here ? cpu({ isa, threads }) : undefined), {
     threads: [1, 3],

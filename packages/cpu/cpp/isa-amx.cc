@@ -1,0 +1,24 @@
+// AVX-512 with VNNI, and tiles for products whose weight is bf16 or quantised. The rest is what plain AVX-512 does.
+#define CRIA_ISA amx
+#include "vec-avx512.h"
+#include "kernels/table.h"
+#include "kernels/amx-blocks.h"
+#include "isa.h"
+
+namespace cria::amx {
+
+static void fillTileProducts(Kernel* table) {
+  const auto of = [table](Op op, Dtype dtype) -> Kernel& { return table[static_cast<int32_t>(op) + OPERATIONS * static_cast<int32_t>(dtype)]; };
+  of(Op::packPanels_, Dtype::bf16) = entry<TilePackPanels>();
+  of(Op::gemm_, Dtype::bf16) = entry<TileGemm>();
+  of(Op::measure_, Dtype::bf16) = entry<TileMeasure>();
+  of(Op::blockProduct_, Dtype::f32) = entry<TileBlockProduct>();
+  of(Op::widenedProduct_, Dtype::f32) = entry<WidenedProduct>();
+}
+
+}  // namespace cria::amx
+
+void cria::fill_amx(KernelTable& table, int32_t& panel) {
+  fill_avx512vnni(table, panel);
+  cria::amx::fillTileProducts(table);
+}

@@ -1,0 +1,103 @@
+// Builds the standalone programs that run the kernels without Node (cpp/driver.cc):
+//   node scripts/build-driver.mjs address|thread [--all]   under a sanitizer, for this processor's own instruction sets or all
+//   node scripts/build-driver.mjs neon                     for arm64, by the cross compiler; runs under qemu
+//   node scripts/build-driver.mjs tiles                    AMX in emulation, for x86 processors with AVX-512 BF16
+//   node scripts/build-driver.mjs tiles-address            the same under a sanitizer
+// each as build/driver-KIND, when sources or flags changed.
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { attention, build, commonFlags, cpp, findCompiler, make, units } from './compile.mjs';
+import { isasOf, knownTo, ownIsas } from './isas.mjs';
+
+const sanitized = [...commonFlags.filter((flag) => flag !== '-O3'), '-O1', '-g', '-fno-omit-frame-pointer'];
+const cross = 'aarch64-linux-gnu-g++';
+
+/**
+ * @typedef {'address' | 'thread' | 'neon' | 'tiles' | 'tiles-address'} Kind
+ * @typedef {object} Plan
+ * @property {string} compiler
+ * @property {string} arch
+ * @property {readonly string[]} wanted
+ * @property {readonly string[]} flags
+ * @property {readonly string[]} link
+ */
+
+/** @param {Kind} kind @param {boolean} all @returns {Plan | string} the plan, or what is missing */
+function planOf(kind, all) {
+  if (kind === 'neon') {
+    if (!findCompiler([cross])) return `${cross} is not here (Debian: apt-get install g++-aarch64-linux-gnu)`;
+    const link = ['-pthread', '-static'];
+    return { compiler: cross, arch: 'arm64', wanted: isasOf('arm64'), flags: commonFlags, link };
+  }
+  const compiler = findCompiler()?.command;
+  if (!compiler) return 'no C++ compiler is here (looked for $CXX, g++, clang++, c++)';
+  const { arch } = process;
+  const sanitizer =
+    kind === 'thread'
+      ? ['-fsanitize=thread']
+      : kind === 'tiles'
+        ? []
+        : ['-fsanitize=address,undefined', '-fno-sanitize-recover=undefined'];
+  if (kind === 'tiles' || kind === 'tiles-address') {
+    if (arch !== 'x64') return `the emulated tiles need an x64 processor, this one is ${arch}`;
+    const flags = [...(kind === 'tiles' ? commonFlags : sanitized), ...sanitizer, '-DCRIA_AMX_EMULATED'];
+    const wanted = ['avx512', 'amx', 'avx512vnni'];
+    return { compiler, arch, wanted, flags, link: ['-pthread', ...sanitizer] };
+  }
+  const wanted = all ? isasOf(arch) : ownIsas(compiler);
+  return { compiler, arch, wanted, flags: [...sanitized, ...sanitizer], link: ['-pthread', ...sanitizer] };
+}
+
+/**
+ * @param {Kind} kind
+ * @param {{ all?: boolean }} [options] all: every instruction set of the architecture
+ * @returns {Promise<{ path: string } | { problem: string }>}
+ */
+export async function buildDriver(kind, { all = false } = {}) {
+  const plan = planOf(kind, all);
+  if (typeof plan === 'string') return { problem: plan };
+  const { compiler, arch, wanted, flags, link } = plan;
+  const { known, leftOut } = knownTo(compiler, wanted);
+  for (const [name, reason] of Object.entries(leftOut))
+    console.log(`driver-${kind}: ${name} left out: ${reason}`);
+  const path = join(build, `driver-${kind}`);
+  const stamp = `${path}.sha256`;
+  const key = fingerprint([compiler, arch, known, flags, link]);
+  if (existsSync(path) && existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return { path };
+  const started = performance.now();
+  const folder = join(build, `objects-${kind}`);
+  mkdirSync(folder, { recursive: true });
+  const plain = ['storage', 'pool', 'isa', 'driver', 'driver-serve'];
+  const parts = units({ arch, chosen: known, leftOut, plain, folder, flags });
+  const problem = await make(compiler, parts, path, link);
+  if (problem) return { problem: problem.trimEnd() };
+  writeFileSync(stamp, key);
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  console.log(`built build/driver-${kind} (${known.join(', ')}) in ${seconds} s`);
+  return { path };
+}
+
+/** @param {unknown} settings */
+function fingerprint(settings) {
+  const hash = createHash('sha256').update(JSON.stringify(settings));
+  for (const folder of [cpp, join(cpp, 'kernels'), ...(attention ? [attention] : [])])
+    for (const name of readdirSync(folder).sort())
+      if (/\.(cc|h)$/.test(name)) hash.update(`${name}\0`).update(readFileSync(join(folder, name)));
+  return hash.digest('hex');
+}
+
+if (import.meta.filename === process.argv[1]) {
+  const kinds = /** @type {const} */ (['address', 'thread', 'neon', 'tiles', 'tiles-address']);
+  const kind = kinds.find((name) => name === process.argv[2]);
+  if (kind === undefined) {
+    console.error(`[build-driver] which one? hint: ${kinds.join(', ')}`);
+    process.exitCode = 2;
+  } else {
+    const result = await buildDriver(kind, { all: process.argv.includes('--all') });
+    if ('problem' in result) {
+      console.error(`[build-driver] ${result.problem}`);
+      process.exitCode = 1;
+    }
+  }
+}

@@ -1,0 +1,3 @@
+import { describeIsa } from './support/conformance.ts';
+
+describeIsa('amx');
