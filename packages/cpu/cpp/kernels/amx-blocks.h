@@ -14,10 +14,10 @@ template <class Kind>
 struct TileBlocks {
   static constexpr int HALVES = Kind::HALVES, BYTES = static_cast<int>(BLOCK) / HALVES;
   static constexpr int AHEAD = 4;
-  /** Rounded rows of this strip, [block][16][32]. */
+  /** Rounded rows of this strip, [block][16][32]; their scales, [block][16]; their starts, [block][HALVES][16]. */
   const int8_t* q;
-  const RoundedRows& x;
-  int64_t row, rows;
+  const float *scales, *starts;
+  int64_t rows;
   const OpenBlock<Kind>* open;
   /** AHEAD tiles. */
   int32_t* ring;
@@ -62,16 +62,21 @@ struct TileBlocks {
 #pragma GCC unroll 16
     for (int m = 0; m < TILE_ROWS; m++) {
       if (m >= rows) continue;
-      const I start = Kind::MINIMUM ? setInt(0) : x.start(row + m, first + b, h);
-      sum[m] = fma(toFloat(addInts(start, loadInts(products + m * W))), mul(scale, x.scale(row + m, first + b)), sum[m]);
+      const I start = Kind::MINIMUM ? setInt(0) : startAt(((first + b) * HALVES + h) * TILE_ROWS + m);
+      sum[m] = fma(toFloat(addInts(start, loadInts(products + m * W))), mul(scale, set1(scales[(first + b) * TILE_ROWS + m])), sum[m]);
     }
     if (Kind::MINIMUM && h == HALVES - 1) {
       const V minimum = load(open[b].minima);
 #pragma GCC unroll 16
       for (int m = 0; m < TILE_ROWS; m++) {
-        if (m < rows) sum[m] = fma(minimum, x.total(row + m, first + b), sum[m]);
+        if (m < rows) sum[m] = fma(minimum, set1(starts[(first + b) * TILE_ROWS + m]), sum[m]);
       }
     }
+  }
+  I startAt(int64_t at) const {
+    int32_t start;
+    __builtin_memcpy(&start, starts + at, 4);
+    return setInt(start);
   }
 };
 
@@ -80,10 +85,12 @@ struct TileBlockProduct : BlockProduct {
   static constexpr int64_t FROM_ROWS = 9;
   /** Blocks of a panel taken apart at one time: some 20 KiB. */
   static constexpr int64_t OPEN = 32;
+  static constexpr int64_t MOST_TILE_ROWS = 192;
+  int64_t blockRows = 0;
 
   explicit TileBlockProduct(Arguments& in) : BlockProduct(in) {
     if (rows < FROM_ROWS) return;
-    blockRows = roundUp(ceilDivide(rows, ceilDivide(rows, MOST_ROWS)), TILE_ROWS);
+    blockRows = roundUp(ceilDivide(rows, ceilDivide(rows, MOST_TILE_ROWS)), TILE_ROWS);
     rowBlocks = ceilDivide(rows, blockRows);
   }
   void run(int64_t chunk, ThreadMemory& thread) const {
@@ -98,13 +105,16 @@ struct TileBlockProduct : BlockProduct {
     using Kind = KindOf<Format>;
     using Open = OpenBlock<Kind>;
     const int64_t height = m.end - m.start, strips = ceilDivide(height, TILE_ROWS), size = panelBytes<Format>(k);
-    const int64_t lefts = strips * TILE_ROWS * k, numbers = strips * TILE_ROWS * PANEL * static_cast<int64_t>(sizeof(float));
-    char* memory = thread.grow(thread, static_cast<uint64_t>(lefts + numbers) + TileBlocks<Kind>::AHEAD * TILE + OPEN * sizeof(Open));
-    int8_t* q = reinterpret_cast<int8_t*>(memory);
+    const int64_t lefts = strips * TILE_ROWS * k, places = strips * TILE_ROWS * x.blocks;
+    const int64_t numbers = strips * TILE_ROWS * PANEL * static_cast<int64_t>(sizeof(float));
+    const int64_t factors = roundUp(places * (1 + Kind::HALVES) * static_cast<int64_t>(sizeof(float)), 64);
+    char* memory = thread.grow(thread, static_cast<uint64_t>(lefts + numbers + factors) + TileBlocks<Kind>::AHEAD * TILE + OPEN * sizeof(Open));
+    int8_t* left = reinterpret_cast<int8_t*>(memory);
     float* sums = reinterpret_cast<float*>(memory + lefts);
-    int32_t* ring = reinterpret_cast<int32_t*>(memory + lefts + numbers);
-    Open* open = reinterpret_cast<Open*>(memory + lefts + numbers + TileBlocks<Kind>::AHEAD * TILE);
-    copyRows(q, m);
+    float *rowScales = reinterpret_cast<float*>(memory + lefts + numbers), *rowStarts = rowScales + places;
+    int32_t* ring = reinterpret_cast<int32_t*>(memory + lefts + numbers + factors);
+    Open* open = reinterpret_cast<Open*>(memory + lefts + numbers + factors + TileBlocks<Kind>::AHEAD * TILE);
+    for (int64_t row = m.start; row < m.start + strips * TILE_ROWS; row++) copyRow<Kind::HALVES>(left, rowScales, rowStarts, row, m);
     TileUnit unit(TILE_ROWS, TileBlocks<Kind>::BYTES);
     for (int64_t column = n.start; column < n.end; column += PANEL) {
       __builtin_memset(sums, 0, static_cast<size_t>(numbers));
@@ -117,21 +127,30 @@ struct TileBlockProduct : BlockProduct {
         }
         for (int64_t s = 0; s < strips; s++) {
           const int64_t row = m.start + s * TILE_ROWS;
-          TileBlocks<Kind>{q + s * TILE_ROWS * k, x, row, min(TILE_ROWS, m.end - row), open, ring}.run(sums + s * TILE_ROWS * PANEL, PANEL, first, blocks);
+          const int64_t place = s * TILE_ROWS * x.blocks;
+          TileBlocks<Kind> tile = {left + place * BLOCK, rowScales + place, rowStarts + place * Kind::HALVES, min(TILE_ROWS, m.end - row), open, ring};
+          tile.run(sums + s * TILE_ROWS * PANEL, PANEL, first, blocks);
         }
       }
       finish(sums, PANEL, m, {column, min(n.end, column + PANEL)});
     }
   }
 
-  /** Rows as tiles [strip][block][16][32]: as they lie, their stride may put all of them into one set of the cache. */
-  void copyRows(int8_t* to, Range m) const {
-    for (int64_t row = m.start; row < m.end; row += TILE_ROWS) {
-      for (int64_t b = 0; b < x.blocks; b++) {
-        for (int64_t i = 0; i < TILE_ROWS; i++, to += BLOCK) {
-          if (row + i < m.end) __builtin_memcpy(to, x.q + (row + i) * k + b * BLOCK, BLOCK);
-          else __builtin_memset(to, 0, BLOCK);
-        }
+  /** A row into tiles [strip][block][16][32], its scales and starts beside them; zeros where there is no row. */
+  template <int HALVES>
+  void copyRow(int8_t* left, float* rowScales, float* rowStarts, int64_t row, Range m) const {
+    const int64_t strip = (row - m.start) / TILE_ROWS * x.blocks, i = (row - m.start) % TILE_ROWS;
+    for (int64_t b = 0; b < x.blocks; b++) {
+      const int64_t to = (strip + b) * TILE_ROWS + i;
+      if (row >= m.end) {
+        __builtin_memset(left + to * BLOCK, 0, BLOCK);
+        continue;
+      }
+      const RoundedPlaces::Block from = x.find(row, b);
+      __builtin_memcpy(left + to * BLOCK, q + (from.place + from.row) * BLOCK, BLOCK);
+      rowScales[to] = scales[from.place + from.row];
+      for (int64_t h = 0; h < HALVES; h++) {
+        __builtin_memcpy(rowStarts + ((strip + b) * HALVES + h) * TILE_ROWS + i, starts + from.place * HALVES + h * from.height + from.row, sizeof(float));
       }
     }
   }

@@ -21,6 +21,15 @@ struct RoundedPlaces {
   int64_t groupSize(int64_t firstBlock) const { return min(GROUP, blocks - firstBlock); }
   /** Place of the first block of a group in a strip that begins with `row`, counted in blocks. */
   int64_t at(int64_t firstBlock, int64_t row) const { return firstBlock * rows + row * groupSize(firstBlock); }
+
+  /** A block of any row: it is row `row` of `height` from `place` on. */
+  struct Block {
+    int64_t place, row, height;
+  };
+  Block find(int64_t row, int64_t block) const {
+    const int64_t strip = stripOf(row), first = firstRow(strip), height = firstRow(strip + 1) - first, group = block / GROUP * GROUP;
+    return {at(group, first) + (block - group) * height, row - first, height};
+  }
 };
 
 /** What the product takes off each unsigned weight after its kernel has taken BIAS_DONE. */
@@ -64,13 +73,12 @@ struct RoundRows {
   template <class Format, class T>
   void roundRow(const T* from, int64_t row) const {
     const RoundedPlaces places = {rows, k / BLOCK};
-    const int64_t strip = places.stripOf(row), first = places.firstRow(strip), height = places.firstRow(strip + 1) - first;
     for (int64_t b = 0; b < places.blocks; b++) {
-      const int64_t group = b / GROUP * GROUP;
-      block<Format>(from + b * BLOCK, places.at(group, first) + (b - group) * height, row - first, height);
+      const RoundedPlaces::Block to = places.find(row, b);
+      block<Format>(from + b * BLOCK, to.place, to.row, to.height);
     }
   }
-  /** One block of row `i` of a strip so high, whose blocks begin at place b. */
+  /** One block, as row `i` of `height` from place b on. */
   template <class Format, class T>
   void block(const T* from, int64_t b, int64_t i, int64_t height) const {
     constexpr int N = BLOCK / W;
