@@ -11,13 +11,14 @@ interface Flag {
 const flags = {
   model: {
     value: 'PATH',
-    help: 'run folder, training state, Hugging Face folder or llama2.c .bin (required)',
+    help: 'run folder, training state, Hugging Face folder, GGUF or llama2.c file (required)',
   },
   tokenizer: { value: 'FILE', help: 'tokenizer, where it does not lie beside the model' },
   port: { value: 'N', help: 'port to listen on; 0 takes a free one (8080)' },
   host: { value: 'HOST', help: 'address to listen on; 0.0.0.0 for every one (127.0.0.1)' },
   device: { value: 'NAME', help: 'auto, cpu or reference (auto: the fastest that works here)' },
   threads: { value: 'N', help: 'threads that compute (one a core)' },
+  'no-mmap': { help: 'read the weights instead of mapping their files, which others may cut meanwhile' },
   'max-sequences': { value: 'N', help: 'texts made together (16)' },
   'max-waiting': { value: 'N', help: 'texts that may wait; more get 429 (256)' },
   'max-batch-rows': { value: 'N', help: 'tokens in one pass through the model (256)' },
@@ -44,6 +45,7 @@ export function parseFlags(args: readonly string[]): ServerOptions | 'help' {
     device: device === undefined ? undefined : deviceName(device),
     port: whole('port', 0, 65535),
     threads: whole('threads', 1, 256),
+    mmap: 'no-mmap' in values ? false : undefined,
     maxSequences: whole('max-sequences', 1, 4096),
     maxWaiting: whole('max-waiting', 0, 1_000_000),
     maxBatchRows: whole('max-batch-rows', 1, 65536),

@@ -1,8 +1,8 @@
 import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { type Checkpoint, openCheckpoint } from '@cria/checkpoint';
+import { type Checkpoint, loadForInference, openCheckpoint } from '@cria/checkpoint';
 import { cpu, openDevice } from '@cria/cpu';
-import { Llama } from '@cria/layers';
+import type { Llama } from '@cria/layers';
 import { type Device, fail, reference } from '@cria/tensor';
 import type { Tokenizer } from '@cria/tokenizer';
 import { loadTokenizer } from '@cria/tokenizer/node';
@@ -22,16 +22,13 @@ export interface LoadedModel {
   readonly eosIds: readonly number[];
 }
 
-/** Reads a model into the memory of the device that was asked for, ready to generate. */
+/** A model on the device that was asked for, ready to generate; it goes with the device. */
 export async function loadModel(settings: EngineSettings): Promise<LoadedModel> {
   const path = resolve(settings.model);
   const checkpoint = await openCheckpoint(weightsPath(path));
   const tokenizer = await loadTokenizer(settings.tokenizer ?? findTokenizer(path, checkpoint.path));
   const { device, reason } = chooseDevice(settings);
-  const model = new Llama(checkpoint.config, { device });
-  model.parameters.allocate();
-  await checkpoint.load(model.parameters);
-  model.pack();
+  const { model } = await loadForInference(checkpoint, device, { mmap: settings.mmap ?? true });
   const { format } = checkpoint;
   return {
     model,

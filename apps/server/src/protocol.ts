@@ -14,6 +14,8 @@ export interface EngineSettings {
   readonly device: 'auto' | 'cpu' | 'reference';
   /** Default one a core. */
   readonly threads?: number;
+  /** Map the files of the weights where that is possible; default true. */
+  readonly mmap?: boolean;
   readonly maxSequences: number;
   readonly maxWaiting: number;
   readonly maxBatchRows: number;

@@ -19,6 +19,11 @@ export interface ServerOptions {
   readonly device?: 'auto' | 'cpu' | 'reference';
   /** Threads that compute; default one a core. */
   readonly threads?: number;
+  /**
+   * Map the files of the weights instead of reading them; default true. A mapped file that is cut ends the process: `false` is for
+   * files that others may change in place.
+   */
+  readonly mmap?: boolean;
   /** Texts that are made together; default 16. */
   readonly maxSequences?: number;
   /** Texts that may wait for their turn; more are refused with 429. Default 256. */
@@ -52,6 +57,7 @@ const OPTIONS = [
   'host',
   'device',
   'threads',
+  'mmap',
   'maxSequences',
   'maxWaiting',
   'maxBatchRows',
@@ -112,7 +118,7 @@ const FLUSH_MS = 2000;
 
 function engineSettings(options: ServerOptions): EngineSettings {
   const { model, device = 'auto', maxSequences = 16, maxWaiting = 256, maxBatchRows = 256 } = options;
-  const { tokenizer, threads, memory } = options;
+  const { tokenizer, threads, mmap, memory } = options;
   return {
     model,
     device,
@@ -121,6 +127,7 @@ function engineSettings(options: ServerOptions): EngineSettings {
     maxBatchRows,
     ...(tokenizer !== undefined && { tokenizer }),
     ...(threads !== undefined && { threads }),
+    ...(mmap !== undefined && { mmap }),
     ...(memory !== undefined && { memory }),
   };
 }

@@ -2,6 +2,7 @@ export type { Checkpoint, CheckpointFormat, SpecialIds, TensorInfo } from './che
 export { type HuggingFaceConfig, parseHuggingFaceConfig, toHuggingFaceConfig } from './huggingface/config.ts';
 export { saveHuggingFace, type SaveHuggingFaceOptions } from './huggingface/folder.ts';
 export { fromHuggingFaceName, toHuggingFaceName } from './names.ts';
+export { type InferenceModel, type InferenceModelOptions, loadForInference } from './inference-model.ts';
 export { openCheckpoint } from './open.ts';
 export { toAdjacent, toHalfSplit } from './row-order.ts';
 export { type FloatDType, type StoredDType } from './safetensors/dtypes.ts';

@@ -5,6 +5,7 @@ import {
   type DType,
   dtypes,
   fail,
+  type Parameter,
   type ParameterSpace,
   type StorageId,
   Tensor,
@@ -28,7 +29,15 @@ export interface MappedWeights extends Disposable {
   readonly mappedBytes: number;
   /** Bytes in memory of the device's own. */
   readonly copiedBytes: number;
+  /**
+   * Once parameters have taken other values, as `Llama.pack` gives them: unmaps and frees what none of them uses any more. What is still
+   * used stays mapped, weight by weight.
+   */
+  trim(): Promise<void>;
 }
+
+/** Smaller weights are not worth a mapping of their own. */
+const LEAST_MAPPED = 1 << 16;
 
 /**
  * Gives every parameter a value from the checkpoint, for inference: `parameters.allocate` is not called. A weight whose type is kept and
@@ -50,10 +59,11 @@ export async function mapWeights(
   const storages = new Map<string, StorageId>();
   const owned: StorageId[] = [];
   const copies: [Tensor, TensorInfo][] = [];
+  const mapped: [Parameter, TensorInfo][] = [];
   const release = () => {
-    for (const storage of [...storages.values(), ...owned]) device.free(storage);
+    for (const storage of [...storages.values(), ...owned.splice(0)]) device.free(storage);
+    storages.clear();
   };
-  let [mappedBytes, copiedBytes] = [0, 0];
   try {
     for (const [parameter, weight] of plan) {
       const stored = isNumeric(weight.dtype)
@@ -69,21 +79,51 @@ export async function mapWeights(
           storage,
           offset: weight.offset ?? 0,
         });
-        mappedBytes += weight.bytes;
+        mapped.push([parameter, weight]);
         continue;
       }
       const value = device.empty(parameter.shape, kept ? stored : dtype);
       owned.push(value.storage);
       copies.push([value, weight]);
       parameter.value = value;
-      copiedBytes += value.byteLength;
     }
     await copyWeights(copies);
   } catch (error) {
     release();
     throw error;
   }
-  return { mappedBytes, copiedBytes, [Symbol.dispose]: release };
+  const trim = async () => {
+    const inUse = new Set(parameters.parameters.map(({ value }) => value.storage));
+    for (const storage of owned.splice(0)) {
+      if (inUse.has(storage)) owned.push(storage);
+      else device.free(storage);
+    }
+    for (const [parameter, weight] of mapped) {
+      const { storage, dtype } = parameter.value;
+      if (storage !== storages.get(weight.file)) continue;
+      await weight.readBytes(0, 0);
+      const own =
+        device.mapFile && weight.bytes >= LEAST_MAPPED
+          ? new Tensor(device, dtype, parameter.shape, {
+              storage: device.mapFile(weight.file, weight.offset ?? 0, weight.bytes),
+              offset: 0,
+            })
+          : device.empty(parameter.shape, dtype);
+      if (weight.bytes < LEAST_MAPPED) own.write(await weight.readBytes(0, weight.bytes));
+      owned.push(own.storage);
+      parameter.value = own;
+    }
+    for (const storage of storages.values()) device.free(storage);
+    storages.clear();
+    await device.flush();
+  };
+  const sum = (sizes: readonly number[]) => sizes.reduce((total, size) => total + size, 0);
+  return {
+    mappedBytes: sum(mapped.map(([, { bytes }]) => bytes)),
+    copiedBytes: sum(copies.map(([{ byteLength }]) => byteLength)),
+    trim,
+    [Symbol.dispose]: release,
+  };
 }
 
 /** In the file as the model wants it: in one piece, rows in Meta's order, elements at multiples of their size. */

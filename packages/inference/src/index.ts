@@ -18,3 +18,4 @@ export { Scheduler, type SchedulerOptions, type Turn } from './scheduler.ts';
 export { Sequence } from './sequence.ts';
 export { StopStrings } from './stop-strings.ts';
 export { TextAssembler } from './text-assembler.ts';
+export { type Perplexity, perplexity } from './perplexity.ts';

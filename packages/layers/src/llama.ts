@@ -135,8 +135,8 @@ export class Llama implements Disposable {
   }
 
   /**
-   * For inference: matrices take the device's packed layout and the flat space is given back. Afterwards there is no training, and
-   * `parameters.values` is gone; each parameter still has its value. The peak is twice the weights.
+   * For inference: matrices take the device's packed layout and the flat space, where there is one, is given back. Afterwards there is no
+   * training, and `parameters.values` is gone; each parameter still has its value. The peak is twice the weights.
    */
   pack(): void {
     this.#packed = packParameters(this.parameters, this.#linears);

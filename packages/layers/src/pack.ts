@@ -1,24 +1,29 @@
 import { fail, type ParameterSpace, type StorageId } from '@cria/tensor';
 import type { LinearLayer } from './layer.ts';
 
-/** Packs all linear weights, copies the few other parameters, and gives the flat space back. Returns the storages made instead. */
+/**
+ * Packs all linear weights. A flat space is given back, and the few other parameters are copied out of it; weights that were bound one by
+ * one, as those of a mapped file, stay whose they are. Returns the storages made instead.
+ */
 export function packParameters(parameters: ParameterSpace, linears: readonly LinearLayer[]): StorageId[] {
-  if (parameters.parameters.some((parameter) => parameter.trainable)) {
+  const all = parameters.parameters;
+  if (all.some((parameter) => parameter.trainable)) {
     fail(
       'llama.pack',
       'the parameters have gradients.',
       'packed weights cannot be trained: allocate({ gradients: false })',
     );
   }
-  const flat = parameters.values.storage;
+  const flat = parameters.size > 0 ? parameters.values.storage : undefined;
+  const before = all.map(({ value }) => value.storage);
   for (const linear of linears) linear.pack();
-  for (const parameter of parameters.parameters) {
+  for (const parameter of all) {
     const { value } = parameter;
     if (value.storage !== flat) continue;
     const copy = parameters.device.empty(value.shape, value.dtype);
     parameters.device.kernels.cast(copy, value);
     parameter.value = copy;
   }
-  parameters.free();
-  return parameters.parameters.map((parameter) => parameter.value.storage);
+  if (flat !== undefined) parameters.free();
+  return all.flatMap(({ value }, i) => (value.storage === before[i] ? [] : [value.storage]));
 }

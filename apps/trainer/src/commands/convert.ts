@@ -3,18 +3,19 @@ import {
   type Checkpoint,
   convertCheckpoint,
   type ConvertOptions,
+  loadForInference,
   openCheckpoint,
   readImportance,
   type WeightReport,
 } from '@cria/checkpoint';
 import { nativeQuantizer } from '@cria/cpu';
+import { perplexity } from '@cria/inference';
 import { fail } from '@cria/tensor';
 import { numberFlag } from '../arguments.ts';
 import { command } from '../command.ts';
 import { openRunDevice } from '../run/device.ts';
 import { count, duration } from '../show/format.ts';
 import { findVocabulary, vocabularyFor } from './convert-vocabulary.ts';
-import { perplexity } from './convert-perplexity.ts';
 
 /** A model from one format into another, weight by weight. */
 export const convert = command({
@@ -85,8 +86,12 @@ export const convert = command({
       using device = openRunDevice({ seed: 0, device: 'auto', threads: 0 }, (line) =>
         errors.write(`${line}\n`),
       );
-      const before = await perplexity(source, vocabulary.tokenizer, text, device);
-      const after = await perplexity(await openCheckpoint(output), vocabulary.tokenizer, text, device);
+      const { tokenizer } = vocabulary;
+      const measure = async (checkpoint: Checkpoint) => {
+        using loaded = await loadForInference(checkpoint, device, { mmap: !values['no-mmap'] });
+        return (await perplexity(loaded.model, tokenizer, text)).perplexity;
+      };
+      const [before, after] = [await measure(source), await measure(await openCheckpoint(output))];
       const change = `${after >= before ? '+' : ''}${((after / before - 1) * 100).toFixed(3)} %`;
       out.write(`perplexity ${before.toFixed(4)} → ${after.toFixed(4)} (${change})\n`);
     }

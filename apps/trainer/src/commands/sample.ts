@@ -1,8 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { listTrainingStates, openCheckpoint } from '@cria/checkpoint';
+import { listTrainingStates, loadForInference, openCheckpoint } from '@cria/checkpoint';
 import { Engine } from '@cria/inference';
-import { Llama } from '@cria/layers';
 import { fail } from '@cria/tensor';
 import { loadTokenizer } from '@cria/tokenizer/node';
 import { numberFlag } from '../arguments.ts';
@@ -30,6 +29,10 @@ export const sample = command({
     count: { type: 'string', value: 'N', help: 'how many texts, with seeds counting up; 1' },
     device: { type: 'string', value: 'NAME', help: 'auto, cpu or reference' },
     threads: { type: 'string', value: 'N', help: 'one a core' },
+    'no-mmap': {
+      type: 'boolean',
+      help: 'read the weights instead of mapping their files, which others may cut meanwhile',
+    },
   },
   async run({ values }, { out, errors, now }) {
     const number = (
@@ -55,10 +58,7 @@ export const sample = command({
     using device = openRunDevice({ seed: 0, device: deviceName(values.device), threads }, (line) =>
       errors.write(`${line}\n`),
     );
-    const model = new Llama(checkpoint.config, { device });
-    model.parameters.allocate();
-    await checkpoint.load(model.parameters);
-    model.pack();
+    const { model } = await loadForInference(checkpoint, device, { mmap: !values['no-mmap'] });
     await using engine = new Engine({ model, tokenizer, maxSequences: 1 });
     for (let i = 0; i < number('count', 1, { ...whole, min: 1 }); i++) {
       const start = now();
