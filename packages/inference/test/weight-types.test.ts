@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Checkpoint, loadForInference, openCheckpoint } from '@cria/checkpoint';
 import { cpu, cpuAvailability } from '@cria/cpu';
-import { type Llama } from '@cria/layers';
+import type { Llama } from '@cria/layers';
 import type { Tokenizer } from '@cria/tokenizer';
 import { loadTokenizer } from '@cria/tokenizer/node';
 import { describe, expect, it } from 'vitest';
