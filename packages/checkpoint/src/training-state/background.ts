@@ -7,14 +7,18 @@ import type { SaveReply, SaveRequest } from './save-worker.ts';
 import type { SaveTrainingStateOptions, TrainingState } from './types.ts';
 import type { KeepPolicy, SaveTrainingStateResult } from './write.ts';
 
-/** In a checkout the thread runs from source, through the workspace's loader. */
+/** In a checkout the thread and the packages that it imports run from source, through the workspace's loader. */
 const fromSource = import.meta.url.endsWith('.ts');
 const workerUrl = new URL(
   fromSource ? './save-worker.ts' : './training-state/save-worker.js',
   import.meta.url,
 );
 const loader = fromSource
-  ? ['--import', new URL('../../../../scripts/run-source.mjs', import.meta.url).href]
+  ? [
+      '--conditions=@cria/source',
+      '--import',
+      new URL('../../../../scripts/run-source.mjs', import.meta.url).href,
+    ]
   : [];
 
 type Outcome = { readonly result: SaveTrainingStateResult } | { readonly failure: unknown };
