@@ -12,6 +12,17 @@ export interface Quantized {
   readonly error: BlockError;
 }
 
+/** Rows of little-endian numbers in a file. */
+export interface NumbersInFile {
+  readonly file: string;
+  /** First byte. */
+  readonly offset: number;
+  readonly elements: number;
+  readonly dtype: 'f32' | 'bf16' | 'f16';
+  /** Rows come in heads of so many in Hugging Face's order and are wanted in Meta's; undefined: as they are. */
+  readonly halfSplit: number | undefined;
+}
+
 /** Turns rows of numbers into blocks. @cria/cpu has one in vectorised code that gives the same bits. */
 export interface Quantizer {
   quantize(
@@ -20,10 +31,10 @@ export interface Quantizer {
     columns: number,
     importance?: Float32Array,
   ): Quantized | Promise<Quantized>;
-  /** The same for float32 numbers in a file, without reading it first; absent where that cannot be. The file must not be cut meanwhile. */
+  /** The same for numbers in a file, without reading it first; absent where that cannot be. */
   quantizeFile?(
     dtype: QuantizableDType,
-    place: { readonly file: string; readonly offset: number; readonly elements: number },
+    place: NumbersInFile,
     columns: number,
     importance?: Float32Array,
   ): Promise<Quantized>;

@@ -58,7 +58,7 @@ export async function* formChunks(
   const [firstColumn, lastColumn] = form.columns ?? [0, allColumns];
   const columns = lastColumn - firstColumn;
   const stored = rowBytes(weight);
-  if (isBlock(form.dtype) && quantizer.quantizeFile && isPlainInFile(weight) && columns === allColumns) {
+  if (isBlock(form.dtype) && quantizer.quantizeFile && isInFile(weight) && columns === allColumns) {
     yield* fileChunks(weight, form, quantizer, firstRow, lastRow, report);
     return;
   }
@@ -92,12 +92,14 @@ export async function* formChunks(
   report({ name: weight.name, from: source, to: form.dtype, elements, rmse, largest: error.largest });
 }
 
-/** Float32 in Meta's order at one place of a file, at a multiple of its size. */
-function isPlainInFile({ dtype, offset, halfSplit }: StoredWeight): boolean {
-  return dtype === 'F32' && offset !== undefined && offset % 4 === 0 && halfSplit === undefined;
+const inFile = { F32: 'f32', BF16: 'bf16', F16: 'f16' } as const;
+
+/** Numbers of a type that `quantizeFile` reads, at one place of a file. */
+function isInFile({ dtype, offset }: StoredWeight): boolean {
+  return offset !== undefined && Object.hasOwn(inFile, dtype);
 }
 
-/** As `formChunks`, with the numbers taken from the mapped file; one piece is quantised while the one before it is written. */
+/** As `formChunks`, with the numbers taken from the file by the quantiser; the next two pieces are under way while one is written. */
 async function* fileChunks(
   weight: StoredWeight,
   form: WeightForm,
@@ -107,24 +109,27 @@ async function* fileChunks(
   report: (report: WeightReport) => void,
 ): AsyncGenerator<Uint8Array> {
   await weight.readBytes(0, 0); // refuses a file that is no longer the one that was opened
+  const { file, offset = 0, halfSplit } = weight;
   const [, columns] = matrixShape(weight);
+  const stored = rowBytes(weight);
   const error = { squares: 0, largest: 0 };
-  const ranges = [...pieces(lastRow - firstRow, rowBytes(weight), 1)];
+  const ranges = [...pieces(lastRow - firstRow, stored, halfSplit ?? 1)];
+  const dtype = inFile[weight.dtype as keyof typeof inFile];
   const start = (index: number) => {
     const range = ranges[index];
     if (!range || !isBlock(form.dtype)) return undefined;
     const [from, to] = range;
-    const offset = (weight.offset ?? 0) + 4 * (firstRow + from) * columns;
-    const place = { file: weight.file, offset, elements: (to - from) * columns };
-    const dtype = blockDTypes[form.dtype] as QuantizableDType; // form.dtype is a block format that can be written
-    const result = quantizer.quantizeFile?.(dtype, place, columns, form.importance);
+    const elements = (to - from) * columns;
+    const place = { file, offset: offset + (firstRow + from) * stored, elements, dtype, halfSplit };
+    const block = blockDTypes[form.dtype] as QuantizableDType; // form.dtype is a block format that can be written
+    const result = quantizer.quantizeFile?.(block, place, columns, form.importance);
     result?.catch(() => undefined); // reported when its turn comes
     return result;
   };
-  let ahead = start(0);
+  const ahead = [start(0), start(1)];
   for (let i = 0; i < ranges.length; i++) {
-    const result = await ahead;
-    ahead = start(i + 1);
+    const result = await ahead.shift();
+    ahead.push(start(i + 2));
     if (!result) break;
     if (!Number.isFinite(result.error.squares)) refuseNumbers(weight, form.dtype);
     add(error, result.error);

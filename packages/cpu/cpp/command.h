@@ -37,7 +37,8 @@
   X(roundRows)                                                                                                       \
   X(blockProduct)                                                                                                    \
   X(measure)                                                                                                         \
-  X(quantize)                                                                                                      \
+  X(quantize)                                                                                                        \
+  X(quantizeFile)                                                                                                    \
   X(widenedProduct)
 
 namespace cria {
@@ -66,6 +67,9 @@ struct Kernel {
   int64_t (*chunks)(const double* arguments, char* const* storages);
   void (*run)(const double* arguments, char* const* storages, int64_t chunk, ThreadMemory& memory);
 };
+
+/** Bytes from `from` on of an open file into memory (storage.cc): an error number, 0 for none. Not in wasm. */
+int32_t readFileRange(int32_t file, uint64_t from, uint64_t bytes, char* to);
 
 using KernelTable = Kernel[OPERATIONS * DTYPES];
 

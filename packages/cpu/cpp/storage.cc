@@ -114,16 +114,20 @@ int32_t mapStorage(const char* path, uint64_t offset, uint64_t bytes) {
   return id == 0 ? -ENOMEM : id;
 }
 
+int32_t readFileRange(int32_t file, uint64_t from, uint64_t bytes, char* to) {
+  for (uint64_t done = 0; done < bytes;) {
+    const ssize_t count = pread(file, to + done, bytes - done < MOST_READ ? bytes - done : MOST_READ, static_cast<off_t>(from + done));
+    if (count > 0) done += static_cast<uint64_t>(count);
+    else if (count == 0) return ERANGE;
+    else if (errno != EINTR) return errno;
+  }
+  return 0;
+}
+
 int32_t readIntoStorage(const char* path, uint64_t from, uint64_t bytes, char* to) {
   const int file = open(path, O_RDONLY | O_CLOEXEC);
   if (file < 0) return errno;
-  int32_t failure = 0;
-  for (uint64_t done = 0; done < bytes && failure == 0;) {
-    const ssize_t count = pread(file, to + done, bytes - done < MOST_READ ? bytes - done : MOST_READ, static_cast<off_t>(from + done));
-    if (count > 0) done += static_cast<uint64_t>(count);
-    else if (count == 0) failure = ERANGE;
-    else if (errno != EINTR) failure = errno;
-  }
+  const int32_t failure = readFileRange(file, from, bytes, to);
   close(file);
   return failure;
 }

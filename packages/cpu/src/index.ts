@@ -13,6 +13,7 @@ export {
 export {
   type NativeQuantizer,
   nativeQuantizer,
+  type NumbersInFile,
   type QuantizedRows,
   type QuantizerOptions,
 } from './quantize.ts';

@@ -1,6 +1,10 @@
+import { closeSync, openSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { byteLength, checkOptions, dtypes, fail, type QuantizableDType, quantizable } from '@cria/tensor';
+import { failFile } from './file-read.ts';
 import { loadNative, type Native } from './native.ts';
+
+const op = 'quantize';
 
 export interface QuantizerOptions {
   /** Threads that compute; default `os.availableParallelism()`. The bits do not depend on it. */
@@ -15,7 +19,21 @@ export interface QuantizedRows {
   readonly error: { readonly squares: number; readonly largest: number };
 }
 
-/** GGUF's block formats from float32 in vectorised code, beside the event loop. One call runs at a time; others wait. */
+/** Rows of numbers in a file. */
+export interface NumbersInFile {
+  readonly file: string;
+  /** First byte. */
+  readonly offset: number;
+  readonly elements: number;
+  /** Little-endian numbers of this type. Default f32. */
+  readonly dtype?: keyof typeof SOURCES;
+  /** Rows come in heads of so many in Hugging Face's order and go out in Meta's. Default: in the order of the file. */
+  readonly halfSplit?: number | undefined;
+}
+
+const SOURCES = { f32: 0, bf16: 1, f16: 2 } as const;
+
+/** GGUF's block formats in vectorised code, beside the event loop. Of several calls one computes at a time. */
 export interface NativeQuantizer extends Disposable {
   /**
    * x: [rows, columns]   importance: [columns] or none → the blocks that `quantize` of @cria/tensor gives, bit for bit.
@@ -27,10 +45,10 @@ export interface NativeQuantizer extends Disposable {
     columns: number,
     importance?: Float32Array,
   ): Promise<QuantizedRows>;
-  /** The same for `elements` little-endian float32 numbers from byte `offset` of a file, which is mapped, not read. */
+  /** The same for numbers in a file, which the computing threads read piece by piece. */
   quantizeFile(
     dtype: QuantizableDType,
-    place: { readonly file: string; readonly offset: number; readonly elements: number },
+    place: NumbersInFile,
     columns: number,
     importance?: Float32Array,
   ): Promise<QuantizedRows>;
@@ -40,7 +58,7 @@ export interface NativeQuantizer extends Disposable {
 export function nativeQuantizer(options: QuantizerOptions = {}): NativeQuantizer | undefined {
   checkOptions('nativeQuantizer', options, ['threads', 'isa']);
   const { native } = loadNative();
-  if (!native?.operations.includes('quantize')) return undefined; // a file of an older version has none
+  if (!native?.operations.includes('quantizeFile')) return undefined; // a file of an older version has none
   const { threads = availableParallelism(), isa } = options;
   const index = native.isas.findIndex(({ name, available }) => available && (isa ?? name) === name);
   if (index < 0) fail('nativeQuantizer', `this machine has no instruction set "${isa}".`);
@@ -51,17 +69,15 @@ export class Quantizer implements NativeQuantizer {
   readonly #native: Native;
   readonly #threads: number;
   readonly #isa: number;
-  readonly #operation: number;
-  /** Input, blocks, importance, errors. */
-  readonly #memory: readonly [Growing, Growing, Growing, Growing];
-  #last: Promise<unknown> = Promise.resolve();
+  /** Two, so that the blocks of one call are taken out while the next one computes. */
+  readonly #slots: readonly [Slot, Slot];
+  #calls = 0;
 
   constructor(native: Native, threads: number, isa: number) {
     this.#native = native;
     this.#threads = threads;
     this.#isa = isa;
-    this.#operation = native.operations.indexOf('quantize');
-    this.#memory = [new Growing(native), new Growing(native), new Growing(native), new Growing(native)];
+    this.#slots = [new Slot(native), new Slot(native)];
   }
 
   quantize(
@@ -71,76 +87,117 @@ export class Quantizer implements NativeQuantizer {
     importance?: Float32Array,
   ): Promise<QuantizedRows> {
     checkRows(dtype, x.length, columns, importance);
-    const [input] = this.#memory;
-    return this.#inTurn(() => this.#run(dtype, input.fill(x), 0, x.length, columns, importance));
+    return this.#inTurn((slot) => {
+      const shape = [dtypes[dtype].ggml, x.length / columns, columns];
+      const input = [slot.input.fill(x), 0];
+      return this.#run(slot, dtype, x.length, columns, importance, (output, weights, errors) => [
+        'quantize',
+        [output, 0, ...input, weights, 0, errors, 0, ...shape],
+      ]);
+    });
   }
 
   quantizeFile(
     dtype: QuantizableDType,
-    { file, offset, elements }: { readonly file: string; readonly offset: number; readonly elements: number },
+    { file, offset, elements, dtype: source = 'f32', halfSplit = 0 }: NumbersInFile,
     columns: number,
     importance?: Float32Array,
   ): Promise<QuantizedRows> {
     checkRows(dtype, elements, columns, importance);
-    return this.#inTurn(async () => {
-      const storage = this.#native.map(file, offset, 4 * elements);
-      if (storage < 0)
-        fail(
-          'quantize',
-          `bytes ${offset} to ${offset + 4 * elements} of ${file} cannot be mapped (error ${-storage}).`,
-        );
+    const rows = elements / columns;
+    if (!Object.hasOwn(SOURCES, source)) fail(op, `numbers of type ${String(source)} are not read.`);
+    if (!(Number.isInteger(halfSplit / 2) && halfSplit >= 0 && (halfSplit === 0 || rows % halfSplit === 0)))
+      fail(op, `${rows} rows are no whole heads of ${halfSplit}.`);
+    return this.#inTurn(async (slot) => {
+      const handle = openSync(file, 'r');
+      const place = [handle, offset, SOURCES[source], halfSplit];
+      const shape = [dtypes[dtype].ggml, rows, columns];
       try {
-        return await this.#run(dtype, storage, 0, elements, columns, importance);
+        return await this.#run(slot, dtype, elements, columns, importance, (output, weights, errors) => [
+          'quantizeFile',
+          [output, 0, weights, 0, errors, 0, ...place, ...shape],
+        ]);
+      } catch (error) {
+        if (!(error instanceof ReadError)) throw error;
+        const bytes = elements * (source === 'f32' ? 4 : 2);
+        return failFile(op, 'read', file, offset, bytes, error.code);
       } finally {
-        this.#native.free(storage);
+        closeSync(handle);
       }
     });
   }
 
-  #inTurn(work: () => Promise<QuantizedRows>): Promise<QuantizedRows> {
-    const result = this.#last.then(work);
-    this.#last = result.catch(() => undefined); // each caller hears of its own failure
+  #inTurn(work: (slot: Slot) => Promise<QuantizedRows>): Promise<QuantizedRows> {
+    const slot = this.#slots[this.#calls++ & 1]!;
+    const result = slot.last.then(() => work(slot));
+    slot.last = result.catch(() => undefined); // each caller hears of its own failure
     return result;
   }
 
   async #run(
+    slot: Slot,
     dtype: QuantizableDType,
-    input: number,
-    offset: number,
     elements: number,
     columns: number,
     importance: Float32Array | undefined,
+    command: (output: number, weights: number, errors: number) => readonly [string, readonly number[]],
   ): Promise<QuantizedRows> {
-    const rows = elements / columns;
-    const blocks = new Uint8Array(byteLength(dtype, elements));
-    const errors = new Float64Array(2 * Math.max(1, rows)); // no chunk is less than a row
-    const [, output, weights, error] = this.#memory;
-    const importancePlace = importance ? weights.fill(importance) : 0;
-    const places = [output.room(blocks.length), 0, input, offset, importancePlace, 0, error.fill(errors), 0];
-    const list = Float64Array.from([this.#operation, 13, ...places, dtypes[dtype].ggml, rows, columns]);
+    const blocks = Buffer.allocUnsafeSlow(byteLength(dtype, elements));
+    const errors = new Float64Array(2 * Math.max(1, elements / columns)); // no chunk is less than a row
+    const weights = importance ? slot.weights.fill(importance) : 0;
+    const [name, values] = command(slot.output.room(blocks.length), weights, slot.errors.fill(errors));
+    const list = Float64Array.from([this.#native.operations.indexOf(name), 2 + values.length, ...values]);
     const refused = await this.#native.runAsync(list, list.length, this.#threads, this.#isa);
     if (refused >= 0)
-      fail(
-        'quantize',
-        'the native file does not know the operation.',
-        'it is of another version: build it anew',
-      );
-    output.read(blocks);
-    error.read(new Uint8Array(errors.buffer));
+      fail(op, 'the native file does not know the operation.', 'it is of another version: build it anew');
+    slot.errors.read(new Uint8Array(errors.buffer));
     let squares = 0;
     let largest = 0;
     for (let i = 0; i < errors.length; i += 2) {
+      if (errors[i + 1]! < 0) throw new ReadError(-errors[i + 1]!);
       squares += errors[i]!;
       largest = Math.max(largest, errors[i + 1]!);
     }
+    slot.output.read(blocks);
     return { blocks, error: { squares, largest } };
   }
 
   /** Gives the memory back once the calls made so far are done. */
   [Symbol.dispose](): void {
-    this.#last = this.#last.then(() => {
-      for (const memory of this.#memory) memory.free();
-    });
+    for (const slot of this.#slots) slot.last = slot.last.then(() => slot.free());
+  }
+}
+
+/** Reading failed with this error number. */
+class ReadError extends Error {
+  readonly code: number;
+
+  constructor(code: number) {
+    super(`error ${code}`);
+    this.code = code;
+  }
+}
+
+/** The memory of one call. */
+class Slot {
+  readonly input: Growing;
+  readonly output: Growing;
+  readonly weights: Growing;
+  readonly errors: Growing;
+  /** The end of the call that has it now. */
+  last: Promise<unknown> = Promise.resolve();
+
+  constructor(native: Native) {
+    [this.input, this.output, this.weights, this.errors] = [
+      new Growing(native),
+      new Growing(native),
+      new Growing(native),
+      new Growing(native),
+    ];
+  }
+
+  free(): void {
+    for (const memory of [this.input, this.output, this.weights, this.errors]) memory.free();
   }
 }
 
@@ -150,7 +207,6 @@ function checkRows(
   columns: number,
   importance: Float32Array | undefined,
 ): void {
-  const op = 'quantize';
   if (!quantizable.includes(dtype))
     fail(op, `${String(dtype)} cannot be written.`, `known are ${quantizable.join(', ')}`);
   if (!(columns > 0 && columns % dtypes[dtype].blockSize === 0 && Number.isInteger(elements / columns)))

@@ -1,6 +1,17 @@
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { cpuAvailability, nativeQuantizer } from '@cria/cpu';
-import { dequantize, quantizable, quantize } from '@cria/tensor';
+import {
+  bf16ToNumber,
+  dequantize,
+  f16ToNumber,
+  numberToBf16,
+  numberToF16,
+  quantizable,
+  quantize,
+} from '@cria/tensor';
 
 const COLUMNS = 512;
 const ROWS = 96;
@@ -65,6 +76,38 @@ describe.skipIf(!cpuAvailability().available).each(cpuAvailability().isas)('quan
     }
   });
 
+  test('numbers in a file, of each type and in either order of rows: the bits of the same numbers in memory', async () => {
+    using quantizer = nativeQuantizer({ isa, threads: 2 })!;
+    const file = join(mkdtempSync(join(tmpdir(), 'cria-quantize-')), 'weights');
+    const HEAD = 6;
+    for (const [source, narrow, widen] of sources) {
+      const stored = narrow(weights);
+      writeFileSync(file, new Uint8Array(100)); // the numbers begin at an odd place
+      appendFileSync(file, new Uint8Array(stored.buffer));
+      const exact = Float32Array.from(stored, widen);
+      for (const halfSplit of [undefined, HEAD]) {
+        const place = { file, offset: 100, elements: exact.length, dtype: source, halfSplit };
+        const x = halfSplit === undefined ? exact : inPairs(exact, HEAD);
+        for (const dtype of ['q8_0', 'q4_0', 'q4_k'] as const) {
+          for (const weigh of [undefined, importance]) {
+            const expected = await quantizer.quantize(dtype, x, COLUMNS, weigh);
+            const found = await quantizer.quantizeFile(dtype, place, COLUMNS, weigh);
+            expect(differing(found.blocks, expected.blocks), `${source} ${halfSplit} ${dtype}`).toEqual([]);
+            expect(found.error.squares / expected.error.squares).toBeCloseTo(1, 5);
+            expect(found.error.largest).toBe(expected.error.largest);
+          }
+        }
+      }
+    }
+    const place = { file, offset: 200, elements: weights.length, dtype: 'f16' } as const;
+    await expect(quantizer.quantizeFile('q8_0', place, COLUMNS)).rejects.toThrow(
+      /cannot read bytes 200 to \d+ of .*it is shorter/,
+    );
+    const misfit = { ...place, offset: 100, halfSplit: 7 };
+    expect(() => quantizer.quantizeFile('q8_0', misfit, COLUMNS)).toThrow(/no whole heads of 7/);
+    rmSync(dirname(file), { recursive: true });
+  });
+
   test.each(quantizable)('%s tells of a NaN and an infinity', async (dtype) => {
     using quantizer = nativeQuantizer({ isa })!;
     for (const bad of [NaN, Infinity, -Infinity]) {
@@ -74,6 +117,24 @@ describe.skipIf(!cpuAvailability().available).each(cpuAvailability().isas)('quan
     }
   });
 });
+
+/** Stored types: how numbers are narrowed to them, and one of them widened. */
+const sources = [
+  ['f32', (x: Float32Array) => x, (value: number) => value],
+  ['bf16', (x: Float32Array) => Uint16Array.from(x, numberToBf16), bf16ToNumber],
+  ['f16', (x: Float32Array) => Uint16Array.from(x, numberToF16), f16ToNumber],
+] as const;
+
+/** Rows of heads from Hugging Face's order (j, j + head/2) to Meta's (2j, 2j + 1). */
+function inPairs(x: Float32Array, head: number): Float32Array {
+  const out = new Float32Array(x.length);
+  for (let row = 0; row < ROWS; row++) {
+    const j = row % head;
+    const to = row - j + (j < head / 2 ? 2 * j : 2 * (j - head / 2) + 1);
+    out.set(x.subarray(row * COLUMNS, (row + 1) * COLUMNS), to * COLUMNS);
+  }
+  return out;
+}
 
 function differing(a: Uint8Array, b: Uint8Array): number[] {
   return Array.from(a.keys()).filter((i) => a[i] !== b[i]);

@@ -1,5 +1,6 @@
 import { fail, sizeOf } from '@cria/tensor';
 import { type Chunks, writeFileAtomic, type WrittenFile } from '../atomic.ts';
+import { ChunksAhead } from '../chunks-ahead.ts';
 import { type WeightDType, weightBytes } from '../dtypes.ts';
 import {
   type GgufEntry,
@@ -39,16 +40,21 @@ export async function* ggufChunks(
 ): AsyncGenerator<Uint8Array> {
   const alignment = Number(metadata.get('general.alignment')?.value ?? 32);
   yield encodeHeader(path, metadata, tensors, alignment);
-  for (const tensor of tensors) {
-    const expected = ggufBytes(tensor);
-    let bytes = 0;
-    for await (const chunk of tensor.chunks()) {
-      bytes += chunk.length;
-      yield chunk;
+  const ahead = new ChunksAhead(tensors.map(({ chunks }) => chunks));
+  try {
+    for (const tensor of tensors) {
+      const expected = ggufBytes(tensor);
+      let bytes = 0;
+      for await (const chunk of ahead.take()) {
+        bytes += chunk.length;
+        yield chunk;
+      }
+      if (bytes !== expected) fail(op, `${path}: "${tensor.name}" gave ${bytes} of ${expected} bytes.`);
+      const padding = padTo(bytes, alignment);
+      if (padding > 0) yield new Uint8Array(padding);
     }
-    if (bytes !== expected) fail(op, `${path}: "${tensor.name}" gave ${bytes} of ${expected} bytes.`);
-    const padding = padTo(bytes, alignment);
-    if (padding > 0) yield new Uint8Array(padding);
+  } finally {
+    await ahead.close();
   }
 }
 

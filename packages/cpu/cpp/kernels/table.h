@@ -8,7 +8,7 @@
 #include "gemm.h"
 #include "measure.h"
 #include "optimizer.h"
-#include "quantize.h"
+#include "quantize-file.h"
 #include "rms-norm.h"
 #include "rope.h"
 #include "rows.h"
@@ -74,6 +74,9 @@ inline void fillTable(Kernel* table) {
   table[static_cast<int32_t>(Op::pagedAttention_) + OPERATIONS * static_cast<int32_t>(Dtype::f16)] = entry<PagedAttention<F16>>();
   f32(Op::measure_) = entry<Measure<Widened<float>>>();
   f32(Op::quantize_) = entry<Quantize>();
+#ifndef __wasm__
+  f32(Op::quantizeFile_) = entry<QuantizeFile>();
+#endif
 }
 
 }  // namespace cria::CRIA_ISA
