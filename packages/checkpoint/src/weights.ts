@@ -37,8 +37,8 @@ export async function loadWeights(
   await copyWeights(plan.map(([{ value }, weight]) => [value, weight]));
 }
 
-/** Weights under way at one time: while one ends, the next is being read. */
-const LANES = 2;
+/** Weights under way at one time: while some end, the device has others to read. */
+const LANES = 4;
 
 /** Writes weights into tensors of their shapes. An error is told when nothing is being written any more. */
 export async function copyWeights(pairs: readonly (readonly [Tensor, StoredWeight])[]): Promise<void> {

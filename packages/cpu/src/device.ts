@@ -13,7 +13,7 @@ import { allocate, CommandList } from './command-list.ts';
 import { type Encoder, Scratch } from './encoder.ts';
 import { createKernels } from './kernels.ts';
 import { matrix, numbers, pack, packedBytes, panelLayout } from './linear.ts';
-import { failFile, readFileInto } from './file-read.ts';
+import { failFile, FileReads } from './file-read.ts';
 import type { Native } from './native.ts';
 
 export interface CpuDeviceOptions {
@@ -72,8 +72,8 @@ export class CpuDevice extends DeviceBase implements Encoder {
     this.#list = new CommandList(native, codes);
     this.#spare = new CommandList(native, codes);
     this.scratch = new Scratch(native);
-    const read = native.readFile;
-    this.readFile = read && ((...place) => readFileInto(read, this, place));
+    const reads = native.readFile && new FileReads(native.readFile, this);
+    this.readFile = reads && ((...place) => reads.read(...place));
   }
 
   /** The list that takes commands. A long one is run before it takes more. */

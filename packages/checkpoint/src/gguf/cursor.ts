@@ -4,6 +4,9 @@ import { type GgufScalar, type GgufScalarType, valueBytes } from './types.ts';
 /** The bytes given end before the header does: a caller that read only the front of a file comes back with more. */
 export class GgufCutError extends Error {}
 
+/** Pieces of a vocabulary are mostly so short, and ASCII: then the decoder costs more than the text. */
+const SHORT = 64;
+
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Reads little-endian values from the front of a file of `fileSize` bytes, of which `bytes` are here. */
@@ -12,6 +15,7 @@ export class GgufCursor {
   readonly #op: string;
   readonly #file: string;
   readonly #bytes: Uint8Array;
+  readonly #buffer: Buffer;
   readonly #view: DataView;
   readonly #fileSize: number;
 
@@ -19,6 +23,7 @@ export class GgufCursor {
     this.#op = op;
     this.#file = file;
     this.#bytes = bytes;
+    this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#fileSize = fileSize;
   }
@@ -34,9 +39,11 @@ export class GgufCursor {
 
   /** A 64-bit number that a double holds exactly. */
   size(field: string): number {
-    const value = this.#view.getBigUint64(this.#take(field, 8), true);
-    if (value > BigInt(Number.MAX_SAFE_INTEGER)) this.refuse(field, `the number ${value} is impossible`);
-    return Number(value);
+    const at = this.#take(field, 8);
+    const value = this.#view.getUint32(at, true) + 2 ** 32 * this.#view.getUint32(at + 4, true);
+    if (value > Number.MAX_SAFE_INTEGER)
+      this.refuse(field, `the number ${this.#view.getBigUint64(at, true)} is impossible`);
+    return value;
   }
 
   /** A number of records of at least `bytesEach`, no more than the rest of the file can hold. */
@@ -51,11 +58,19 @@ export class GgufCursor {
     const length = this.size(field);
     if (length > Math.min(most, this.#fileSize - this.at)) this.refuse(field, `a text of ${length} bytes`);
     const at = this.#take(field, length);
+    if (length <= SHORT && isAscii(this.#bytes, at, length))
+      return this.#buffer.toString('latin1', at, at + length);
     try {
       return utf8.decode(this.#bytes.subarray(at, at + length));
     } catch {
       return this.refuse(field, `${length} bytes that are no UTF-8`);
     }
+  }
+
+  /** Bytes as they are; a view. */
+  bytes(field: string, length: number): Uint8Array {
+    const at = this.#take(field, length);
+    return this.#bytes.subarray(at, at + length);
   }
 
   scalar(field: string, type: GgufScalarType): GgufScalar {
@@ -99,6 +114,11 @@ export class GgufCursor {
     this.at = at + length;
     return at;
   }
+}
+
+function isAscii(bytes: Uint8Array, at: number, length: number): boolean {
+  for (let i = at; i < at + length; i++) if ((bytes[i] ?? 0) > 127) return false;
+  return true;
 }
 
 function exactNumber(value: bigint): number | bigint {

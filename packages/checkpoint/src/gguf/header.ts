@@ -75,9 +75,7 @@ export function parseGgufHeader(op: string, file: string, bytes: Uint8Array, fil
 }
 
 /** Arrays of numbers that JavaScript has a type for. */
-const typedArrays: Partial<
-  Record<GgufScalarType, new (length: number) => { [index: number]: number; length: number }>
-> = {
+const typedArrays = {
   u8: Uint8Array,
   i8: Int8Array,
   u16: Uint16Array,
@@ -86,7 +84,7 @@ const typedArrays: Partial<
   i32: Int32Array,
   f32: Float32Array,
   f64: Float64Array,
-};
+} as const;
 
 function readEntry(cursor: GgufCursor, key: string): GgufEntry {
   const type = valueTypes[cursor.u32(key)] ?? cursor.refuse(key, 'has a value type that GGUF has not');
@@ -96,15 +94,18 @@ function readEntry(cursor: GgufCursor, key: string): GgufEntry {
   if (of === 'array')
     return cursor.refuse(key, 'is an array of arrays', 'no LLaMA file has one, and none is read');
   const length = cursor.count(key, valueBytes[of]);
-  const Typed = typedArrays[of];
-  if (Typed) {
-    const value = new Typed(length);
-    for (let i = 0; i < length; i++) value[i] = Number(cursor.scalar(key, of));
+  if (isTyped(of)) {
+    const value = new typedArrays[of](length);
+    new Uint8Array(value.buffer).set(cursor.bytes(key, value.byteLength));
     return { type: 'array', of, value };
   }
   const value: GgufScalar[] = [];
   for (let i = 0; i < length; i++) value.push(cursor.scalar(key, of));
   return { type: 'array', of, value };
+}
+
+function isTyped(type: GgufScalarType): type is keyof typeof typedArrays {
+  return Object.hasOwn(typedArrays, type);
 }
 
 /** Pieces of type 6 are bytes, spelt `<0x0A>`. */

@@ -6,7 +6,8 @@ import type { GgufMetadata } from './types.ts';
 
 /** Headers are mostly the vocabulary: 7 MB for Llama 3. A longer one is refused before it is read. */
 const MOST_HEADER_BYTES = 32 << 20;
-const FIRST_READ = 1 << 18;
+/** Bytes of the front that are tried one after the other: enough without a vocabulary, with one of 32,000 pieces, and with any. */
+const FRONTS = [1 << 16, 1 << 21, MOST_HEADER_BYTES];
 
 /** A GGUF file. Opening reads and checks the header only; tensors are read in ranges when asked for. */
 export class GgufFile {
@@ -25,16 +26,15 @@ export class GgufFile {
   static async open(path: string): Promise<GgufFile> {
     const op = 'gguf.open';
     const file = await RangeFile.open(op, path);
-    for (let bytes = FIRST_READ; ; bytes *= 4) {
-      if (bytes > 4 * MOST_HEADER_BYTES)
-        fail(op, `${path}: the header has more than ${MOST_HEADER_BYTES} bytes.`, 'is the file damaged?');
-      const front = await file.read(op, 0, Math.min(bytes, MOST_HEADER_BYTES, file.size));
+    for (const bytes of FRONTS) {
+      const front = await file.read(op, 0, Math.min(bytes, file.size));
       try {
         return new GgufFile(file, parseGgufHeader(op, path, front, file.size));
       } catch (error) {
         if (!(error instanceof GgufCutError)) throw error;
       }
     }
+    return fail(op, `${path}: the header has more than ${MOST_HEADER_BYTES} bytes.`, 'is the file damaged?');
   }
 
   get path(): string {

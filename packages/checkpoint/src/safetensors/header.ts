@@ -1,5 +1,6 @@
 import { fail, sizeOf } from '@cria/tensor';
 import { type StoredDType, storedBytes, storedDTypes } from './dtypes.ts';
+import { type HeaderEntries, readUsualHeader } from './usual-header.ts';
 
 /** Largest header the format allows, in bytes. */
 export const MAX_HEADER_BYTES = 100_000_000;
@@ -51,7 +52,7 @@ export function parseHeader(
 ): SafetensorsHeader {
   if (header[0] !== 0x7b)
     fail(op, `${file}: the header does not start with "{".`, 'is it a safetensors file?');
-  const entries = Object.entries(parseJson(op, file, header));
+  const entries = readEntries(op, file, header);
   let metadata: Readonly<Record<string, string>> = {};
   const tensors: HeaderTensor[] = [];
   for (const [name, value] of entries) {
@@ -63,12 +64,15 @@ export function parseHeader(
   return { metadata, tensors };
 }
 
-function parseJson(op: string, file: string, header: Uint8Array): object {
+function readEntries(op: string, file: string, header: Uint8Array): HeaderEntries {
   try {
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(header);
-    checkKeys(op, file, text);
-    const value: unknown = JSON.parse(text);
-    return value as object; // it starts with "{", so it is an object
+    const entries = readUsualHeader(text);
+    if (entries && new Set(entries.map(([name]) => name)).size === entries.length) return entries;
+    const pairs = countPairs(op, file, text);
+    const value = JSON.parse(text) as object; // it starts with "{", so it is an object
+    if (countKeys(value) !== pairs) refuseEqualKeys(op, file, text);
+    return Object.entries(value);
   } catch (error) {
     if (error instanceof Error && error.name === 'CriaError') throw error;
     return fail(
@@ -80,16 +84,40 @@ function parseJson(op: string, file: string, header: Uint8Array): object {
   }
 }
 
-/** `JSON.parse` takes the last of several equal keys; here they are refused, and so is nesting that no header has. */
-function checkKeys(op: string, file: string, text: string): void {
+const [QUOTE, COLON, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [34, 58, 91, 93, 123, 125];
+
+/** Pairs of key and value in all objects of a text; refuses nesting that no header has. */
+function countPairs(op: string, file: string, text: string): number {
+  let pairs = 0;
+  let depth = 0;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === QUOTE) i = endOfString(text, i);
+    else if (code === COLON) pairs++;
+    else if (code === OPEN_OBJECT || code === OPEN_LIST) {
+      if (++depth > MAX_DEPTH)
+        fail(op, `${file}: the header nests deeper than ${MAX_DEPTH} levels.`, 'the file is damaged');
+    } else if (code === CLOSE_OBJECT || code === CLOSE_LIST) depth--;
+  }
+  return pairs;
+}
+
+/** Keys of an object and of the objects in it: as many as its text has pairs, unless two were equal or there is more than a header has. */
+function countKeys(value: object): number {
+  let keys = 0;
+  for (const inner of Object.values(value) as unknown[])
+    keys += isRecord(inner) ? 1 + Object.keys(inner).length : 1;
+  return keys;
+}
+
+/** `JSON.parse` takes the last of several equal keys; here they are refused. */
+function refuseEqualKeys(op: string, file: string, text: string): void {
   const open: (Set<string> | undefined)[] = [];
   const colon = /\s*:/y;
   for (let i = 0; i < text.length; i++) {
     const character = text[i];
     if (character === '{' || character === '[') {
       open.push(character === '{' ? new Set() : undefined);
-      if (open.length > MAX_DEPTH)
-        fail(op, `${file}: the header nests deeper than ${MAX_DEPTH} levels.`, 'the file is damaged');
     } else if (character === '}' || character === ']') {
       open.pop();
     } else if (character === '"') {
@@ -107,9 +135,10 @@ function checkKeys(op: string, file: string, text: string): void {
 
 /** Index of the quote that closes the string that opens at `start`; the end of the text where none does. */
 function endOfString(text: string, start: number): number {
-  for (let i = start + 1; i < text.length; i++) {
-    if (text[i] === '\\') i++;
-    else if (text[i] === '"') return i;
+  for (let end = text.indexOf('"', start + 1); end >= 0; end = text.indexOf('"', end + 1)) {
+    let backslashes = 0;
+    while (text[end - 1 - backslashes] === '\\') backslashes++;
+    if (backslashes % 2 === 0) return end;
   }
   return text.length;
 }
@@ -131,22 +160,22 @@ function checkTensor(
   value: unknown,
   dataBytes: number,
 ): HeaderTensor {
-  const where = `${file}: tensor "${shorten(name)}"`;
+  const where = () => `${file}: tensor "${shorten(name)}"`;
   if (!isRecord(value))
-    fail(op, `${where} is ${describeValue(value)}.`, 'it must have dtype, shape and data_offsets');
+    fail(op, `${where()} is ${describeValue(value)}.`, 'it must have dtype, shape and data_offsets');
   const { dtype, shape, data_offsets: offsets } = value;
   if (typeof dtype !== 'string' || !Object.hasOwn(storedDTypes, dtype))
-    fail(op, `${where} has dtype ${describeValue(dtype)}.`);
+    fail(op, `${where()} has dtype ${describeValue(dtype)}.`);
   if (!isSizes(shape))
-    fail(op, `${where} has shape ${describeValue(shape)}.`, 'it must be a list of whole numbers');
+    fail(op, `${where()} has shape ${describeValue(shape)}.`, 'it must be a list of whole numbers');
   if (!isSizes(offsets) || offsets.length !== 2) {
-    fail(op, `${where} has data_offsets ${describeValue(offsets)}.`, 'they must be two whole numbers');
+    fail(op, `${where()} has data_offsets ${describeValue(offsets)}.`, 'they must be two whole numbers');
   }
   const [begin, end] = offsets as [number, number];
   if (begin > end || end > dataBytes) {
     fail(
       op,
-      `${where} lies at bytes ${begin} to ${end} of ${dataBytes}.`,
+      `${where()} lies at bytes ${begin} to ${end} of ${dataBytes}.`,
       'the file is truncated or damaged',
     );
   }
@@ -154,7 +183,7 @@ function checkTensor(
   if (bytes !== end - begin) {
     fail(
       op,
-      `${where} is ${dtype}[${shape.join(', ')}], ${bytes ?? 'no whole number of'} bytes, but its data_offsets span ${end - begin}.`,
+      `${where()} is ${dtype}[${shape.join(', ')}], ${bytes ?? 'no whole number of'} bytes, but its data_offsets span ${end - begin}.`,
     );
   }
   return { name, dtype: dtype as StoredDType, shape, begin, end };
@@ -162,18 +191,22 @@ function checkTensor(
 
 function checkCover(op: string, file: string, tensors: readonly HeaderTensor[], dataBytes: number): void {
   let covered = 0;
-  let before = 'the header';
+  let before: string | undefined;
   for (const { name, begin, end } of tensors) {
-    const label = `"${shorten(name)}"`;
     if (begin !== covered) {
+      const last = before === undefined ? 'the header' : `"${shorten(before)}"`;
       const what =
         begin < covered
-          ? `overlaps ${before}, which ends at byte ${covered}`
+          ? `overlaps ${last}, which ends at byte ${covered}`
           : `leaves bytes ${covered} to ${begin} to nobody`;
-      fail(op, `${file}: tensor ${label} starts at byte ${begin} and ${what}.`, 'the file is damaged');
+      fail(
+        op,
+        `${file}: tensor "${shorten(name)}" starts at byte ${begin} and ${what}.`,
+        'the file is damaged',
+      );
     }
     covered = end;
-    before = label;
+    before = name;
   }
   if (covered !== dataBytes)
     fail(
@@ -188,7 +221,9 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 function isSizes(value: unknown): value is number[] {
-  return Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && item >= 0);
+  if (!Array.isArray(value)) return false;
+  for (const item of value as unknown[]) if (!(Number.isSafeInteger(item) && Number(item) >= 0)) return false;
+  return true;
 }
 
 function describeValue(value: unknown): string {

@@ -2,6 +2,9 @@ import { fail } from '@cria/tensor';
 import { RangeFile } from '../range-file.ts';
 import { type HeaderTensor, headerLength, parseHeader } from './header.ts';
 
+/** Holds the whole header of most models. */
+const FIRST_READ = 1 << 16;
+
 /**
  * A safetensors file. Opening reads and checks the header only; tensors are read in ranges when asked for.
  */
@@ -29,13 +32,11 @@ export class SafetensorsFile {
   static async open(path: string): Promise<SafetensorsFile> {
     const op = 'safetensors.open';
     const file = await RangeFile.open(op, path);
-    const length = headerLength(op, path, file.size, await file.read(op, 0, Math.min(8, file.size)));
-    const { metadata, tensors } = parseHeader(
-      op,
-      path,
-      await file.read(op, 8, 8 + length),
-      file.size - 8 - length,
-    );
+    const front = await file.read(op, 0, Math.min(FIRST_READ, file.size));
+    const length = headerLength(op, path, file.size, front);
+    const header =
+      8 + length <= front.length ? front.subarray(8, 8 + length) : await file.read(op, 8, 8 + length);
+    const { metadata, tensors } = parseHeader(op, path, header, file.size - 8 - length);
     return new SafetensorsFile(file, 8 + length, metadata, tensors);
   }
 
