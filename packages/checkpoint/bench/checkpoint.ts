@@ -1,22 +1,31 @@
 /*
- * Opening, reading, writing and quantising a model of the 1.1B shape: npm run bench -- checkpoint [--json] [--small] [--folder PATH]
- *   [--python PYTHON with safetensors and torch] [--llama-cpp BUILD]
- * Peers run in the same run, in turns. Needs some 12 GB of disk below --folder (4 times the size of the model, which --small makes 24 times smaller).
+ * Opening, reading, writing and quantising a model of the 1.1B shape: npm run bench -- checkpoint [--json] [--small] [--folder PATH] [--keep]
+ *   [--only open|read|write|quantise] [--python PYTHON with safetensors and torch] [--llama-cpp BUILD [--llama-cpp-source SOURCE]]
+ *
+ * Peers run in the same run, in turns, in processes that are warm. Needs some 12 GB of disk below --folder (4 times the size of the model,
+ * which --small makes 24 times smaller). Medians; a row that says "synced" ends when the disk has the file, for both.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import {
   convertCheckpoint,
+  GgufFile,
   mapWeights,
   openCheckpoint,
+  type OutputFile,
   saveHuggingFace,
   SafetensorsFile,
 } from '@cria/checkpoint';
 import { cpu, nativeQuantizer } from '@cria/cpu';
 import { Llama, llamaConfig } from '@cria/layers';
+import { ggufVocabulary } from '@cria/tokenizer';
+import { loadTokenizer } from '@cria/tokenizer/node';
+import { LlamaCpp, PythonPeer } from './_peer.ts';
 
 const { values } = parseArgs({
   options: {
@@ -25,6 +34,7 @@ const { values } = parseArgs({
     folder: { type: 'string' },
     python: { type: 'string' },
     'llama-cpp': { type: 'string' },
+    'llama-cpp-source': { type: 'string' },
     keep: { type: 'boolean' },
     only: { type: 'string' },
   },
@@ -35,7 +45,11 @@ const shape = values.small
   : { dim: 2048, nLayers: 22, nHeads: 32, nKvHeads: 4, ffnDim: 5632, vocabSize: 32000 };
 const config = llamaConfig(shape);
 const root = values.folder ?? mkdtempSync(join(tmpdir(), 'cria-bench-'));
-const [half, full] = [join(root, 'bf16'), join(root, 'f32.gguf')];
+const [half, full, halfGguf] = [join(root, 'bf16'), join(root, 'f32.gguf'), join(root, 'bf16.gguf')];
+const weights = join(half, 'model.safetensors');
+const build = values['llama-cpp'];
+const llamaCpp = build === undefined ? undefined : new LlamaCpp(build, values['llama-cpp-source']);
+const ROUNDS = 5;
 
 interface Row {
   readonly name: string;
@@ -48,154 +62,222 @@ interface Row {
   readonly target: number;
 }
 
+const digits = (value: number) => (value < 0.1 ? value.toFixed(5) : value.toFixed(3)).padStart(8);
+
 function show(
   name: string,
-  seconds: number,
+  took: number,
   peer: string,
   peerSeconds: number | undefined,
   target: number,
 ): void {
-  const ratio = peerSeconds === undefined ? undefined : peerSeconds / seconds;
-  const row: Row = { name, threads, value: seconds, unit: 's', peer, peerValue: peerSeconds, ratio, target };
+  const ratio = peerSeconds === undefined ? undefined : peerSeconds / took;
+  const row: Row = { name, threads, value: took, unit: 's', peer, peerValue: peerSeconds, ratio, target };
   if (values.json) console.log(JSON.stringify(row));
   else
     console.log(
-      `${name.padEnd(44)} ${seconds.toFixed(3).padStart(8)} s   ${peer} ${peerSeconds === undefined ? '(not here)' : `${peerSeconds.toFixed(3)} s`}   ${ratio === undefined ? '' : `${ratio.toFixed(2)} × (at least ${target})`}`,
+      `${name.padEnd(70)} ${digits(took)} s   ${peer} ${peerSeconds === undefined ? '(not here)' : `${digits(peerSeconds)} s`}   ${ratio === undefined ? '' : `${ratio.toFixed(2)} × (at least ${target})`}`,
     );
 }
 
-async function time(work: () => Promise<unknown>, repeat = 3): Promise<number> {
-  let best = Infinity;
-  for (let i = 0; i < repeat; i++) {
-    const began = performance.now();
-    await work();
-    best = Math.min(best, (performance.now() - began) / 1000);
-  }
-  return best;
+const median = (all: readonly number[]) => [...all].sort((a, b) => a - b)[all.length >> 1] ?? NaN;
+const gigabytes = (path: string) => `${(statSync(path).size / 1e9).toFixed(1)} GB`;
+const wanted = (part: string) => values.only === undefined || values.only === part;
+
+async function seconds(work: () => Promise<unknown>): Promise<number> {
+  const began = performance.now();
+  await work();
+  return (performance.now() - began) / 1000;
 }
 
-/** Seconds that a Python program prints, or undefined where there is no Python with torch. */
-function python(program: string): number | undefined {
-  if (values.python === undefined) return undefined;
-  const result = spawnSync(values.python, ['-c', program], { encoding: 'utf8' });
-  if (result.status !== 0) throw new Error(`[bench] ${result.stderr}`);
-  return Number(result.stdout.trim());
+async function medianOf(work: () => Promise<unknown>, times: number): Promise<number> {
+  const all: number[] = [];
+  for (let i = 0; i < times; i++) all.push(await seconds(work));
+  return median(all);
+}
+
+/** Medians of ours and theirs, in turns. */
+async function inTurns(
+  ours: () => Promise<number>,
+  theirs: (() => Promise<number>) | undefined,
+  rounds = ROUNDS,
+): Promise<[number, number | undefined]> {
+  const [a, b]: [number[], number[]] = [[], []];
+  for (let i = 0; i < rounds; i++) {
+    a.push(await ours());
+    if (theirs) b.push(await theirs());
+  }
+  return [median(a), theirs ? median(b) : undefined];
 }
 
 async function makeModels(): Promise<void> {
-  if (existsSync(full)) return;
-  using device = cpu();
-  const model = new Llama(config, { device });
-  model.parameters.allocate();
-  model.parameters.initialize(1);
-  await saveHuggingFace(half, config, model.parameters, { dtype: 'BF16' });
-  const wide = join(root, 'f32');
-  await saveHuggingFace(wide, config, model.parameters);
-  await convertCheckpoint(await openCheckpoint(wide), full, { to: 'gguf' });
-  rmSync(wide, { recursive: true });
+  if (!existsSync(full)) {
+    using device = cpu();
+    const model = new Llama(config, { device });
+    model.parameters.allocate();
+    model.parameters.initialize(1);
+    await saveHuggingFace(half, config, model.parameters, { dtype: 'BF16' });
+    const wide = join(root, 'f32');
+    await saveHuggingFace(wide, config, model.parameters);
+    await convertCheckpoint(await openCheckpoint(wide), full, { to: 'gguf' });
+    rmSync(wide, { recursive: true });
+  }
+  if (existsSync(halfGguf)) return;
+  // A vocabulary makes the header what it is in real files.
+  const tokenizer = fileURLToPath(
+    new URL('../../../../shared/data/tokenizer/llama.tokenizer.model', import.meta.url),
+  );
+  const fits = config.vocabSize === 32000 && existsSync(tokenizer);
+  const vocabulary = fits
+    ? { vocabulary: { files: new Map(), gguf: ggufVocabulary(await loadTokenizer(tokenizer)) } }
+    : {};
+  await convertCheckpoint(await openCheckpoint(half), halfGguf, { to: 'gguf', ...vocabulary });
+}
+
+async function benchOpening(): Promise<void> {
+  using peer =
+    values.python === undefined
+      ? undefined
+      : new PythonPeer(
+          values.python,
+          threads,
+          `  path, count = what.split("|")
+  took = []
+  for i in range(int(count)):
+    t = time.perf_counter()
+    with safe_open(path, "pt") as f: f.get_tensor("model.norm.weight").sum().item()
+    took.append(time.perf_counter() - t)
+  return sorted(took)[len(took) // 2]`,
+        );
+  const openOne = async () => {
+    const file = await SafetensorsFile.open(weights);
+    const norm = await file.read('model.norm.weight');
+    norm.reduce((sum, byte) => sum + byte, 0);
+  };
+  const cold = [await seconds(openOne), await peer?.seconds(`${weights}|1`)] as const;
+  const theirs = peer && (() => peer.seconds(`${weights}|40`));
+  const [ours, safetensors] = await inTurns(() => medianOf(openOne, 40), theirs);
+  const what = `${gigabytes(weights)} of safetensors, touch a tensor`;
+  show(`open ${what}, the first time in a process`, cold[0], 'safetensors', cold[1], 1);
+  show(`open ${what}`, ours, 'safetensors', safetensors, 1);
+  const gguf = await medianOf(async () => {
+    const file = await GgufFile.open(halfGguf);
+    const norm = await file.read('output_norm.weight');
+    norm.reduce((sum, byte) => sum + byte, 0);
+  }, 41);
+  show(
+    `open ${gigabytes(halfGguf)} of GGUF, touch a tensor`,
+    gguf,
+    'llama.cpp by mmap',
+    (await openCheckpoint(halfGguf)).metadata.has('tokenizer.ggml.tokens')
+      ? llamaCpp?.openModel(halfGguf, root)
+      : undefined, // llama.cpp opens no model without a vocabulary
+    1,
+  );
 }
 
 async function benchReading(): Promise<void> {
-  const path = join(half, 'model.safetensors');
-  const gigabytes = `${(statSync(path).size / 1e9).toFixed(1)} GB`;
-  const opened = await time(async () => {
-    const file = await SafetensorsFile.open(path);
-    await file.read('model.norm.weight');
-  });
-  const openPeer = python(`
-import time
-from safetensors import safe_open
-best = 9
-for i in range(3):
-    t = time.perf_counter()
-    with safe_open("${path}", "pt") as f: f.get_tensor("model.norm.weight").sum().item()
-    best = min(best, time.perf_counter() - t)
-print(best)`);
-  show(`open ${gigabytes} of safetensors, touch a tensor`, opened, 'safetensors', openPeer, 1);
-
-  using device = cpu();
-  const read = await time(async () => {
-    const checkpoint = await openCheckpoint(full);
-    const model = new Llama(checkpoint.config, { device });
-    const weights = await mapWeights(checkpoint, model.parameters, { mmap: false });
-    weights[Symbol.dispose]();
-  });
-  const bytes = `${(statSync(full).size / 1e9).toFixed(1)} GB`;
-  // The peer reads as many bytes from a file of its own format.
-  const readPeer = python(`
-import time, torch
-from safetensors.torch import load_file
-best = 99
-for i in range(3):
-    t = time.perf_counter()
-    w = {k: v.clone() for k, v in load_file("${path}").items()}
-    best = min(best, time.perf_counter() - t); del w
-print(best * ${statSync(full).size} / ${statSync(path).size})`);
-  show(`read ${bytes} into the device, copied`, read, 'safetensors + clone', readPeer, 1);
-  const mapped = await time(async () => {
-    const checkpoint = await openCheckpoint(full);
-    const model = new Llama(checkpoint.config, { device });
-    const weights = await mapWeights(checkpoint, model.parameters);
-    weights[Symbol.dispose]();
-  });
-  show(`map ${bytes} into the device`, mapped, 'safetensors + clone', readPeer, 1);
+  using device = cpu({ threads });
+  const load = (mmap: boolean) => async () => {
+    let weights: Disposable | undefined;
+    const took = await seconds(async () => {
+      const checkpoint = await openCheckpoint(full);
+      const model = new Llama(checkpoint.config, { device });
+      weights = await mapWeights(checkpoint, model.parameters, { mmap });
+    });
+    weights?.[Symbol.dispose]();
+    return took;
+  };
+  // The peer reads as many bytes from a file of its own format: twice the one of half the size.
+  using peer =
+    values.python === undefined
+      ? undefined
+      : new PythonPeer(
+          values.python,
+          threads,
+          `  t = time.perf_counter()
+  w = [{k: v.clone() for k, v in load_file(what).items()} for i in range(2)]
+  return time.perf_counter() - t`,
+        );
+  const theirs = peer && (() => peer.seconds(weights));
+  const [copied, cloned] = await inTurns(load(false), theirs, ROUNDS + 2);
+  show(`read ${gigabytes(full)} into the device, copied`, copied, 'safetensors + clone', cloned, 1);
+  const [mapped] = await inTurns(load(true), undefined);
+  show(`map ${gigabytes(full)} into the device`, mapped, 'safetensors + clone', cloned, 1);
 }
 
 async function benchWriting(): Promise<void> {
   const source = await openCheckpoint(half);
   const out = join(root, 'written');
-  const size = statSync(join(half, 'model.safetensors')).size;
-  let [ours, theirs] = [Infinity, Infinity];
-  for (let i = 0; i < 3; i++) {
-    ours = Math.min(ours, await time(() => convertCheckpoint(source, out, { to: 'hf' }), 1));
+  const ours = async () => {
+    const took = await seconds(() => convertCheckpoint(source, out, { to: 'hf' }));
     rmSync(out, { recursive: true });
-    const began = performance.now();
-    const block = 1 << 23;
-    const dd = [`if=${join(half, 'model.safetensors')}`, `of=${out}.dd`, `bs=${block}`, 'conv=fsync'];
-    spawnSync('dd', dd, { stdio: 'ignore' });
-    theirs = Math.min(theirs, (performance.now() - began) / 1000);
+    return took;
+  };
+  const theirs = async () => {
+    const dd = [`if=${weights}`, `of=${out}.dd`, `bs=${1 << 23}`, 'conv=fsync'];
+    const took = await seconds(async () => spawnSync('dd', dd, { stdio: 'ignore' }));
     rmSync(`${out}.dd`);
+    return took;
+  };
+  const [written, copied] = await inTurns(ours, theirs);
+  show(`write ${gigabytes(weights)}, synced`, written, 'dd of the same bytes, fsync', copied, 0.9);
+}
+
+/** Writes a file as llama-quantize does: into the page cache, not waiting for the disk. */
+async function writeUnsynced(path: string, { chunks }: OutputFile): Promise<void> {
+  const file = await open(path, 'w');
+  const underWay: Promise<unknown>[] = [];
+  let at = 0;
+  for await (const chunk of chunks()) {
+    if (underWay.length > 1) await underWay.shift();
+    underWay.push(file.write(chunk, 0, chunk.length, at));
+    at += chunk.length;
   }
-  show(`write ${(size / 1e9).toFixed(1)} GB, synced`, ours, 'dd of the same bytes, fsync', theirs, 0.9);
+  await Promise.all(underWay);
+  await file.close();
 }
 
 async function benchQuantising(): Promise<void> {
-  const build = values['llama-cpp'];
   using quantizer = nativeQuantizer({ threads });
-  for (const [mix, target] of [
-    ['Q8_0', 2],
-    ['Q4_0', 2],
-    ['Q4_K_M', 1.5],
+  const source = await openCheckpoint(full);
+  const parameters = `${(statSync(full).size / 4e9).toFixed(2)}B weights`;
+  for (const [mix, target, rounds] of [
+    ['Q8_0', 2, 3],
+    ['Q4_0', 2, 3],
+    ['Q4_K_M', 1.5, 1],
   ] as const) {
     const out = join(root, `${mix}.gguf`);
-    const source = await openCheckpoint(full);
     const options = { to: 'gguf', quantize: mix, ...(quantizer ? { quantizer } : {}) } as const;
-    const ours = await time(() => convertCheckpoint(source, out, options), 2);
-    rmSync(out);
-    let theirs: number | undefined;
-    if (build !== undefined) {
-      const environment = { ...process.env, LD_LIBRARY_PATH: join(build, 'bin') };
-      const began = performance.now();
-      const result = spawnSync(join(build, 'bin/llama-quantize'), [full, out, mix, String(threads)], {
-        env: environment,
-        encoding: 'utf8',
-      });
-      if (result.status !== 0) throw new Error(`[bench] llama-quantize: ${result.stderr.slice(-500)}`);
-      theirs = (performance.now() - began) / 1000;
+    const times = {
+      ours: [] as number[],
+      oursSynced: [] as number[],
+      theirs: [] as number[],
+      sync: [] as number[],
+    };
+    for (let i = 0; i < rounds; i++) {
+      times.ours.push(
+        await seconds(() => convertCheckpoint(source, out, options, (file) => writeUnsynced(out, file))),
+      );
+      rmSync(out);
+      times.oursSynced.push(await seconds(() => convertCheckpoint(source, out, options)));
+      rmSync(out);
+      if (!llamaCpp) continue;
+      const [quantised, synced] = await llamaCpp.quantise(full, out, mix, threads);
+      times.theirs.push(quantised);
+      times.sync.push(quantised + synced);
       rmSync(out);
     }
-    show(
-      `quantise ${(statSync(full).size / 4e9).toFixed(2)}B weights to ${mix}`,
-      ours,
-      'llama-quantize',
-      theirs,
-      target,
-    );
+    const theirs = (all: readonly number[]) => (all.length > 0 ? median(all) : undefined);
+    const name = `quantise ${parameters} to ${mix}`;
+    show(name, median(times.ours), 'llama-quantize', theirs(times.theirs), target);
+    show(`${name}, synced`, median(times.oursSynced), 'llama-quantize + sync', theirs(times.sync), target);
   }
 }
 
 await makeModels();
-if (values.only === undefined || values.only === 'read') await benchReading();
-if (values.only === undefined || values.only === 'write') await benchWriting();
-if (values.only === undefined || values.only === 'quantise') await benchQuantising();
+if (wanted('open')) await benchOpening();
+if (wanted('read')) await benchReading();
+if (wanted('write')) await benchWriting();
+if (wanted('quantise')) await benchQuantising();
 if (!values.keep) rmSync(root, { recursive: true });
