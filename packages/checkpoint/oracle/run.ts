@@ -5,12 +5,13 @@
  * is named). With a build of llama.cpp, its logits and its llama-quantize are compared too.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { convertCheckpoint, GgufFile, openCheckpoint } from '@cria/checkpoint';
+import { convertCheckpoint, GgufFile, openCheckpoint, readImportance } from '@cria/checkpoint';
+import { nativeQuantizer } from '@cria/cpu';
 import { configs, divergence, ids, logitsOf, mixNames, writeModels } from './models.ts';
 
 const { values } = parseArgs({
@@ -114,6 +115,8 @@ async function compareLlamaCpp(build: string): Promise<void> {
       run(join(bin, 'llama-quantize'), [join(root, 'f32.gguf'), path, mix, '2'], environment);
       await compareBlocks(`${name}: ${mix} as llama-quantize makes it`, join(root, `${mix}.gguf`), path);
     }
+    if (existsSync(join(bin, 'llama-imatrix'))) await compareImportance(name, root, bin, environment);
+    else console.log('skipped: importance (build the target llama-imatrix too)');
     const source = values['llama-cpp-source'];
     if (source === undefined) continue;
     const program = join(folder, 'logits');
@@ -138,6 +141,50 @@ async function compareLlamaCpp(build: string): Promise<void> {
     run(program, [join(root, 'f32.gguf'), out, ...ids.map(String)], environment);
     const kl = divergence(floats(out), ours, config.vocabSize);
     check(`${name}: logits of f32.gguf by llama.cpp`, Math.abs(kl) < 1e-9, `KL ${kl.toExponential(1)}`);
+  }
+}
+
+/** Statistics by llama-imatrix in both of its forms, and blocks weighed by them as llama-quantize weighs them. */
+async function compareImportance(
+  name: string,
+  root: string,
+  bin: string,
+  environment: object,
+): Promise<void> {
+  const [full, text] = [join(root, 'f32.gguf'), join(root, 'text.txt')];
+  const sentences = Array.from(
+    { length: 200 },
+    (_, i) =>
+      `Llama ${i} went to the village, found ${(i * 37) % 101} apples and was ${i % 3 ? 'glad' : 'sad'}.`,
+  );
+  writeFileSync(text, sentences.join('\n'));
+  const forms: ReadonlyMap<string, Float32Array>[] = [];
+  for (const form of ['gguf', 'dat']) {
+    const path = join(root, `imatrix.${form}`);
+    const given = ['-m', full, '-f', text, '-o', path, '--output-format', form];
+    run(join(bin, 'llama-imatrix'), [...given, '-c', '64', '--chunks', '16', '-t', '2'], environment);
+    forms.push(await readImportance(path));
+  }
+  const [importance = new Map<string, Float32Array>(), older = new Map<string, Float32Array>()] = forms;
+  const furthest = Math.max(
+    ...[...importance].flatMap(([key, sums]) =>
+      Array.from(sums, (value, c) => Math.abs((older.get(key)?.[c] ?? NaN) / value - 1)),
+    ),
+  );
+  check(
+    `${name}: both forms of llama-imatrix say the same of ${importance.size} weights`,
+    importance.size === 7 * configs[name]!.nLayers && older.size === importance.size && furthest < 1e-5,
+    `furthest ${furthest.toExponential(1)}`,
+  );
+  using quantizer = nativeQuantizer();
+  const source = await openCheckpoint(full);
+  for (const mix of mixNames) {
+    const [ours, theirs] = [join(root, `${mix}.weighed.gguf`), join(root, `${mix}.imatrix.gguf`)];
+    const file = join(root, 'imatrix.gguf');
+    run(join(bin, 'llama-quantize'), ['--imatrix', file, full, theirs, mix, '2'], environment);
+    const options = { to: 'gguf', quantize: mix, importance, ...(quantizer ? { quantizer } : {}) } as const;
+    await convertCheckpoint(source, ours, options);
+    await compareBlocks(`${name}: ${mix} weighed by importance as llama-quantize makes it`, ours, theirs);
   }
 }
 
