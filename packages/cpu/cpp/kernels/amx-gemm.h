@@ -74,6 +74,9 @@ struct TileBlock {
   const uint8_t* a;
   const uint8_t* b;
   int64_t tile, strip, panel;
+  /** What comes next from far away, `share` bytes of it asked for a step, so that it is in the second-level cache by then; or null. */
+  const uint8_t* next = nullptr;
+  int64_t share = 0;
 
   /** sums: [strip][panel][2 tiles]; `begin`: they hold where to begin, else zero */
   void run(float* sums, int64_t rowBytes, int64_t steps, const uint8_t* (&last)[PANELS], bool begin) const {
@@ -84,6 +87,7 @@ struct TileBlock {
       const uint8_t* right[PANELS];
       for (int p = 0; p < PANELS; p++) right[p] = s == steps - 1 && last[p] != nullptr ? last[p] : b + p * panel + s * TILE_STEP;
       if (STRIPS == 1) lookAhead(b + s * TILE_STEP);
+      else if (next != nullptr) askForNext(s);
       step(left, right);
     }
     each([&](auto t, int64_t at) { tiles::store<decltype(t)::value>(reinterpret_cast<char*>(sums) + at, rowBytes); });
@@ -107,6 +111,9 @@ struct TileBlock {
   /** A weight that is read once comes from memory: the step after next is asked for. */
   void lookAhead(const uint8_t* from) const {
     for (int p = 0; p < PANELS; p++) prefetchLines(from + p * panel + TILE_STEP);
+  }
+  void askForNext(int64_t s) const {
+    for (int64_t at = s * share; at < (s + 1) * share; at += 64) __builtin_prefetch(next + at, 0, 2);
   }
   static void prefetchLines(const uint8_t* p) {
     for (int64_t line = 0; line < TILE_STEP; line += 64) prefetch(p + line);
@@ -206,7 +213,13 @@ void tileProduct(Range m, Range n, int64_t k, const Right& right, bool accumulat
         const bool resume = !first || accumulate;
         if (high == 2) {
           const uint8_t* tail[1] = {tails[0]};
-          TileBlock<2, 1>{a, column, tile, strip, panelBytes}.run(place, rowBytes, steps, tail, resume);
+          TileBlock<2, 1> block{a, column, tile, strip, panelBytes};
+          if (Right::KEPT && p + 1 < panels) {
+            // The same piece of the next panel, a part with each pair of strips. In prototypes it gained 10 to 20 %.
+            block.share = roundUp(TILE_STEP / (strips / 2), 64);
+            block.next = column + panelBytes + s / 2 * block.share * steps;
+          }
+          block.run(place, rowBytes, steps, tail, resume);
         } else if (together == 2) {
           TileBlock<1, 2>{a, column, tile, strip, panelBytes}.run(place, rowBytes, steps, tails, resume);
         } else {
