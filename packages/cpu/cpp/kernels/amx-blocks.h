@@ -92,6 +92,9 @@ struct TileBlockProduct : BlockProduct {
     if (rows < FROM_ROWS) return;
     blockRows = roundUp(ceilDivide(rows, ceilDivide(rows, MOST_TILE_ROWS)), TILE_ROWS);
     rowBlocks = ceilDivide(rows, blockRows);
+    // Rows are copied for each block of columns: wide ones.
+    blockColumns = 512;
+    while (blockColumns > TILE_NR && rowBlocks * ceilDivide(columns, blockColumns) < 16 && blockRows * blockColumns * k > 8 * CHUNK_WORK) blockColumns /= 2;
   }
   void run(int64_t chunk, ThreadMemory& thread) const {
     if (rows < FROM_ROWS) return BlockProduct::run(chunk, thread);

@@ -56,7 +56,7 @@ async function run(kind: keyof typeof kinds, words: readonly string[]): Promise<
     );
     failed += failures.length;
   }
-  native.close();
+  native.end();
   return failed;
 }
 

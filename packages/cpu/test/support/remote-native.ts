@@ -77,8 +77,8 @@ export class RemoteNative implements Native {
     return this.#ask('liveBytes').result;
   }
 
-  /** Ends the program. */
-  close(): void {
+  /** Ends the program. (Not `close`, which a device that is disposed of calls.) */
+  end(): void {
     closeSync(this.#to);
     closeSync(this.#from);
   }
