@@ -3,7 +3,6 @@
 #pragma once
 #include <stdint.h>
 #include "element.h"
-#include "element.h"
 
 namespace cria::CRIA_ISA {
 
@@ -37,9 +36,23 @@ inline V loadHalves(const Half* p, int64_t n) {
   for (int64_t i = 0; i < n; i++) a[i] = number(p[i]);
   return a;
 }
-inline V load(const Bf16* p) { return V{number(p[0]), number(p[1]), number(p[2]), number(p[3])}; }
+typedef uint32_t U __attribute__((vector_size(16)));
+/** Four neighbours of 16 bits, widened. */
+inline U loadWords(const void* p) {
+  typedef uint16_t Words __attribute__((vector_size(8)));
+  Words words;
+  __builtin_memcpy(&words, p, sizeof words);
+  return __builtin_convertvector(words, U);
+}
+inline V load(const Bf16* p) { return reinterpret_cast<V>(loadWords(p) << 16); }
 inline V load(const Bf16* p, int64_t n) { return loadHalves(p, n); }
-inline V load(const F16* p) { return loadHalves(p, W); }
+/** As `number` does, without branches: the exponent is moved by a multiplication, which subnormal halves survive. */
+inline V load(const F16* p) {
+  const U half = loadWords(p);
+  const U moved = (half & 0x7fff) << 13;
+  const U huge = reinterpret_cast<U>(moved > 0x0f7fffff) & 0x7f800000;
+  return reinterpret_cast<V>(reinterpret_cast<U>(reinterpret_cast<V>(moved) * 0x1p112f) | huge | (half & 0x8000) << 16);
+}
 inline V load(const F16* p, int64_t n) { return loadHalves(p, n); }
 template <class Half>
 inline void storeHalves(Half* p, V a, int64_t n) {
@@ -108,7 +121,16 @@ inline void store2(float* p, V even, V odd) {
 
 inline void transpose(V (&r)[W]) {
   const V a = r[0], b = r[1], c = r[2], d = r[3];
+#if __has_builtin(__builtin_shufflevector)
+  const V ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+  const V AB = __builtin_shufflevector(a, b, 2, 6, 3, 7), CD = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+  r[0] = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
+  r[1] = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+  r[2] = __builtin_shufflevector(AB, CD, 0, 1, 4, 5);
+  r[3] = __builtin_shufflevector(AB, CD, 2, 3, 6, 7);
+#else
   for (int i = 0; i < W; i++) r[i] = V{a[i], b[i], c[i], d[i]};
+#endif
 }
 
 inline I loadInts(const void* p) {
@@ -120,7 +142,6 @@ inline I setInt(int32_t x) { return I{x, x, x, x}; }
 inline I addInts(I a, I b) { return a + b; }
 inline I both(I a, I b) { return a & b; }
 inline I either(I a, I b) { return a | b; }
-typedef uint32_t U __attribute__((vector_size(16)));
 template <int n>
 inline I right(I a) {
   return reinterpret_cast<I>(reinterpret_cast<U>(a) >> n);
@@ -129,24 +150,38 @@ template <int n>
 inline I left(I a) {
   return a << n;
 }
-inline V toFloat(I a) { return V{static_cast<float>(a[0]), static_cast<float>(a[1]), static_cast<float>(a[2]), static_cast<float>(a[3])}; }
+inline V toFloat(I a) { return __builtin_convertvector(a, V); }
 inline I toInts(V a) { return reinterpret_cast<I>(add(a, set1(12582912.0f))) - 0x4b400000; }
-inline I bytesToInts(const uint8_t* p) { return I{p[0], p[1], p[2], p[3]}; }
-inline I bytesToInts(const int8_t* p) { return I{p[0], p[1], p[2], p[3]}; }
+template <class Byte>
+inline I bytesToInts(const Byte* p) {
+  typedef Byte Bytes __attribute__((vector_size(4)));
+  Bytes bytes;
+  __builtin_memcpy(&bytes, p, sizeof bytes);
+  return __builtin_convertvector(bytes, I);
+}
 inline void storeBytes(int8_t* p, I a) {
   for (int i = 0; i < W; i++) p[i] = static_cast<int8_t>(a[i]);
 }
 constexpr int BIAS_DONE = 0;
 typedef int16_t S __attribute__((vector_size(16)));
-/** Both halves of each lane, widened and added. */
-inline I fold(S a) {
-  const I words = reinterpret_cast<I>(a);
-  return ((words << 16) >> 16) + (words >> 16);
+/** Products of 16 bits, neighbours added. */
+inline I multiplyPairs(S a, S b) {
+#if defined(__wasm_simd128__)
+  return __builtin_wasm_dot_s_i32x4_i16x8(a, b);
+#elif defined(__SSE2__)
+  typedef short Shorts __attribute__((vector_size(16)));
+  typedef int Ints __attribute__((vector_size(16)));
+  const Ints sums = __builtin_ia32_pmaddwd128(reinterpret_cast<Shorts>(a), reinterpret_cast<Shorts>(b));
+  return reinterpret_cast<I>(sums);
+#else
+  const I x = reinterpret_cast<I>(a), y = reinterpret_cast<I>(b);
+  return ((x << 16) >> 16) * ((y << 16) >> 16) + (x >> 16) * (y >> 16);
+#endif
 }
 inline I dotBiased(I sum, I weights, I x) {
-  // Products of two bytes fit 16 bits: 255 · 127. Even bytes, then odd ones.
+  // Even bytes, then odd ones.
   const S w = reinterpret_cast<S>(weights), y = reinterpret_cast<S>(x);
-  return sum + fold((w & 255) * ((y << 8) >> 8)) + fold(((w >> 8) & 255) * (y >> 8));
+  return sum + multiplyPairs(w & 255, (y << 8) >> 8) + multiplyPairs((w >> 8) & 255, y >> 8);
 }
 inline I dotBytes(I sum, I weights, I x) { return dotBiased(sum, weights, x); }
 

@@ -41,6 +41,9 @@ const flags = [
   '-fno-math-errno',
   '-ffp-contract=off',
   '-fvisibility=hidden',
+  // Loop strength reduction splits what wasm adds to an address by itself into instructions of its own.
+  '-mllvm',
+  '-disable-lsr',
 ];
 const link = [
   '-lm',

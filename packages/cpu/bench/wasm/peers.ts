@@ -50,9 +50,10 @@ export const peers: Readonly<Record<string, string>> = {
       };
     }`,
   'jax-js': `
-    import { blockUntilReady, defaultDevice, init, numpy as np } from '@jax-js/jax';
     export async function open(threads) {
+      // It starts as many workers as there are processors, and counts them when it is loaded.
       Object.defineProperty(navigator, 'hardwareConcurrency', { value: threads });
+      const { blockUntilReady, defaultDevice, init, numpy: np } = await import('@jax-js/jax');
       await init('wasm');
       defaultDevice('wasm');
       return async (x, w, n) => {
