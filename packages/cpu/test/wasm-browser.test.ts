@@ -1,6 +1,7 @@
+import { fileURLToPath } from 'node:url';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { bundle, launch, noBrowser, resultOf, type Served, serve } from './support/browser.ts';
+import { bundle, launch, noBrowser, packageModule, resultOf, type Served, serve } from './support/browser.ts';
 import { built } from './support/wasm.ts';
 
 if (noBrowser) console.log(`cpu: wasm in a browser skipped: ${noBrowser}`);
@@ -50,6 +51,31 @@ describe.skipIf(noBrowser || !built)('wasm in Chromium', { timeout: limit }, () 
     };
     expect(await check(plain, 'worker&memory=1e9')).toEqual(expected);
     expect(await check(plain, 'memory=1e9')).toEqual(expected);
+  });
+
+  it.each([true, false])('runs the example page without a bundler, isolated: %s', async (isolation) => {
+    const site = await serve(
+      {
+        '/': { file: fileURLToPath(new URL('../example/index.html', import.meta.url)) },
+        '/node_modules/@cria/attention/dist/index.js': await packageModule('attention/src/index.ts'),
+        '/node_modules/@cria/tensor/dist/index.js': await packageModule('tensor/src/index.ts'),
+        '/node_modules/@cria/cpu/dist/browser.js': await packageModule('cpu/src/browser.ts'),
+        '/node_modules/@cria/cpu/build/cria-cpu.wasm': { file: built!.path },
+      },
+      isolation,
+    );
+    const page = await browser.newPage();
+    try {
+      const out = (await resultOf(page, site.url, 30_000)) as string;
+      expect(out).toMatch(isolation ? /beside the caller/ : /one thread: .*not cross-origin isolated/);
+      const losses = [...out.matchAll(/loss ([\d.]+)/g)].map(([, loss]) => Number(loss));
+      expect(losses[0]).toBeGreaterThan(0.9);
+      expect(losses.at(-1)).toBeLessThan(0.2);
+      expect([...site.sent.keys()].filter((path) => path !== '/').length).toBe(4); // nothing but modules and wasm
+    } finally {
+      await page.close();
+      await site.close();
+    }
   });
 
   it('says what a page without isolation may not ask for', async () => {

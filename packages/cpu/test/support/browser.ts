@@ -94,6 +94,20 @@ export async function bundle(name: string): Promise<string> {
   return outputFiles[0]!.text;
 }
 
+/** The module that a package is built to, from its source: other packages stay imports, as `scripts/tsup.ts` leaves them. */
+export async function packageModule(source: string): Promise<string> {
+  const { outputFiles } = await build({
+    entryPoints: [fileURLToPath(new URL(`../../../${source}`, import.meta.url))],
+    bundle: true,
+    write: false,
+    format: 'esm',
+    target: 'node20',
+    external: ['@cria/*'],
+    logLevel: 'error',
+  });
+  return outputFiles[0]!.text;
+}
+
 /** Opens a page; gives what `window.result` becomes, and throws what the page complained of. */
 export async function resultOf(page: Page, url: string, limitMs: number): Promise<unknown> {
   const problems: string[] = [];
