@@ -104,7 +104,9 @@ describe.skipIf(!built)('without a compiler', { timeout: 120_000 }, () => {
       ...program(
         'apps/trainer/src/cli.ts',
         'start',
-        ...['--data', 'texts', '--steps', '8', '--folder', 'run'],
+        '--data=texts',
+        '--steps=8',
+        '--folder=run',
         ...Object.entries(settings).flatMap(([key, value]) => ['--set', `${key}=${value}`]),
       ),
     );
