@@ -1,0 +1,13 @@
+/* Converts a checkpoint to each place that is given, and prints what came of it. Arguments: source, then target and place in turns. */
+import { writeSync } from 'node:fs';
+import { convertCheckpoint, type ConvertOptions, openCheckpoint } from '@cria/checkpoint';
+
+const [source = '', ...rest] = process.argv.slice(2);
+for (let i = 0; i + 1 < rest.length; i += 2) {
+  const to = rest[i] as ConvertOptions['to'];
+  const said = await convertCheckpoint(await openCheckpoint(source), rest[i + 1] ?? '', { to }).then(
+    () => 'written',
+    (error: unknown) => String(error),
+  );
+  writeSync(1, `${said}\n`);
+}
