@@ -12,12 +12,14 @@ export { openShards, type ShardOptions, writeModelFiles } from './safetensors/sh
 export { type TensorToWrite, writeSafetensors } from './safetensors/writer.ts';
 export { listTrainingStates } from './training-state/folders.ts';
 export { isTrainingState, loadTrainingState } from './training-state/load.ts';
+export { type RankGroup, type RankState, saveTrainingStateByRanks } from './training-state/ranks.ts';
 export { saveTrainingState } from './training-state/save.ts';
 export type { SaveTrainingStateResult } from './training-state/write.ts';
 export type {
   Json,
   LoadedTrainingState,
   LoadTrainingStateOptions,
+  RankRange,
   SavedTrainingState,
   SaveTrainingStateOptions,
   TrainingState,

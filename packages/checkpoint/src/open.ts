@@ -27,8 +27,7 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
   if (!found.isDirectory()) return openFile(op, path);
   if (isMetaFolder(path)) return openMetaFolder(path);
   if (!(await isTrainingState(path))) return openHuggingFaceFolder(path);
-  const { folder } = await loadTrainingState(path);
-  return openHuggingFaceFolder(folder, 'training-state');
+  return (await loadTrainingState(path)).checkpoint;
 }
 
 /** By content: names lie, and `.bin` means many things. */

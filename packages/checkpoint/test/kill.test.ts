@@ -10,41 +10,45 @@ import { fillSteps } from './kill-state.ts';
 
 const kills = Number(process.env['CRIA_KILLS'] ?? 10);
 
-it(`kill -9 during saves, ${kills} times: the newest state is always whole`, async () => {
-  const folder = temporaryFolder();
-  const script = join(folder, 'child.mjs');
-  await build({
-    entryPoints: [fileURLToPath(new URL('kill-child.ts', import.meta.url))],
-    outfile: script,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    conditions: ['@cria/source'],
-    logLevel: 'error',
-  });
-  const root = join(folder, 'run');
-  let safe = 0;
-  let interrupted = 0;
-  for (let round = 0; round < kills; round++) {
-    safe = await saveUntilKilled(script, root, safe + 1, (round * 37) % 60);
-    if (readdirSync(root).some((name) => name.includes('.tmp-'))) interrupted++;
-    const state = await loadTrainingState(root);
-    // The step may have been completed just before the child could say so.
-    expect([safe, safe + 1]).toContain(state.step);
-    const copy = await fillSteps(undefined);
-    await state.load(copy);
-    expect(await bitsOf(copy)).toEqual(await bitsOf(await fillSteps(state.step)));
-    expect(state.counters).toEqual({ step: state.step });
-    safe = state.step;
-  }
-  console.log(`${interrupted} of ${kills} kills left an unfinished save behind; last step ${safe}`);
-  expect(interrupted).toBeGreaterThan(0);
-}, 120_000);
+it.each([1, 3])(
+  `kill -9 during saves by %i ranks, ${kills} times: the newest state is always whole`,
+  async (ranks) => {
+    const folder = temporaryFolder();
+    const script = join(folder, 'child.mjs');
+    await build({
+      entryPoints: [fileURLToPath(new URL('kill-child.ts', import.meta.url))],
+      outfile: script,
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      conditions: ['@cria/source'],
+      logLevel: 'error',
+    });
+    const root = join(folder, 'run');
+    let safe = 0;
+    let interrupted = 0;
+    for (let round = 0; round < kills; round++) {
+      safe = await saveUntilKilled([script, root, String(safe + 1), String(ranks)], (round * 37) % 60);
+      if (readdirSync(root).some((name) => name.includes('.tmp-'))) interrupted++;
+      const state = await loadTrainingState(root);
+      // The step may have been completed just before the child could say so.
+      expect([safe, safe + 1]).toContain(state.step);
+      const copy = await fillSteps(undefined);
+      await state.load(copy);
+      expect(await bitsOf(copy)).toEqual(await bitsOf(await fillSteps(state.step)));
+      expect(state.counters).toEqual({ step: state.step });
+      safe = state.step;
+    }
+    console.log(`${interrupted} of ${kills} kills left an unfinished save behind; last step ${safe}`);
+    expect(interrupted).toBeGreaterThan(0);
+  },
+  120_000,
+);
 
 /** Runs the child until it has saved once, and kills it some milliseconds later. The last step that it said was safe. */
-function saveUntilKilled(script: string, root: string, first: number, delay: number): Promise<number> {
+function saveUntilKilled(args: readonly string[], delay: number): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [script, root, String(first)], {
+    const child = spawn(process.execPath, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let output = '';

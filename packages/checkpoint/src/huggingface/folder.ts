@@ -46,7 +46,7 @@ export async function openSafetensorsModel(path: string): Promise<Checkpoint> {
   return makeHuggingFace('safetensors', path, await readConfig(join(dirname(path), 'config.json')), [file]);
 }
 
-async function readConfig(path: string): Promise<HuggingFaceConfig> {
+export async function readConfig(path: string): Promise<HuggingFaceConfig> {
   return parseHuggingFaceConfig(await readJson('openCheckpoint', path), path);
 }
 

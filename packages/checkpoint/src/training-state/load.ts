@@ -1,14 +1,19 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkOptions, CriaError, fail, type ParameterSpace } from '@cria/tensor';
-import { openHuggingFaceFolder } from '../huggingface/folder.ts';
+import type { Checkpoint } from '../checkpoint.ts';
+import { openHuggingFaceFolder, readConfig } from '../huggingface/folder.ts';
 import { readJson } from '../json-file.ts';
 import { RangeFile } from '../range-file.ts';
 import { SafetensorsFile } from '../safetensors/reader.ts';
+import { makeCheckpoint } from '../stored-checkpoint.ts';
 import { loadWeights, type StoredWeight } from '../weights.ts';
 import { type Candidate, findCandidates, isStateName, namesIn, totalBytes } from './folders.ts';
 import { type Manifest, MANIFEST_FILE, readManifest, verifyFiles } from './manifest.ts';
+import { loadRanges } from './load-range.ts';
 import { momentsOf } from './prepare.ts';
+import { rankedWeights } from './ranked-weights.ts';
+import type { RankedLayout } from './ranks.ts';
 import { MOMENT_PREFIXES, OPTIMIZER_FILE, STATE_FILE } from './write.ts';
 import type { Json, LoadedTrainingState, LoadTrainingStateOptions } from './types.ts';
 
@@ -76,18 +81,25 @@ function refuse(candidate: Candidate, damage: unknown, candidates: readonly Cand
   );
 }
 
+interface StateJson extends Partial<RankedLayout> {
+  readonly counters: Json;
+  readonly fingerprints: Record<string, string>;
+  readonly extraFiles: readonly string[];
+}
+
 async function openState(
   folder: string,
   manifest: Manifest,
   damaged: LoadedTrainingState['damaged'],
 ): Promise<LoadedTrainingState> {
-  const state = (await readJson(op, join(folder, STATE_FILE))) as {
-    readonly counters: Json;
-    readonly fingerprints: Record<string, string>;
-    readonly extraFiles: readonly string[];
-  };
-  const checkpoint = await openHuggingFaceFolder(folder, 'training-state');
-  const hasMoments = OPTIMIZER_FILE in manifest.files;
+  const state = (await readJson(op, join(folder, STATE_FILE))) as StateJson; // its hash was compared
+  const { layout, ranks } = state;
+  const ranked = layout && ranks ? { layout, ranks } : undefined;
+  const checkpoint = ranked
+    ? await openRanked(folder, ranked)
+    : await openHuggingFaceFolder(folder, 'training-state');
+  const values = checkpoint.tensors;
+  const moments = ranked ? await rankedMoments(folder, ranked) : await storedMoments(folder, manifest);
   return {
     step: manifest.step,
     folder,
@@ -95,9 +107,11 @@ async function openState(
     config: checkpoint.config,
     counters: state.counters,
     fingerprints: state.fingerprints,
-    hasMoments,
+    hasMoments: moments.length > 0,
     extraFiles: state.extraFiles,
     damaged,
+    ranks: ranks?.length ?? 1,
+    checkpoint,
     async readExtraFile(name) {
       if (!state.extraFiles.includes(name))
         fail(op, `${folder} has no extra file "${name}".`, `it has ${state.extraFiles.join(', ') || 'none'}`);
@@ -106,23 +120,31 @@ async function openState(
     },
     async load(parameters) {
       await checkpoint.load(parameters);
-      await loadMoments(folder, hasMoments, parameters);
+      await loadMoments(folder, moments, parameters);
     },
+    loadRange: (range) => loadRanges(folder, values, moments, range),
   };
 }
 
-async function loadMoments(folder: string, saved: boolean, parameters: ParameterSpace): Promise<void> {
-  const moments = momentsOf(parameters);
-  if (!moments) return;
-  if (!saved)
-    fail(
-      op,
-      `${folder} was saved without moments, but the optimizer needs them.`,
-      'start a new optimizer from its weights, with openCheckpoint',
-    );
+/** Weights by canonical name, of each moment; empty where a state was saved without. */
+type Moments = readonly ReadonlyMap<string, StoredWeight>[];
+
+async function openRanked(folder: string, ranked: RankedLayout): Promise<Checkpoint> {
+  const { config, specialIds } = await readConfig(join(folder, 'config.json'));
+  const weights = await rankedWeights(folder, ranked, 'values');
+  return makeCheckpoint('training-state', folder, config, specialIds, weights);
+}
+
+async function rankedMoments(folder: string, ranked: RankedLayout): Promise<Moments> {
+  const [first] = ranked.ranks;
+  if (!first || !(await SafetensorsFile.open(join(folder, first.file))).tensors.has('exp_avg')) return [];
+  return [await rankedWeights(folder, ranked, 'exp_avg'), await rankedWeights(folder, ranked, 'exp_avg_sq')];
+}
+
+async function storedMoments(folder: string, manifest: Manifest): Promise<Moments> {
+  if (!(OPTIMIZER_FILE in manifest.files)) return [];
   const file = await SafetensorsFile.open(join(folder, OPTIMIZER_FILE));
-  for (const [i, moment] of moments.entries()) {
-    const prefix = MOMENT_PREFIXES[i] ?? '';
+  return MOMENT_PREFIXES.map((prefix) => {
     const weights = new Map<string, StoredWeight>();
     for (const { name: storedName, dtype, shape, begin, end } of file.tensors.values()) {
       if (!storedName.startsWith(prefix)) continue;
@@ -140,11 +162,24 @@ async function loadMoments(folder: string, saved: boolean, parameters: Parameter
         readBytes,
       });
     }
+    return weights;
+  });
+}
+
+async function loadMoments(folder: string, stored: Moments, parameters: ParameterSpace): Promise<void> {
+  for (const [i, moment] of (momentsOf(parameters) ?? []).entries()) {
+    const weights =
+      stored[i] ??
+      fail(
+        op,
+        `${folder} was saved without moments, but the optimizer needs them.`,
+        'start a new optimizer from its weights, with openCheckpoint',
+      );
     const targets = parameters.parameters.map((parameter) => ({
       name: parameter.name,
       value: parameters.view(moment, parameter),
     }));
-    await loadWeights(op, file.path, weights, targets, false);
+    await loadWeights(op, folder, weights, targets, false);
   }
 }
 

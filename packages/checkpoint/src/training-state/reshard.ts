@@ -1,4 +1,5 @@
 import { fail } from '@cria/tensor';
+import { overlaps } from './layout.ts';
 
 /*
  * A flat space of parameters or moments, shared by W ranks in contiguous ranges of equal length (the last ones may be short), read by W′
@@ -45,14 +46,12 @@ export function planReshard(options: ReshardOptions): readonly (readonly Reshard
   const { size, fromRanks, toRanks, alignment = 64 } = options;
   checkWhole('fromRanks', fromRanks, 1);
   const old = Array.from({ length: fromRanks }, (_, rank) => shardOf(size, rank, fromRanks, alignment));
-  return Array.from({ length: toRanks }, (_, rank) => {
-    const [begin, end] = shardOf(size, rank, toRanks, alignment);
-    return old.flatMap(([oldBegin, oldEnd], fromRank): ReshardPiece[] => {
-      const [first, last] = [Math.max(begin, oldBegin), Math.min(end, oldEnd)];
-      if (first >= last) return [];
-      return [{ fromRank, from: first - oldBegin, to: first - begin, length: last - first }];
-    });
-  });
+  return Array.from({ length: toRanks }, (_, rank) =>
+    overlaps(old, shardOf(size, rank, toRanks, alignment)).map(({ piece, ...run }) => ({
+      fromRank: piece,
+      ...run,
+    })),
+  );
 }
 
 function checkWhole(name: string, value: number, least: number): void {

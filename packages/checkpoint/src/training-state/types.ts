@@ -1,6 +1,6 @@
 import type { LlamaConfig } from '@cria/layers';
-import type { ParameterSpace } from '@cria/tensor';
-import type { SpecialIds } from '../checkpoint.ts';
+import type { ParameterSpace, Tensor } from '@cria/tensor';
+import type { Checkpoint, SpecialIds } from '../checkpoint.ts';
 
 /** Plain data that survives JSON unchanged: finite numbers, strings, booleans, null, lists and records of them. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
@@ -41,6 +41,17 @@ export interface LoadTrainingStateOptions {
   readonly fallback?: boolean;
 }
 
+/** The part of a state that one rank takes. */
+export interface RankRange {
+  /** Has its places (`allocate`); its values are not touched. */
+  readonly parameters: ParameterSpace;
+  /** First element of the flat spaces; the tensors say how many. */
+  readonly begin: number;
+  /** Flat; of values, or of masters. */
+  readonly values?: Tensor;
+  readonly moments?: readonly [Tensor, Tensor];
+}
+
 /** A training state whose every byte was checked against its manifest. */
 export interface LoadedTrainingState extends SavedTrainingState {
   readonly config: LlamaConfig;
@@ -52,6 +63,12 @@ export interface LoadedTrainingState extends SavedTrainingState {
   readExtraFile(name: string): Promise<Uint8Array>;
   /** Newer states that were passed over because of damage, and why. */
   readonly damaged: readonly { readonly folder: string; readonly reason: string }[];
+  /** Ranks that saved it; 1 where it was saved as a whole. */
+  readonly ranks: number;
+  /** Its weights. */
+  readonly checkpoint: Checkpoint;
   /** Values, and both moments where the space has them, bit for bit. */
   load(parameters: ParameterSpace): Promise<void>;
+  /** A range of the flat spaces, whatever the number of ranks that saved it. */
+  loadRange(range: RankRange): Promise<void>;
 }

@@ -1,0 +1,92 @@
+import { fail, type ParameterSpace, type Tensor } from '@cria/tensor';
+import { toWritable } from '../convert.ts';
+import { numericDType, ordered, rowBytes, type StoredWeight } from '../weights.ts';
+import { layoutOf, overlaps } from './layout.ts';
+import type { RankRange } from './types.ts';
+
+const op = 'loadTrainingState';
+
+/** Elements moved at a time. */
+const PIECE = 1 << 22;
+
+/** Fills the range of one rank from stored parameters, however those are cut; padding between parameters is zero. */
+export async function loadRange(
+  path: string,
+  weights: ReadonlyMap<string, StoredWeight>,
+  parameters: ParameterSpace,
+  begin: number,
+  target: Tensor,
+): Promise<void> {
+  const layout = layoutOf(parameters);
+  const end = begin + target.size;
+  if (!(Number.isSafeInteger(begin) && begin >= 0 && end <= layout.size))
+    fail(op, `elements ${begin} to ${end} are outside the space of ${layout.size}.`);
+  checkFit(path, weights, layout.parameters);
+  const { device } = target;
+  const flat = target.reshape(target.size, 1);
+  if (target.size > 0) device.kernels.fill(target, 0);
+  for (const { name, shape, offset } of layout.parameters) {
+    const weight = weights.get(name);
+    const size = shape.reduce((product, extent) => product * extent, 1);
+    for (const { from, to, length } of overlaps([[offset, offset + size]], [begin, end])) {
+      for (let at = 0; weight && at < length; at += PIECE) {
+        const count = Math.min(PIECE, length - at);
+        const bytes = await readElements(weight, from + at, from + at + count);
+        const numbers = toWritable(bytes, numericDType(op, weight), target.dtype);
+        flat.slice(to + at, to + at + count).write(numbers);
+        await device.flush();
+      }
+    }
+  }
+}
+
+/** Ranges as `loadRange` fills them. */
+export async function loadRanges(
+  path: string,
+  values: ReadonlyMap<string, StoredWeight>,
+  moments: readonly ReadonlyMap<string, StoredWeight>[],
+  range: RankRange,
+): Promise<void> {
+  const { parameters, begin } = range;
+  if (range.values) await loadRange(path, values, parameters, begin, range.values);
+  for (const [i, target] of (range.moments ?? []).entries()) {
+    const stored =
+      moments[i] ?? fail(op, `${path} was saved without moments.`, 'start a new optimizer from its weights');
+    await loadRange(path, stored, parameters, begin, target);
+  }
+}
+
+/** Elements of a weight in Meta's order, out of the heads that hold them where the file has another. */
+async function readElements(weight: StoredWeight, first: number, last: number): Promise<Uint8Array> {
+  const { halfSplit } = weight;
+  const rowLength = weight.shape.at(-1) ?? 1;
+  const bytesPerRow = rowBytes(weight);
+  const width = bytesPerRow / rowLength;
+  if (halfSplit === undefined) return weight.readBytes(first * width, last * width);
+  const head = halfSplit * rowLength;
+  const begin = Math.floor(first / head) * head;
+  const end = Math.ceil(last / head) * head;
+  const heads = ordered(await weight.readBytes(begin * width, end * width), weight, bytesPerRow);
+  return heads.slice((first - begin) * width, (last - begin) * width);
+}
+
+function checkFit(
+  path: string,
+  weights: ReadonlyMap<string, StoredWeight>,
+  parameters: readonly { readonly name: string; readonly shape: readonly number[] }[],
+): void {
+  const problems = parameters.flatMap(({ name, shape }) => {
+    const stored = weights.get(name)?.shape;
+    if (!stored) return [`${name} is missing`];
+    if (stored.join() === shape.join()) return [];
+    return [`${name} has shape [${stored.join(', ')}], the model [${shape.join(', ')}]`];
+  });
+  const names = new Set(parameters.map(({ name }) => name));
+  for (const name of weights.keys()) if (!names.has(name)) problems.push(`${name} is unexpected`);
+  if (problems.length > 0)
+    fail(
+      op,
+      `${path} does not fit the model: ${problems.join('; ')}.`,
+      'build the model from its configuration',
+    );
+}
