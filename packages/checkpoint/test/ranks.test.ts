@@ -163,6 +163,7 @@ function runThreads(
   root: string,
   ranks: number,
   extra: object,
+  dying?: number,
 ): Promise<{ saved: number[]; failed: string[] }> {
   const saved: number[] = [];
   const failed: string[] = [];

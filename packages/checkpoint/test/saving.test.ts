@@ -163,6 +163,51 @@ describe('resharding', () => {
   });
 });
 
+/** Runs `action` while the folder is mounted read-only, which binds root too; false where this process may not do that. */
+async function readOnly(folder: string, action: () => Promise<void>): Promise<boolean> {
+  const mount = (...args: string[]) => execFileSync('mount', args, { stdio: 'ignore' });
+  try {
+    mount('--bind', folder, folder);
+    mount('-o', 'remount,bind,ro', folder);
+  } catch {
+    console.log('skipped: this process may not mount a folder read-only');
+    return false;
+  }
+  try {
+    await action();
+  } finally {
+    execFileSync('umount', ['-l', folder]);
+  }
+  return true;
+}
+
+describe('a folder that has become read-only', () => {
+  it('leaves the earlier state whole and loadable, and says so once; the next save works when it is writable again', async () => {
+    const root = temporaryFolder();
+    const parameters = spaceOf(tiny, full);
+    fillWithBits(parameters, 7);
+    await saveTrainingState(root, stateOf(1, parameters));
+    const saver = new BackgroundSaver(root);
+    const done = await readOnly(root, async () => {
+      await saver.save(stateOf(2, parameters));
+      const refused = /cannot save step 2 below .*\(EROFS\).* hint: the file system is read-only/;
+      await expect(saver.finish()).rejects.toThrow(refused);
+      expect(await saver.finish()).toBeUndefined();
+      await expect(saveTrainingState(root, stateOf(2, parameters))).rejects.toThrow(refused);
+      const state = await loadTrainingState(root);
+      expect(state.step).toBe(1);
+      const copy = spaceOf(tiny, full);
+      await state.load(copy);
+      expect(await bitsOf(copy)).toEqual(await bitsOf(parameters));
+    });
+    expect(readdirSync(root)).toEqual(['step-00000001']);
+    if (!done) return;
+    await saver.save(stateOf(2, parameters));
+    expect((await saver.finish())?.step).toBe(2);
+    expect((await loadTrainingState(root)).step).toBe(2);
+  });
+});
+
 describe('folders that cannot be written', () => {
   it('are refused with the reason', async () => {
     const root = join(temporaryFolder(), 'a-file');

@@ -72,7 +72,7 @@ export async function saveTrainingStateByRanks(
     outcome = async () => {
       const { files, ranks, dtype } = collect(state.parameters, written ?? []);
       const layout: RankedLayout = { layout: layoutOf(state.parameters), ranks };
-      const small = smallFiles(plainState(state), dtype, layout);
+      const small = smallFiles(state, dtype, layout);
       const others = await writeFiles(place.temporary, { files: small, tensors: new Map() });
       return commit(place, { ...others, ...files }, policy);
     };
@@ -147,10 +147,6 @@ function collect({ size }: ParameterSpace, answers: readonly Json[]) {
       fail(op, `${range.file} has values of ${dtype} ${moments ? 'with' : 'without'} moments, the first file another kind.`); // prettier-ignore
   const files = Object.fromEntries(written.map(({ range, file }) => [range.file, file]));
   return { files, ranks, dtype: first?.dtype ?? 'F32' };
-}
-
-function plainState({ begin: _, values: __, moments: ___, parameters: ____, ...state }: RankState) {
-  return state;
 }
 
 /** A result or an error, as data. */
