@@ -1,17 +1,22 @@
 /*
  * Every kernel at the shapes of a training step and of decoding, beside what this machine can do at most.
  *
- *   npm run bench -- cpu [--json] [--threads 1,2] [--presets 15m,110m] [--isa auto] [--fast-prefill] [--only linear]
+ *   npm run bench -- cpu [--json] [--threads 1,2] [--presets 15m,110m] [--rows 256,2048] [--isa auto,avx2] [--only linear,decode]
+ *       [--milliseconds 300] [--python PYTHON]
  *
- * Products are measured against the f32 register peak of the same threads and instruction set, also where their weight is bf16 or quantised
- * (units for those are faster), everything that streams memory against a copy between two large tensors (read and write counted), decoding
- * (1 to 16 rows by weights that lie in memory) against reading memory. Medians; run it on a quiet machine.
+ * Limits, of the same threads and instruction set: products in f32 the register peak; in bf16 the peak of the unit that is best there;
+ * with quantised weights the peak of whole-number products (four times f32's where bytes are multiplied by one instruction, twice on
+ * AVX2, which takes three); everything that streams memory a copy between two large tensors (read and write counted), decoding (1 to 16
+ * rows by weights that lie in memory) reading memory. `--python` names an interpreter with PyTorch, NumPy or both, whose products are timed in turn
+ * with ours (NumPy's where threadpoolctl is there too). `--only` picks the rows whose name holds one of the words. Medians; run it on a quiet machine.
  */
 import { parseArgs } from 'node:util';
 import { cpu, type CpuDevice, type IsaName, measurePeak } from '@cria/cpu';
 import { dtypes, type Tensor } from '@cria/tensor';
+import { GemmPeers, type PeerProduct } from './_gemm-peers.ts';
 
 interface Preset {
+  /** Rows of everything but products, whose number is a flag. */
   readonly T: number;
   readonly sequences: number;
   readonly D: number;
@@ -35,6 +40,8 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
     threads: { type: 'string', default: '1,2' },
     presets: { type: 'string', default: '15m,110m' },
+    rows: { type: 'string', default: '2048' },
+    python: { type: 'string' },
     isa: { type: 'string', default: 'auto' },
     'fast-prefill': { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
@@ -49,63 +56,101 @@ interface Work {
   readonly work: number;
   readonly target: number;
   readonly encode: () => void;
-  /** What GB/s are measured against; default a copy. */
-  readonly limit?: 'read' | 'copy';
+  /** What it is measured against: GB/s a copy, GFLOP/s the f32 peak where nothing is said. */
+  readonly limit?: 'read' | 'copy' | 'f32' | 'bf16' | 'int8';
+  /** The same product of other libraries. */
+  readonly peer?: Omit<PeerProduct, 'threads'>;
 }
 
-for (const threads of values.threads.split(',').map(Number)) {
-  const isa = values.isa as 'auto' | IsaName;
-  for (const name of values.presets.split(',')) {
-    const preset = presets[name];
-    if (!preset)
-      throw new Error(`[bench cpu] unknown preset "${name}". hint: ${Object.keys(presets).join(', ')}`);
-    using device = cpu({ threads, isa, fastPrefill: values['fast-prefill'] });
-    const copy = copySpeed(device);
-    const read = readSpeed(device);
-    const works = [...products(device, preset), ...halfProducts(device, preset), ...streams(device, preset)];
-    for (const work of [...works, ...packedWeights(device, preset)]) {
-      if (!`${name} ${work.name}`.includes(values.only)) continue;
-      const limit = work.limit === 'read' ? read : copy;
-      const peak = work.unit === 'GFLOP/s' ? measurePeak(threads, isa) : limit;
+/** Works are made when they are wanted: their tensors are large. */
+type Works = Generator<Work>;
+
+const peers = values.python === undefined ? undefined : new GemmPeers(values.python);
+for (const isa of values.isa.split(',') as ('auto' | IsaName)[]) {
+  for (const threads of values.threads.split(',').map(Number)) {
+    for (const name of values.presets.split(',')) await benchPreset(name, threads, isa);
+  }
+}
+peers?.close();
+
+async function benchPreset(name: string, threads: number, isa: 'auto' | IsaName): Promise<void> {
+  const preset = presets[name];
+  if (!preset)
+    throw new Error(`[bench cpu] unknown preset "${name}". hint: ${Object.keys(presets).join(', ')}`);
+  const words = values.only.split(',');
+  for (const works of [products, attention, losses, decoding, streams, packedWeights]) {
+    // A device a group, so that its tensors go when the group is done.
+    using device = cpu({ threads, isa });
+    const [copy, read] = [copySpeed(device), readSpeed(device)];
+    for (const work of works(device, preset)) {
+      const title = `${name} ${work.name}`;
+      if (!words.some((word) => title.includes(word))) continue;
       const value = work.work / median(device, work.encode) / 1e9;
-      report({
-        name: `${name} ${work.name}`,
-        threads,
-        value,
-        unit: work.unit,
-        peer:
-          work.unit === 'GFLOP/s'
-            ? `f32 register peak, ${device.isa}${device.fastPrefill ? ', fast prefill' : ''}`
-            : `memory ${work.limit ?? 'copy'}`,
-        peerValue: peak,
-        ratio: value / peak,
-        target: work.target,
-      });
+      const limit = limitOf(work, device, { threads, isa, copy, read });
+      const { unit, target } = work;
+      const row = { name: `${title}, ${device.isa}`, threads, value, unit };
+      report({ ...row, ...limit, ratio: value / limit.peerValue, target });
+      if (!work.peer || !peers) continue;
+      const { gflops, peer } = await peers.time({ ...work.peer, threads });
+      if (gflops === undefined || peer === undefined) continue;
+      report({ ...row, peer, peerValue: gflops, ratio: value / gflops, target: 1 });
     }
   }
 }
 
-function products(device: CpuDevice, { T, sequences, D, H, F }: Preset): Work[] {
+/** What the work is measured against, measured now. */
+function limitOf(
+  { unit, limit = unit === 'GB/s' ? 'copy' : 'f32' }: Work,
+  device: CpuDevice,
+  { threads, isa, copy, read }: { threads: number; isa: 'auto' | IsaName; copy: number; read: number },
+): { peer: string; peerValue: number } {
+  if (limit === 'copy' || limit === 'read')
+    return { peer: `memory ${limit}`, peerValue: limit === 'copy' ? copy : read };
+  const f32 = measurePeak(threads, isa);
+  if (limit === 'f32') return { peer: 'f32 register peak', peerValue: f32 };
+  if (limit === 'bf16') {
+    const bf16 = measurePeak(threads, isa, 'bf16');
+    return { peer: 'register peak of the best unit', peerValue: Math.max(f32, bf16) };
+  }
+  const bytes = /vnni|bf16|amx/.test(device.isa);
+  return { peer: 'register peak of bytes', peerValue: f32 * (bytes ? 4 : device.isa === 'avx2' ? 2 : 1) };
+}
+
+/** The three forms, in f32 and bf16. */
+function* products(device: CpuDevice, { D, F }: Preset): Works {
   const { kernels } = device;
-  const square: [string, number, number][] = [
-    [`${T}x${D}x${D}`, D, D],
-    [`${T}x${F}x${D}`, F, D],
-    [`${T}x${D}x${F}`, D, F],
+  const shapes: [number, number][] = [
+    [D, D],
+    [F, D],
+    [D, F],
   ];
-  const forms = square.flatMap(([shape, N, C]): Work[] => {
-    const [x, w, y, dw] = [
-      random(device, T, C),
-      random(device, N, C),
-      random(device, T, N),
-      random(device, N, C),
-    ];
-    const work = { unit: 'GFLOP/s', work: 2 * T * N * C, target: 0.82 } as const;
-    return [
-      { ...work, name: `linear ${shape}`, encode: () => kernels.linear(y, x, w) },
-      { ...work, name: `linearGradInput ${shape}`, encode: () => kernels.linearGradInput(x, y, w) },
-      { ...work, name: `linearGradWeight ${shape}`, encode: () => kernels.linearGradWeight(dw, y, x) },
-    ];
-  });
+  for (const dtype of ['f32', 'bf16'] as const) {
+    for (const T of values.rows.split(',').map(Number)) {
+      for (const [N, C] of shapes) {
+        const numbers = (rows: number, columns: number) =>
+          inType(device, random(device, rows, columns), dtype);
+        const [x, w, y] = [numbers(T, C), numbers(N, C), numbers(T, N)];
+        const dw = device.empty([N, C], 'f32');
+        const target = device.isa === 'amx' && dtype === 'bf16' ? 0.42 : 0.82;
+        const rest = { unit: 'GFLOP/s', work: 2 * T * N * C, target, limit: dtype } as const;
+        const shape = `${dtype} ${T}x${N}x${C}`;
+        const forms: [string, () => void][] = [
+          ['linear', () => kernels.linear(y, x, w)],
+          ['linearGradInput', () => kernels.linearGradInput(x, y, w)],
+          ['linearGradWeight', () => kernels.linearGradWeight(dw, y, x)],
+        ];
+        for (const [form, encode] of forms) {
+          const peer = { form, dtype, rows: T, columns: N, k: C } as const;
+          yield { ...rest, name: `${form} ${shape}`, encode, peer };
+        }
+        for (const { storage } of [x, w, y, dw]) device.free(storage);
+      }
+    }
+  }
+}
+
+function* attention(device: CpuDevice, { T, sequences, D, H }: Preset): Works {
+  const { kernels } = device;
   const q = random(device, T, D);
   const [k, v, out, dout, dq, dk, dv] = Array.from({ length: 7 }, () => random(device, T, D)) as [
     Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor,
@@ -116,75 +161,72 @@ function products(device: CpuDevice, { T, sequences, D, H, F }: Preset): Work[] 
   const shape = { heads: H, kvHeads: H };
   // Half of the square, multiplied and added: scores and values.
   const pairs = (T * (T / sequences) * D) / 2;
+  const rest = { unit: 'GFLOP/s', target: 0.4 } as const;
+  yield {
+    ...rest,
+    name: 'attention',
+    work: 4 * pairs,
+    encode: () => kernels.attention(out, lse, q, k, v, segments, shape),
+  };
+  yield {
+    ...rest,
+    name: 'attentionGrad',
+    work: 10 * pairs,
+    encode: () => kernels.attentionGrad(dq, dk, dv, dout, q, k, v, out, lse, segments, shape),
+  };
+}
+
+function* losses(device: CpuDevice, { T, D }: Preset): Works {
+  const { kernels } = device;
   const [x, w, dx, dw] = [
     random(device, T, D),
     random(device, V, D),
     random(device, T, D),
     random(device, V, D),
   ];
-  const losses = device.empty([T], 'f32');
+  const each = device.empty([T], 'f32');
   const targets = device.tensor(
     Int32Array.from({ length: T }, (_, t) => (t * 131) % V),
     [T],
     'i32',
   );
-  return [
-    ...forms,
-    {
-      name: 'attention',
-      unit: 'GFLOP/s',
-      work: 4 * pairs,
-      target: 0.4,
-      encode: () => kernels.attention(out, lse, q, k, v, segments, shape),
-    },
-    {
-      name: 'attentionGrad',
-      unit: 'GFLOP/s',
-      work: 10 * pairs,
-      target: 0.4,
-      encode: () => kernels.attentionGrad(dq, dk, dv, dout, q, k, v, out, lse, segments, shape),
-    },
-    {
-      name: 'linearCrossEntropy forward',
-      unit: 'GFLOP/s',
-      work: 2 * T * V * D,
-      target: 0.6,
-      encode: () => kernels.linearCrossEntropy(losses, x, w, targets),
-    },
-    {
-      name: 'linearCrossEntropy',
-      unit: 'GFLOP/s',
-      work: 6 * T * V * D,
-      target: 0.6,
-      encode: () => kernels.linearCrossEntropy(losses, x, w, targets, { dx, dw }),
-    },
-    ...decoding(device, D, F),
-  ];
+  const rest = { unit: 'GFLOP/s', target: 0.6 } as const;
+  yield {
+    ...rest,
+    name: 'linearCrossEntropy forward',
+    work: 2 * T * V * D,
+    encode: () => kernels.linearCrossEntropy(each, x, w, targets),
+  };
+  yield {
+    ...rest,
+    name: 'linearCrossEntropy',
+    work: 6 * T * V * D,
+    encode: () => kernels.linearCrossEntropy(each, x, w, targets, { dx, dw }),
+  };
 }
 
 /** One row or a few against packed weights: bound by reading the weight. */
-function decoding(device: CpuDevice, D: number, F: number): Work[] {
+function* decoding(device: CpuDevice, { D, F }: Preset): Works {
   const shapes: [string, number, number][] = [
     ['output', V, D],
     ['up', F, D],
   ];
-  return shapes.flatMap(([name, N, C]) => {
+  for (const [name, N, C] of shapes) {
     const packed = device.pack(random(device, N, C));
-    return [1, 8].map((rows): Work => {
+    for (const rows of [1, 8]) {
       const [x, y] = [random(device, rows, C), random(device, rows, N)];
-      const encode = () => device.kernels.linear(y, x, packed);
-      return {
+      yield {
         name: `linear packed, ${name}, ${rows} row${rows > 1 ? 's' : ''}`,
         unit: 'GB/s',
         work: 4 * N * C,
         target: 0.85,
-        encode,
+        encode: () => device.kernels.linear(y, x, packed),
       };
-    });
-  });
+    }
+  }
 }
 
-function streams(device: CpuDevice, { T, D, H, F }: Preset): Work[] {
+function* streams(device: CpuDevice, { T, D, H, F }: Preset): Works {
   const { kernels } = device;
   const [x, y, dy] = [random(device, T, D), random(device, T, D), random(device, T, D)];
   const [gain, dgain, rstd] = [
@@ -229,7 +271,7 @@ function streams(device: CpuDevice, { T, D, H, F }: Preset): Work[] {
     step: 10,
   };
   const gb = 'GB/s' as const;
-  return [
+  yield* [
     { name: 'rmsNorm', unit: gb, work: 8 * T * D, target: 0.8, encode: () => kernels.rmsNorm(y, rstd, x, gain, { eps: 1e-5 }) },
     { name: 'rmsNormGrad', unit: gb, work: 12 * T * D, target: 0.8, encode: () => kernels.rmsNormGrad(y, dgain, dy, x, gain, rstd) },
     { name: 'rope', unit: gb, work: 8 * T * D, target: 0.8, encode: () => kernels.rope(y, x, positions, table, { heads: H, pairing: 'half' }) },
@@ -241,36 +283,15 @@ function streams(device: CpuDevice, { T, D, H, F }: Preset): Work[] {
     { name: 'sumSquares', unit: gb, work: 4 * many, target: 0.5, encode: () => kernels.sumSquares(norm, gradient) },
     { name: 'adamw', unit: gb, work: 28 * many, target: 1.2, encode: () => kernels.adamw(value, gradient, m, v, adamw) },
     { name: 'fill', unit: gb, work: 4 * many, target: 0.5, encode: () => kernels.fill(dembedding, 0) },
-  ]; // prettier-ignore
-}
-
-/** The three forms with activations and weights in bf16. */
-function halfProducts(device: CpuDevice, { T, D, F }: Preset): Work[] {
-  const { kernels } = device;
-  const half = (rows: number, columns: number) => {
-    const wide = random(device, rows, columns);
-    const tensor = device.empty([rows, columns], 'bf16');
-    kernels.cast(tensor, wide);
-    device.free(wide.storage);
-    return tensor;
-  };
-  const [x, w, y] = [half(T, D), half(F, D), half(T, F)];
-  const dw = device.empty([F, D], 'f32');
-  const work = { unit: 'GFLOP/s', work: 2 * T * F * D, target: 1.64 } as const;
-  const shape = `bf16 ${T}x${F}x${D}`;
-  return [
-    { ...work, name: `linear ${shape}`, encode: () => kernels.linear(y, x, w) },
-    { ...work, name: `linearGradInput ${shape}`, encode: () => kernels.linearGradInput(x, y, w) },
-    { ...work, name: `linearGradWeight ${shape}`, encode: () => kernels.linearGradWeight(dw, y, x) },
-  ];
+  ] as Work[]; // prettier-ignore
 }
 
 /** Packed weights of every stored form: few rows by enough of them to lie in memory, and a prompt of 512. */
-function packedWeights(device: CpuDevice, { D, F }: Preset): Work[] {
+function* packedWeights(device: CpuDevice, { D, F }: Preset): Works {
   const { kernels } = device;
-  return weightTypes.flatMap((dtype): Work[] => {
+  for (const dtype of weightTypes) {
     const { blockSize, blockBytes } = dtypes[dtype];
-    if (D % blockSize !== 0) return [];
+    if (D % blockSize !== 0) continue;
     const bytes = (F * D * blockBytes) / blockSize;
     const plain = device.empty([F, D], dtype);
     device.writeBytes(
@@ -284,28 +305,29 @@ function packedWeights(device: CpuDevice, { D, F }: Preset): Work[] {
       const [x, y] = [random(device, count, D), device.empty([count, F], 'f32')];
       return (w: Tensor) => kernels.linear(y, x, w);
     };
+    for (const count of [1, 4, 8, 16]) {
+      const run = rows(count);
+      yield {
+        name: `decode ${dtype} ${count}x${F}x${D}`,
+        unit: 'GB/s',
+        limit: 'read',
+        work: bytes * weights.length,
+        target: 0.85,
+        encode: () => weights.forEach(run),
+      };
+    }
     const prompt = rows(512);
-    return [
-      ...[1, 4, 8, 16].map((count): Work => {
-        const run = rows(count);
-        return {
-          name: `decode ${dtype} ${count}x${F}x${D}`,
-          unit: 'GB/s',
-          limit: 'read',
-          work: bytes * weights.length,
-          target: 0.85,
-          encode: () => weights.forEach(run),
-        };
-      }),
-      {
-        name: `prompt ${dtype} 512x${F}x${D}`,
-        unit: 'GFLOP/s',
-        work: 2 * 512 * F * D,
-        target: dtype === 'f32' || dtype === 'f16' ? 0.82 : 1.64,
-        encode: () => prompt(weights[0]!),
-      },
-    ];
-  });
+    yield {
+      name: `prompt ${dtype} 512x${F}x${D}`,
+      unit: 'GFLOP/s',
+      limit: dtype === 'bf16' ? 'bf16' : blockSize > 1 ? 'int8' : 'f32',
+      work: 2 * 512 * F * D,
+      // A block of 32 costs eight products of bytes and two to four operations in floats.
+      target: blockSize > 1 ? 0.65 : 0.82,
+      encode: () => prompt(weights[0]!),
+    };
+    for (const { storage } of weights) device.free(storage);
+  }
 }
 
 /** Reading a tensor larger than any cache. */
@@ -327,6 +349,14 @@ function copySpeed(device: CpuDevice): number {
   device.free(from.storage);
   device.free(to.storage);
   return speed;
+}
+
+function inType(device: CpuDevice, wide: Tensor, dtype: 'f32' | 'bf16'): Tensor {
+  if (dtype === 'f32') return wide;
+  const tensor = device.empty(wide.shape, dtype);
+  device.kernels.cast(tensor, wide);
+  device.free(wide.storage);
+  return tensor;
 }
 
 function random(device: CpuDevice, rows: number, columns: number): Tensor {
@@ -375,5 +405,5 @@ function report(row: Row): void {
   }
   const { name, threads, value, unit, peer, peerValue, ratio, target } = row;
   const figures = `${value.toFixed(1).padStart(8)} ${unit.padEnd(8)} ${ratio.toFixed(2)} of ${peerValue.toFixed(0)}`;
-  console.log(`${name.padEnd(40)} ${threads}T ${figures} (${peer}; target ${target})`);
+  console.log(`${name.padEnd(48)} ${threads}T ${figures} (${peer}; target ${target})`);
 }
