@@ -8,7 +8,7 @@ const left = { byRows: 0, byColumns: 1 } as const;
 const right = { packed: 0, across: 1, along: 2 } as const;
 
 /** Float types that products read and write. */
-type Numbers = 'f32' | 'bf16' | 'f16';
+export type Numbers = 'f32' | 'bf16' | 'f16';
 
 export interface Matrix {
   readonly place: Place;
@@ -78,15 +78,17 @@ export function linearKernels(
     },
 
     linearGradWeight(dw, dy, x) {
+      const [rows, unit] = [dy.columns, numbers(x)];
+      const along = { ...matrix(x), as: 'along' } as const;
       product(encoder, {
         c: matrix(dw),
         a: { ...matrix(dy), as: 'byColumns' },
-        b: { ...matrix(x), as: 'along' },
-        rows: dy.columns,
+        b: rows < PACK_FROM_ROWS ? along : packed(encoder, along, unit, x.columns, x.rows),
+        rows,
         columns: x.columns,
         k: x.rows,
         accumulate: true,
-        unit: numbers(x),
+        unit,
       });
     },
   };

@@ -1,141 +1,173 @@
 /*
- * A whole training step (forward, loss, backward, clip, AdamW), in tokens a second and as a share of the register peak of the same
- * threads, beside the memory plan.
+ * A whole training step (forward, loss, backward, clip, AdamW): tokens a second in f32 and bf16, as a share of the register peak, and peak
+ * memory; beside PyTorch where a script is given that prints {"tokens_per_s", "peak_rss_mib"}, run in turns with ours. The peer's best
+ * configuration counts: eager or compiled, f32 or bf16.
  *
- *   npm run bench -- train [--json] [--presets 15m,110m] [--threads 1,2] [--seconds 20]
- *                          [--python PYTHON --script torch_train.py]      a PyTorch script that prints {"tokens_per_s": …}, run in turns
+ *   npm run bench -- train [--json] [--presets 15m,110m] [--threads 1,2] [--dtypes f32,bf16] [--rounds 3] [--seconds 6] [--memory]
+ *                          [--python PYTHON --script torch_train.py] [--peers bf16:compile,bf16:eager,f32:compile,f32:eager]
  */
 import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { cpu, measurePeak } from '@cria/cpu';
-import { planMemory, preset } from '@cria/layers';
-import { type Batch, flopsPerToken, Trainer } from '@cria/training';
-import { permute } from '@cria/tensor';
+import type { StepTimes } from './_step.ts';
 
-const shapes: Record<string, { readonly batchSize: number; readonly contextLength: number }> = {
-  '15m': { batchSize: 8, contextLength: 256 },
-  '110m': { batchSize: 4, contextLength: 512 },
+interface Shape {
+  readonly preset: string;
+  readonly batch: number;
+  readonly seq: number;
+}
+const shapes: Record<string, Shape> = {
+  '15m': { preset: '15m', batch: 8, seq: 256 },
+  '110m': { preset: '110m', batch: 4, seq: 512 },
 };
+/** Where memory is compared. */
+const large: Shape = { preset: '110m', batch: 8, seq: 512 };
 
 const { values } = parseArgs({
   options: {
     json: { type: 'boolean', default: false },
     presets: { type: 'string', default: '15m,110m' },
     threads: { type: 'string', default: '1,2' },
-    seconds: { type: 'string', default: '20' },
+    dtypes: { type: 'string', default: 'f32,bf16' },
     rounds: { type: 'string', default: '3' },
+    seconds: { type: 'string', default: '6' },
     recompute: { type: 'string', default: 'selective' },
+    memory: { type: 'boolean', default: false },
     python: { type: 'string' },
     script: { type: 'string' },
+    peers: { type: 'string', default: 'bf16:compile,bf16:eager,f32:compile,f32:eager' },
   },
 });
+const { python, script } = values;
+const dtypes = values.dtypes.split(',');
+/** `dtype:mode` of the peer. */
+const peers = python && script ? values.peers.split(',') : [];
 
-for (const name of values.presets.split(',')) {
-  for (const threads of values.threads.split(',').map(Number)) await bench(name, threads);
+for (const name of values.presets.split(',').filter(Boolean)) {
+  for (const threads of values.threads.split(',').map(Number)) speed(shapes[name]!, threads);
 }
+if (values.memory) for (const threads of [2]) memory(large, threads);
 
-async function bench(name: string, threads: number): Promise<void> {
-  const { batchSize, contextLength } = shapes[name]!;
-  const model = preset(name);
-  const flops = flopsPerToken(model, contextLength);
-  const ours: number[] = [];
-  const theirs: number[] = [];
-  const peaks: number[] = [];
-  let rss = 0;
-  {
-    using device = cpu({ threads });
-    const recompute = values.recompute as 'selective';
-    using trainer = await Trainer.open({
-      device,
-      model,
-      data: { contextLength, batch },
-      batchSize,
-      totalSteps: 1000,
-      recompute,
-    });
-    for (let warm = 0; warm < 2; warm++) await trainer.update();
-    for (let round = 0; round < Number(values.rounds); round++) {
-      peaks.push(measurePeak(threads));
-      ours.push(
-        await tokensPerSecond(
-          trainer,
-          Number(values.seconds) / Number(values.rounds),
-          batchSize * contextLength,
-        ),
-      );
-      if (values.python && values.script) theirs.push(torch(name, batchSize, contextLength, threads));
+/** Rounds of every configuration in turns; the median of each. */
+function speed(shape: Shape, threads: number): void {
+  const [ours, theirs] = [collect(dtypes), collect(peers)];
+  let last: Record<string, StepTimes> = {};
+  for (let round = 0; round < Number(values.rounds); round++) {
+    for (const dtype of dtypes) {
+      const times = step(shape, threads, dtype);
+      ours[dtype]!.push(times.tokensPerSecond);
+      last = { ...last, [dtype]: times };
     }
-    rss = process.memoryUsage().rss;
+    for (const peer of peers) theirs[peer]!.push(torch(shape, threads, peer).tokens_per_s);
+  }
+  const label = `train ${shape.preset} B=${shape.batch} T=${shape.seq}`;
+  for (const dtype of dtypes) {
+    const value = median(ours[dtype]!);
+    const same = bestOf(theirs, dtype);
+    const target = dtype === 'f32' ? 1.2 : undefined;
+    report({ name: `${label} ${dtype}`, threads, value, unit: 'tokens/s', ...same, target });
+    const { gflops, tokensPerSecond, peak, peakRssMib, plannedMib } = last[dtype]!;
+    const products = (value * gflops) / tokensPerSecond;
     report({
-      name: `train ${name} B=${batchSize} T=${contextLength} f32`,
+      name: `${label} ${dtype}, use`,
       threads,
-      value: median(ours),
-      unit: 'tokens/s',
-      peer: 'PyTorch',
-      peerValue: theirs.length ? median(theirs) : undefined,
-      target: 1.2,
-    });
-    report({
-      name: `train ${name} products`,
-      threads,
-      value: (median(ours) * flops) / 1e9,
+      value: products,
       unit: 'GFLOP/s',
-      peer: 'f32 register peak',
-      peerValue: median(peaks),
-      target: 0.5,
+      peer: `${dtype} register peak`,
+      peerValue: peak,
     });
-    const segments = Array.from({ length: batchSize + 1 }, (_, i) => i * contextLength);
-    const plan = planMemory(model, { rows: batchSize * contextLength, recompute, segments, training: true });
     report({
-      name: `train ${name} resident memory`,
+      name: `${label} ${dtype}, peak memory`,
       threads,
-      value: rss / 1e6,
-      unit: 'MB',
+      value: peakRssMib,
+      unit: 'MiB',
       peer: 'memory plan',
-      peerValue: plan.total / 1e6,
-      target: 1.3,
+      peerValue: plannedMib,
     });
   }
+  const value = Math.max(...dtypes.map((dtype) => median(ours[dtype]!)));
+  if (peers.length > 0)
+    report({ name: `${label}, best`, threads, value, unit: 'tokens/s', ...bestOf(theirs, ''), target: 1.3 });
+}
 
-  function batch(position: number, size: number): Batch {
-    const tokens = Int32Array.from({ length: size * contextLength }, (_, i) =>
-      permute(i % model.vocabSize, model.vocabSize, position, 0),
-    );
-    const targets = Int32Array.from(tokens, (_, i) => tokens[(i + 1) % tokens.length]!);
-    return { tokens, targets, segments: Int32Array.from({ length: size + 1 }, (_, i) => i * contextLength) };
+/** Peak resident memory of each side's process, of the configurations that are fastest. */
+function memory(shape: Shape, threads: number): void {
+  for (const dtype of dtypes) {
+    const ours = step(shape, threads, dtype);
+    const theirs = peers
+      .filter((peer) => peer.startsWith(dtype))
+      .map((peer) => ({ peer, ...torch(shape, threads, peer) }))
+      .sort((a, b) => b.tokens_per_s - a.tokens_per_s)[0];
+    report({
+      name: `train ${shape.preset} B=${shape.batch} T=${shape.seq} ${dtype} ${values.recompute}, peak memory, at most`,
+      threads,
+      value: ours.peakRssMib,
+      unit: 'MiB',
+      peer: theirs && `PyTorch ${theirs.peer}`,
+      peerValue: theirs?.peak_rss_mib,
+      target: 0.6,
+    });
+    report({
+      name: `train ${shape.preset} B=${shape.batch} T=${shape.seq} ${dtype}`,
+      threads,
+      value: ours.tokensPerSecond,
+      unit: 'tokens/s',
+      peer: theirs && `PyTorch ${theirs.peer}`,
+      peerValue: theirs?.tokens_per_s,
+    });
   }
 }
 
-async function tokensPerSecond(trainer: Trainer, seconds: number, tokens: number): Promise<number> {
-  const times: number[] = [];
-  const end = performance.now() + seconds * 1000;
-  do {
-    const start = performance.now();
-    await trainer.update();
-    times.push(performance.now() - start);
-  } while (performance.now() < end);
-  return (tokens / median(times)) * 1000;
+function step({ preset, batch, seq }: Shape, threads: number, dtype: string): StepTimes {
+  const child = fileURLToPath(new URL('_step.ts', import.meta.url));
+  const options = {
+    preset,
+    batch,
+    seq,
+    threads,
+    dtype,
+    recompute: values.recompute,
+    seconds: values.seconds,
+  };
+  const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const printed = execFileSync(process.execPath, [...process.execArgv, child, ...args], {
+    encoding: 'utf8',
+  });
+  return JSON.parse(printed.trim().split('\n').at(-1)!) as StepTimes;
 }
 
-function torch(name: string, batch: number, context: number, threads: number): number {
-  const args = [
-    values.script!,
-    '--preset',
-    name,
-    '--batch',
-    String(batch),
-    '--seq',
-    String(context),
-    '--dtype',
-    'f32',
-    '--threads',
-    String(threads),
-  ];
-  const printed = execFileSync(values.python!, args, {
+interface TorchTimes {
+  readonly tokens_per_s: number;
+  readonly peak_rss_mib: number;
+}
+
+/** glibc keeps freed memory, on huge pages: worth more to PyTorch than any other setting. */
+const tunables =
+  'glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=16000000000:glibc.malloc.top_pad=1000000000';
+
+function torch({ preset, batch, seq }: Shape, threads: number, peer: string): TorchTimes {
+  const [dtype, mode] = peer.split(':');
+  const options = { preset, batch, seq, threads, dtype, seconds: values.seconds, steps: 50 };
+  const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const printed = execFileSync(python!, [script!, ...args, ...(mode === 'compile' ? ['--compile'] : [])], {
     encoding: 'utf8',
-    env: { ...process.env, OMP_NUM_THREADS: String(threads) },
+    env: { ...process.env, OMP_NUM_THREADS: String(threads), GLIBC_TUNABLES: tunables },
+    stdio: ['ignore', 'pipe', 'ignore'],
   });
-  return (JSON.parse(printed.trim().split('\n').at(-1)!) as { tokens_per_s: number }).tokens_per_s;
+  return JSON.parse(printed.trim().split('\n').at(-1)!) as TorchTimes;
+}
+
+function collect(names: readonly string[]): Record<string, number[]> {
+  return Object.fromEntries(names.map((name) => [name, []]));
+}
+
+/** The fastest of the peer's configurations whose name begins so. */
+function bestOf(theirs: Record<string, number[]>, prefix: string): Pick<Row, 'peer' | 'peerValue'> {
+  const [best] = Object.entries(theirs)
+    .filter(([name]) => name.startsWith(prefix))
+    .map(([name, runs]) => ({ peer: `PyTorch ${name}`, peerValue: median(runs) }))
+    .sort((a, b) => b.peerValue - a.peerValue);
+  return best ?? { peer: undefined, peerValue: undefined };
 }
 
 function median(numbers: readonly number[]): number {
@@ -147,9 +179,9 @@ interface Row {
   readonly threads: number;
   readonly value: number;
   readonly unit: string;
-  readonly peer: string;
+  readonly peer: string | undefined;
   readonly peerValue: number | undefined;
-  readonly target: number;
+  readonly target?: number | undefined;
 }
 
 function report(row: Row): void {
@@ -159,8 +191,9 @@ function report(row: Row): void {
     return;
   }
   const against =
-    row.peerValue === undefined ? '' : `${ratio!.toFixed(2)} of ${row.peerValue.toFixed(0)} (${row.peer})`;
+    ratio === undefined ? '' : `${ratio.toFixed(2)} of ${row.peerValue!.toFixed(0)} (${row.peer})`;
+  const wanted = row.target === undefined ? '' : `, wanted ${row.target}`;
   console.log(
-    `${row.name.padEnd(36)} ${row.threads}T  ${row.value.toFixed(0).padStart(8)} ${row.unit.padEnd(9)} ${against}`,
+    `${row.name.padEnd(44)} ${row.threads}T  ${row.value.toFixed(0).padStart(8)} ${row.unit.padEnd(9)} ${against}${wanted}`,
   );
 }

@@ -1,19 +1,21 @@
 // Softmax cross entropy of one block of rows; the products around it are matrix products.
 #pragma once
-#include "operation.h"
+#include "cast.h"
 
 namespace cria::CRIA_ISA {
 
 /**
  * losses[t] = log Σ exp(x[t] − max) + max − x[t, target], 0 where the target is −100; with `gradient` x[t] ← softmax(x[t]) − onehot(target),
  * zeros where the target is −100                               x: logits [rows, columns], `stride` apart   targets: i32 [rows]
+ * As bf16 the gradient of a row takes the first half of the row's memory: rows of halves, 2·stride apart.
  */
 struct CrossEntropy {
   static constexpr int32_t IGNORE = -100;
   float *losses, *x;
   const int32_t* targets;
   int64_t rows, columns, stride;
-  bool gradient;
+  enum Gradient { none = 0, floats = 1, halves = 2 };
+  int64_t gradient;
 
   explicit CrossEntropy(Arguments& in) {
     losses = in.tensor<float>();
@@ -22,7 +24,7 @@ struct CrossEntropy {
     rows = in.integer();
     columns = in.integer();
     stride = in.integer();
-    gradient = in.integer() != 0;
+    gradient = in.integer();
   }
   int64_t chunks() const { return ceilDivide(rows, rowsPerChunk(columns)); }
   void run(int64_t chunk, ThreadMemory&) const {
@@ -35,7 +37,7 @@ struct CrossEntropy {
     float* logits = x + t * stride;
     if (targets[t] == IGNORE) {
       losses[t] = 0.0f;
-      if (gradient) __builtin_memset(logits, 0, static_cast<size_t>(columns) * sizeof(float));
+      if (gradient != none) __builtin_memset(logits, 0, static_cast<size_t>(columns) * sizeof(float));
       return;
     }
     const float atTarget = logits[targets[t]];
@@ -47,7 +49,7 @@ struct CrossEntropy {
       const V a = exp(sub(load(logits + i), shift)), b = exp(sub(load(logits + i + W), shift));
       sums[0] = add(sums[0], a);
       sums[1] = add(sums[1], b);
-      if (gradient) {
+      if (gradient != none) {
         store(logits + i, a);
         store(logits + i + W, b);
       }
@@ -56,14 +58,20 @@ struct CrossEntropy {
       // Lanes that do not exist hold exp(0 − max): they are taken out by loading −∞ in their place.
       const V a = exp(sub(n >= W ? load(logits + at) : select(n, load(logits + at, n), set1(-__builtin_inff())), shift));
       sums[0] = add(sums[0], a);
-      if (gradient) storeSome(logits + at, a, n);
+      if (gradient != none) storeSome(logits + at, a, n);
     });
     const float sum = reduce_add(add(sums[0], sums[1]));
     losses[t] = __builtin_logf(sum) + (largest - atTarget);
-    if (!gradient) return;
-    const V scale = set1(1.0f / sum);
-    forVectors(0, columns, [&](int64_t at, int64_t n) { storeSome(logits + at, mul(loadSome(logits + at, n), scale), n); });
-    logits[targets[t]] -= 1.0f;
+    if (gradient == floats) toGradient(logits, logits, targets[t], 1.0f / sum);
+    if (gradient == halves) toGradient(reinterpret_cast<Bf16*>(logits), logits, targets[t], 1.0f / sum);
+  }
+
+  /** to = e · scale − onehot; `to` may begin where e does. */
+  template <class T>
+  void toGradient(T* to, const float* e, int32_t target, float scale) const {
+    const float atTarget = e[target] * scale - 1.0f;
+    forVectors(0, columns, [&](int64_t at, int64_t n) { storeSome(to + at, mul(loadSome(e + at, n), set1(scale)), n); });
+    assign(to[target], atTarget);
   }
 
   float maximum(const float* logits) const {

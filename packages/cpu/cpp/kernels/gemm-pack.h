@@ -74,17 +74,23 @@ struct PackPanels {
     along = in.integer();
     type = in.integer();
   }
-  int64_t perChunk() const { return max(1, CHUNK_ELEMENTS / max(1, NR * k)); }
-  int64_t chunks() const { return ceilDivide(ceilDivide(columns, NR), perChunk()); }
+  int64_t panels() const { return ceilDivide(columns, NR); }
+  int64_t panelsPerChunk() const { return max(1, CHUNK_ELEMENTS / max(1, NR * k)); }
+  /** Some rows of the source, whole pairs, so that it is read in the order in which it lies. */
+  int64_t depthPerChunk() const { return roundUp(max(1, CHUNK_ELEMENTS / max(1, columns)), 2 * PACK_AHEAD); }
+  int64_t chunks() const { return along != 0 ? ceilDivide(k, depthPerChunk()) : ceilDivide(panels(), panelsPerChunk()); }
   void run(int64_t chunk, ThreadMemory&) const {
-    const Range range = piece(chunk, perChunk(), ceilDivide(columns, NR));
     withElements(type, source, [&](auto* from) {
-      for (int64_t p = range.start; p < range.end; p++) {
-        Right* panel = packed + p * NR * depthOf<Unit>(k);
-        const int64_t there = columns - p * NR;
-        if (along != 0) packAlong<Unit, NR>(panel, from + p * NR, stride, there, k);
-        else packAcross<Unit, NR>(panel, from + p * NR * stride, stride, there, k);
+      if (along != 0) {
+        const Range range = piece(chunk, depthPerChunk(), k);
+        for (int64_t p = 0; p < panels(); p++) {
+          Right* to = packed + p * NR * depthOf<Unit>(k) + range.start / Unit::STEP * NR;
+          packAlong<Unit, NR>(to, from + range.start * stride + p * NR, stride, columns - p * NR, range.end - range.start);
+        }
+        return;
       }
+      const Range range = piece(chunk, panelsPerChunk(), panels());
+      for (int64_t p = range.start; p < range.end; p++) packAcross<Unit, NR>(packed + p * NR * depthOf<Unit>(k), from + p * NR * stride, stride, columns - p * NR, k);
     });
   }
 };
