@@ -50,8 +50,9 @@ inline void packTilePanel(uint8_t* to, const T* source, int64_t stride, int64_t 
 /** A right factor packed for keeping. */
 struct TilePackPanels : PackPanels<Paired> {
   explicit TilePackPanels(Arguments& in) : PackPanels<Paired>(in) {}
+  int64_t chunks() const { return ceilDivide(ceilDivide(columns, TILE_NR), panelsPerChunk()); }
   void run(int64_t chunk, ThreadMemory&) const {
-    const Range range = piece(chunk, perChunk(), ceilDivide(columns, TILE_NR));
+    const Range range = piece(chunk, panelsPerChunk(), ceilDivide(columns, TILE_NR));
     withElements(type, source, [&](auto* from) {
       for (int64_t p = range.start; p < range.end; p++) {
         uint8_t* to = reinterpret_cast<uint8_t*>(packed + p * TILE_NR * depthOf<Paired>(k));
