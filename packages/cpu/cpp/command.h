@@ -39,7 +39,8 @@
   X(measure)                                                                                                         \
   X(quantize)                                                                                                        \
   X(quantizeFile)                                                                                                    \
-  X(widenedProduct)
+  X(widenedProduct)                                                                                                  \
+  X(together)
 
 namespace cria {
 

@@ -8,6 +8,7 @@
 
 #include "park.h"
 #include "storage.h"
+#include "together.h"
 
 namespace cria {
 namespace {
@@ -67,16 +68,12 @@ void advance(int64_t position) {
     const int64_t room = pool.length - position;
     if (room < 2 || !(command[1] >= 2 && command[1] <= static_cast<double>(room))) return end(position);
     const int64_t length = static_cast<int64_t>(command[1]);
-    const double code = command[0];
-    if (!(code >= 0 && code < OPERATIONS * DTYPES)) return end(position);
-    if (code == static_cast<double>(Op::free_)) {
+    if (command[0] == static_cast<double>(Op::free_)) {
       for (int64_t i = 2; i < length; i++) freeStorage(static_cast<int32_t>(command[i]));
       position += length;
       continue;
     }
-    const Kernel& kernel = pool.kernels[static_cast<int32_t>(code)];
-    if (kernel.run == nullptr) return end(position);
-    const int64_t chunks = kernel.chunks(command + 2, storages);
+    const int64_t chunks = countChunks(pool.kernels, command, storages);
     if (chunks < 0 || chunks > MOST_CHUNKS) return end(position);
     if (chunks == 0) {
       position += length;
@@ -99,8 +96,7 @@ bool help(int32_t thread) {
   // From here the command cannot end before this chunk has, so the list is there.
   const double* command = pool.list + positionOf(ticket);
   const int64_t length = static_cast<int64_t>(command[1]);
-  const Kernel& kernel = pool.kernels[static_cast<int32_t>(command[0])];
-  kernel.run(command + 2, storages, static_cast<int64_t>(nextOf(ticket)), pool.memory[thread]);
+  runChunk(pool.kernels, command, storages, static_cast<int64_t>(nextOf(ticket)), pool.memory[thread]);
   if (pool.done.fetch_add(1, std::memory_order_acq_rel) + 1 == chunksOf(ticket)) advance(positionOf(ticket) + length);
   return true;
 }

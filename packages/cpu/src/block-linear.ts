@@ -2,10 +2,16 @@ import { type DType, dtypes, fail, type Tensor } from '@cria/tensor';
 import type { Place } from './command-list.ts';
 import { dtypeCodes, type Encoder } from './encoder.ts';
 
-/** Codes of `withFormat` in cpp/kernels/block-format.h, and the bytes of 16 packed rows of 256 weights. */
-const formats: Partial<
-  Record<DType, { readonly code: number; readonly bytes: number; readonly halves: number }>
-> = {
+interface Format {
+  /** Of `withFormat` in cpp/kernels/block-format.h. */
+  readonly code: number;
+  /** 16 packed rows of 256 weights. */
+  readonly bytes: number;
+  /** Scales of a block of 32. */
+  readonly halves: number;
+}
+
+const formats: Partial<Record<DType, Format>> = {
   q8_0: { code: 0, bytes: 8 * 544, halves: 1 },
   q4_0: { code: 1, bytes: 8 * 288, halves: 1 },
   q4_1: { code: 2, bytes: 8 * 320, halves: 1 },
@@ -15,6 +21,9 @@ const formats: Partial<
   q5_k: { code: 6, bytes: 2880, halves: 1 },
   q6_k: { code: 7, bytes: 3360, halves: 2 },
 };
+
+/** Up to so many rows a product is a stream of its weight, and several of them one stream: threads do not meet between them. */
+export const FEW_ROWS = 16;
 
 const PANEL = 16;
 const BLOCK = 32;
@@ -44,8 +53,11 @@ function formatOf(op: string, w: Tensor) {
 
 /** Bytes of a packed weight. */
 export function packedBlockBytes(w: Tensor): number {
-  const { bytes } = formatOf('cpu.pack', w);
-  return (Math.ceil(w.rows / PANEL) * w.columns * bytes) / 256;
+  const { code, bytes } = formatOf('cpu.pack', w);
+  const panel = (w.columns * bytes) / 256;
+  // Groups of four blocks of Q8_0 have room for four rows of scales, also where blocks are missing.
+  const missing = code === 0 ? -(w.columns / BLOCK) & 3 : 0;
+  return Math.ceil(w.rows / PANEL) * (panel + missing * 2 * PANEL);
 }
 
 export function packBlocks({ list }: Encoder, to: Place, w: Tensor): void {
@@ -53,36 +65,63 @@ export function packBlocks({ list }: Encoder, to: Place, w: Tensor): void {
   list.number(formatOf('cpu.pack', w).code).end();
 }
 
+/** One product of several that share x. */
+export interface BlockProduct {
+  readonly y: Tensor;
+  readonly w: Tensor;
+  readonly residual?: Tensor | undefined;
+}
+
+/** Activations as products with weights of one format take them. */
+interface Rounded {
+  readonly q: Place;
+  readonly scales: Place;
+  readonly starts: Place;
+}
+
 /**
- * y = x·wᵀ (+ residual): activations are rounded to 8 bits first, once for the whole product. With `fastPrefill`, many rows are
- * multiplied in bf16 instead.
+ * y = x·wᵀ (+ residual) for each: activations are rounded to 8 bits first, once for all weights of a format. With `fastPrefill`, many rows
+ * are multiplied in bf16 instead.
  */
-export function blockLinear(
-  encoder: Encoder,
-  y: Tensor,
-  x: Tensor,
-  w: Tensor,
-  residual: Tensor | undefined,
-): void {
-  const { code, halves } = formatOf('linear', w);
-  const [rows, k] = [x.rows, w.columns];
-  if (encoder.fastPrefill && rows >= WIDEN_FROM_ROWS) return widenedLinear(encoder, y, x, w, residual, code);
-  const blocks = (rows * k) / BLOCK;
-  const packing = w.layout === 'plain' ? packedBlockBytes(w) : 0;
-  const [q, scales, starts, packed] = encoder.scratch.begin(
-    encoder.list,
-    rows * k,
-    4 * blocks,
-    4 * blocks * halves,
-    packing,
-  ) as [Place, Place, Place, Place];
-  if (packing > 0) packBlocks(encoder, packed, w);
+export function blockLinears(encoder: Encoder, x: Tensor, products: readonly BlockProduct[]): void {
   const { list } = encoder;
-  list.begin('roundRows').place(q).place(scales).place(starts).place(x).number(rows).number(k);
-  list.number(dtypeCodes[x.dtype]!).number(code).end();
-  list.begin('blockProduct').place(y).place(q).place(scales).place(starts);
-  list.place(packing > 0 ? packed : w).place(residual ?? { storage: 0, offset: 0 });
-  list.number(rows).number(w.rows).number(k).number(dtypeCodes[y.dtype]!).number(code).end();
+  const [rows, k] = [x.rows, x.columns];
+  if (encoder.fastPrefill && rows >= WIDEN_FROM_ROWS) {
+    for (const { y, w, residual } of products)
+      widenedLinear(encoder, y, x, w, residual, formatOf('linear', w).code);
+    return;
+  }
+  const blocks = (rows * k) / BLOCK;
+  const formatsHere = [...new Set(products.map(({ w }) => formatOf('linear', w)))];
+  const roundings = formatsHere.flatMap(({ halves }) => [rows * k, 4 * blocks, 4 * blocks * halves]);
+  const packings = products.map(({ w }) => (w.layout === 'plain' ? packedBlockBytes(w) : 0));
+  const places = encoder.scratch.begin(list, ...roundings, ...packings);
+  const rounded = formatsHere.map(({ code }, i): Rounded => {
+    const [q, scales, starts] = places.slice(3 * i) as [Place, Place, Place];
+    list.begin('roundRows').place(q).place(scales).place(starts).place(x).number(rows).number(k);
+    list.number(dtypeCodes[x.dtype]!).number(code).end();
+    return { q, scales, starts };
+  });
+  const weights = products.map(({ w }, i) => {
+    if (packings[i] === 0) return w;
+    const packed = places[roundings.length + i]!;
+    packBlocks(encoder, packed, w);
+    return packed;
+  });
+  const encode = () =>
+    products.forEach(({ y, w, residual }, i) => {
+      const format = formatOf('linear', w);
+      const { q, scales, starts } = rounded[formatsHere.indexOf(format)]!;
+      list.begin('blockProduct').place(y).place(q).place(scales).place(starts).place(weights[i]!);
+      list
+        .place(residual ?? { storage: 0, offset: 0 })
+        .number(rows)
+        .number(w.rows)
+        .number(k);
+      list.number(dtypeCodes[y.dtype]!).number(format.code).end();
+    });
+  if (products.length > 1 && rows <= FEW_ROWS) list.together(encode);
+  else encode();
 }
 
 /** y = bf16(x)·bf16(w)ᵀ (+ residual) */

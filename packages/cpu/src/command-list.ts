@@ -24,6 +24,9 @@ export class CommandList {
   /** End of the last whole command; a refused one leaves nothing behind it. */
   #length = 0;
   #next = 0;
+  /** Commands since `together` began. */
+  #members = 0;
+  #open = false;
   #staging = 0;
   #stagingSize = 0;
   #staged = 0;
@@ -78,6 +81,34 @@ export class CommandList {
   end(): void {
     this.#numbers[this.#length + 1] = this.#next - this.#length;
     this.#length = this.#next;
+    this.#members++;
+  }
+
+  /**
+   * The commands that `encode` appends run as one, chunk beside chunk: none of them may read or free what another one writes. If it
+   * throws, none of them stays.
+   */
+  together(encode: () => void): void {
+    const start = this.#length;
+    this.begin('together');
+    this.#length += 3;
+    this.#members = 0;
+    this.#open = true;
+    try {
+      encode();
+      this.#numbers[start + 1] = this.#length - start;
+      this.#numbers[start + 2] = this.#members;
+    } catch (error) {
+      this.#length = start;
+      throw error;
+    } finally {
+      this.#open = false;
+    }
+  }
+
+  /** Inside `together`: the list cannot be run now. */
+  get open(): boolean {
+    return this.#open;
   }
 
   /** Memory goes back when the commands before are done. */

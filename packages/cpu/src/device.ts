@@ -78,7 +78,7 @@ export class CpuDevice extends DeviceBase implements Encoder {
 
   /** The list that takes commands. A long one is run before it takes more. */
   get list(): CommandList {
-    if (this.#list.length > MOST_NUMBERS) this.#runNow();
+    if (this.#list.length > MOST_NUMBERS && !this.#list.open) this.#runNow();
     return this.#list;
   }
 

@@ -1,5 +1,5 @@
 import { describe, fail, type Kernels, refuseWeight, type Tensor } from '@cria/tensor';
-import { blockLinear, isBlockFormat } from './block-linear.ts';
+import { blockLinears, FEW_ROWS, isBlockFormat } from './block-linear.ts';
 import type { Place } from './command-list.ts';
 import { dtypeCodes, type Encoder } from './encoder.ts';
 
@@ -37,10 +37,10 @@ const PACK_FROM_ROWS = 64;
 
 export function linearKernels(
   encoder: Encoder,
-): Pick<Kernels, 'linear' | 'linearGradInput' | 'linearGradWeight'> {
-  return {
+): Pick<Kernels, 'linear' | 'linears' | 'linearGradInput' | 'linearGradWeight'> {
+  const kernels: ReturnType<typeof linearKernels> = {
     linear(y, x, w, { residual } = {}) {
-      if (isBlockFormat(w.dtype)) return blockLinear(encoder, y, x, ours(encoder, w), residual);
+      if (isBlockFormat(w.dtype)) return blockLinears(encoder, x, [{ y, w: ours(encoder, w), residual }]);
       const rows = x.rows;
       const [n, c] = [w.rows, w.columns];
       const unit = numbers(w);
@@ -58,6 +58,20 @@ export function linearKernels(
         k: c,
         unit,
       });
+    },
+
+    linears(ys, x, ws) {
+      const all = () => ws.forEach((w, i) => kernels.linear(ys[i]!, x, w));
+      if (ws.every(({ dtype }) => isBlockFormat(dtype)))
+        blockLinears(
+          encoder,
+          x,
+          ws.map((w, i) => ({ y: ys[i]!, w: ours(encoder, w) })),
+        );
+      // Weights that are packed by the way share scratch, and cannot be packed for all products at one time.
+      else if (x.rows <= FEW_ROWS && ws.every((w) => w.layout !== 'plain' && !isBlockFormat(w.dtype)))
+        encoder.list.together(all);
+      else all();
     },
 
     linearGradInput(dx, dy, w, { accumulate } = {}) {
@@ -92,6 +106,7 @@ export function linearKernels(
       });
     },
   };
+  return kernels;
 }
 
 /** C = A·B (+ residual), or C += A·B as a chain that begins with C. */

@@ -13,7 +13,7 @@ import {
   type ParameterHome,
   parameterSpace,
 } from './layer.ts';
-import { Linear } from './linear.ts';
+import { forwardAll, Linear } from './linear.ts';
 import type { RotaryEmbedding } from './rotary-embedding.ts';
 
 export type AttentionOptions = ParameterHome & {
@@ -78,9 +78,7 @@ export class Attention implements FusedLayer {
   }
 
   forward(x: Tensor, step: Step, residual?: Tensor): Tensor {
-    const q = this.wq.forward(x, step);
-    const k = this.wk.forward(x, step);
-    const v = this.wv.forward(x, step);
+    const [q, k, v] = forwardAll([this.wq, this.wk, this.wv], x, step) as [Tensor, Tensor, Tensor];
     this.rope.rotate(q, step, this.shape.heads);
     this.rope.rotate(k, step, this.shape.kvHeads);
     const out = step.cache ? this.#attendCache(q, k, v, step) : this.#attend(q, k, v, step);

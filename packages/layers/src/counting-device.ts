@@ -16,6 +16,7 @@ export class CountingDevice extends DeviceBase {
     const nothing = () => {};
     return {
       linear: nothing,
+      linears: nothing,
       linearGradInput: nothing,
       linearGradWeight: nothing,
       embedding: nothing,

@@ -6,7 +6,7 @@ import {
   type ParameterHome,
   parameterSpace,
 } from './layer.ts';
-import { Linear } from './linear.ts';
+import { forwardAll, Linear } from './linear.ts';
 import { SwiGLU } from './swiglu.ts';
 
 export type FeedForwardOptions = ParameterHome & {
@@ -45,8 +45,7 @@ export class FeedForward implements FusedLayer {
   }
 
   forward(x: Tensor, step: Step, residual?: Tensor): Tensor {
-    const gate = this.w1.forward(x, step);
-    const up = this.w3.forward(x, step);
+    const [gate, up] = forwardAll([this.w1, this.w3], x, step) as [Tensor, Tensor];
     const hidden = this.swiglu.forward(gate, up, step);
     step.release(gate, up);
     const y = this.w2.forward(hidden, step, residual);

@@ -27,6 +27,8 @@ export interface LinearLayer extends FusedLayer {
   readonly weight: Parameter;
   /** Takes the weight in the device's fastest layout, for inference. */
   pack(): void;
+  /** Where `forward` is `kernels.linear` and nothing else: the weight that it takes. */
+  readonly operand?: Tensor;
   /** Gives back what `pack` made beside the parameters. */
   free(): void;
 }

@@ -29,10 +29,14 @@ export class Linear implements LinearLayer {
       weight ?? this.parameters.add(name, [outFeatures, inFeatures], { init: { normal: std }, decay: true });
   }
 
+  get operand(): Tensor {
+    return this.#packed ?? this.weight.value;
+  }
+
   /** y = x·wᵀ (+ residual) */
   forward(x: Tensor, step: Step, residual?: Tensor): Tensor {
     const y = step.empty([x.rows, this.weight.shape[0]!]);
-    step.device.kernels.linear(y, x, this.#packed ?? this.weight.value, residual && { residual });
+    step.device.kernels.linear(y, x, this.operand, residual && { residual });
     if (this.weight.trainable) step.save(x);
     return y;
   }
@@ -66,4 +70,15 @@ export class Linear implements LinearLayer {
     if (this.#packed) this.parameters.device.free(this.#packed.storage);
     this.#packed = undefined;
   }
+}
+
+/** The forwards of several linear layers of one x, in one kernel where all are plain products; the same bits, saved tensors and memory. */
+export function forwardAll(layers: readonly LinearLayer[], x: Tensor, step: Step): Tensor[] {
+  const operands = layers.map(({ operand }) => operand);
+  if (!operands.every((operand) => operand !== undefined))
+    return layers.map((layer) => layer.forward(x, step));
+  const ys = operands.map((operand) => step.empty([x.rows, operand.rows]));
+  step.device.kernels.linears(ys, x, operands);
+  for (const { weight } of layers) if (weight.trainable) step.save(x);
+  return ys;
 }

@@ -17,6 +17,15 @@ export function checkKernels(device: Device, raw: Kernels): Kernels {
       if (options.residual) check.shape(options.residual, y.shape).same(options.residual, y);
       raw.linear(y, x, w, options);
     },
+    linears(ys, x, ws) {
+      if (ys.length !== ws.length) fail('linears', `${ys.length} outputs for ${ws.length} weights.`);
+      for (let i = 0; i < ys.length; i++) {
+        const [y, w] = [ys[i], ws[i]];
+        check.op('linears', { y, x, w });
+        check.columns(w, x.columns).float(y, x).rows(x.rows, y).columns(y, w.rows).same(y, x);
+      }
+      raw.linears(ys, x, ws);
+    },
     linearGradInput(dx, dy, w, options = {}) {
       check.op('linearGradInput', { dx, dy, w });
       check.float(dx, dy).rows(dy.rows, dx).columns(dy, w.rows).columns(dx, w.columns).same(dx, dy);

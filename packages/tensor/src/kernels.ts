@@ -37,6 +37,8 @@ export interface AdamWSettings {
 export interface Kernels {
   /** y = x·wᵀ (+ residual, added once after the sum; may be y itself)      y: [T, N]   x: [T, C]   w: [N, C] plain, packed or quantised */
   linear(y: Tensor, x: Tensor, w: Tensor, options?: { readonly residual?: Tensor }): void;
+  /** ys[i] = x·ws[i]ᵀ, each with the bits of `linear`: several weights of one x (q, k and v; gate and up) in one go */
+  linears(ys: readonly Tensor[], x: Tensor, ws: readonly Tensor[]): void;
   /** dx = dy·w (+ dx)                                                      dx: [T, C]   dy: [T, N]   w: [N, C] */
   linearGradInput(dx: Tensor, dy: Tensor, w: Tensor, options?: { readonly accumulate?: boolean }): void;
   /** dw += dyᵀ·x                                                           dw: [N, C]   dy: [T, N]   x: [T, C] */

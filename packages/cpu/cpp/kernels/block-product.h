@@ -3,7 +3,7 @@
 //   sum = fma(float(Σ q_x·q_w), scale_w · scale_x, sum)   (for each half of a block, where halves have scales of their own)
 //   sum = fma(minimum_w, scale_x · Σ q_x, sum)            (where weights have minima)                     blocks ascending
 //
-// Few rows read the packed weight once as it lies, from several panels at a time. More rows work on a piece of it that was taken apart
+// Few rows read the packed weight as it lies, panel after panel. More rows work on a piece of it that was taken apart
 // into bytes and floats, in the first-level cache. Both add in the same order, so a row's bits do not depend on the others.
 #pragma once
 #include "block-rows.h"
@@ -44,63 +44,71 @@ inline I dotOf(I sum, I weights, I x) {
   return Kind::WIDE ? dotBiased(sum, weights, x) : dotBytes(sum, weights, x);
 }
 
+/** Bytes that reading looks ahead, as far as the second-level cache: what the processor fetches ahead by itself is not enough there. */
+constexpr int64_t BLOCK_AHEAD = 8192;
+
 inline void prefetchBytes(const uint8_t* p, int64_t bytes) {
 #pragma GCC unroll 16
-  for (int64_t line = 0; line < bytes; line += 64) prefetch(p + line);
+  for (int64_t line = 0; line < bytes; line += 64) __builtin_prefetch(p + line, 0, 2);
 }
 
-/** Bytes that several rows look ahead: they compute too long for the processor to look far enough by itself. One row is slower with it (Zen 4). */
-constexpr int64_t BLOCK_AHEAD = 2048;
+/** A group of blocks of one panel, and where it lies there. */
+struct PanelPart {
+  const uint8_t* panel;
+  int64_t first, blocks;
+  /** It comes from memory. */
+  bool ahead;
+};
 
-/** sums[m][p · 16 …] of M rows and P panels, read once as they are packed. */
-template <class Format, int M, int P>
-__attribute__((noinline)) void readPanels(float* sums, int64_t stride, const RoundedStrip<M, Format::HALVES>& x, int64_t blocks,
-                                          const uint8_t* const (&panels)[P]) {
-  V sum[P][M][PANEL_VECTORS];
-#pragma GCC unroll 4
-  for (int p = 0; p < P; p++) {
-#pragma GCC unroll 4
-    for (int m = 0; m < M; m++) {
-#pragma GCC unroll 4
-      for (int v = 0; v < PANEL_VECTORS; v++) sum[p][m][v] = zero();
-    }
-  }
-  for (int64_t b = 0; b < blocks; b++) {
-    const int sub = static_cast<int>(b % Format::SUB_BLOCKS);
-    const int64_t at = b / Format::SUB_BLOCKS * Format::BYTES;
-#pragma GCC unroll 4
-    for (int p = 0; p < P; p++) {
-      const uint8_t* block = panels[p] + at;
-      if (M > 1) prefetchBytes(block + sub * (Format::BYTES / Format::SUB_BLOCKS) + BLOCK_AHEAD, Format::BYTES / Format::SUB_BLOCKS);
-#pragma GCC unroll 4
-      for (int v = 0; v < PANEL_VECTORS; v++) {
-        I q[8];
-        Format::unpack(block, sub, v, q);
-#pragma GCC unroll 2
-        for (int h = 0; h < Format::HALVES; h++) {
-          const V scale = Format::scale(block, sub, h, v);
-#pragma GCC unroll 4
-          for (int m = 0; m < M; m++) {
-            I whole[2] = {Format::MINIMUM ? setInt(0) : x.start(m, b, h), setInt(0)};
+/**
+ * sums[m][16] of M rows over some blocks of a panel, read as it is packed. One row by a format that is not HEAVY is faster without
+ * prefetch (Zen 4, Q4_0: 29 instead of 21 GB/s on one thread); four rows read 37 GB/s on two threads with it and 15 without.
+ */
+template <class Format, int M>
+__attribute__((noinline)) void readPanel(float* sums, const RoundedStrip<M, Format::HALVES>& x, const PanelPart& part) {
+  constexpr int64_t STEP = Format::BYTES / Format::SUB_BLOCKS;
+  V sum[M][PANEL_VECTORS];
 #pragma GCC unroll 8
-            for (int j = 8 / Format::HALVES * h; j < 8 / Format::HALVES * (h + 1); j++) {
-              whole[j & 1] = dotOf<KindOf<Format>>(whole[j & 1], q[j], x.quad(m, b, j));
-            }
-            sum[p][m][v] = fma(toFloat(addInts(whole[0], whole[1])), mul(scale, x.scale(m, b)), sum[p][m][v]);
-          }
-        }
-        if (Format::MINIMUM) {
-          const V minimum = Format::minimum(block, sub, v);
+  for (int m = 0; m < M; m++) {
 #pragma GCC unroll 4
-          for (int m = 0; m < M; m++) sum[p][m][v] = fma(minimum, x.total(m, b), sum[p][m][v]);
+    for (int v = 0; v < PANEL_VECTORS; v++) sum[m][v] = part.first == 0 ? zero() : load(sums + m * PANEL + v * W);
+  }
+  for (int64_t b = 0; b < part.blocks; b++) {
+    const int sub = static_cast<int>((part.first + b) % Format::SUB_BLOCKS);
+    const uint8_t* block = part.panel + (part.first + b) / Format::SUB_BLOCKS * Format::BYTES;
+    if ((M > 1 || Format::HEAVY) && part.ahead) prefetchBytes(block + sub * STEP + BLOCK_AHEAD, STEP);
+#pragma GCC unroll 4
+    for (int v = 0; v < PANEL_VECTORS; v++) {
+      I q[8];
+      Format::unpack(block, sub, v, q);
+#pragma GCC unroll 2
+      for (int h = 0; h < Format::HALVES; h++) {
+        const V scale = Format::scale(block, sub, h, v);
+#pragma GCC unroll 8
+        for (int m = 0; m < M; m++) {
+          // Few rows have too few sums under way for one chain each.
+          constexpr int CHAINS = M < 4 ? 2 : 1;
+          I whole[2] = {Format::MINIMUM ? setInt(0) : x.start(m, b, h), setInt(0)};
+#pragma GCC unroll 8
+          for (int j = 8 / Format::HALVES * h; j < 8 / Format::HALVES * (h + 1); j++) {
+            I& chain = whole[j % CHAINS];
+            chain = dotOf<KindOf<Format>>(chain, q[j], x.quad(m, b, j));
+          }
+          const I total = CHAINS == 2 ? addInts(whole[0], whole[1]) : whole[0];
+          sum[m][v] = fma(toFloat(total), mul(scale, x.scale(m, b)), sum[m][v]);
         }
+      }
+      if (Format::MINIMUM) {
+        const V minimum = Format::minimum(block, sub, v);
+#pragma GCC unroll 8
+        for (int m = 0; m < M; m++) sum[m][v] = fma(minimum, x.total(m, b), sum[m][v]);
       }
     }
   }
-  for (int p = 0; p < P; p++) {
-    for (int m = 0; m < M; m++) {
-      for (int v = 0; v < PANEL_VECTORS; v++) store(sums + m * stride + p * PANEL + v * W, sum[p][m][v]);
-    }
+#pragma GCC unroll 8
+  for (int m = 0; m < M; m++) {
+#pragma GCC unroll 4
+    for (int v = 0; v < PANEL_VECTORS; v++) store(sums + m * PANEL + v * W, sum[m][v]);
   }
 }
 
@@ -197,13 +205,9 @@ __attribute__((noinline)) void openTile(const OpenSums& sums, const RoundedStrip
 
 /** y = x·wᵀ (+ residual)                     y: [rows, columns]   x rounded: [rows, k]   w: packed panels of `format` */
 struct BlockProduct {
-  /** Most rows that read the weight as it is packed; panels that they read at one time: on Zen 4 one stream of memory is faster than four. */
-  static constexpr int64_t FEW = W == 16 ? 4 : W == 8 ? 2 : 1;
-  static constexpr int AT_ONCE = 1;
   /** Rows that share a weight taken apart: a group of so many, and their sums, stay in the second-level cache. */
   static constexpr int64_t MOST_ROWS = 512;
   static constexpr int64_t PAIR = BLOCK_PANELS * PANEL;
-  static_assert(FEW <= BLOCK_ROWS, "few rows are one strip");
 
   void* y;
   const int8_t* q;
@@ -234,7 +238,7 @@ struct BlockProduct {
   void run(int64_t chunk, ThreadMemory& thread) const {
     const Range strips = piece(chunk % rowBlocks, blockStrips, x.strips()), n = piece(chunk / rowBlocks, blockColumns, columns);
     withFormat(format, [&](auto of) {
-      if (rows <= FEW) runFew<decltype(of)>(n, thread);
+      if (rows <= FEW_ROWS) runFew<decltype(of)>(n);
       else runMany<decltype(of)>(strips, n, thread);
     });
   }
@@ -242,9 +246,10 @@ struct BlockProduct {
  protected:
   /** The block size: a function of the shape alone. */
   void cut() {
-    if (rows <= FEW) {
-      blockStrips = 1;
-      blockColumns = roundUp(max(1, (1 << 17) / max(1, k)), AT_ONCE * PANEL);
+    if (rows <= FEW_ROWS) {
+      blockStrips = x.strips();
+      const int64_t bytes = withFormat(format, [this](auto of) { return panelBytes<decltype(of)>(k); });
+      blockColumns = PANEL * max(1, streamedPanels(ceilDivide(columns, PANEL), bytes));
     } else {
       const int64_t strips = x.strips();
       blockStrips = ceilDivide(strips, ceilDivide(rows, MOST_ROWS));
@@ -258,24 +263,27 @@ struct BlockProduct {
   }
 
   template <class Format>
-  void runFew(Range n, ThreadMemory& thread) const {
-    const int64_t width = AT_ONCE * PANEL, size = panelBytes<Format>(k);
-    float* sums = reinterpret_cast<float*>(thread.grow(thread, static_cast<uint64_t>(FEW * width) * sizeof(float)));
-    for (int64_t column = n.start; column < n.end; column += width) {
-      const Range here = {column, min(n.end, column + width)};
-      const uint8_t* panels[AT_ONCE];
-      // Where there are fewer panels the last one is read again; its sums go nowhere.
-      for (int p = 0; p < AT_ONCE; p++) panels[p] = w + min(column / PANEL + p, (n.end - 1) / PANEL) * size;
-      few<Format>(sums, width, panels);
-      finish(sums, width, {0, rows}, here);
+  void runFew(Range n) const {
+    alignas(64) float sums[FEW_AT_ONCE * PANEL];
+    for (int64_t column = n.start; column < n.end; column += PANEL) {
+      const uint8_t* panel = w + column / PANEL * panelBytes<Format>(k);
+      for (int64_t s = 0; s < x.strips(); s++) {
+        const int64_t row = x.firstRow(s), height = x.firstRow(s + 1) - row;
+        for (int64_t first = 0; first < x.blocks; first += GROUP) {
+          // Strips after the first find the panel in a cache.
+          readStrip<Format>(height, sums, x.at(first, row), {panel, first, x.groupSize(first), s == 0});
+        }
+        finish(sums, PANEL, {row, row + height}, {column, min(n.end, column + PANEL)});
+      }
     }
   }
-  template <class Format, int M = static_cast<int>(FEW)>
-  void few(float* sums, int64_t width, const uint8_t* const (&panels)[AT_ONCE]) const {
+  /** A strip so high, whose blocks begin at place `at`: 1 to 4, 6 or 8 rows. */
+  template <class Format, int M = FEW_AT_ONCE>
+  void readStrip(int64_t height, float* sums, int64_t at, const PanelPart& part) const {
     if constexpr (M > 1) {
-      if (rows < M) return few<Format, M - 1>(sums, width, panels);
+      if (height < M) return readStrip<Format, M == 8 ? 6 : M == 6 ? 4 : M - 1>(height, sums, at, part);
     }
-    readPanels<Format, M, AT_ONCE>(sums, width, {q, scales, starts}, x.blocks, panels);
+    readPanel<Format, M>(sums, {q + at * BLOCK, scales + at, starts + at * Format::HALVES}, part);
   }
 
   template <class Format>

@@ -1,8 +1,7 @@
 // Activations for products with quantised weights: 8 bits, one scale for 32 along k. What the product needs of each block besides is
 // made here once: the start of the whole-number sum that takes the weights' offset away, or the sum that minima are multiplied by.
 //
-// They lie as the tile of many rows walks them, one after the other: [group of blocks][strip of rows][block][row][32]. Few rows are one
-// strip, so theirs is [block][row][32].
+// They lie as the tile of many rows walks them, one after the other: [group of blocks][strip of rows][block][row][32].
 #pragma once
 #include "block-format.h"
 
@@ -11,11 +10,17 @@ namespace cria::CRIA_ISA {
 /** Blocks along k that the tile takes at one time: so many of all its panels, taken apart, stay in the first-level cache. */
 constexpr int64_t GROUP = 16;
 
-/** Where rounded rows lie. Strips are as even as can be: eight rows are four and four, not six and two. */
+/** Most rows that read a weight as it is packed, and most of them at one time. */
+constexpr int FEW_ROWS = W == 16 ? 16 : W == 8 ? 2 : 1;
+constexpr int FEW_AT_ONCE = W == 16 ? 8 : FEW_ROWS;
+/** Strips of so few rows: even ones of 1 to 4, 6 or 8 rows, for which there are kernels. */
+constexpr int8_t FEW_STRIPS[] = {0, 1, 1, 1, 1, 2, 1, 2, 1, 3, 3, 3, 2, 4, 4, 4, 2};
+
+/** Where rounded rows lie. Strips are as even as can be: eight of many rows are four and four, not six and two. */
 struct RoundedPlaces {
   int64_t rows, blocks;
 
-  int64_t strips() const { return ceilDivide(rows, BLOCK_ROWS); }
+  int64_t strips() const { return rows <= FEW_ROWS ? FEW_STRIPS[rows] : ceilDivide(rows, BLOCK_ROWS); }
   int64_t firstRow(int64_t strip) const { return rows * strip / max(1, strips()); }
   int64_t stripOf(int64_t row) const { return ((row + 1) * strips() - 1) / rows; }
   int64_t groupSize(int64_t firstBlock) const { return min(GROUP, blocks - firstBlock); }

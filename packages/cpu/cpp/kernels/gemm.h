@@ -146,8 +146,8 @@ struct Gemm {
   void cut() {
     if (few()) {
       blockRows = max(1, rows);
-      blockColumns = NR * max(1, min(ceilDivide(CHUNK_WORK / 16, NR * max(1, k)), ceilDivide(columns, NR)));
-      if (blockColumns > NR) blockColumns = roundUp(blockColumns, NR * min(panelsAtOnce(static_cast<int>(blockRows)), blockColumns / NR));
+      blockColumns = NR * max(1, streamedPanels(ceilDivide(columns, NR), NR * depth * static_cast<int64_t>(sizeof(Right))));
+      if (blockColumns > NR) blockColumns = roundUp(blockColumns, NR * panelsAtOnce(static_cast<int>(blockRows)));
     } else {
       blockRows = roundUp(ceilDivide(rows, max(1, ceilDivide(rows, MC))), MR);
       blockColumns = roundUp(ceilDivide(columns, max(1, ceilDivide(columns, NC))), NR);

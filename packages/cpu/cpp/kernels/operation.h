@@ -56,6 +56,17 @@ constexpr int64_t CHUNK_ELEMENTS = 1 << 14;
 /** Rows of `columns` elements in such a chunk. */
 inline int64_t rowsPerChunk(int64_t columns) { return max(1, CHUNK_ELEMENTS / max(1, columns)); }
 
+/**
+ * Panels a chunk of a product that streams its weight once: some microseconds of memory, at least a few chunks where the weight is small,
+ * and all but the last of one size.
+ */
+inline int64_t streamedPanels(int64_t panels, int64_t panelBytes) {
+  constexpr int64_t SMALL = 1 << 14, LEAST = 1 << 16, MOST = 1 << 18;
+  const int64_t bytes = panels * panelBytes, size = max(LEAST, min(MOST, bytes / 64));
+  const int64_t chunks = max(max(1, bytes / size), min(8, bytes / SMALL));
+  return ceilDivide(panels, chunks);
+}
+
 /** Calls work(i, n) for i = start, start + W, …; n is W, or what is left. */
 template <class Work>
 inline void forVectors(int64_t start, int64_t end, Work work) {

@@ -1,6 +1,7 @@
 #include "pool.h"
 
 #include "../storage.h"
+#include "../together.h"
 #include "kernels.h"
 
 namespace cria {
@@ -57,16 +58,12 @@ void advance(int64_t position) {
     const int64_t room = length - position;
     if (room < 2 || !(command[1] >= 2 && command[1] <= static_cast<double>(room))) return end(position);
     const int64_t size = static_cast<int64_t>(command[1]);
-    const double code = command[0];
-    if (!(code >= 0 && code < OPERATIONS * DTYPES)) return end(position);
-    if (code == static_cast<double>(Op::free_)) {
+    if (command[0] == static_cast<double>(Op::free_)) {
       for (int64_t i = 2; i < size; i++) freeStorage(static_cast<int32_t>(command[i]));
       position += size;
       continue;
     }
-    const Kernel& kernel = kernels()[static_cast<int32_t>(code)];
-    if (kernel.run == nullptr) return end(position);
-    const int64_t chunks = kernel.chunks(command + 2, storages);
+    const int64_t chunks = countChunks(kernels(), command, storages);
     if (chunks < 0 || chunks > MOST_CHUNKS) return end(position);
     if (chunks == 0) {
       position += size;
@@ -90,7 +87,7 @@ __attribute__((noinline)) bool help(int32_t thread) {
   // From here the command cannot end before this chunk has, so the list is there.
   const double* command = list + positionOf(taken);
   const int64_t size = static_cast<int64_t>(command[1]);
-  kernels()[static_cast<int32_t>(command[0])].run(command + 2, storages, static_cast<int64_t>(nextOf(taken)), memory[thread]);
+  runChunk(kernels(), command, storages, static_cast<int64_t>(nextOf(taken)), memory[thread]);
   if (__atomic_add_fetch(&done, 1, __ATOMIC_ACQ_REL) == chunksOf(taken)) advance(positionOf(taken) + size);
   return true;
 }

@@ -20,6 +20,7 @@ export function invarianceChecks(subject: Subject): Check[] {
   if (subject.device.determinism !== 'batchInvariant') return [];
   return subject.dtypes.flatMap((dtype) => [
     ...linearChecks(subject, dtype),
+    ...linearsChecks(subject, dtype),
     check(subject, dtype, 'linearGradInput', (b, pieces) => {
       const [dy, w, dx] = [b.normal([ROWS, 100]), b.normal([100, 65]), b.output([ROWS, 65])];
       forPieces(pieces, (cut) => b.kernels.linearGradInput(cut(dx), cut(dy), w));
@@ -72,6 +73,36 @@ function linearChecks(subject: Subject, dtype: ComputeDType): Check[] {
         if (packed) b.device.free(w.storage);
         return { y };
       }),
+    ),
+  );
+}
+
+/** Several weights of one x in one call, of one type and mixed, have the bits of a call each, row by row. */
+function linearsChecks(subject: Subject, dtype: ComputeDType): Check[] {
+  const [rows, C, N] = [9, 512, [65, 16, 33]];
+  const all: readonly DType[] = [...new Set<DType>([dtype, ...subject.weights])];
+  const mixtures = [...all.map((weight) => [weight, weight, weight]), [all[0], all.at(-1) ?? dtype, all[0]]];
+  mixtures.push(all.slice(-3));
+  return mixtures.flatMap((weights) =>
+    [false, true].map((packed) =>
+      check(
+        subject,
+        dtype,
+        `linears, weights ${weights.join(', ')}${packed ? ', packed' : ''}`,
+        (b, pieces) => {
+          const x = b.normal([rows, C]);
+          const plain = weights.map((weight, i) => b.weight([N[i], C], weight));
+          const ws = packed ? plain.map((w) => b.device.pack(w)) : plain;
+          const ys = weights.map((_, i) => b.output([rows, N[i]]));
+          if (pieces.length === 1) b.kernels.linears(ys, x, ws);
+          else forPieces(pieces, (cut) => ws.forEach((w, i) => b.kernels.linear(cut(ys[i]), cut(x), w)));
+          if (packed) for (const w of ws) b.device.free(w.storage);
+          return Object.fromEntries(ys.map((y, i) => [`y${i}`, y]));
+        },
+        'batch invariance',
+        [rows],
+        [1, 2, 5, 1],
+      ),
     ),
   );
 }

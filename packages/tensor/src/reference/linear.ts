@@ -8,8 +8,8 @@ const STRIP = 64;
 export function linearKernels(
   memory: Memory,
   rowChunk: number,
-): Pick<Kernels, 'linear' | 'linearGradInput' | 'linearGradWeight'> {
-  return {
+): Pick<Kernels, 'linear' | 'linears' | 'linearGradInput' | 'linearGradWeight'> {
+  const kernels: ReturnType<typeof linearKernels> = {
     linear(y, x, w, { residual } = {}) {
       const [T, N, C] = [x.rows, w.rows, x.columns];
       const input = memory.numbers(x);
@@ -27,6 +27,10 @@ export function linearKernels(
         }
       }
       memory.store(y, output);
+    },
+
+    linears(ys, x, ws) {
+      ws.forEach((w, i) => kernels.linear(ys[i], x, w));
     },
 
     linearGradInput(dx, dy, w, { accumulate = false } = {}) {
@@ -73,4 +77,5 @@ export function linearKernels(
       memory.store(dw, gradient);
     },
   };
+  return kernels;
 }

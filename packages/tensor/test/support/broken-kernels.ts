@@ -35,6 +35,16 @@ export const brokenKernels: [string, RegExp, Break, ComputeDType?][] = [
     }),
   ],
   [
+    'linears writes a row of another into the last output',
+    /^batch invariance: linears, weights f32, f32, f32, f32/,
+    (raw) => ({
+      linears(ys, x, ws) {
+        raw.linears(ys, x, ws);
+        raw.linear(ys[2].slice(0, 1), x.slice(1, 2), ws[2]);
+      },
+    }),
+  ],
+  [
     'linear is one bit off every other time',
     /^linear:/,
     (raw) => {
