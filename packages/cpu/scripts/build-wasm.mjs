@@ -91,6 +91,14 @@ function keyOf(/** @type {Record<string, any>} */ tree) {
     .digest('hex');
 }
 
+/** What npm says went wrong, without its codes and the place of its log. @param {string} said */
+function reasonOf(said) {
+  const lines = said.split('\n').map((line) => line.replace(/^npm (error|ERR!)\s*/, '').trim());
+  return (
+    lines.find((line) => line !== '' && !/^(npm warn|code |errno |syscall |A complete log)/.test(line)) ?? ''
+  );
+}
+
 /** Installs the compiler by its lock file; gives what went wrong, or ''. */
 function installCompiler() {
   const lock = 'package-lock.json';
@@ -103,7 +111,16 @@ function installCompiler() {
     copyFileSync(join(root, 'scripts/wasm-compiler', name), join(compilerFolder, name));
   const installed = spawnSync(
     'npm',
-    ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline'],
+    [
+      'ci',
+      '--ignore-scripts',
+      '--no-audit',
+      '--no-fund',
+      '--prefer-offline',
+      '--fetch-retries=1',
+      '--fetch-retry-mintimeout=1000',
+      '--fetch-retry-maxtimeout=5000',
+    ],
     {
       cwd: compilerFolder,
       encoding: 'utf8',
@@ -111,7 +128,7 @@ function installCompiler() {
     },
   );
   if (installed.status !== 0)
-    return `npm could not install @yowasp/clang: ${`${installed.stderr ?? ''}`.trim().split('\n').at(-1) || installed.error?.message}`;
+    return `npm could not install @yowasp/clang: ${reasonOf(`${installed.stderr ?? ''}`) || installed.error?.message}`;
   writeFileSync(done, wanted);
   return '';
 }
