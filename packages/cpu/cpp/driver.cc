@@ -140,6 +140,35 @@ void blocks(List& list, Op op) {
   }
 }
 
+/** GGUF's types that there are quantisers for, and the bytes of a file's block. */
+constexpr int64_t QUANTIZED[][2] = {{2, 18}, {3, 20}, {6, 22}, {7, 24}, {8, 34}, {12, 144}, {13, 176}, {14, 210}};
+
+/** An open file of so many bytes, the same ones every time; −1 where there can be none. */
+int32_t fileOf(int64_t bytes) {
+  static FILE* const file = tmpfile();
+  static int64_t size = 0;
+  if (file == nullptr) return -1;
+  for (; size < bytes; size++) fputc(static_cast<int>(random32() & 255u), file);
+  fflush(file);
+  return fileno(file);
+}
+
+void quantize(List& list, Op op) {
+  const int64_t* type = QUANTIZED[below(8)];
+  const int64_t block = type[0] >= 12 ? 256 : 32, rows = below(40), columns = block * (1 + below(5)), source = below(3);
+  const int64_t head = op == Op::quantizeFile_ && below(2) ? 2 * (1 + below(4)) : 0, height = head == 0 ? rows : rows / head * head;
+  list.begin(op).place(list.own(height * columns / block * type[1]));
+  if (op == Op::quantize_) list.place(list.floats(height * columns));
+  list.place(below(2) ? list.floats(columns) : 0).place(list.own(16 * (height + 1)));
+  if (op == Op::quantizeFile_) {
+    const int64_t from = below(100);
+    // Now and then the file is too short.
+    list.number(fileOf(from + height * columns * (source == 0 ? 4 : 2) - (below(50) == 0 ? 10 : 0))).number(static_cast<double>(from));
+    list.number(static_cast<double>(source)).number(static_cast<double>(head));
+  }
+  list.number(static_cast<double>(type[0])).number(static_cast<double>(height)).number(static_cast<double>(columns)).end();
+}
+
 void attention(List& list, Op op) {
   const int64_t kvHeads = 1 + below(3), heads = kvHeads * (1 + below(3)), width = 2 * (1 + below(20)), T = 1 + below(200);
   const int64_t S = op == Op::pagedAttention_ ? 1 + below(4) : 1 + below(12);
@@ -252,6 +281,9 @@ void command(List& list, Op op, int64_t panel) {
     case Op::roundRows_:
     case Op::blockProduct_:
     case Op::widenedProduct_: blocks(list, op); break;
+    case Op::quantize_:
+    case Op::quantizeFile_: quantize(list, op); break;
+    case Op::measure_: list.begin(op).number(3).number(10).end(); break;
     case Op::crossEntropy_:
       if (D == 0) return;
       list.begin(op).place(list.floats(T)).place(list.floats(n)).place(below(3) ? list.integers(T, 0, D) : list.integers(T, -100, -99));

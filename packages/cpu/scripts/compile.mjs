@@ -1,7 +1,7 @@
 // Compiling and linking C++ with whatever compiler there is.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -107,13 +107,18 @@ export function units({ arch, chosen, leftOut = {}, plain, folder, flags }) {
  * @param {string} compiler @param {ReturnType<typeof units>[number]} part
  */
 function fingerprint(compiler, { object, flags }) {
-  const dependencies = `${object}.d`;
-  if (!existsSync(object) || !existsSync(dependencies)) return '';
-  const [, files = ''] = readFileSync(dependencies, 'utf8').split(/: /);
+  if (!existsSync(object) || !existsSync(`${object}.d`)) return '';
   const hash = createHash('sha256').update(JSON.stringify([compiler, flags]));
-  for (const path of files.split(/[\s\\]+/).filter((file) => file !== ''))
+  for (const path of dependencies(object))
     hash.update(`${path}\0`).update(existsSync(path) ? readFileSync(path) : '');
   return hash.digest('hex');
+}
+
+/** Files that an object was made from, as the compiler wrote them down. @param {string} object */
+function dependencies(object) {
+  if (!existsSync(`${object}.d`)) return [];
+  const [, files = ''] = readFileSync(`${object}.d`, 'utf8').split(/: /);
+  return files.split(/[\s\\]+/).filter((file) => file !== '');
 }
 
 /**
@@ -136,8 +141,13 @@ export async function make(compiler, parts, output, linkFlags) {
       const { source, object, flags } = part;
       rmSync(`${object}.sha256`, { force: true });
       const files = ['-MMD', '-MF', `${object}.d`, '-c', join(cpp, source), '-o', object];
+      const started = Date.now();
       const message = await compile(compiler, [...flags, ...files]);
-      if (message === '') writeFileSync(`${object}.sha256`, fingerprint(compiler, part));
+      // What was edited meanwhile may or may not be in the object: it is made again next time.
+      const edited = dependencies(object).some(
+        (path) => (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Infinity) >= started,
+      );
+      if (message === '' && !edited) writeFileSync(`${object}.sha256`, fingerprint(compiler, part));
       return message;
     }),
   );
