@@ -287,7 +287,7 @@ void command(List& list, Op op, int64_t panel) {
     case Op::crossEntropy_:
       if (D == 0) return;
       list.begin(op).place(list.floats(T)).place(list.floats(n)).place(below(3) ? list.integers(T, 0, D) : list.integers(T, -100, -99));
-      list.number(T).number(D).number(D).number(below(2)).end();
+      list.number(T).number(D).number(D).number(below(3)).end();
       break;
     case Op::attention_:
     case Op::attentionGrad_:
