@@ -292,6 +292,15 @@ void command(List& list, Op op, int64_t panel) {
     case Op::attention_:
     case Op::attentionGrad_:
     case Op::pagedAttention_: attention(list, op); break;
+    case Op::together_: {
+      const Op members[] = {Op::gemm_, Op::blockProduct_, Op::swiglu_};
+      const size_t start = list.numbers.size();
+      const int64_t count = below(5);
+      list.begin(op).number(static_cast<double>(count));
+      for (int64_t i = 0; i < count; i++) command(list, members[below(3)], panel);
+      list.numbers[start + 1] = static_cast<double>(list.numbers.size() - start);
+      break;
+    }
     default: break;
   }
 }
