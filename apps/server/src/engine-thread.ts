@@ -13,9 +13,13 @@ export async function serveEngine(load: (settings: EngineSettings) => Promise<Lo
   const settings = workerData as EngineSettings; // as the HTTP side wrote it
   try {
     const loaded = await load(settings);
-    const { maxSequences, maxWaiting, maxBatchRows, memory } = settings;
+    const { maxSequences, maxWaiting, maxBatchRows, memory, cacheDType } = settings;
     const { model, tokenizer, eosIds } = loaded;
-    const limits = { maxSequences, maxWaiting, maxBatchRows, ...(memory !== undefined && { memory }) };
+    const cache = {
+      ...(memory !== undefined && { memory }),
+      ...(cacheDType !== undefined && { cacheDType }),
+    };
+    const limits = { maxSequences, maxWaiting, maxBatchRows, ...cache };
     const service = new Service(parentPort, new Engine({ model, tokenizer, eosIds, ...limits }), loaded);
     service.say({ type: 'ready', facts: factsOf(loaded, service.engine, maxSequences) });
   } catch (error) {
@@ -113,5 +117,6 @@ function factsOf(
     device: device.description,
     ...(fallbackReason !== undefined && { fallbackReason }),
     maxSequences,
+    cacheBytes: engine.stats.cacheBytes,
   };
 }

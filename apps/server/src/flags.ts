@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { type CacheDType, cacheDTypes } from '@cria/inference';
 import { fail, nearestName } from '@cria/tensor';
 import type { ServerOptions } from './server.ts';
 
@@ -23,6 +24,10 @@ const flags = {
   'max-waiting': { value: 'N', help: 'texts that may wait; more get 429 (256)' },
   'max-batch-rows': { value: 'N', help: 'tokens in one pass through the model (256)' },
   'cache-mib': { value: 'N', help: 'size of the key/value cache (1024, or less where less is enough)' },
+  'cache-dtype': {
+    value: 'NAME',
+    help: 'how the cache stores keys and values: f32, bf16, f16 or q8_0 (f32); less is faster and holds more',
+  },
   'drain-seconds': { value: 'N', help: 'time that running texts get at SIGTERM (30)' },
   help: { help: 'this text' },
 } as const satisfies Readonly<Record<string, Flag>>;
@@ -50,6 +55,7 @@ export function parseFlags(args: readonly string[]): ServerOptions | 'help' {
     maxWaiting: whole('max-waiting', 0, 1_000_000),
     maxBatchRows: whole('max-batch-rows', 1, 65536),
     memory: cacheMib === undefined ? undefined : cacheMib * 2 ** 20,
+    cacheDType: cacheDType(values['cache-dtype']),
     drainSeconds: whole('drain-seconds', 0, 86400),
   };
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
@@ -117,6 +123,14 @@ function wholeNumber(
   const value = Number(text);
   if (/^\d+$/.test(text) && value >= low && value <= high) return value;
   return fail(OP, `--${name} is "${text}".`, `give a whole number from ${low} to ${high}`);
+}
+
+function cacheDType(name: string | undefined): CacheDType | undefined {
+  if (name === undefined) return undefined;
+  return (
+    cacheDTypes.find((known) => known === name) ??
+    fail(OP, `--cache-dtype is "${name}".`, `give ${cacheDTypes.join(', ')}`)
+  );
 }
 
 function deviceName(name: string): 'auto' | 'cpu' | 'reference' {

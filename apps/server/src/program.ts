@@ -68,7 +68,11 @@ function stackOf(error: unknown): string {
 function announce({ url, facts }: RunningServer, { out }: World): void {
   if (facts.fallbackReason)
     out.write(`computing in plain TypeScript, which is slow: ${facts.fallbackReason}\n`);
-  out.write(`${facts.id} (${shortCount(facts.parameters)} parameters) on ${facts.device} at ${url}\n`);
+  const cache =
+    facts.cacheBytes === undefined ? '' : `, a cache of ${Math.ceil(facts.cacheBytes / 2 ** 20)} MiB`;
+  out.write(
+    `${facts.id} (${shortCount(facts.parameters)} parameters) on ${facts.device}${cache} at ${url}\n`,
+  );
 }
 
 /** 6738415616 is 6.74B. */

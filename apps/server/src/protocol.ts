@@ -1,4 +1,4 @@
-import type { GenerationChunk, GenerationRequest, RequestErrorCode } from '@cria/inference';
+import type { CacheDType, GenerationChunk, GenerationRequest, RequestErrorCode } from '@cria/inference';
 
 /*
  * What the HTTP thread and the engine's thread say to each other. Plain data only. Every text has a number that the HTTP thread
@@ -21,6 +21,8 @@ export interface EngineSettings {
   readonly maxBatchRows: number;
   /** Bytes of the key/value cache; default the engine's. */
   readonly memory?: number;
+  /** How the cache stores keys and values; default the engine's. */
+  readonly cacheDType?: CacheDType;
 }
 
 /** What is worth knowing about the model and where it runs. */
@@ -41,6 +43,8 @@ export interface ModelFacts {
   /** Why a slower device was taken than the machine could have; absent where it was not. */
   readonly fallbackReason?: string;
   readonly maxSequences: number;
+  /** Bytes of the key/value cache. */
+  readonly cacheBytes?: number;
 }
 
 /** One text to make; whoever asked cancels by a message. */

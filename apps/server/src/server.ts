@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import type { CacheDType } from '@cria/inference';
 import { checkOptions, fail } from '@cria/tensor';
 import { createApp, type ServerState } from './app.ts';
 import { EngineClient, type EngineFailure, type EngineThread } from './engine-client.ts';
@@ -32,6 +33,8 @@ export interface ServerOptions {
   readonly maxBatchRows?: number;
   /** Bytes of the key/value cache; default at most 1 GiB. */
   readonly memory?: number;
+  /** How the cache stores keys and values; default f32. */
+  readonly cacheDType?: CacheDType;
   /** Seconds that `close()` gives running texts to end; default 30. */
   readonly drainSeconds?: number;
   /** Called once, when the engine breaks. Requests then get 500; the caller should close the server and end. */
@@ -62,6 +65,7 @@ const OPTIONS = [
   'maxWaiting',
   'maxBatchRows',
   'memory',
+  'cacheDType',
   'drainSeconds',
   'onFailure',
   'onError',
@@ -118,7 +122,7 @@ const FLUSH_MS = 2000;
 
 function engineSettings(options: ServerOptions): EngineSettings {
   const { model, device = 'auto', maxSequences = 16, maxWaiting = 256, maxBatchRows = 256 } = options;
-  const { tokenizer, threads, mmap, memory } = options;
+  const { tokenizer, threads, mmap, memory, cacheDType } = options;
   return {
     model,
     device,
@@ -129,6 +133,7 @@ function engineSettings(options: ServerOptions): EngineSettings {
     ...(threads !== undefined && { threads }),
     ...(mmap !== undefined && { mmap }),
     ...(memory !== undefined && { memory }),
+    ...(cacheDType !== undefined && { cacheDType }),
   };
 }
 

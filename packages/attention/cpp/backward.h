@@ -17,6 +17,25 @@ struct KeyRows {
   int64_t step;
 };
 
+struct BackwardScratch {
+  float* columns;   // q, transposed and scaled: [E][LANES]
+  float* dcolumns;  // dout, transposed
+  float* weights;   // panels: scores, then probabilities
+  float* dweights;  // panels: their gradients
+  float* max;       // lse of each lane: [LANES]
+  float* sum;       // dout . out of each lane: [LANES]
+
+  BackwardScratch(void* memory, int E) {
+    columns = aligned(memory);
+    dcolumns = columns + static_cast<size_t>(E) * LANES;
+    weights = dcolumns + static_cast<size_t>(E) * LANES;
+    dweights = weights + PANELS * PANEL;
+    max = dweights + PANELS * PANEL;
+    sum = max + LANES;
+  }
+  static size_t bytes(int E) { return (2 * static_cast<size_t>(E) * LANES + 2 * PANELS * PANEL + 2 * LANES) * sizeof(float) + 64; }
+};
+
 struct Gradients {
   float* dq;
   const float* dout;
@@ -26,7 +45,7 @@ struct Gradients {
   bool queries, keys;  // which to compute
 };
 
-static inline float dot(const float* a, const float* b, int E) {
+static inline float inner_product(const float* a, const float* b, int E) {
   V sum = zero();
   for (int e = 0; e < E; e += W) {
     const int rest = E - e < W ? E - e : W;
@@ -37,7 +56,7 @@ static inline float dot(const float* a, const float* b, int E) {
 
 // One panel: scores -> p, dp -> ds; both zero where a lane does not see a key.     lse in s.max, delta in s.sum
 static inline void gradient_panel(float* weights, float* dweights, int full, int keys, int zeroes, int64_t first, int lane, const Tile& tile,
-                                  const Scratch& s, float scale) {
+                                  const BackwardScratch& s, float scale) {
   const V lse = load(s.max + lane), delta = load(s.sum + lane), factor = set1(scale);
   for (int j = 0; j < keys; j++) {
     V p = exp(sub(load(weights + j * W), lse));
@@ -62,18 +81,18 @@ static inline void accumulate_seeing(int n, const Accumulate& a, const Width& wi
     if (part.from == common) continue;
     part.sums = a.sums + i;
     part.weights = a.weights + i * W;
-    accumulate<SUM_LANES>(1, part, width);
+    accumulate<FloatWords, SUM_LANES>(1, part, width);
   }
   part.sums = a.sums;
   part.weights = a.weights;
   part.from = common;
   part.to = tile.lanes;
-  accumulate<SUM_LANES>(n, part, width);
+  accumulate<FloatWords, SUM_LANES>(n, part, width);
 }
 
 // One tile of lanes against keys begin to end of its segment; dk and dv are added to, dq starts anew at key 0.
 static void backward_tile(const Gradients& g, const KeyRows& rows, const Tile& tile, int64_t begin, int64_t end, const Shape& shape,
-                          const Scratch& s) {
+                          const BackwardScratch& s) {
   const Width width(shape.E);
   const float* queries[LANES];
   const float* douts[LANES];
@@ -90,11 +109,11 @@ static void backward_tile(const Gradients& g, const KeyRows& rows, const Tile& t
     douts[l] = g.dout + at;
     dqs[l] = g.dq + at;
     s.max[l] = g.lse[at / shape.E];
-    s.sum[l] = dot(g.dout + at, g.out + at, shape.E);
+    s.sum[l] = inner_product(g.dout + at, g.out + at, shape.E);
   }
   for (int l = tile.lanes; l < LANES; l++) s.max[l] = s.sum[l] = 0;
-  pack_columns(s.columns, queries, tile.lanes, shape.E, shape.scale);
-  pack_columns(s.dcolumns, douts, tile.lanes, shape.E, 1);
+  pack_columns<FloatWords>(s.columns, queries, false, tile.lanes, shape.E, shape.scale);
+  pack_columns<FloatWords>(s.dcolumns, douts, false, tile.lanes, shape.E, 1);
   end = min64(end, tile.visible(tile.lanes - 1));
   for (int64_t first = begin; first < end; first += BACKWARD_KEYS) {
     const int n = static_cast<int>(min64(BACKWARD_KEYS, end - first));
@@ -105,8 +124,8 @@ static void backward_tile(const Gradients& g, const KeyRows& rows, const Tile& t
       dkeys[j] = rows.dk + at;
       dvalues[j] = rows.dv + at;
     }
-    score_chunk(s.weights, keys, n, first, s.columns, tile, shape.E);
-    score_chunk(s.dweights, values, n, first, s.dcolumns, tile, shape.E);
+    score_chunk<FloatWords, false>(s.weights, keys, n, first, s.columns, tile, shape.E, 1);
+    score_chunk<FloatWords, false>(s.dweights, values, n, first, s.dcolumns, tile, shape.E, 1);
     for (int lane = 0; lane < tile.lanes; lane += W) {
       const int last = (lane + W < tile.lanes ? lane + W : tile.lanes) - 1;
       const int full = static_cast<int>(max64(0, min64(n, tile.visible(lane) - first)));
@@ -119,7 +138,7 @@ static void backward_tile(const Gradients& g, const KeyRows& rows, const Tile& t
       for (int l = lane; l <= last; l += width.rows()) {
         const int count = last - l + 1 < width.rows() ? last - l + 1 : width.rows();
         if (tile.visible(l + count - 1) <= first) continue;
-        accumulate_visible(count, {dqs + l, s.dweights + lane / W * PANEL + l - lane, keys, 0, 0, first == 0 ? nullptr : one, shape.E}, width, tile, l, first, n);
+        accumulate_visible<FloatWords, SUM_KEYS>(count, {dqs + l, s.dweights + lane / W * PANEL + l - lane, keys, 0, 0, first == 0 ? nullptr : one, shape.E}, width, tile, l, first, n);
       }
     }
     if (!g.keys) continue;

@@ -4,11 +4,31 @@
 // need no shuffles. Weights of a tile (scores, probabilities, their gradients) are stored in panels of W lanes: [panel][KEYS][W].
 // Rows of keys, values, queries and outputs are found by pointer, so packed sequences and paged caches read alike.
 // Every element is one chain of fma in ascending order of what is summed: its bits depend on nothing beside it.
+//
+// Products go over 32-bit words: a float, or two bf16 that lie side by side where the instruction set multiplies such pairs. What is
+// summed (elements of a head in scores, keys in outputs) then has half as many words as numbers; all else is one text.
 #pragma once
 #include <cstddef>
 #include <cstdint>
 
 namespace cria::CRIA_ISA::attention {
+
+struct FloatWords {
+  // Numbers in a word.
+  static constexpr int STEP = 1;
+  static inline V madd(V a, V b, V sum) { return fma(a, b, sum); }
+};
+
+#ifdef __AVX512BF16__
+#define CRIA_ATTENTION_PAIRS
+struct PairWords {
+  static constexpr int STEP = 2;
+  static inline V madd(V a, V b, V sum) { return dot(a, b, sum); }
+};
+using HalfWords = PairWords;
+#else
+using HalfWords = FloatWords;
+#endif
 
 constexpr int LANES = 64;
 constexpr int PANELS = LANES / W;
@@ -26,9 +46,10 @@ constexpr int block_rows(int vectors) {
 
 #define CRIA_UNROLL _Pragma("GCC unroll 16")
 
-// panels[p][n][lane] = sum over e of rows[n][e] * columns[e][p * W + lane]           columns: [E][LANES]
-template <int N, int P>
-static inline void products_block(float* panels, const float* const* rows, const float* columns, int E) {
+// panels[p][n][lane] = scale * sum over e of rows[n][e] * columns[e][p * W + lane]           columns: [E][LANES]; E counts words
+// The scale of floats is in the columns already.
+template <class Words, int N, int P>
+static inline void products_block(float* panels, const float* const* rows, const float* columns, int E, float scale) {
   V sum[N][P];
   CRIA_UNROLL for (int n = 0; n < N; n++) {
     CRIA_UNROLL for (int p = 0; p < P; p++) sum[n][p] = zero();
@@ -40,46 +61,50 @@ static inline void products_block(float* panels, const float* const* rows, const
     CRIA_UNROLL for (int p = 0; p < P; p++) column[p] = load(columns + static_cast<size_t>(e) * LANES + p * W);
     CRIA_UNROLL for (int n = 0; n < N; n++) {
       const V x = set1(row[n][e]);
-      CRIA_UNROLL for (int p = 0; p < P; p++) sum[n][p] = fma(x, column[p], sum[n][p]);
+      CRIA_UNROLL for (int p = 0; p < P; p++) sum[n][p] = Words::madd(x, column[p], sum[n][p]);
     }
   }
+  const V factor = set1(scale);
   CRIA_UNROLL for (int n = 0; n < N; n++) {
-    CRIA_UNROLL for (int p = 0; p < P; p++) store(panels + p * PANEL + n * W, sum[n][p]);
+    CRIA_UNROLL for (int p = 0; p < P; p++) store(panels + p * PANEL + n * W, Words::STEP == 1 ? sum[n][p] : mul(sum[n][p], factor));
   }
 }
 
-template <int P, int N = block_rows(P)>
-static void products_rows(int n, float* panels, const float* const* rows, const float* columns, int E) {
+template <class Words, int P, int N = block_rows(P)>
+static void products_rows(int n, float* panels, const float* const* rows, const float* columns, int E, float scale) {
   if constexpr (N > 1) {
-    if (n < N) return products_rows<P, N - 1>(n, panels, rows, columns, E);
+    if (n < N) return products_rows<Words, P, N - 1>(n, panels, rows, columns, E, scale);
   }
-  products_block<N, P>(panels, rows, columns, E);
+  products_block<Words, N, P>(panels, rows, columns, E, scale);
 }
 
-static inline void products(int p, int n, float* panels, const float* const* rows, const float* columns, int E) {
+template <class Words>
+static inline void products(int p, int n, float* panels, const float* const* rows, const float* columns, int E, float scale) {
   if constexpr (WIDE == 4) {
-    if (p == 4) return products_rows<4>(n, panels, rows, columns, E);
-    if (p == 3) return products_rows<3>(n, panels, rows, columns, E);
+    if (p == 4) return products_rows<Words, 4>(n, panels, rows, columns, E, scale);
+    if (p == 3) return products_rows<Words, 3>(n, panels, rows, columns, E, scale);
   }
-  if (p == 2) return products_rows<2>(n, panels, rows, columns, E);
-  products_rows<1>(n, panels, rows, columns, E);
+  if (p == 2) return products_rows<Words, 2>(n, panels, rows, columns, E, scale);
+  products_rows<Words, 1>(n, panels, rows, columns, E, scale);
 }
 
-// How the weights of a block of sums are stored: rows are lanes and keys are summed, or rows are keys and lanes are summed.
-enum Summed { SUM_KEYS, SUM_LANES };
+// How the weights of a block of sums are stored. Rows are lanes and keys are summed: [key][W] of a panel, or [lane][KEYS] where lanes are
+// few. Rows are keys and lanes are summed: [panel][KEYS][W].
+enum Summed { SUM_KEYS, SUM_KEYS_FEW, SUM_LANES };
 
 struct Accumulate {
   float* const* sums;         // rows of E
-  const float* weights;       // SUM_KEYS: of the first lane, key 0.  SUM_LANES: of lane 0, first key.
+  const float* weights;       // SUM_KEYS: words of the first lane, key 0.  SUM_LANES: of lane 0, first key.
   const float* const* values; // rows of E, one a summand
-  int from, to;               // summands
+  int from, to;               // summands, in words
   const float* factors;       // the old sums are multiplied by factors[n] first; null: they count as zero
   int E;
 };
 
 // sums[n][at + ...] = factors[n] * sums[n][...] + sum over r of weight(n, r) * values[r][at + ...]      T: the last vector has `tail` lanes
-template <Summed S, int N, int P, bool T>
+template <class Words, Summed S, int N, int P, bool T>
 static inline void accumulate_block(const Accumulate& a, int at, int tail) {
+  constexpr int NEXT_ROW = S == SUM_KEYS ? 1 : S == SUM_KEYS_FEW ? KEYS / Words::STEP : W, NEXT = S == SUM_KEYS ? W : 1;
   V sum[N][P];
   CRIA_UNROLL for (int n = 0; n < N; n++) {
     CRIA_UNROLL for (int p = 0; p < P; p++) {
@@ -88,15 +113,15 @@ static inline void accumulate_block(const Accumulate& a, int at, int tail) {
     }
   }
   for (int r = a.from; r < a.to;) {
-    const int end = S == SUM_KEYS || (r | (W - 1)) + 1 > a.to ? a.to : (r | (W - 1)) + 1;
-    const float* weight = S == SUM_KEYS ? a.weights + r * W : a.weights + (r / W) * PANEL + r % W;
-    for (; r < end; r++, weight += S == SUM_KEYS ? W : 1) {
+    const int end = S != SUM_LANES || (r | (W - 1)) + 1 > a.to ? a.to : (r | (W - 1)) + 1;
+    const float* weight = S == SUM_LANES ? a.weights + (r / W) * PANEL + r % W : a.weights + r * NEXT;
+    for (; r < end; r++, weight += NEXT) {
       const float* from = a.values[r] + at;
       V value[P];
       CRIA_UNROLL for (int p = 0; p < P; p++) value[p] = T && p == P - 1 ? load(from + p * W, tail) : load(from + p * W);
       CRIA_UNROLL for (int n = 0; n < N; n++) {
-        const V x = set1(weight[S == SUM_KEYS ? n : n * W]);
-        CRIA_UNROLL for (int p = 0; p < P; p++) sum[n][p] = fma(x, value[p], sum[n][p]);
+        const V x = set1(weight[n * NEXT_ROW]);
+        CRIA_UNROLL for (int p = 0; p < P; p++) sum[n][p] = Words::madd(x, value[p], sum[n][p]);
       }
     }
   }
@@ -112,22 +137,22 @@ static inline void accumulate_block(const Accumulate& a, int at, int tail) {
   }
 }
 
-template <Summed S, int P, bool T, int N = block_rows(P)>
+template <class Words, Summed S, int P, bool T, int N = block_rows(P)>
 static void accumulate_rows(int n, const Accumulate& a, int at, int tail) {
   if constexpr (N > 1) {
-    if (n < N) return accumulate_rows<S, P, T, N - 1>(n, a, at, tail);
+    if (n < N) return accumulate_rows<Words, S, P, T, N - 1>(n, a, at, tail);
   }
-  accumulate_block<S, N, P, T>(a, at, tail);
+  accumulate_block<Words, S, N, P, T>(a, at, tail);
 }
 
-template <Summed S, bool T>
+template <class Words, Summed S, bool T>
 static inline void accumulate_vectors(int p, int n, const Accumulate& a, int at, int tail) {
   if constexpr (WIDE == 4) {
-    if (p == 4) return accumulate_rows<S, 4, T>(n, a, at, tail);
-    if (p == 3) return accumulate_rows<S, 3, T>(n, a, at, tail);
+    if (p == 4) return accumulate_rows<Words, S, 4, T>(n, a, at, tail);
+    if (p == 3) return accumulate_rows<Words, S, 3, T>(n, a, at, tail);
   }
-  if (p == 2) return accumulate_rows<S, 2, T>(n, a, at, tail);
-  accumulate_rows<S, 1, T>(n, a, at, tail);
+  if (p == 2) return accumulate_rows<Words, S, 2, T>(n, a, at, tail);
+  accumulate_rows<Words, S, 1, T>(n, a, at, tail);
 }
 
 // How a row of E elements is cut: `blocks` blocks of at most WIDE vectors, as even as can be.
@@ -140,29 +165,14 @@ struct Width {
 };
 
 // n rows of sums at once, n <= width.rows()
-template <Summed S>
+template <class Words, Summed S>
 static inline void accumulate(int n, const Accumulate& a, const Width& width) {
   for (int b = 0; b < width.blocks; b++) {
     const int first = width.start(b), end = width.start(b + 1);
     if (end == width.vectors && width.tail) {
-      accumulate_vectors<S, true>(end - first, n, a, first * W, width.tail);
+      accumulate_vectors<Words, S, true>(end - first, n, a, first * W, width.tail);
     } else {
-      accumulate_vectors<S, false>(end - first, n, a, first * W, 0);
-    }
-  }
-}
-
-// columns[e][lane] = scale * rows[lane][e], zero beyond `lanes` up to a whole vector
-static inline void pack_columns(float* columns, const float* const* rows, int lanes, int E, float scale) {
-  const V factor = set1(scale);
-  for (int first = 0; first < lanes; first += W) {
-    const int n = lanes - first < W ? lanes - first : W;
-    for (int e = 0; e < E; e += W) {
-      const int width = E - e < W ? E - e : W;
-      V block[W];
-      for (int i = 0; i < W; i++) block[i] = i < n ? mul(load(rows[first + i] + e, width), factor) : zero();
-      transpose(block);
-      for (int i = 0; i < width; i++) store(columns + static_cast<size_t>(e + i) * LANES + first, block[i]);
+      accumulate_vectors<Words, S, false>(end - first, n, a, first * W, 0);
     }
   }
 }

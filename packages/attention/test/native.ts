@@ -12,12 +12,18 @@ const driver = fileURLToPath(new URL('../cpp/test/driver.cc', import.meta.url));
 const vectors = fileURLToPath(new URL('../../cpu/cpp/', import.meta.url));
 
 const isas = {
+  avx512bf16: {
+    flags: ['-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mavx512bf16', '-mfma'],
+    needs: ['avx512f', 'avx512bw', 'avx512dq', 'avx512vl', 'avx512_bf16'],
+    vectors: 'vec-avx512.h',
+  },
   avx512: {
     flags: ['-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mfma'],
     needs: ['avx512f', 'avx512bw', 'avx512dq', 'avx512vl'],
+    vectors: 'vec-avx512.h',
   },
-  avx2: { flags: ['-mavx2', '-mfma'], needs: ['avx2', 'fma'] },
-  baseline: { flags: [], needs: [] },
+  avx2: { flags: ['-mavx2', '-mfma', '-mf16c'], needs: ['avx2', 'fma'], vectors: 'vec-avx2.h' },
+  baseline: { flags: [], needs: [], vectors: 'vec-baseline.h' },
 } as const;
 export type Isa = keyof typeof isas;
 
@@ -61,7 +67,7 @@ export async function buildDriver(isa: Isa): Promise<Driver> {
   await promisify(execFile)('g++', [
     ...flags,
     `-DCRIA_ISA=${isa}`,
-    `-DCRIA_VEC="vec-${isa}.h"`,
+    `-DCRIA_VEC="${isas[isa].vectors}"`,
     `-I${vectors}`,
     driver,
     '-o',
@@ -91,6 +97,8 @@ const ops = [
   'peak',
 ] as const;
 
+export const storedForms = ['f32', 'bf16', 'f16', 'q8_0'] as const;
+
 export interface Problem {
   readonly op: (typeof ops)[number];
   readonly T?: number;
@@ -104,7 +112,11 @@ export interface Problem {
   /** Take the units of work in descending order. */
   readonly reverse?: boolean;
   readonly scale?: number;
-  readonly arrays: readonly (FloatArray | Int32Array)[];
+  /** q, k, v and out are bf16. */
+  readonly half?: boolean;
+  /** How a cache is stored: places in `storedForms`. */
+  readonly stored?: (typeof storedForms)[number];
+  readonly arrays: readonly (FloatArray | Int32Array | Uint16Array | Uint8Array)[];
 }
 
 function encode(p: Problem): Buffer {
@@ -129,6 +141,8 @@ function encode(p: Problem): Buffer {
     maxBlocks,
     blocks,
     p.reverse ? 1 : 0,
+    p.half ? 1 : 0,
+    storedForms.indexOf(p.stored ?? 'f32'),
   );
   const scale = Float32Array.of(p.scale ?? 1 / Math.sqrt(headDim));
   return Buffer.concat(

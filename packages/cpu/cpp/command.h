@@ -32,6 +32,7 @@
   X(attention)                                                                                                       \
   X(attentionGrad)                                                                                                   \
   X(pagedAttention)                                                                                                  \
+  X(joinChunks)                                                                                                      \
   X(packBlocks)                                                                                                      \
   X(gatherBlocks)                                                                                                    \
   X(roundRows)                                                                                                       \

@@ -169,26 +169,38 @@ void quantize(List& list, Op op) {
   list.number(static_cast<double>(type[0])).number(static_cast<double>(height)).number(static_cast<double>(columns)).end();
 }
 
+/** Paged attention, and the joining of chunks after it; caches in any of their forms. */
+void pagedAttention(List& list) {
+  const int64_t stored = below(4), half = below(2), kvHeads = 1 + below(3), heads = kvHeads * (1 + below(9));
+  const int64_t width = stored == 3 ? 32 * (1 + below(3)) : 1 + below(70), S = 1 + below(5), T = below(3) ? S + below(4) : 1 + below(200);
+  const int64_t block = 16 << below(4), blocks = 40;
+  const int32_t queryStarts = list.starts(S, T), lengths = list.own(4 * S);
+  const int32_t* from = reinterpret_cast<const int32_t*>(cria::storages[queryStarts]);
+  int64_t most = 1, partials = 0;
+  for (int64_t s = 0; s < S; s++) {
+    const int64_t rows = from[s + 1] - from[s], length = rows + below(below(2) ? 100 : 500), chunks = (length + 127) / 128;
+    reinterpret_cast<int32_t*>(cria::storages[lengths])[s] = static_cast<int32_t>(length);
+    if ((length + block - 1) / block > most) most = (length + block - 1) / block;
+    if (rows <= 4 && length > 128) partials += rows * heads * chunks * (width + 2);
+  }
+  const int64_t row = kvHeads * width, bytes = blocks * block * (stored == 0 ? 4 * row : stored == 3 ? row / 32 * 34 : 2 * row);
+  const int32_t out = list.own(T * heads * width * (half ? 2 : 4)), sums = list.own(4 * partials), q = list.halves(T * heads * width * (half ? 2 : 4));
+  const int32_t keys = list.halves(bytes), values = list.halves(bytes), table = list.integers(S * most, 0, blocks);
+  for (const Op op : {Op::pagedAttention_, Op::joinChunks_}) {
+    list.begin(op).place(out).place(sums).place(q).place(keys).place(values).place(table).place(queryStarts).place(lengths);
+    list.number(static_cast<double>(block)).number(static_cast<double>(most)).number(static_cast<double>(stored)).number(static_cast<double>(half));
+    list.number(T).number(S).number(heads).number(kvHeads).number(width).number(0.3).end();
+  }
+}
+
 void attention(List& list, Op op) {
-  const int64_t kvHeads = 1 + below(3), heads = kvHeads * (1 + below(3)), width = 2 * (1 + below(20)), T = 1 + below(200);
-  const int64_t S = op == Op::pagedAttention_ ? 1 + below(4) : 1 + below(12);
-  const int64_t q = T * heads * width, k = T * kvHeads * width;
+  const int64_t kvHeads = 1 + below(3), heads = kvHeads * (1 + below(3)), width = 1 + below(70), T = 1 + below(300), S = 1 + below(12);
+  const int64_t half = op == Op::attention_ ? below(2) : 0, q = T * heads * width, k = T * kvHeads * width;
   list.begin(op);
-  if (op == Op::pagedAttention_) {
-    const int64_t block = 16 << below(4), most = 1 + below(6), blocks = 40;
-    const int32_t queryStarts = list.starts(S, T), lengths = list.own(4 * S);
-    const int32_t* from = reinterpret_cast<const int32_t*>(cria::storages[queryStarts]);
-    int64_t perSequence = most;
-    for (int64_t s = 0; s < S; s++) {
-      const int64_t length = from[s + 1] - from[s] + below(100);
-      reinterpret_cast<int32_t*>(cria::storages[lengths])[s] = static_cast<int32_t>(length);
-      if ((length + block - 1) / block > perSequence) perSequence = (length + block - 1) / block;
-    }
-    const int64_t cache = blocks * block * kvHeads * width;
-    list.place(list.floats(q)).place(list.floats(q)).place(list.floats(cache)).place(list.floats(cache));
-    list.place(list.integers(S * perSequence, 0, blocks)).place(queryStarts).place(lengths).number(block).number(perSequence);
-  } else if (op == Op::attention_) {
-    list.place(list.floats(q)).place(list.floats(T * heads)).place(list.floats(q)).place(list.floats(k)).place(list.floats(k)).place(list.starts(S, T));
+  if (op == Op::attention_) {
+    const int64_t bytes = half ? 2 : 4;
+    list.place(list.own(q * bytes)).place(list.floats(T * heads)).place(list.halves(q * bytes)).place(list.halves(k * bytes)).place(list.halves(k * bytes));
+    list.place(list.starts(S, T)).number(static_cast<double>(half));
   } else {
     list.place(list.floats(q)).place(list.floats(k)).place(list.floats(k)).place(list.floats(q)).place(list.floats(q)).place(list.floats(k));
     list.place(list.floats(k)).place(list.floats(q)).place(list.floats(T * heads)).place(list.starts(S, T));
@@ -230,7 +242,9 @@ void command(List& list, Op op, int64_t panel) {
       list.begin(op, dtype).place(list.floats(9 * D)).place(list.halves(n * bytesOf(dtype))).place(list.integers(T, 0, 9)).number(T).number(D).end();
       break;
     case Op::cacheWrite_:
-      list.begin(op).place(list.floats(32 * D)).place(list.floats(32 * D)).place(list.floats(n)).place(list.floats(n));
+    {
+      const int64_t stored = below(4), C = stored == 3 ? (D + 31) / 32 * 32 : D, bytes = stored == 0 ? 4 * C : stored == 3 ? C / 32 * 34 : 2 * C;
+      list.begin(op).place(list.own(32 * bytes)).place(list.own(32 * bytes)).place(list.halves(T * C * bytesOf(dtype))).place(list.halves(T * C * bytesOf(dtype)));
       // Slots of one list may meet: kernels are told different ones.
       if (T > 32) list.place(list.integers(T, -1, 0));
       else {
@@ -238,8 +252,9 @@ void command(List& list, Op op, int64_t panel) {
         for (int64_t t = 0; t < T; t++) reinterpret_cast<int32_t*>(cria::storages[slots])[t] = static_cast<int32_t>(t);
         list.place(slots);
       }
-      list.number(T).number(D).number(below(2)).number(0).end();
+      list.number(T).number(C).number(stored).number(dtype).end();
       break;
+    }
     case Op::sumSquares_: {
       const int32_t partials = list.own(8 * ((n + 65535) / 65536));
       list.begin(op, dtype).place(partials).place(list.halves(n * bytesOf(dtype))).number(n).end();
@@ -290,8 +305,9 @@ void command(List& list, Op op, int64_t panel) {
       list.number(T).number(D).number(D).number(below(3)).end();
       break;
     case Op::attention_:
-    case Op::attentionGrad_:
-    case Op::pagedAttention_: attention(list, op); break;
+    case Op::attentionGrad_: attention(list, op); break;
+    case Op::pagedAttention_:
+    case Op::joinChunks_: pagedAttention(list); break;
     case Op::together_: {
       const Op members[] = {Op::gemm_, Op::blockProduct_, Op::swiglu_};
       const size_t start = list.numbers.size();

@@ -82,6 +82,23 @@ inline V pairUp(const T* first, const T* second, int64_t n) {
   if (second == nullptr) return _mm512_castsi512_ps(low);
   return _mm512_castsi512_ps(_mm512_or_si512(low, _mm512_slli_epi32(_mm512_cvtepu16_epi32(halves(second, n)), 16)));
 }
+/** 2·W numbers, rounded, as W pairs of neighbours. */
+inline V pairsOf(V first, V second) { return reinterpret_cast<V>(_mm512_cvtne2ps_pbh(second, first)); }
+/** Rounded numbers of the same lane as a pair. */
+inline V pairLanes(V low, V high) {
+  const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  return _mm512_castsi512_ps(_mm512_permutexvar_epi16(order, _mm512_castps_si512(pairsOf(low, high))));
+}
+/** 2·W numbers of two rows, number by number side by side. */
+inline void interleave(const Bf16* first, const Bf16* second, float* to) {
+  const __m512i low = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
+  const __m512i high = _mm512_add_epi16(low, _mm512_set1_epi16(16));
+  const __m512i a = _mm512_loadu_si512(first), b = _mm512_loadu_si512(second);
+  store(to, _mm512_castsi512_ps(_mm512_permutex2var_epi16(a, low, b)));
+  store(to + W, _mm512_castsi512_ps(_mm512_permutex2var_epi16(a, high, b)));
+}
+/** The first of each pair, and zero. */
+inline V lowHalves(V a) { return _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(a), _mm512_set1_epi32(0xffff))); }
 #endif
 
 inline V add(V a, V b) { return _mm512_add_ps(a, b); }

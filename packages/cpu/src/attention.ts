@@ -1,13 +1,16 @@
-import { type AttentionShape, fail, type Kernels, type Tensor } from '@cria/tensor';
+import { type AttentionShape, type DType, fail, type Kernels, type Tensor } from '@cria/tensor';
 import type { CommandList, Place } from './command-list.ts';
-import { computeCode, dtypeCodes, type Encoder, integers } from './encoder.ts';
+import { computeCode, type Encoder, integers } from './encoder.ts';
 
 /** Keys are walked in chunks of this many, which a block of the cache must not straddle. */
 const KEY_CHUNK = 128;
 
+/** Query rows of a sequence that is cut into chunks of keys, at most: SPLIT_ROWS of attention's C++ headers. */
+const SPLIT_ROWS = 4;
+
 /**
- * Attention computes in f32. Tensors in bf16 are widened into scratch before and rounded after: a pass over rows beside a pass over
- * pairs of rows. A cache of halves is widened chunk by chunk as it is read.
+ * Forward attention reads and writes bf16 as it lies, and a cache in any of its forms. The backward pass computes in f32: tensors in bf16
+ * are widened into scratch before and rounded after, a pass over rows beside a pass over pairs of rows.
  */
 export function attentionKernels(
   encoder: Encoder,
@@ -15,12 +18,11 @@ export function attentionKernels(
   return {
     attention(out, lse, q, k, v, segments, shape) {
       const { list } = encoder;
-      const [wideOut, ...inputs] = widen(encoder, [out], [q, k, v]) as [Place, Place, Place, Place];
-      list.begin('attention').place(wideOut).f32(lse);
-      for (const input of inputs) list.place(input);
-      list.place(integers(segments));
+      const code = computeCode(q);
+      list.begin('attention').place(out).f32(lse);
+      for (const input of [q, k, v]) list.place(same(input, q));
+      list.place(integers(segments)).number(code);
       end(list, q, segments.size - 1, shape);
-      narrow(encoder, [out], [wideOut]);
     },
     attentionGrad(dq, dk, dv, dout, q, k, v, out, lse, segments, shape) {
       const { list } = encoder;
@@ -43,22 +45,46 @@ export function attentionKernels(
         );
       }
       const cache = cacheCode('pagedAttention', keyCache, valueCache);
-      const [wideOut, wideQ] = widen(encoder, [out], [q]) as [Place, Place];
-      list.begin('pagedAttention', cache).place(wideOut).place(wideQ).place(keyCache).place(valueCache);
-      list.place(integers(blockTable)).place(integers(queryStarts)).place(integers(lengths));
-      list.number(blockSize).number(blockTable.columns);
-      end(list, q, lengths.size, shape);
-      narrow(encoder, [out], [wideOut]);
+      const keys = blockSize * blockTable.columns;
+      const split = Math.min(q.rows, SPLIT_ROWS * lengths.size) * shape.heads * Math.ceil(keys / KEY_CHUNK);
+      const [partials] =
+        keys > KEY_CHUNK ? encoder.scratch.begin(list, 4 * split * (q.columns / shape.heads + 2)) : [];
+      for (const operation of partials ? ['pagedAttention', 'joinChunks'] : ['pagedAttention']) {
+        list
+          .begin(operation)
+          .place(out)
+          .place(partials ?? nothing)
+          .place(q);
+        list.place(keyCache).place(valueCache);
+        list.place(integers(blockTable)).place(integers(queryStarts)).place(integers(lengths));
+        list.number(blockSize).number(blockTable.columns).number(cache).number(computeCode(q));
+        end(list, q, lengths.size, shape);
+      }
     },
   };
 }
 
-/** Dtype of a cache: f32, bf16 or f16, the same for keys and values. */
+const nothing = { storage: 0, offset: 0 };
+
+/** How a cache is stored: `Stored` of attention's C++ headers. */
+const cacheCodes: Partial<Record<DType, number>> = { f32: 0, bf16: 1, f16: 2, q8_0: 3 };
+
+/** Code of a cache, the same for keys and values. */
 export function cacheCode(op: string, keys: Tensor, values: Tensor): number {
-  const code = dtypeCodes[keys.dtype];
+  const code = cacheCodes[keys.dtype];
   if (code === undefined || values.dtype !== keys.dtype)
-    fail(op, `a cache of ${keys.dtype} keys and ${values.dtype} values.`, 'use f32, bf16 or f16 for both');
+    fail(
+      op,
+      `a cache of ${keys.dtype} keys and ${values.dtype} values.`,
+      'use f32, bf16, f16 or q8_0 for both',
+    );
   return code;
+}
+
+function same(tensor: Tensor, other: Tensor): Tensor {
+  if (tensor.dtype !== other.dtype)
+    fail('attention', `${tensor.dtype} beside ${other.dtype}.`, 'cast one of them');
+  return tensor;
 }
 
 /** Places of outputs and inputs in f32: their own, or scratch where they are bf16, with the inputs' numbers in it. */

@@ -13,6 +13,7 @@ export { type FinishReason, type GenerationChunk, Output, type Usage } from './o
 export { RequestError, type RequestErrorCode } from './request-error.ts';
 export type { GenerationOptions, GenerationRequest } from './request.ts';
 export { type History, resolveSampling, Sampler, type Sampling, type SamplingOptions } from './sampling.ts';
+export { type CacheDType, cacheDTypes } from './key-value-blocks.ts';
 export { BlockPool } from './block-pool.ts';
 export { Scheduler, type SchedulerOptions, type Turn } from './scheduler.ts';
 export { Sequence } from './sequence.ts';

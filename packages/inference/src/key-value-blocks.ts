@@ -1,12 +1,30 @@
 import type { LlamaConfig } from '@cria/layers';
-import { byteLength, type ComputeDType, type Device, type PagedCache } from '@cria/tensor';
+import { byteLength, type ComputeDType, type Device, dtypes, fail, type PagedCache } from '@cria/tensor';
 import type { Turn } from './scheduler.ts';
+
+/** How keys and values can be stored: q8_0 takes 34 bytes for 32 numbers, and needs heads whose width is a multiple of 32. */
+export const cacheDTypes = ['f32', 'bf16', 'f16', 'q8_0'] as const;
+export type CacheDType = (typeof cacheDTypes)[number];
+
+/** Throws where the heads of a model do not fit the blocks of a dtype, or there is no such cache. */
+export function checkCacheDType(op: string, dtype: CacheDType, { headDim }: LlamaConfig): void {
+  if (!cacheDTypes.includes(dtype))
+    fail(op, `no cache of ${String(dtype)}.`, `known are ${cacheDTypes.join(', ')}`);
+  const { blockSize } = dtypes[dtype];
+  if (headDim % blockSize !== 0) {
+    fail(
+      op,
+      `heads of ${headDim} do not divide into blocks of ${blockSize} of ${dtype}.`,
+      'use a cache of f32, bf16 or f16',
+    );
+  }
+}
 
 export interface BlockShape {
   readonly config: LlamaConfig;
   /** Tokens per block. */
   readonly blockSize: number;
-  readonly dtype: ComputeDType;
+  readonly dtype: CacheDType | ComputeDType;
 }
 
 /** Memory of one block over all layers: keys and values of `blockSize` tokens. */

@@ -119,12 +119,17 @@ export function checkKernels(device: Device, raw: Kernels): Kernels {
         .size(slots, k.rows)
         .shape(v, k.shape)
         .columns(keyCache, k.columns)
-        .shape(valueCache, keyCache.shape);
+        .shape(valueCache, keyCache.shape)
+        .cache(keyCache, valueCache);
       raw.cacheWrite(keyCache, valueCache, k, v, slots);
     },
     pagedAttention(out, q, keyCache, valueCache, blockTable, queryStarts, lengths, shape) {
       check.op('pagedAttention', { out, q, keyCache, valueCache, blockTable, queryStarts, lengths });
-      check.heads(out, q, keyCache, valueCache, shape).shape(valueCache, keyCache.shape);
+      check
+        .heads(out, q, keyCache, valueCache, shape)
+        .shape(valueCache, keyCache.shape)
+        .cache(keyCache, valueCache)
+        .wholeBlocks(keyCache, q.columns / shape.heads);
       check
         .integers(blockTable, queryStarts, lengths)
         .size(queryStarts, lengths.size + 1)
@@ -265,6 +270,24 @@ class Checker {
 
   #name(tensor: Tensor): string {
     return Object.keys(this.#arguments).find((key) => this.#arguments[key] === tensor) ?? 'an argument';
+  }
+
+  /** Keys and values stored alike, as floats or in blocks of Q8_0. */
+  cache(keys: Tensor, values: Tensor): this {
+    if (!dtypes[keys.dtype].float && keys.dtype !== 'q8_0')
+      this.#refuse(keys, 'must have a float dtype or q8_0');
+    return this.same(values, keys);
+  }
+
+  /** Heads of `width` numbers begin and end where blocks do. */
+  wholeBlocks(tensor: Tensor, width: number): this {
+    const { blockSize } = dtypes[tensor.dtype];
+    if (width % blockSize === 0) return this;
+    return fail(
+      this.#op,
+      `heads of ${width} do not divide into blocks of ${blockSize} of ${tensor.dtype}.`,
+      'use a cache of f32, bf16 or f16',
+    );
   }
 
   #all(): string {

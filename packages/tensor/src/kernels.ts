@@ -113,12 +113,14 @@ export interface Kernels {
     shape: AttentionShape,
   ): void;
 
-  /** keyCache[slot(t)] = k[t], likewise v; a slot is block · blockSize + place, and a negative one writes nothing.
+  /** keyCache[slot(t)] = k[t], likewise v; a slot is block · blockSize + place, and a negative one writes nothing. Caches are stored as
+   * floats of any dtype or as Q8_0, whatever k and v are; a block of Q8_0 that cannot hold its numbers (not finite) reads as NaN.
    *                                    caches: [blocks, blockSize, K·E]   k, v: [T, K·E]   slots: i32 [T] */
   cacheWrite(keyCache: Tensor, valueCache: Tensor, k: Tensor, v: Tensor, slots: Tensor): void;
   /**
    * Attention over a paged cache, for one row a sequence (decode) or many (prefill). Sequence s owns the query rows queryStarts[s] to
-   * queryStarts[s + 1], the last of which stands at position lengths[s] − 1; key p lies in block blockTable[s, p / blockSize].
+   * queryStarts[s + 1], the last of which stands at position lengths[s] − 1; key p lies in block blockTable[s, p / blockSize]. A cache of
+   * Q8_0 needs heads whose width is a multiple of 32.
    *                                    out, q: [T, H·E]   blockTable: i32 [S, B]   queryStarts: i32 [S + 1]   lengths: i32 [S]
    */
   pagedAttention(

@@ -1,7 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { listTrainingStates, loadForInference, openCheckpoint } from '@cria/checkpoint';
-import { Engine } from '@cria/inference';
+import { type CacheDType, cacheDTypes, Engine } from '@cria/inference';
 import { fail } from '@cria/tensor';
 import { loadTokenizer } from '@cria/tokenizer/node';
 import { numberFlag } from '../arguments.ts';
@@ -26,6 +26,11 @@ export const sample = command({
     'top-p': { type: 'string', value: 'P', help: 'the likeliest tokens that hold this much; 0.95' },
     'top-k': { type: 'string', value: 'K', help: 'so many of the likeliest tokens; all' },
     seed: { type: 'string', value: 'N', help: 'same seed, same text; 0' },
+    'cache-dtype': {
+      type: 'string',
+      value: 'NAME',
+      help: 'how keys and values are kept: f32, bf16, f16 or q8_0; f32',
+    },
     count: { type: 'string', value: 'N', help: 'how many texts, with seeds counting up; 1' },
     device: { type: 'string', value: 'NAME', help: 'auto, cpu or reference' },
     threads: { type: 'string', value: 'N', help: 'one a core' },
@@ -59,7 +64,9 @@ export const sample = command({
       errors.write(`${line}\n`),
     );
     const { model } = await loadForInference(checkpoint, device, { mmap: !values['no-mmap'] });
-    await using engine = new Engine({ model, tokenizer, maxSequences: 1 });
+    const cacheDType = cacheName(values['cache-dtype']);
+    await using engine = new Engine({ model, tokenizer, maxSequences: 1, ...(cacheDType && { cacheDType }) });
+    errors.write(`(a cache of ${(engine.stats.cacheBytes / 2 ** 20).toFixed(1)} MiB)\n`);
     for (let i = 0; i < number('count', 1, { ...whole, min: 1 }); i++) {
       const start = now();
       let tokens = 0;
@@ -97,6 +104,14 @@ export async function modelFolder(path: string): Promise<string> {
 function tokenizerPlace(path: string): string {
   const isFile = existsSync(path) && statSync(path).isFile();
   return isFile && !path.endsWith('.gguf') ? dirname(path) : path;
+}
+
+function cacheName(name: string | undefined): CacheDType | undefined {
+  if (name === undefined) return undefined;
+  return (
+    cacheDTypes.find((known) => known === name) ??
+    fail('cria sample', `--cache-dtype is "${name}".`, `give ${cacheDTypes.join(', ')}`)
+  );
 }
 
 function deviceName(name: string | undefined): 'auto' | 'cpu' | 'reference' {

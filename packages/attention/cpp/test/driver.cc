@@ -1,9 +1,9 @@
 // Runs attention kernels on problems from standard input and writes the results to standard output, as raw little-endian numbers.
 //
-// A problem: int32 {op, T, S, H, K, E, blockSize, maxBlocks, blocks, reverse}, float scale, then the arrays that `op` names below. `reverse`
-// takes the units in descending order. Built once an instruction set:  g++ -DCRIA_ISA=avx2 -DCRIA_VEC='"vec-avx2.h"' -mavx2 -mfma driver.cc
+// A problem: int32 {op, T, S, H, K, E, blockSize, maxBlocks, blocks, reverse, half, stored}, float scale, then the arrays that `op` names
+// below. `reverse` takes the units in descending order; `half`: q, k, v, out of the forward pass are bf16; `stored`: how caches are. Built once an instruction set:  g++ -DCRIA_ISA=avx2 -DCRIA_VEC='"vec-avx2.h"' -mavx2 -mfma driver.cc
 #include CRIA_VEC
-#include "../attention.h"
+#include "../paged.h"
 
 #include <cmath>
 #include <cstdio>
@@ -107,10 +107,10 @@ void run_exp(size_t count) {
 }  // namespace
 
 int main() {
-  int32_t header[10];
+  int32_t header[12];
   float scale;
   while (fread(header, sizeof header, 1, stdin) == 1 && fread(&scale, sizeof scale, 1, stdin) == 1) {
-    const auto [op, T, S, H, K, E, block_size, max_blocks, blocks, reverse] = header;
+    const auto [op, T, S, H, K, E, block_size, max_blocks, blocks, reverse, half, stored] = header;
     const Shape shape{T, S, H, K, E, scale};
     const size_t wide = static_cast<size_t>(T) * H * E, narrow = static_cast<size_t>(T) * K * E, heads = static_cast<size_t>(T) * H;
     Array<char> scratch(scratch_bytes(E));
@@ -120,13 +120,15 @@ int main() {
     } else if (op == EXP) {
       run_exp(T);
     } else if (op == FORWARD || op == BENCH_FORWARD) {  // q k v segments -> out lse
-      Array<float> q(wide), k(narrow), v(narrow), out(wide), lse(heads);
+      const size_t bytes = half ? 2 : 4;
+      Array<char> q(wide * bytes), k(narrow * bytes), v(narrow * bytes), out(wide * bytes);
+      Array<float> lse(heads);
       Array<int32_t> segments(S + 1);
       q.read(), k.read(), v.read(), segments.read();
-      out.fill(NAN), lse.fill(NAN);
-      const auto run = [&, reverse = reverse] {
+      out.fill(-1), lse.fill(NAN);
+      const auto run = [&, reverse = reverse, half = half] {
         each(forward_units(shape), reverse, [&](int64_t u) {
-          forward_unit(u, scratch.data, out.data, lse.data, q.data, k.data, v.data, segments.data, shape);
+          forward_unit(u, scratch.data, out.data, lse.data, q.data, k.data, v.data, half, segments.data, shape);
         });
       };
       if (op == BENCH_FORWARD) {
@@ -150,14 +152,22 @@ int main() {
         run(), dq.write(), dk.write(), dv.write();
       }
     } else if (op == PAGED || op == BENCH_PAGED) {  // q keyCache valueCache blockTable queryStarts lengths -> out
-      const size_t cache = static_cast<size_t>(blocks) * block_size * K * E;
-      Array<float> q(wide), keys(cache), values(cache), out(wide);
+      const size_t cache = static_cast<size_t>(bytes_of(static_cast<Stored>(stored), static_cast<int64_t>(blocks) * block_size * K * E));
+      const size_t bytes = half ? 2 : 4;
+      Array<char> q(wide * bytes), keys(cache), values(cache), out(wide * bytes);
       Array<int32_t> table(static_cast<size_t>(S) * max_blocks), starts(S + 1), lengths(S);
       q.read(), keys.read(), values.read(), table.read(), starts.read(), lengths.read();
-      out.fill(NAN);
-      const PagedCache<float> paged{keys.data, values.data, table.data, starts.data, lengths.data, block_size, max_blocks};
-      const auto run = [&, reverse = reverse] {
-        each(paged_units(shape), reverse, [&](int64_t u) { paged_unit(u, scratch.data, out.data, q.data, paged, shape); });
+      out.fill(-1);
+      const PagedCache paged{keys.data, values.data, table.data, starts.data, lengths.data, block_size, max_blocks, static_cast<Stored>(stored)};
+      size_t parts = 0;
+      for (int32_t s = 0; s < S; s++) {
+        if (paged.split(s)) parts += static_cast<size_t>(paged.rows(s) * H * chunks_of(lengths.data[s]) * partial_size(E));
+      }
+      Array<float> partials(parts);
+      partials.fill(NAN);
+      const auto run = [&, reverse = reverse, half = half] {
+        each(paged_units(paged, shape), reverse, [&](int64_t u) { paged_unit(u, scratch.data, out.data, partials.data, q.data, half, paged, shape); });
+        each(join_units(paged, shape), reverse, [&](int64_t u) { join_unit(u, scratch.data, out.data, partials.data, half, paged, shape); });
       };
       if (op == BENCH_PAGED) {
         time_best(run);

@@ -1,6 +1,6 @@
 // The attention kernels of @cria/attention as operations: their units of work are the chunks.
 #pragma once
-#include "attention.h"
+#include "paged.h"
 #include "operation.h"
 
 namespace cria::CRIA_ISA {
@@ -21,24 +21,27 @@ inline void* attentionMemory(ThreadMemory& thread, const attention::Shape& shape
   return thread.grow(thread, attention::scratch_bytes(shape.E));
 }
 
-/** out, lse of packed sequences                out, q: [T, H·E]   k, v: [T, K·E]   lse: [T, H]   segments: [S + 1] */
+/** out, lse of packed sequences      out, q: [T, H·E]   k, v: [T, K·E], all f32 or all bf16   lse: f32 [T, H]   segments: [S + 1] */
 struct Attention {
-  float *out, *lse;
-  const float *q, *k, *v;
+  void* out;
+  float* lse;
+  const void *q, *k, *v;
   const int32_t* segments;
+  bool half;
   attention::Shape shape;
 
   explicit Attention(Arguments& in) {
-    out = in.tensor<float>();
+    out = in.tensor<char>();
     lse = in.tensor<float>();
-    q = in.tensor<const float>();
-    k = in.tensor<const float>();
-    v = in.tensor<const float>();
+    q = in.tensor<const char>();
+    k = in.tensor<const char>();
+    v = in.tensor<const char>();
     segments = in.tensor<const int32_t>();
+    half = in.integer() != 0;
     shape = readShape(in);
   }
   int64_t chunks() const { return shape.T == 0 ? 0 : attention::forward_units(shape); }
-  void run(int64_t chunk, ThreadMemory& thread) const { attention::forward_unit(chunk, attentionMemory(thread, shape), out, lse, q, k, v, segments, shape); }
+  void run(int64_t chunk, ThreadMemory& thread) const { attention::forward_unit(chunk, attentionMemory(thread, shape), out, lse, q, k, v, half, segments, shape); }
 };
 
 /** dq, dk, dv from dout, q, k, v, out, lse */
@@ -67,28 +70,48 @@ struct AttentionGrad {
   }
 };
 
-/** out of queries against a paged cache        caches: [blocks, blockSize, K·E] of T   blockTable: [S, B]   queryStarts: [S + 1]   lengths: [S] */
-template <class T>
+inline attention::PagedCache readCache(Arguments& in) {
+  attention::PagedCache cache;
+  cache.keys = in.tensor<const char>();
+  cache.values = in.tensor<const char>();
+  cache.block_table = in.tensor<const int32_t>();
+  cache.query_starts = in.tensor<const int32_t>();
+  cache.lengths = in.tensor<const int32_t>();
+  cache.block_size = static_cast<int32_t>(in.integer());
+  cache.max_blocks = static_cast<int32_t>(in.integer());
+  cache.stored = static_cast<attention::Stored>(in.integer());
+  return cache;
+}
+
+/**
+ * out of queries against a paged cache, and sums of chunks of the sequences that are cut
+ *                                    caches: [blocks, blockSize, K·E]   blockTable: [S, B]   queryStarts: [S + 1]   lengths: [S]
+ */
 struct PagedAttention {
-  float* out;
-  const float* q;
-  attention::PagedCache<T> cache;
+  void* out;
+  float* partials;
+  const void* q;
+  attention::PagedCache cache;
+  bool half;
   attention::Shape shape;
 
   explicit PagedAttention(Arguments& in) {
-    out = in.tensor<float>();
-    q = in.tensor<const float>();
-    cache.keys = in.tensor<const T>();
-    cache.values = in.tensor<const T>();
-    cache.block_table = in.tensor<const int32_t>();
-    cache.query_starts = in.tensor<const int32_t>();
-    cache.lengths = in.tensor<const int32_t>();
-    cache.block_size = static_cast<int32_t>(in.integer());
-    cache.max_blocks = static_cast<int32_t>(in.integer());
+    out = in.tensor<char>();
+    partials = in.tensor<float>();
+    q = in.tensor<const char>();
+    cache = readCache(in);
+    half = in.integer() != 0;
     shape = readShape(in);
   }
-  int64_t chunks() const { return shape.T == 0 ? 0 : attention::paged_units(shape); }
-  void run(int64_t chunk, ThreadMemory& thread) const { attention::paged_unit(chunk, thread.grow(thread, attention::paged_scratch_bytes<T>(shape.E)), out, q, cache, shape); }
+  int64_t chunks() const { return shape.T == 0 ? 0 : attention::paged_units(cache, shape); }
+  void run(int64_t chunk, ThreadMemory& thread) const { attention::paged_unit(chunk, attentionMemory(thread, shape), out, partials, q, half, cache, shape); }
+};
+
+/** The same arguments: out of the sequences that were cut, from the sums of their chunks. */
+struct JoinChunks : PagedAttention {
+  using PagedAttention::PagedAttention;
+  int64_t chunks() const { return shape.T == 0 ? 0 : attention::join_units(cache, shape); }
+  void run(int64_t chunk, ThreadMemory& thread) const { attention::join_unit(chunk, attentionMemory(thread, shape), out, partials, half, cache, shape); }
 };
 
 }  // namespace cria::CRIA_ISA

@@ -1,6 +1,7 @@
 // Rows by index: embedding, its gradient, rows of a batch, writes into the key/value cache.
 #pragma once
 #include "cast.h"
+#include "quantize.h"
 
 namespace cria::CRIA_ISA {
 
@@ -59,7 +60,7 @@ struct ScatterAddRows {
   }
 };
 
-/** keyCache[slots[t]] = k[t], valueCache likewise, converted; nothing where the slot is negative */
+/** keyCache[slots[t]] = k[t], valueCache likewise, converted (cacheType 3: to blocks of Q8_0); nothing where the slot is negative */
 struct CacheWrite {
   void *keyCache, *valueCache;
   const void *k, *v;
@@ -85,13 +86,32 @@ struct CacheWrite {
   }
 
  private:
+  static constexpr int64_t Q8_0 = 3, BLOCK = 32, BLOCK_BYTES = 34;
+
   void put(Range range, void* cache, const void* rows) const {
+    if (cacheType == Q8_0) return putBlocks(range, static_cast<uint8_t*>(cache), rows);
     withElements(cacheType, cache, [&](auto* to) {
       withElements(type, rows, [&](auto* from) {
         for (int64_t t = range.start; t < range.end; t++) {
           if (slots[t] >= 0) convert(to + slots[t] * columns, from + t * columns, 0, columns);
         }
       });
+    });
+  }
+
+  void putBlocks(Range range, uint8_t* cache, const void* rows) const {
+    withElements(type, rows, [&](auto* from) {
+      float numbers[BLOCK];
+      for (int64_t t = range.start; t < range.end; t++) {
+        if (slots[t] < 0) continue;
+        for (int64_t c = 0; c < columns; c += BLOCK) {
+          convert(numbers, from + t * columns + c, 0, BLOCK);
+          uint8_t* to = cache + (slots[t] * columns + c) / BLOCK * BLOCK_BYTES;
+          blocks::Error error;
+          blocks::q80(numbers, to, error);
+          if (!(error.squares < __builtin_inf())) blocks::putHalf(to, 0x7e00);  // numbers that it cannot hold read as NaN
+        }
+      }
     });
   }
 };

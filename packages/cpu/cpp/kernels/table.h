@@ -35,6 +35,14 @@ inline void fillBlockProducts(Kernel* table) {
   f32(Op::blockProduct_) = entry<BlockProduct>();
 }
 
+/** Attention forward: rows of bf16 are multiplied in pairs where the instruction set can. */
+inline void fillAttention(Kernel* table) {
+  const auto f32 = [table](Op op) -> Kernel& { return table[static_cast<int32_t>(op)]; };
+  f32(Op::attention_) = entry<Attention>();
+  f32(Op::pagedAttention_) = entry<PagedAttention>();
+  f32(Op::joinChunks_) = entry<JoinChunks>();
+}
+
 inline void fillTable(Kernel* table) {
   const auto bf16 = [table](Op op) -> Kernel& { return table[static_cast<int32_t>(op) + OPERATIONS * static_cast<int32_t>(Dtype::bf16)]; };
   const auto f32 = [table](Op op) -> Kernel& { return table[static_cast<int32_t>(op) + OPERATIONS * static_cast<int32_t>(Dtype::f32)]; };
@@ -67,11 +75,8 @@ inline void fillTable(Kernel* table) {
   fillBlockProducts(table);
   f32(Op::crossEntropy_) = entry<CrossEntropy>();
   f32(Op::cacheWrite_) = entry<CacheWrite>();
-  f32(Op::attention_) = entry<Attention>();
   f32(Op::attentionGrad_) = entry<AttentionGrad>();
-  f32(Op::pagedAttention_) = entry<PagedAttention<float>>();
-  bf16(Op::pagedAttention_) = entry<PagedAttention<Bf16>>();
-  table[static_cast<int32_t>(Op::pagedAttention_) + OPERATIONS * static_cast<int32_t>(Dtype::f16)] = entry<PagedAttention<F16>>();
+  fillAttention(table);
   f32(Op::measure_) = entry<Measure<Widened<float>>>();
   f32(Op::quantize_) = entry<Quantize>();
 #ifndef __wasm__

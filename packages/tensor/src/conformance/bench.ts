@@ -126,6 +126,14 @@ export class Bench {
     );
   }
 
+  /** Memory for keys or values, in a dtype of its own where one is given: NaN before. */
+  cache(shape: Shape, dtype?: DType): Tensor {
+    if (!dtype) return this.output(shape);
+    if (dtypes[dtype].blockSize === 1)
+      return this.#place(new Float64Array(sizeOf(shape)).fill(NaN), shape, dtype, false);
+    return this.#place(new Uint8Array(byteLength(dtype, sizeOf(shape))).fill(0xff), shape, dtype, false);
+  }
+
   wideOutput(shape: Shape): Tensor {
     return this.#place(new Float64Array(sizeOf(shape)).fill(NaN), shape, this.#wideDType, false);
   }

@@ -1,7 +1,7 @@
 import type { ComputeDType, DType } from '../dtype.ts';
 import type { Tensor } from '../tensor.ts';
-import { Bench, type Results } from './bench.ts';
-import { fillCache, startsOf } from './cases/attention.ts';
+import { Bench, numbersOf, type Results } from './bench.ts';
+import { CACHES, fillCache, startsOf } from './cases/attention.ts';
 import { ropeTable } from './cases/activation.ts';
 import type { Check, Subject } from './checks.ts';
 import { expectSameBits } from './compare.ts';
@@ -57,6 +57,8 @@ export function invarianceChecks(subject: Subject): Check[] {
     }),
     check(subject, dtype, 'attention and attentionGrad, packed and alone', packedAttention),
     pagedCheck(subject, dtype),
+    ...CACHES.map((cache) => storedCheck(subject, dtype, cache)),
+    togetherCheck(subject, dtype),
   ]);
 }
 
@@ -204,26 +206,129 @@ function pagedCheck(subject: Subject, dtype: ComputeDType): Check {
         return b.finish({ out: cuts ? pagedRows(b, cuts) : fullRows(b) });
       };
       const full = await run(undefined);
-      for (const cuts of [[200], [1, 127, 1, 3, 64, 4], Array<number>(200).fill(1)]) {
+      for (const cuts of CUTS) {
         expectSameBits(await run(cuts), full, `prefill in chunks of ${cuts.slice(0, 6).join(', ')}`);
       }
     },
   };
 }
 
+/** Rows of a sequence that crosses chunks of 128 keys, in calls of so many. */
+const PAGED = 300;
+const CUTS = [[PAGED], [1, 127, 1, 3, 64, 4, 99, 1], Array<number>(PAGED).fill(1)];
+
+/** The same over a cache that is stored in its own way, where full attention has nothing to compare. */
+function storedCheck(subject: Subject, dtype: ComputeDType, cache: DType): Check {
+  const name = `paged attention over a cache of ${cache} in chunks of any length, ${dtype}`;
+  return {
+    group: 'batch invariance',
+    name,
+    async run() {
+      const run = async (cuts: readonly number[]) => {
+        const b = new Bench(subject.device, dtype, name);
+        return b.finish({ out: pagedRows(b, cuts, cache) });
+      };
+      const whole = await run(CUTS[0]);
+      for (const cuts of CUTS.slice(1))
+        expectSameBits(await run(cuts), whole, `prefill in chunks of ${cuts.slice(0, 6).join(', ')}`);
+    },
+  };
+}
+
+/** Several sequences at once, some without rows, give the bits of each alone; what is not finite in one stays there. */
+function togetherCheck(subject: Subject, dtype: ComputeDType): Check {
+  const name = `paged attention of sequences together and alone, ${dtype}`;
+  const lengths = [130, 0, 1, 257, 40, 128];
+  const rows = [1, 0, 1, 2, 40, 5];
+  return {
+    group: 'batch invariance',
+    name,
+    async run() {
+      for (const cache of CACHES) {
+        for (const spoiled of [-1, 3]) {
+          const run = (alone: boolean) =>
+            sequencesOver(subject, dtype, name, { lengths, rows, cache, spoiled, alone });
+          const together = await run(false);
+          expectSameBits(await run(true), together, `a cache of ${cache}`);
+          const numbers = numbersOf(together.out);
+          const first = startsOf(rows).map((start) => start * 128);
+          numbers.forEach((value, i) => {
+            const own = spoiled >= 0 && i >= first[spoiled] && i < first[spoiled + 1];
+            if (!own && !Number.isFinite(value))
+              throw new Error(`a cache of ${cache}: out[${Math.floor(i / 128)}, ${i % 128}] became ${value}`);
+          });
+        }
+      }
+    },
+  };
+}
+
+interface Together {
+  readonly lengths: readonly number[];
+  readonly rows: readonly number[];
+  readonly cache: DType;
+  /** Sequence whose keys and values are NaN and infinite here and there; −1: none. */
+  readonly spoiled: number;
+  readonly alone: boolean;
+}
+
+async function sequencesOver(
+  subject: Subject,
+  dtype: ComputeDType,
+  name: string,
+  { lengths, rows, cache, spoiled, alone }: Together,
+): Promise<Results> {
+  const b = new Bench(subject.device, dtype, name);
+  const [T, total] = [startsOf(rows).at(-1)!, startsOf(lengths).at(-1)!];
+  const [q, out] = [b.normal([T, 128]), b.output([T, 128])];
+  const [from, to] = [startsOf(lengths)[spoiled], startsOf(lengths)[spoiled + 1]];
+  const wave = (bad: number) =>
+    b.float(
+      Float64Array.from({ length: total * 64 }, (_, i) => {
+        const row = Math.floor(i / 64);
+        return row >= from && row < to && i % 517 === 3 ? bad : Math.sin(i);
+      }),
+      [total, 64],
+    );
+  const { caches, blockTable } = fillCache(b, lengths, wave(Infinity), wave(NaN), 16, cache);
+  const shape = { heads: 4, kvHeads: 2 };
+  for (const [s, count] of alone ? rows.entries() : [[-1, T] as const]) {
+    if (count === 0) continue;
+    const starts = startsOf(rows);
+    const cut = (tensor: Tensor) => (alone ? tensor.slice(starts[s], starts[s + 1]) : tensor);
+    const table = alone ? blockTable.slice(s, s + 1) : blockTable;
+    const own = alone ? [0, count] : starts;
+    b.kernels.pagedAttention(
+      cut(out),
+      cut(q),
+      ...caches,
+      table,
+      b.integers(own),
+      b.integers(alone ? [lengths[s]] : lengths),
+      shape,
+    );
+  }
+  return b.finish({ out });
+}
+
 function operands(b: Bench) {
-  return { q: b.normal([200, 64]), k: b.normal([200, 32]), v: b.normal([200, 32]), out: b.output([200, 64]) };
+  return {
+    q: b.normal([PAGED, 128]),
+    k: b.normal([PAGED, 64]),
+    v: b.normal([PAGED, 64]),
+    out: b.output([PAGED, 128]),
+  };
 }
 
 function fullRows(b: Bench): Tensor {
   const { q, k, v, out } = operands(b);
-  b.kernels.attention(out, b.wideOutput([200, 4]), q, k, v, b.integers([0, 200]), SHAPE);
+  b.kernels.attention(out, b.wideOutput([PAGED, 4]), q, k, v, b.integers([0, PAGED]), SHAPE);
   return out;
 }
 
-function pagedRows(b: Bench, cuts: readonly number[]): Tensor {
+function pagedRows(b: Bench, cuts: readonly number[], cache?: DType): Tensor {
   const { q, k, v, out } = operands(b);
-  const { caches, blockTable } = fillCache(b, [200], k, v);
+  const { caches, blockTable } = fillCache(b, [PAGED], k, v, 16, cache);
   const ends = startsOf(cuts).slice(1);
   cuts.forEach((rows, i) => {
     const cut = (tensor: Tensor) => tensor.slice(ends[i] - rows, ends[i]);

@@ -18,7 +18,7 @@ const WIDE: Row = { f64: 1e-12, f32: 5e-6, f16: 5e-6, bf16: 5e-6, floor: 1 };
 const THROUGH_HALF: Row = { f64: 1e-12, f32: 1e-5, f16: 4e-3, bf16: 2e-2, floor: 1 };
 /** Differences of nearly equal numbers. */
 const CANCELLING: Row = { f64: 1e-11, f32: 2e-5, f16: 1e-2, bf16: 5e-2, floor: 1 };
-/** Weights stored in halves, where a device may round activations to the same halves before it multiplies. */
+/** Weights, keys and values stored in halves or blocks, where a device may round activations to halves before it multiplies. */
 const HALVED: Row = { f64: 1e-12, f32: 1e-2, f16: 1e-2, bf16: 2e-2, floor: 0.1 };
 /** Block formats: a device may round activations to 8 bits in blocks of 32. */
 const QUANTISED: Row = { f64: 1e-12, f32: 3e-2, f16: 3e-2, bf16: 3e-2, floor: 0.5 };
@@ -30,6 +30,7 @@ const EXCEPTIONS: Partial<Record<keyof Kernels, Readonly<Record<string, Row>>>> 
   rmsNormGrad: { dx: CANCELLING, dgain: WIDE },
   embeddingGrad: { dtable: WIDE },
   attention: { lse: WIDE },
+  pagedAttention: { halved: HALVED },
   attentionGrad: { dq: CANCELLING, dk: CANCELLING, dv: CANCELLING },
   linearCrossEntropy: { losses: WIDE, dx: CANCELLING, dw: THROUGH_HALF },
   sumSquares: { out: WIDE },

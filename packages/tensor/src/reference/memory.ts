@@ -2,6 +2,7 @@ import { dequantize } from '../dequantize.ts';
 import { byteLength, dtypes, type HostArray, hostView } from '../dtype.ts';
 import { bf16ToNumber, f16ToNumber, numberToBf16, numberToF16 } from '../half.ts';
 import type { StorageId } from '../device.ts';
+import { quantize } from '../quantize/index.ts';
 import { sizeOf, type Tensor } from '../tensor.ts';
 
 /** Elements a kernel computes with. Sums and products are double; a Float32Array rounds what it stores. */
@@ -79,6 +80,7 @@ export class Memory {
     const stored = this.view(tensor);
     const live = values.buffer === stored.buffer && values.byteOffset === stored.byteOffset;
     if (live) return;
+    if (tensor.dtype === 'q8_0') return storeBlocks(tensor.columns, values, stored as Uint8Array);
     const encode = tensor.dtype === 'bf16' ? numberToBf16 : tensor.dtype === 'f16' ? numberToF16 : undefined;
     if (encode) for (let i = 0; i < stored.length; i++) stored[i] = encode(values[i]);
     else stored.set(values);
@@ -96,6 +98,19 @@ export function rounder(dtype: Tensor['dtype']): (value: number) => number {
   if (dtype === 'bf16') return (value) => bf16ToNumber(numberToBf16(value));
   if (dtype === 'f16') return (value) => f16ToNumber(numberToF16(value));
   return dtype === 'f64' ? (value) => value : Math.fround;
+}
+
+/** Q8_0, as a cache holds keys and values: a block with a number that is not finite, or too large for its scale, reads as NaN. */
+function storeBlocks(columns: number, values: Numbers, out: Uint8Array): void {
+  quantize('q8_0', Float32Array.from(values), columns, out);
+  const { blockSize, blockBytes } = dtypes.q8_0;
+  for (let block = 0; block * blockSize < values.length; block++) {
+    const numbers = values.subarray(block * blockSize, (block + 1) * blockSize);
+    const scale = f16ToNumber(out[block * blockBytes] | (out[block * blockBytes + 1] << 8));
+    if (Number.isFinite(scale) && numbers.every(Number.isFinite)) continue;
+    out[block * blockBytes] = 0;
+    out[block * blockBytes + 1] = 0x7e;
+  }
 }
 
 function decodeF16(bits: ArrayLike<number>, out: Float32Array): void {

@@ -1,3 +1,4 @@
+import type { DType } from '../../dtype.ts';
 import type { AttentionShape } from '../../kernels.ts';
 import type { Tensor } from '../../tensor.ts';
 import type { Bench } from '../bench.ts';
@@ -18,16 +19,38 @@ const SHAPES: readonly Shape[] = [
   { heads: 4, kvHeads: 2, E: 32, lengths: [129, 64] },
 ];
 
+/** Caches stored otherwise than activations: head widths that are whole blocks, sequences that end at, before and after chunks of 128. */
+const STORED: readonly { readonly shape: Shape; readonly blockSize: number }[] = [
+  { shape: { heads: 8, kvHeads: 1, E: 32, lengths: [0, 128, 0, 300] }, blockSize: 16 },
+  { shape: { heads: 4, kvHeads: 4, E: 64, lengths: [129, 1, 40] }, blockSize: 128 },
+  { shape: { heads: 6, kvHeads: 2, E: 96, lengths: [255, 127] }, blockSize: 32 },
+  { shape: { heads: 5, kvHeads: 1, E: 128, lengths: [270] }, blockSize: 64 },
+];
+
+/** How keys and values may be stored besides the compute dtype. */
+export const CACHES: readonly DType[] = ['f32', 'bf16', 'f16', 'q8_0'];
+
 export function attentionCases(): Case[] {
-  return SHAPES.flatMap((shape) => {
-    const name = `H ${shape.heads}, K ${shape.kvHeads}, E ${shape.E}, segments of ${shape.lengths.join(', ')}`;
-    return [
-      forwardCase(name, shape),
-      gradCase(name, shape),
-      pagedCase(name, shape, 1),
-      pagedCase(name, shape, Infinity),
-    ];
-  });
+  const nameOf = ({ heads, kvHeads, E, lengths }: Shape) =>
+    `H ${heads}, K ${kvHeads}, E ${E}, segments of ${lengths.join(', ')}`;
+  return [
+    ...SHAPES.flatMap((shape) => [
+      forwardCase(nameOf(shape), shape),
+      gradCase(nameOf(shape), shape),
+      pagedCase(nameOf(shape), shape, 1),
+      pagedCase(nameOf(shape), shape, Infinity),
+    ]),
+    ...STORED.flatMap(({ shape, blockSize }, i) => {
+      const name = `${nameOf(shape)}, blocks of ${blockSize}`;
+      const over = (rows: number, dtype: DType) =>
+        pagedCase(`${name}, cache ${dtype}`, shape, rows, blockSize, dtype);
+      return [
+        pagedCase(name, shape, 3, blockSize),
+        ...CACHES.map((dtype) => over(1, dtype)),
+        over(Infinity, CACHES[(i + 1) % CACHES.length]),
+      ];
+    }),
+  ];
 }
 
 /** 0 and the ends of consecutive runs. */
@@ -77,10 +100,10 @@ function gradCase(name: string, shape: Shape): Case {
 }
 
 /** The last `rows` rows of every sequence over a cache of scattered blocks, NaN wherever no key was written. */
-function pagedCase(name: string, shape: Shape, rows: number): Case {
+function pagedCase(name: string, shape: Shape, rows: number, blockSize = 16, dtype?: DType): Case {
   return {
     kernel: 'pagedAttention',
-    name: `${name}, ${rows === 1 ? 'decode' : 'prefill'}`,
+    name: `${name}, ${rows === 1 ? 'decode' : rows === 3 ? 'a few rows' : 'prefill'}`,
     run(b) {
       const { heads, kvHeads, E, lengths } = shape;
       const queries = lengths.map((length) => Math.min(rows, length));
@@ -92,6 +115,8 @@ function pagedCase(name: string, shape: Shape, rows: number): Case {
         lengths,
         b.normal([total, kvHeads * E]),
         b.normal([total, kvHeads * E]),
+        blockSize,
+        dtype,
       );
       b.kernels.pagedAttention(
         out,
@@ -102,13 +127,20 @@ function pagedCase(name: string, shape: Shape, rows: number): Case {
         b.integers(lengths),
         shape,
       );
-      return { out };
+      return dtype ? { halved: out } : { out };
     },
   };
 }
 
 /** Blocks are handed out from the last to the first, one sequence after another. */
-export function fillCache(b: Bench, lengths: readonly number[], k: Tensor, v: Tensor, blockSize = 16) {
+export function fillCache(
+  b: Bench,
+  lengths: readonly number[],
+  k: Tensor,
+  v: Tensor,
+  blockSize = 16,
+  dtype?: DType,
+) {
   const perSequence = Math.max(...lengths.map((length) => Math.ceil(length / blockSize)));
   const blocks = lengths.length * perSequence + 1;
   const table = Int32Array.from({ length: lengths.length * perSequence }, (_, i) => blocks - 1 - i);
@@ -118,10 +150,8 @@ export function fillCache(b: Bench, lengths: readonly number[], k: Tensor, v: Te
       return block * blockSize + (p % blockSize);
     }),
   );
-  const caches = [
-    b.output([blocks, blockSize, k.columns]),
-    b.output([blocks, blockSize, k.columns]),
-  ] as const;
+  const shape = [blocks, blockSize, k.columns];
+  const caches = [b.cache(shape, dtype), b.cache(shape, dtype)] as const;
   b.kernels.cacheWrite(...caches, k, v, b.integers(slots));
   return { caches, blockTable: b.integers(table, [lengths.length, perSequence]) };
 }

@@ -1,0 +1,160 @@
+// Rows of keys and values as they lie in memory, made into rows of words that the products read.
+#pragma once
+#include "scores.h"
+
+namespace cria::CRIA_ISA::attention {
+
+// How keys and values are stored, in the order of the device's codes. Q8_0: blocks of 32 numbers, a half precision scale and 32 signed bytes.
+enum class Stored : int32_t { f32, bf16, f16, q8_0 };
+
+constexpr int BLOCK = 32, BLOCK_BYTES = 34;
+
+static inline int64_t bytes_of(Stored stored, int64_t numbers) {
+  return stored == Stored::f32 ? 4 * numbers : stored == Stored::q8_0 ? numbers / BLOCK * BLOCK_BYTES : 2 * numbers;
+}
+
+// Keys and values of one key/value head of a sequence: rows lie `step` bytes apart, in the blocks of a table where there is one.
+struct Source {
+  const char* keys;
+  const char* values;
+  int64_t step;
+  const int32_t* table;  // null: one row after another
+  int32_t block_shift;   // blocks hold 2^shift keys
+  Stored stored;
+
+  int64_t place(int64_t key) const {
+    if (table == nullptr) return step * key;
+    const int64_t inside = key & ((int64_t{1} << block_shift) - 1);
+    return step * ((static_cast<int64_t>(table[key >> block_shift]) << block_shift) + inside);
+  }
+};
+
+template <bool First, class A, class B>
+struct Selected {
+  using Type = A;
+};
+template <class A, class B>
+struct Selected<false, A, B> {
+  using Type = B;
+};
+template <bool First, class A, class B>
+using Select = typename Selected<First, A, B>::Type;
+
+// Where a chunk's rows are, as words. keys[j]: words of key j.  values[i]: Words::STEP keys side by side, E words.
+struct Chunk {
+  const float* keys[KEYS];
+  const float* values[KEYS];
+};
+
+// Room for the converted rows of a chunk, whatever they are stored as.
+static inline size_t converted_bytes(int E) { return 2 * static_cast<size_t>(KEYS) * E * sizeof(float); }
+
+static inline V block_scale(const char* block) {
+  F16 scale;
+  __builtin_memcpy(&scale, block, sizeof scale);
+  return set1(number(scale));
+}
+// Numbers e to e + W of a block.
+static inline V block_numbers(const char* block, V scale, int e) { return mul(toFloat(bytesToInts(reinterpret_cast<const int8_t*>(block) + 2 + e)), scale); }
+
+template <Stored S>
+static inline const float* widened(const char* row, float* to, int E) {
+  if constexpr (S == Stored::f32) return reinterpret_cast<const float*>(row);
+  if constexpr (S == Stored::q8_0) {
+    for (int b = 0; b < E; b += BLOCK, row += BLOCK_BYTES) {
+      const V scale = block_scale(row);
+      CRIA_UNROLL for (int e = 0; e < BLOCK; e += W) store(to + b + e, block_numbers(row, scale, e));
+    }
+    return to;
+  }
+  using Half = Select<S == Stored::bf16, Bf16, F16>;
+  const Half* halves = reinterpret_cast<const Half*>(row);
+  int e = 0;
+  for (; e + W <= E; e += W) store(to + e, load(halves + e));
+  if (e < E) store(to + e, load(halves + e, E - e), E - e);
+  return to;
+}
+
+template <Stored S>
+static void float_rows(const Source& source, int64_t first, int n, int E, float* room, Chunk& chunk) {
+  for (int j = 0; j < n; j++) {
+    const int64_t at = source.place(first + j);
+    chunk.keys[j] = widened<S>(source.keys + at, room + j * E, E);
+    chunk.values[j] = widened<S>(source.values + at, room + (KEYS + j) * E, E);
+  }
+}
+
+#ifdef CRIA_ATTENTION_PAIRS
+// Rows of two keys, number by number side by side; the second may be missing.                        to: [E] words
+static inline void interleave_halves(const Bf16* row, const Bf16* next, float* to, int E) {
+  int e = 0;
+  if (next != nullptr) {
+    for (; e + 2 * W <= E; e += 2 * W) interleave(row + e, next + e, to + e);
+  }
+  for (; e < E; e += W) {
+    const int rest = E - e < W ? E - e : W;
+    store(to + e, pairUp(row + e, next == nullptr ? nullptr : next + e, rest), rest);
+  }
+}
+static inline void interleave_blocks(const char* row, const char* next, float* to, int E) {
+  for (int b = 0; b < E; b += BLOCK, row += BLOCK_BYTES) {
+    const V scale = block_scale(row);
+    V second[BLOCK / W];
+    CRIA_UNROLL for (int i = 0; i < BLOCK / W; i++) second[i] = zero();
+    if (next != nullptr) {
+      const V other = block_scale(next);
+      CRIA_UNROLL for (int i = 0; i < BLOCK / W; i++) second[i] = block_numbers(next, other, i * W);
+      next += BLOCK_BYTES;
+    }
+    CRIA_UNROLL for (int i = 0; i < BLOCK / W; i++) store(to + b + i * W, pairLanes(block_numbers(row, scale, i * W), second[i]));
+  }
+}
+
+static inline const float* rounded_blocks(const char* row, float* to, int E) {
+  for (int b = 0; b < E; b += BLOCK, row += BLOCK_BYTES) {
+    const V scale = block_scale(row);
+    CRIA_UNROLL for (int e = 0; e < BLOCK; e += 2 * W) store(to + (b + e) / 2, pairsOf(block_numbers(row, scale, e), block_numbers(row, scale, e + W)));
+  }
+  return to;
+}
+
+static void pair_rows(const Source& source, int64_t first, int n, int E, float* room, Chunk& chunk) {
+  float* values = room + KEYS / 2 * E;
+  const bool blocks = source.stored == Stored::q8_0;
+  for (int j = 0; j < n; j += 2) {
+    const int64_t at = source.place(first + j), after = j + 1 < n ? source.place(first + j + 1) : -1;
+    float* to = values + j / 2 * E;
+    chunk.values[j / 2] = to;
+    if (!blocks) {
+      chunk.keys[j] = reinterpret_cast<const float*>(source.keys + at);
+      if (after >= 0) chunk.keys[j + 1] = reinterpret_cast<const float*>(source.keys + after);
+      interleave_halves(reinterpret_cast<const Bf16*>(source.values + at), after < 0 ? nullptr : reinterpret_cast<const Bf16*>(source.values + after), to, E);
+      continue;
+    }
+    chunk.keys[j] = rounded_blocks(source.keys + at, room + j * (E / 2), E);
+    if (after >= 0) chunk.keys[j + 1] = rounded_blocks(source.keys + after, room + (j + 1) * (E / 2), E);
+    interleave_blocks(source.values + at, after < 0 ? nullptr : source.values + after, to, E);
+  }
+}
+#endif
+
+// Rows `first` to first + n of a source as words.
+template <class Words>
+static inline void stored_rows(const Source& source, int64_t first, int n, int E, float* room, Chunk& chunk) {
+#ifdef CRIA_ATTENTION_PAIRS
+  if constexpr (Words::STEP == 2) {
+    return pair_rows(source, first, n, E, room, chunk);
+  }
+#endif
+  switch (source.stored) {
+    case Stored::f32: return float_rows<Stored::f32>(source, first, n, E, room, chunk);
+    case Stored::bf16: return float_rows<Stored::bf16>(source, first, n, E, room, chunk);
+    case Stored::f16: return float_rows<Stored::f16>(source, first, n, E, room, chunk);
+    case Stored::q8_0: return float_rows<Stored::q8_0>(source, first, n, E, room, chunk);
+  }
+}
+
+// Rows of bf16 and of blocks are multiplied as pairs where the instruction set can, those of an even width.
+static inline bool in_pairs(Stored stored, int E) { return HalfWords::STEP == 2 && (stored == Stored::bf16 || stored == Stored::q8_0) && E % 2 == 0; }
+
+}  // namespace cria::CRIA_ISA::attention
