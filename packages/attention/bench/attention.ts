@@ -1,8 +1,9 @@
 /**
- * GFLOP/s of every version of attention, hidden scores not counted (forward 2, backward 5 products of the visible half), and GB/s of decode.
- * The peer is the machine: fma in registers for the same instruction set, measured in the same run.
+ * GFLOP/s of every version of attention, hidden scores not counted (forward 2, backward 5 products of the visible half), and GB/s of cache
+ * that decoding reads. The peer is the machine, measured in the same run: f32 fma in registers for the same instruction set (bf16 in pairs
+ * can pass it), and main memory read in order. One thread.
  *
- *     npm run bench -- attention [--json]
+ *     npm run bench -- attention [--isa avx512bf16,…] [--json]
  */
 import { flashAttention, flashAttentionGrad } from '../src/index.ts';
 import { random, randomF32 } from '../test/helpers.ts';
@@ -108,37 +109,88 @@ function benchNative(isa: string, driver: Driver): void {
       0.7,
     );
 
-    const [blockSize, S] = [16, shape.segments];
-    const maxBlocks = shape.rows / blockSize;
+    if (isa === 'avx512bf16') benchHalves(driver, shape, peak);
+  }
+  benchPaged(isa, driver);
+}
+
+/** Forward of bf16, which is multiplied in pairs. */
+function benchHalves(driver: Driver, shape: Shape, peak: number): void {
+  const { heads, kvHeads, headDim } = shape;
+  const { q, k, v, segments } = makeArrays(shape);
+  const common = { T: shape.segments * shape.rows, S: shape.segments, heads, kvHeads, headDim, half: true };
+  const took = driver.run({ ...common, op: 'bench-forward', arrays: [...[q, k, v].map(toBf16), segments] });
+  const rate = operations(shape) / took.readDoubleLE() / 1e9;
+  report(`${shape.name} forward bf16`, rate, 'GFLOP/s', 'fma peak', peak, 1);
+}
+
+/** As many sequences as layers of a model, so that no cache of the processor holds the keys and values of all. */
+const paged = [
+  { name: '1.1b', S: 22, heads: 32, kvHeads: 4, headDim: 64, depth: 2048 },
+  { name: '1.1b', S: 8, heads: 32, kvHeads: 4, headDim: 64, depth: 8192 },
+  { name: '110m', S: 12, heads: 12, kvHeads: 12, headDim: 64, depth: 2048 },
+];
+
+/** One new row a sequence over so many keys, and 64 rows at a time. */
+function benchPaged(isa: string, driver: Driver): void {
+  for (const { name, S, heads, kvHeads, headDim, depth } of paged) {
+    const read = driver.run({ op: 'read', arrays: [] }).readDoubleLE() / 1e9;
+    const peak = driver.run({ op: 'peak', arrays: [] }).readDoubleLE() / 1e9;
+    const blockSize = 16;
+    const maxBlocks = depth / blockSize;
     const table = Int32Array.from({ length: S * maxBlocks }, (_, i) => i);
-    const starts = Int32Array.from({ length: S + 1 }, (_, s) => s);
-    const lengths = new Int32Array(S).fill(shape.rows);
-    const arrays = [q.subarray(0, S * heads * headDim), k, v, table, starts, lengths];
-    const decode = driver
-      .run({ ...common, T: S, blockSize, maxBlocks, blocks: S * maxBlocks, op: 'bench-paged', arrays })
-      .readDoubleLE();
-    const copy = copyRate(k.byteLength * 2);
-    report(
-      `${shape.name} decode ${isa}`,
-      (2 * k.byteLength) / decode / 1e9,
-      'GB/s',
-      'copy (reads)',
-      copy,
-      null,
-    );
+    const lengths = new Int32Array(S).fill(depth);
+    const numbers = S * depth * kvHeads * headDim;
+    for (const stored of ['f32', 'bf16', 'q8_0'] as const) {
+      const cache = cacheOf(stored, numbers);
+      const time = (rows: number) =>
+        driver
+          .run({
+            op: 'bench-paged',
+            ...{
+              T: S * rows,
+              S,
+              heads,
+              kvHeads,
+              headDim,
+              blockSize,
+              maxBlocks,
+              blocks: S * maxBlocks,
+              stored,
+            },
+            arrays: [
+              randomF32(S * rows * heads * headDim, random(2)),
+              ...[cache, cache, table, Int32Array.from({ length: S + 1 }, (_, s) => s * rows), lengths],
+            ],
+          })
+          .readDoubleLE();
+      const title = `${name} @${depth} ${stored} ${isa}`;
+      report(`decode ${title}`, (2 * cache.byteLength) / time(1) / 1e9, 'GB/s', 'read', read, 0.85);
+      if (depth > 2048) continue;
+      const work = 4 * S * heads * headDim * 64 * (depth - 31.5);
+      report(`64 rows ${title}`, work / time(64) / 1e9, 'GFLOP/s', 'fma peak', peak, 0.7);
+    }
   }
 }
 
-/** Bytes a second, in units of 1e9, that a plain copy of so many bytes reads: the best of ten. */
-function copyRate(bytes: number): number {
-  const [from, to] = [new Float32Array(bytes / 4).fill(1), new Float32Array(bytes / 4)];
-  let best = Infinity;
-  for (let i = 0; i < 10; i++) {
-    const start = performance.now();
-    to.set(from);
-    best = Math.min(best, performance.now() - start);
+/** Random keys or values as a cache stores them. */
+function cacheOf(stored: 'f32' | 'bf16' | 'q8_0', count: number): Float32Array | Uint16Array | Uint8Array {
+  const next = random(3);
+  if (stored !== 'q8_0') {
+    const numbers = randomF32(count, next);
+    return stored === 'f32' ? numbers : toBf16(numbers);
   }
-  return bytes / best / 1e6;
+  const blocks = Uint8Array.from({ length: (count / 32) * 34 }, () => 128 + 127 * next());
+  for (let at = 0; at < blocks.length; at += 34) blocks.set([0, 0x20], at); // 2⁻⁷
+  return blocks;
+}
+
+/** The high halves of the bits. */
+function toBf16(numbers: Float32Array): Uint16Array {
+  return Uint16Array.from(
+    new Uint32Array(numbers.buffer, numbers.byteOffset, numbers.length),
+    (bits) => bits >>> 16,
+  );
 }
 
 function benchTypeScript(shape: Shape, peer: string, peak: number): void {
@@ -168,7 +220,10 @@ function benchTypeScript(shape: Shape, peer: string, peak: number): void {
 const { isas, skipped } = availableIsas();
 if (!json) for (const reason of skipped) console.log(`skipped, ${reason}`);
 let [peer, peak] = ['nothing', NaN];
-for (const isa of isas) {
+const wanted = process.argv[process.argv.indexOf('--isa') + 1];
+for (const isa of process.argv.includes('--isa')
+  ? isas.filter((name) => wanted?.split(',').includes(name))
+  : isas) {
   const driver = await buildDriver(isa);
   try {
     if (peer === 'nothing')

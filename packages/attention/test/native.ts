@@ -75,7 +75,7 @@ export async function buildDriver(isa: Isa): Promise<Driver> {
   ]);
   return {
     run: (problem) => {
-      const child = spawnSync(binary, { input: encode(problem), maxBuffer: 2 ** 30 });
+      const child = spawnSync(binary, { input: encode(problem), maxBuffer: 2 ** 30, encoding: 'buffer' });
       if (child.status !== 0)
         throw new Error(`driver ended with ${child.status ?? child.signal}: ${child.stderr.toString()}`);
       return child.stdout;
@@ -95,6 +95,7 @@ const ops = [
   'bench-backward',
   'bench-paged',
   'peak',
+  'read',
 ] as const;
 
 export const storedForms = ['f32', 'bf16', 'f16', 'q8_0'] as const;

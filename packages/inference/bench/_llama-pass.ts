@@ -53,7 +53,7 @@ export class Sequences implements Disposable {
   readonly #blocks: number;
   readonly #layers: PagedCache['layers'];
 
-  constructor(model: Llama, count: number, length: number, dtype: 'f32' | 'bf16' | 'f16') {
+  constructor(model: Llama, count: number, length: number, dtype: 'f32' | 'bf16' | 'f16' | 'q8_0') {
     const { nLayers, nKvHeads, headDim } = model.config;
     const { device } = model;
     this.model = model;

@@ -40,7 +40,7 @@ const { values: flags } = parseArgs({
 const [rounds, prompt, tokens, sequences] = [flags.rounds, flags.prompt, flags.tokens, flags.sequences].map(Number) as [number, number, number, number]; // prettier-ignore
 const work = new Set(flags.work.split(','));
 const depths = flags.depths.split(',').map(Number);
-const cacheType = flags.cache as 'f32' | 'bf16' | 'f16';
+const cacheType = flags.cache as 'f32' | 'bf16' | 'f16' | 'q8_0';
 /** Tokens of each sequence before those that are generated together. */
 const BATCH_PROMPT = 256;
 const BATCH_TOKENS = 64;

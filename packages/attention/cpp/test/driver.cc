@@ -19,7 +19,7 @@ using namespace cria::CRIA_ISA::attention;
 
 namespace {
 
-enum Op { FORWARD, BACKWARD, PAGED, EXP, BENCH_FORWARD, BENCH_BACKWARD, BENCH_PAGED, PEAK };
+enum Op { FORWARD, BACKWARD, PAGED, EXP, BENCH_FORWARD, BENCH_BACKWARD, BENCH_PAGED, PEAK, READ };
 
 // Large arrays in huge pages, as the CPU device has them: rows of one head lie far apart, and small pages cost up to 15 %.
 void* allocate(size_t bytes) {
@@ -94,6 +94,21 @@ void peak() {
   fwrite(&best, sizeof best, 1, stdout);
 }
 
+// Largest number of bytes a second that are read from memory, in order.
+void read_rate() {
+  const size_t size = size_t{256} << 20;
+  Array<char> memory(size);
+  memory.fill(1);
+  double best = 0;
+  for (int round = 0; round < 5; round++) {
+    const double start = seconds();
+    for (size_t i = 0; i < size; i += 64) (void)*static_cast<const volatile char*>(memory.data + i);
+    const double rate = static_cast<double>(size) / (seconds() - start);
+    if (rate > best) best = rate;
+  }
+  fwrite(&best, sizeof best, 1, stdout);
+}
+
 void run_exp(size_t count) {
   Array<float> x(count);
   x.read();
@@ -117,6 +132,8 @@ int main() {
     scratch.fill(-1);  // NaN everywhere: nothing may be read before it is written
     if (op == PEAK) {
       peak();
+    } else if (op == READ) {
+      read_rate();
     } else if (op == EXP) {
       run_exp(T);
     } else if (op == FORWARD || op == BENCH_FORWARD) {  // q k v segments -> out lse
