@@ -147,20 +147,22 @@ function benchPaged(isa: string, driver: Driver): void {
         driver
           .run({
             op: 'bench-paged',
-            ...{
-              T: S * rows,
-              S,
-              heads,
-              kvHeads,
-              headDim,
-              blockSize,
-              maxBlocks,
-              blocks: S * maxBlocks,
-              stored,
-            },
+            T: S * rows,
+            S,
+            heads,
+            kvHeads,
+            headDim,
+            blockSize,
+            maxBlocks,
+            blocks: S * maxBlocks,
+            stored,
             arrays: [
               randomF32(S * rows * heads * headDim, random(2)),
-              ...[cache, cache, table, Int32Array.from({ length: S + 1 }, (_, s) => s * rows), lengths],
+              cache,
+              cache,
+              table,
+              Int32Array.from({ length: S + 1 }, (_, s) => s * rows),
+              lengths,
             ],
           })
           .readDoubleLE();

@@ -378,7 +378,10 @@ describe.each(isas)('%s', (isa) => {
       const expected = attention(q, k, v, { ...shape, segments });
       const answer = driver().run({
         op: 'forward',
-        ...{ T, S: starts.length - 1, ...shape, half: true },
+        T,
+        S: starts.length - 1,
+        ...shape,
+        half: true,
         arrays: [...halves, segments],
       });
       const out = fromBf16(
