@@ -60,8 +60,8 @@ inline void q80(const float* x, uint8_t* out, Error& error) {
     const F scaled = block.v[p] * id;
     I whole = __builtin_convertvector(scaled, I);
     const F rest = scaled - convert(whole);
-    whole -= rest >= 0.5f; // a comparison that holds is −1
-    whole += rest <= -0.5f;
+    // A comparison that holds is −1.
+    whole = reinterpret_cast<I>(reinterpret_cast<U>(whole) - reinterpret_cast<U>(rest >= 0.5f) + reinterpret_cast<U>(rest <= -0.5f));
     putBytes(out + 2 + LANES * p, whole);
     error.add(fromHalf(half) * convert(whole) - block.v[p]);
   }

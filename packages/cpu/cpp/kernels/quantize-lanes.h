@@ -10,6 +10,8 @@ namespace cria::CRIA_ISA::blocks {
 constexpr int LANES = W;
 typedef float F __attribute__((vector_size(4 * LANES), may_alias));
 typedef int32_t I __attribute__((vector_size(4 * LANES), may_alias));
+/** The same bits; overflow, which numbers that are not finite bring, is defined. */
+typedef uint32_t U __attribute__((vector_size(4 * LANES), may_alias));
 typedef uint8_t B __attribute__((vector_size(LANES)));
 /** Registers that hold a block of 32. */
 constexpr int PARTS = 32 / LANES;
