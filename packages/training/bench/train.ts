@@ -23,6 +23,10 @@ const shapes: Record<string, Shape> = {
 /** Where memory is compared. */
 const large: Shape = { preset: '110m', batch: 8, seq: 512 };
 
+/** glibc keeps freed memory, on huge pages: worth more to PyTorch than any other setting. */
+const tunables =
+  'glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=16000000000:glibc.malloc.top_pad=1000000000';
+
 const { values } = parseArgs({
   options: {
     json: { type: 'boolean', default: false },
@@ -140,10 +144,6 @@ interface TorchTimes {
   readonly tokens_per_s: number;
   readonly peak_rss_mib: number;
 }
-
-/** glibc keeps freed memory, on huge pages: worth more to PyTorch than any other setting. */
-const tunables =
-  'glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=16000000000:glibc.malloc.top_pad=1000000000';
 
 function torch({ preset, batch, seq }: Shape, threads: number, peer: string): TorchTimes {
   const [dtype, mode] = peer.split(':');
