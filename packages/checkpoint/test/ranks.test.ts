@@ -150,6 +150,7 @@ async function expectRanges(
       [space.size - 1, space.size],
     ] as const) {
       const [values, first, second] = [0, 1, 2].map(() => device.empty([end - begin], 'f32')) as [Tensor, Tensor, Tensor]; // prettier-ignore
+      for (const each of [values, first, second]) if (each.size > 0) device.kernels.fill(each, 7);
       await state.loadRange({ parameters, begin, values, moments: [first, second] });
       const pairs = [[values, space.masters], [first, space.firstMoments], [second, space.secondMoments]] as const; // prettier-ignore
       for (const [loaded, flat] of pairs)

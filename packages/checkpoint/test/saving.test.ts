@@ -11,9 +11,11 @@ import {
   planReshard,
   saveHuggingFace,
   saveTrainingState,
+  saveTrainingStateByRanks,
   shardOf,
 } from '@cria/checkpoint';
 import { bitsOf, fillWithBits, spaceOf, temporaryFolder, tiny } from './helpers.ts';
+import { cutsOf, groupsOf, rankState } from './rank-states.ts';
 
 const full = { gradients: true, moments: true };
 const stateOf = (step: number, parameters = spaceOf(tiny, full)) => ({
@@ -99,6 +101,30 @@ describe('a full disk', () => {
     execFileSync('rm', [ballast]);
     await saveTrainingState(root, stateOf(2, parameters), { keepLast: 1 });
     expect((await loadTrainingState(root)).step).toBe(2);
+  });
+
+  it('that one of several ranks meets is told by all of them, and the earlier state is whole', async () => {
+    const root = smallDisk(200);
+    if (root === undefined) return;
+    const space = spaceOf(tiny, full);
+    fillWithBits(space, 7);
+    await saveTrainingState(root, stateOf(1, space));
+    writeFileSync(join(root, 'ballast'), Buffer.alloc(110_000));
+    const { groups } = groupsOf(3);
+    const cuts = cutsOf(space.size, 3);
+    const results = await Promise.allSettled(
+      groups.map(async (group) =>
+        saveTrainingStateByRanks(root, await rankState(2, space, cuts[group.rank]!), group),
+      ),
+    );
+    for (const result of results)
+      expect(String(result.status === 'rejected' && result.reason)).toMatch(
+        /ENOSPC.* hint: the disk is full/,
+      );
+    expect(readdirSync(root).sort()).toEqual(['ballast', 'step-00000001']);
+    const copy = spaceOf(tiny, full);
+    await (await loadTrainingState(root)).load(copy);
+    expect(await bitsOf(copy)).toEqual(await bitsOf(space));
   });
 
   it('leaves a model that was there before as it was', async () => {

@@ -152,7 +152,7 @@ function collect({ size }: ParameterSpace, answers: readonly Json[]) {
 /** A result or an error, as data. */
 type Attempt<T> =
   | { readonly value: T }
-  | { readonly failed: { readonly message: string; readonly op: string; readonly hint?: string } };
+  | { readonly failed: { readonly message: string; readonly op: string } };
 
 async function attempt<T>(action: () => Promise<T>): Promise<Json> {
   try {
