@@ -25,12 +25,7 @@ if (!built)
 
 /** A checkout like this one that was never built, but for the wasm file; no program is on its path. */
 const folder = mkdtempSync(join(tmpdir(), 'cria-no-compiler-'));
-const environment = {
-  PATH: join(folder, 'nothing'),
-  HOME: folder,
-  CXX: '',
-  NODE_OPTIONS: '--conditions=@cria/source', // for worker threads too
-};
+const environment = { PATH: join(folder, 'nothing'), HOME: folder, CXX: '' };
 const left = new Set(['build', 'dist', 'test', 'bench', 'oracle']);
 
 function copyCheckout(): void {
