@@ -46,6 +46,7 @@ function copyCheckout(): void {
 /** Runs a program of the copy from its sources. */
 const program = (file: string, ...args: string[]) => [
   '--disable-warning=ExperimentalWarning',
+  '--conditions=@cria/source',
   '--import',
   './scripts/run-source.mjs',
   file,
