@@ -1,10 +1,9 @@
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import { expect, it } from 'vitest';
 import { loadTrainingState } from '@cria/checkpoint';
+import { bundle } from './bundle.ts';
 import { bitsOf, temporaryFolder } from './helpers.ts';
 import { fillSteps } from './kill-state.ts';
 
@@ -14,16 +13,7 @@ it.each([1, 3])(
   `kill -9 during saves by %i ranks, ${kills} times: the newest state is always whole`,
   async (ranks) => {
     const folder = temporaryFolder();
-    const script = join(folder, 'child.mjs');
-    await build({
-      entryPoints: [fileURLToPath(new URL('kill-child.ts', import.meta.url))],
-      outfile: script,
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      conditions: ['@cria/source'],
-      logLevel: 'error',
-    });
+    const script = await bundle('kill-child.ts', folder);
     const root = join(folder, 'run');
     let safe = 0;
     let interrupted = 0;

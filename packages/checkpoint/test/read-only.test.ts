@@ -1,10 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { convertCheckpoint, openCheckpoint, saveHuggingFace } from '@cria/checkpoint';
-import { build } from 'esbuild';
 import { expect, it } from 'vitest';
+import { bundle } from './bundle.ts';
 import { spaceOf, temporaryFolder, tiny } from './helpers.ts';
 
 const NOBODY = 65534;
@@ -13,16 +12,7 @@ it.skipIf(process.platform === 'win32')(
   'a folder that may not be written: one clear error for each target, nothing half-written, what was there stays',
   async () => {
     const folder = temporaryFolder();
-    const script = join(folder, 'child.mjs');
-    await build({
-      entryPoints: [fileURLToPath(new URL('convert-child.ts', import.meta.url))],
-      outfile: script,
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      conditions: ['@cria/source'],
-      logLevel: 'error',
-    });
+    const script = await bundle('convert-child.ts', folder);
     const space = spaceOf(tiny);
     space.initialize(1);
     const source = join(folder, 'source');
