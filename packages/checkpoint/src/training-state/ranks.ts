@@ -151,8 +151,7 @@ function collect({ size }: ParameterSpace, answers: readonly Json[]) {
 
 /** A result or an error, as data. */
 type Attempt<T> =
-  | { readonly value: T }
-  | { readonly failed: { readonly message: string; readonly op: string } };
+  { readonly value: T } | { readonly failed: { readonly message: string; readonly op: string } };
 
 async function attempt<T>(action: () => Promise<T>): Promise<Json> {
   try {
