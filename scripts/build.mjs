@@ -16,8 +16,14 @@ const stampOf = (/** @type {Room} */ room) => join(root, 'node_modules/.cache/bu
 function sources(/** @type {Room} */ room) {
   const shared = ['scripts/tsup.ts', 'tsconfig.base.json', 'tsconfig.json'].map((path) => join(root, path));
   const own = ['package.json', 'tsup.config.ts'].map((name) => join(room.folder, name));
+  // What goes with C++ holds a fingerprint of all of it (packages/cpu/scripts/sources.mjs).
+  const native = existsSync(join(room.folder, 'cpp'))
+    ? rooms().flatMap(({ folder }) => [...filesBelow(join(folder, 'cpp'))])
+    : [];
   return fingerprint(
-    [...shared, ...own, ...filesBelow(join(room.folder, 'src'))].filter((path) => existsSync(path)),
+    [...shared, ...own, ...native, ...filesBelow(join(room.folder, 'src'))].filter((path) =>
+      existsSync(path),
+    ),
   );
 }
 

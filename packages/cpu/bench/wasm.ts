@@ -14,6 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
 import { buildWasm } from '../scripts/build-wasm.mjs';
+import { fixedSources } from '../scripts/sources.mjs';
 import { launch, noBrowser, resultOf, serve, type Site } from '../test/support/browser.ts';
 import type { Measured } from './wasm/page.ts';
 import { peerFiles, peerPackages, peers } from './wasm/peers.ts';
@@ -106,6 +107,7 @@ async function bundled(options: Parameters<typeof build>[0]): Promise<string> {
     platform: 'browser',
     conditions: ['@cria/source'],
     external: ['fs', 'os', 'path', 'worker_threads', 'perf_hooks'],
+    plugins: [fixedSources],
     banner: { js: 'Symbol.dispose ??= Symbol("dispose"); Symbol.asyncDispose ??= Symbol("asyncDispose");' },
     logLevel: 'error',
     ...options,

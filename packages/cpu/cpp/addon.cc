@@ -246,6 +246,7 @@ NAPI_MODULE_INIT() {
     napi_create_function(env, entry.name, NAPI_AUTO_LENGTH, entry.function, nullptr, &function);
     napi_set_named_property(env, exports, entry.name, function);
   }
+  napi_set_named_property(env, exports, "sources", textOf(env, CRIA_SOURCES));
   napi_set_named_property(env, exports, "operations", operationNames(env));
   napi_set_named_property(env, exports, "isas", isaList(env));
   return exports;

@@ -7,8 +7,9 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { attention, build, commonFlags, cpp, findCompiler, make, units } from './compile.mjs';
+import { build, commonFlags, cpp, findCompiler, make, units } from './compile.mjs';
 import { isasOf, knownTo, ownIsas } from './isas.mjs';
+import { attention } from './sources.mjs';
 
 const sanitized = [...commonFlags.filter((flag) => flag !== '-O3'), '-O1', '-g', '-fno-omit-frame-pointer'];
 const cross = 'aarch64-linux-gnu-g++';

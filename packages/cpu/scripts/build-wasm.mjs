@@ -14,17 +14,14 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { attention, fingerprint } from './sources.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const build = join(root, 'build');
 const target = join(build, 'cria-cpu.wasm');
 const stamp = join(build, 'cria-cpu.wasm.sha256');
 const compilerFolder = join(build, 'wasm-compiler');
-const attention = [join(root, '../attention/cpp'), join(root, 'cpp/attention')].find((path) =>
-  existsSync(path),
-);
 
-const units = ['isa', 'heap', 'storage', 'pool', 'exports'];
 /** The memory is made by JavaScript: 4 GiB less a page, reserved at once and touched as it is used. */
 const MEMORY = 65535 * 65536;
 const flags = [
@@ -65,7 +62,7 @@ const folders = {
 };
 
 /** The files that the compiler sees. @returns {Record<string, any>} */
-function sources() {
+function files() {
   /** @type {Record<string, any>} */
   const tree = {};
   for (const [name, folder] of Object.entries(folders)) {
@@ -79,15 +76,11 @@ function sources() {
   return tree;
 }
 
-/** Hash of what decides the bytes of the file: flags, and the headers and sources that are read. */
-function keyOf(/** @type {Record<string, any>} */ tree) {
-  const { [`cpp`]: cpp, ...rest } = tree;
-  const headers = Object.fromEntries(
-    Object.entries(cpp).filter(([name]) => !/^(vec-avx|isa|addon|driver|pool|park|storage\.cc)/.test(name)),
-  );
+/** Hash of what decides the bytes of the file: flags, compiler and sources. */
+function key() {
   const version = readFileSync(join(root, 'scripts/wasm-compiler/package-lock.json'), 'utf8');
   return createHash('sha256')
-    .update(JSON.stringify([flags, link, version, headers, rest]))
+    .update(JSON.stringify([flags, link, version, fingerprint('wasm')]))
     .digest('hex');
 }
 
@@ -134,7 +127,7 @@ function installCompiler() {
 }
 
 /** Compiles and links; gives the module's bytes. @returns {Promise<Uint8Array>} */
-async function compile(/** @type {Record<string, any>} */ tree) {
+async function compile() {
   const entry = join(compilerFolder, 'node_modules/@yowasp/clang/gen/bundle.js');
   const { runClang, runLLVM, Exit } = await import(pathToFileURL(entry).href);
   const decoder = new TextDecoder();
@@ -143,11 +136,12 @@ async function compile(/** @type {Record<string, any>} */ tree) {
     if (bytes) said += decoder.decode(bytes, { stream: true });
   };
   await runLLVM(null, {}, { fetchProgress: () => undefined }); // loads the compiler without a word
-  const files = units.map((name) => `cpp/wasm/${name}.cc`);
+  const units = ['isa', 'heap', 'storage', 'pool', 'exports'].map((name) => `cpp/wasm/${name}.cc`);
+  const own = [`-DCRIA_SOURCES="${fingerprint('wasm')}"`, '-Icpp', '-Iattention'];
   try {
     const made = await runClang(
-      ['clang++', ...flags, '-Icpp', '-Iattention', ...files, '-o', 'cria-cpu.wasm', ...link],
-      tree,
+      ['clang++', ...flags, ...own, ...units, '-o', 'cria-cpu.wasm', ...link],
+      files(),
       { stdout: hear, stderr: hear },
     );
     return made['cria-cpu.wasm'];
@@ -160,7 +154,7 @@ async function compile(/** @type {Record<string, any>} */ tree) {
 
 /** Whether the file was built from the sources that lie here, for tests. */
 export function wasmIsCurrent() {
-  return existsSync(target) && existsSync(stamp) && readFileSync(stamp, 'utf8') === keyOf(sources());
+  return existsSync(target) && existsSync(stamp) && readFileSync(stamp, 'utf8') === key();
 }
 
 /**
@@ -169,18 +163,17 @@ export function wasmIsCurrent() {
  * @returns {Promise<{ problem: string, noCompiler: boolean }>}
  */
 export async function buildWasm() {
-  const tree = sources();
-  const key = keyOf(tree);
+  const made = key();
   if (wasmIsCurrent()) return { problem: '', noCompiler: false };
   const missing = installCompiler();
   if (missing) return { problem: missing, noCompiler: true };
   const started = performance.now();
   try {
-    const bytes = await compile(tree);
+    const bytes = await compile();
     const partial = `${target}.${process.pid}.tmp`;
     writeFileSync(partial, bytes);
     renameSync(partial, target);
-    writeFileSync(stamp, key);
+    writeFileSync(stamp, made);
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     console.log(`@cria/cpu: built cria-cpu.wasm (${Math.round(bytes.length / 1024)} kB) in ${seconds} s`);
     return { problem: '', noCompiler: false };

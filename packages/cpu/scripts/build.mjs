@@ -7,27 +7,17 @@
 // file says why.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildWasm, NO_COMPILER } from './build-wasm.mjs';
-import { attention, build, commonFlags, cpp, findCompiler, make, root, units } from './compile.mjs';
+import { build, commonFlags, findCompiler, make, units } from './compile.mjs';
 import { isas, isasOf, knownTo, ownIsas } from './isas.mjs';
+import { fingerprint } from './sources.mjs';
 
 const target = `cria-cpu-${process.platform}-${process.arch}.node`;
 const require = createRequire(import.meta.url);
-
-/** Every header and source that the build reads: ours, and the attention kernels. */
-function sources() {
-  const folders = [cpp, join(cpp, 'kernels'), ...(attention ? [attention] : [])];
-  return folders.flatMap((folder) =>
-    readdirSync(folder)
-      .filter((name) => /\.(cc|h)$/.test(name) && !name.startsWith('driver'))
-      .sort()
-      .map((name) => join(folder, name)),
-  );
-}
 
 /** @param {string} reason */
 function recordReason(reason) {
@@ -85,9 +75,14 @@ async function buildNative(compiler) {
   const native = isasOf(process.arch);
   const headers = join(dirname(require.resolve('node-api-headers/package.json')), 'include');
   const hash = createHash('sha256');
-  for (const text of [compiler.command, compiler.version, JSON.stringify([commonFlags, isas, linkFlags()])])
+  const sources = fingerprint('native');
+  for (const text of [
+    compiler.command,
+    compiler.version,
+    JSON.stringify([commonFlags, isas, linkFlags()]),
+    sources,
+  ])
     hash.update(`${text}\0`);
-  for (const path of sources()) hash.update(`${path.slice(root.length)}\0`).update(readFileSync(path));
   const complete = hash.digest('hex');
   const wanted = process.argv.includes('--own') ? ownIsas(compiler.command) : native;
   const key = wanted.length === native.length ? complete : `${complete} ${wanted.join(' ')}`;
@@ -107,7 +102,7 @@ async function buildNative(compiler) {
     leftOut,
     plain: ['storage', 'pool', 'isa', 'addon'],
     folder: objects,
-    flags: [...commonFlags, `-I${headers}`],
+    flags: [...commonFlags, `-I${headers}`, `-DCRIA_SOURCES="${sources}"`],
   });
   const failure = await make(compiler.command, parts, output, linkFlags());
   if (failure === '') {

@@ -6,15 +6,11 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isas, isasOf } from './isas.mjs';
+import { attention } from './sources.mjs';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 export const cpp = join(root, 'cpp');
 export const build = join(root, 'build');
-
-/** The C++ attention kernels: in the workspace beside this package, in npm copied into it. */
-export const attention = [join(root, '../attention/cpp'), join(cpp, 'attention')].find((folder) =>
-  existsSync(folder),
-);
 
 export const commonFlags = [
   '-std=c++17',

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { checkSources } from './check-sources.ts';
 
 /** What the native file exports: plain functions over numbers (cpp/addon.cc). */
 export interface Native {
@@ -22,6 +23,8 @@ export interface Native {
   liveBytes(): number;
   /** Ends what belongs to one device alone. Absent where it lives as long as the process. */
   close?(): void;
+  /** Fingerprint of the C++ sources that it was compiled from (sources.ts). Absent in files that are older than fingerprints. */
+  readonly sources?: string | undefined;
   /** Names of the operations, in the order of their codes. */
   readonly operations: readonly string[];
   /** Instruction sets of this kind of processor, fastest first. */
@@ -54,10 +57,14 @@ export interface Places {
   readonly recorded: string;
 }
 
+const REBUILD = 'rebuild: node packages/cpu/scripts/build.mjs (and npm run build, where dist/ is in use)';
 const require = createRequire(import.meta.url);
 let loaded: LoadResult | undefined;
 
-/** Loads the native file once a process: from the platform's package, else the locally built one. Never throws. */
+/**
+ * Loads the native file once a process: from the platform's package, else the locally built one. Throws where the file found goes with
+ * other TypeScript than this; where there is none, or none that loads, the reason says so.
+ */
 export function loadNative(): LoadResult {
   return (loaded ??= loadFrom(places()));
 }
@@ -66,10 +73,10 @@ export function loadFrom({ packageName, built, recorded }: Places): LoadResult {
   const installed = resolve(packageName);
   if (installed !== undefined) {
     const result = open(installed, `from the package ${packageName}`);
-    if (result.native) return result;
+    if (result.native) return ours(result, `install ${packageName} in the version of @cria/cpu`);
     if (!existsSync(built)) return result;
   }
-  if (existsSync(built)) return open(built, 'built on this machine');
+  if (existsSync(built)) return ours(open(built, 'built on this machine'), REBUILD);
   const why = existsSync(recorded)
     ? recordedReason(recorded)
     : 'it was not built here (packages/cpu/scripts/build.mjs does that)';
@@ -100,6 +107,11 @@ function open(path: string, from: string): LoadResult {
       reason: `the native file ${path} does not load: ${(error as Error).message}`,
     };
   }
+}
+
+function ours(result: LoadResult, hint: string): LoadResult {
+  if (result.native) checkSources('native', result.native, `the native file ${result.path}`, hint);
+  return result;
 }
 
 function resolve(name: string): string | undefined {

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { checkOptions, fail } from '@cria/tensor';
+import { checkSources } from './check-sources.ts';
 import { CpuDevice } from './device.ts';
 import type { Native } from './native.ts';
 import { instantiate } from './wasm/node.ts';
@@ -18,9 +19,14 @@ export interface WasmLoadResult {
   readonly reason: string;
 }
 
+const REBUILD =
+  'rebuild: node packages/cpu/scripts/build-wasm.mjs (and npm run build, where dist/ is in use)';
 let loaded: WasmLoadResult | undefined;
 
-/** Instantiates the wasm kernels once a thread of JavaScript. Never throws. */
+/**
+ * Instantiates the wasm kernels once a thread of JavaScript. Throws where the file goes with other TypeScript than this; where there is none,
+ * or none that loads, the reason says so.
+ */
 export function loadWasm(): WasmLoadResult {
   return (loaded ??= loadWasmFrom(fileURLToPath(new URL('../build/cria-cpu.wasm', import.meta.url))));
 }
@@ -32,8 +38,9 @@ export function loadWasmFrom(path: string): WasmLoadResult {
       path,
       reason: 'no wasm file: it was not built here (packages/cpu/scripts/build-wasm.mjs does that)',
     };
+  let native: Native;
   try {
-    return { native: instantiate(path), path, reason: 'kernels in wasm SIMD' };
+    native = instantiate(path);
   } catch (error) {
     return {
       native: undefined,
@@ -41,6 +48,8 @@ export function loadWasmFrom(path: string): WasmLoadResult {
       reason: `the wasm file ${path} does not load: ${(error as Error).message}`,
     };
   }
+  checkSources('wasm', native, `the wasm file ${path}`, REBUILD);
+  return { native, path, reason: 'kernels in wasm SIMD' };
 }
 
 /**

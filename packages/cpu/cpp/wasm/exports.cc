@@ -21,6 +21,8 @@ EXPORT(panel) int32_t cria_panel() {
   cria::kernels();
   return cria::panelColumns();
 }
+/** Fingerprint of the sources (scripts/sources.mjs), with a zero at the end. */
+EXPORT(sources) const char* cria_sources() { return CRIA_SOURCES; }
 /** Names of the operations in the order of their codes, each behind a space, with a zero at the end. */
 EXPORT(operations) const char* cria_operations() {
 #define X(name) " " #name

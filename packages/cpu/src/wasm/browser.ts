@@ -1,4 +1,5 @@
 import { checkOptions, fail } from '@cria/tensor';
+import { checkSources } from '../check-sources.ts';
 import { CpuDevice } from '../device.ts';
 import { browser } from './browser-globals.ts';
 import { BrowserThreads } from './browser-threads.ts';
@@ -76,11 +77,27 @@ export async function openNative(options: OpenWasmOptions): Promise<BrowserNativ
   if (!isolated) {
     const native = new WasmNative(await compile(unshared(bytes)), { maySleep: true }, pages);
     const reason = `one thread: the page is not cross-origin isolated; ${HEADERS}`;
-    return { native, threads, background, reason };
+    return ours({ native, threads, background, reason });
   }
   const native = await withThreads(await compile(bytes), { threads, background, pages, maySleep: !onPage });
   const reason = `threads over shared memory, lists run ${background ? 'beside' : 'in'} the caller`;
-  return { native, threads, background, reason };
+  return ours({ native, threads, background, reason });
+}
+
+/** Refuses kernels that go with other TypeScript, say from a page's cache, and ends their threads. */
+function ours(opened: BrowserNative): BrowserNative {
+  try {
+    checkSources(
+      'wasm',
+      opened.native,
+      'the wasm file',
+      'serve build/cria-cpu.wasm of this version of @cria/cpu',
+    );
+    return opened;
+  } catch (error) {
+    opened.native.close();
+    throw error;
+  }
 }
 
 interface ThreadOptions {

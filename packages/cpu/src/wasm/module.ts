@@ -11,6 +11,8 @@ interface Exports {
   run(turn: number, list: number, length: number, threads: number, maySleep: number): number;
   panel(): number;
   operations(): number;
+  /** Absent in files that are older than fingerprints. */
+  sources?(): number;
   readonly __tls_size: { readonly value: number };
 }
 
@@ -66,6 +68,7 @@ interface ListPlace {
 
 /** The kernels compiled to wasm SIMD128, behind the same functions as the native file. */
 export class WasmNative implements Native {
+  readonly sources: Native['sources'];
   readonly operations: readonly string[];
   readonly isas: Native['isas'];
   readonly readFile: Native['readFile'];
@@ -88,6 +91,7 @@ export class WasmNative implements Native {
     this.#exports = instance.exports as Exports;
     this.#bytes = new Uint8Array(this.#memory.buffer);
     this.#host = host;
+    this.sources = this.#exports.sources && this.#text(this.#exports.sources() >>> 0);
     this.operations = this.#text(this.#exports.operations() >>> 0)
       .split(' ')
       .slice(1);

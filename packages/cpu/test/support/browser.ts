@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { type Browser, chromium, type Page } from 'playwright-core';
+import { fixedSources } from '../../scripts/sources.mjs';
 
 const executablePath = process.env['CRIA_CHROMIUM'] ?? '/usr/bin/chromium';
 /** Why there is no browser to test in, or ''. */
@@ -80,6 +81,7 @@ export async function bundle(name: string): Promise<string> {
     banner: { js: 'Symbol.dispose ??= Symbol("dispose"); Symbol.asyncDispose ??= Symbol("asyncDispose");' },
     logLevel: 'error',
     plugins: [
+      fixedSources,
       {
         name: 'without vitest',
         setup({ onResolve, onLoad }) {
@@ -103,6 +105,7 @@ export async function packageModule(source: string): Promise<string> {
     format: 'esm',
     target: 'node20',
     external: ['@cria/*'],
+    plugins: [fixedSources],
     logLevel: 'error',
   });
   return outputFiles[0]!.text;
