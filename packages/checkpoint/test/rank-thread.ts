@@ -7,16 +7,24 @@ import { cutsOf, rankState } from './rank-states.ts';
 const { root, rank, ranks, steps, first, dieAt } = workerData as Record<string, number> & { root: string };
 const port = parentPort!;
 const waiting = new Map<string, (value: Json) => void>();
+/** What was said before this rank listened: the root need not wait for the others once one of them is dead. */
+const early = new Map<string, Json>();
 let rootGone = false;
 port.on('message', (message: { key: string; value: Json } | { gone: true }) => {
-  if ('key' in message) return waiting.get(message.key)?.(message.value);
+  if ('key' in message) {
+    const resolve = waiting.get(message.key);
+    if (resolve) resolve(message.value);
+    else early.set(message.key, message.value);
+    return;
+  }
   rootGone = true;
   for (const resolve of waiting.values()) resolve(0);
 });
 let round = 0;
 const hear = (key: string) =>
   new Promise<Json>((resolve) => {
-    if (rootGone) resolve(0);
+    if (early.has(key)) resolve(early.get(key)!);
+    else if (rootGone) resolve(0);
     else waiting.set(key, resolve);
   });
 const group: RankGroup = {
