@@ -1,13 +1,15 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { describe } from 'vitest';
+import { describe, test } from 'vitest';
 
 /** Vectors that PyTorch and gguf computed; they lie beside the repository on machines that have them. */
 const folder = new URL('../../../../../shared/fixtures/', import.meta.url);
 
 /** `describe` for tests that need the fixtures; skipped with a reason elsewhere. */
 export function describeFixtures(name: string, run: () => void): void {
-  const here = existsSync(folder);
-  describe.skipIf(!here)(here ? name : `${name} (skipped: no folder ${folder.pathname})`, run);
+  if (existsSync(folder)) return void describe(name, run);
+  // What is skipped is collected nevertheless, and `run` lists its cases from files that are not there.
+  console.log(`${name} skipped: ${folder.pathname} is not on this machine`);
+  test.skip(`${name} (no folder ${folder.pathname})`);
 }
 
 export interface Stored {
