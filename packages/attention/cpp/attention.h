@@ -5,6 +5,9 @@
 // each output row is one fixed sequence of operations on its own query row and its own keys. `scratch`: scratch_bytes(E) a thread.
 #pragma once
 #include "backward.h"
+#ifdef CRIA_ATTENTION_TILES
+#include "amx-forward.h"
+#endif
 
 namespace cria::CRIA_ISA::attention {
 

@@ -168,6 +168,7 @@ struct Queries {
 // A tile against all keys that it sees.
 template <class Words>
 static void forward_tile(const Results& results, const Queries& queries, const Tile& tile, const Shape& shape, const Scratch& s, const Source& source) {
+  [[maybe_unused]] const typename Words::Hold hold;
   queries.pack<Words>(tile, shape, s);
   const int64_t end = tile.visible(tile.lanes - 1);
   // The first chunk is the total of itself.

@@ -96,6 +96,7 @@ static inline void read_ahead(const char* rows, const Source& source, int64_t fi
 template <class Words>
 static void chunk_of_heads(const PagedPart& part, const Queries& queries, const PagedCache& cache, const Shape& shape, void* scratch) {
   const Scratch s(scratch, shape.E);
+  [[maybe_unused]] const typename Words::Hold hold;
   const int last = static_cast<int>(min64(shape.K, part.head + cache.group(shape)));
   const int64_t first = part.chunk * KEYS, end = min64(first + KEYS, cache.lengths[part.s]);
   const Source rows = cache.source(part.s, part.head, shape);

@@ -154,7 +154,9 @@ static inline void stored_rows(const Source& source, int64_t first, int n, int E
   }
 }
 
-// Rows of bf16 and of blocks are multiplied as pairs where the instruction set can, those of an even width.
-static inline bool in_pairs(Stored stored, int E) { return HalfWords::STEP == 2 && (stored == Stored::bf16 || stored == Stored::q8_0) && E % 2 == 0; }
+// Rows of bf16 and of blocks are multiplied as pairs where the instruction set can, those of an even width that is not too small.
+static inline bool in_pairs(Stored stored, int E) {
+  return HalfWords::STEP == 2 && (stored == Stored::bf16 || stored == Stored::q8_0) && E % 2 == 0 && E >= LEAST_WIDTH;
+}
 
 }  // namespace cria::CRIA_ISA::attention

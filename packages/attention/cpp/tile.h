@@ -16,6 +16,8 @@ namespace cria::CRIA_ISA::attention {
 struct FloatWords {
   // Numbers in a word.
   static constexpr int STEP = 1;
+  // What a thread holds while it multiplies.
+  struct Hold {};
   static inline V madd(V a, V b, V sum) { return fma(a, b, sum); }
 };
 
@@ -23,11 +25,27 @@ struct FloatWords {
 #define CRIA_ATTENTION_PAIRS
 struct PairWords {
   static constexpr int STEP = 2;
+  struct Hold {};
   static inline V madd(V a, V b, V sum) { return dot(a, b, sum); }
 };
+#endif
+
+#if defined(CRIA_ATTENTION_TILES)
+// Pairs that the tile unit multiplies: amx-forward.h.
+struct TileWords : PairWords {
+  struct Hold : TileUnit {
+    Hold() : TileUnit(TILE_ROWS, 64) {}
+  };
+};
+using HalfWords = TileWords;
+// Narrower heads do not fill half a tile.
+constexpr int LEAST_WIDTH = 16;
+#elif defined(CRIA_ATTENTION_PAIRS)
 using HalfWords = PairWords;
+constexpr int LEAST_WIDTH = 2;
 #else
 using HalfWords = FloatWords;
+constexpr int LEAST_WIDTH = 1;
 #endif
 
 constexpr int LANES = 64;

@@ -1,6 +1,9 @@
-// AVX-512 with VNNI, and tiles for products whose weight is bf16 or quantised. The rest is what plain AVX-512 does.
+// AVX-512 with VNNI, and tiles for products whose weight is bf16 or quantised, and for attention over keys and values of bf16 or Q8_0. The
+// rest is what plain AVX-512 does.
 #define CRIA_ISA amx
 #include "vec-avx512.h"
+#define CRIA_ATTENTION_TILES
+#include "kernels/amx-tiles.h"
 #include "kernels/table.h"
 #include "kernels/amx-blocks.h"
 #include "isa.h"
@@ -21,4 +24,5 @@ static void fillTileProducts(Kernel* table) {
 void cria::fill_amx(KernelTable& table, int32_t& panel) {
   fill_avx512vnni(table, panel);
   cria::amx::fillTileProducts(table);
+  cria::amx::fillAttention(table);
 }

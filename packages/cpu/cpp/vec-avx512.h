@@ -97,6 +97,8 @@ inline void interleave(const Bf16* first, const Bf16* second, float* to) {
   store(to, _mm512_castsi512_ps(_mm512_permutex2var_epi16(a, low, b)));
   store(to + W, _mm512_castsi512_ps(_mm512_permutex2var_epi16(a, high, b)));
 }
+/** The first of each pair, as floats. */
+inline V firstHalves(V a) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(a), 16)); }
 /** The first of each pair, and zero. */
 inline V lowHalves(V a) { return _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(a), _mm512_set1_epi32(0xffff))); }
 #endif

@@ -9,6 +9,7 @@ import { CpuDevice } from '../../src/device.ts';
 import { RemoteNative } from '../support/remote-native.ts';
 import { productFailures } from './products.ts';
 import { quantizerFailures } from './quantizers.ts';
+import { tileAttentionFailures } from './tile-attention.ts';
 import { tileFailures } from './tiles.ts';
 
 const WEIGHTS = ['bf16', 'f16', 'q8_0', 'q4_0', 'q4_1', 'q5_0', 'q5_1', 'q4_k', 'q5_k', 'q6_k'] as const;
@@ -47,7 +48,7 @@ async function run(kind: keyof typeof kinds, words: readonly string[]): Promise<
       })),
       ...(await productFailures(open)),
       ...(only ? [] : await quantizerFailures(native, index)),
-      ...(isa === 'amx' ? await tileFailures(native) : []),
+      ...(isa === 'amx' ? [...(await tileFailures(native)), ...(await tileAttentionFailures(native))] : []),
     ];
     for (const failure of failures) console.log(`${isa}: ${failure}`);
     const seconds = ((performance.now() - started) / 1000).toFixed(0);
