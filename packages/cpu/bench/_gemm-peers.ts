@@ -14,8 +14,8 @@ export interface PeerProduct {
 }
 
 export interface PeerRate {
-  readonly gflops?: number;
-  readonly peer?: string;
+  readonly gflops: number;
+  readonly peer: string;
 }
 
 export class GemmPeers {
@@ -28,11 +28,12 @@ export class GemmPeers {
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
   }
 
-  async time(product: PeerProduct): Promise<PeerRate> {
+  /** Of each library that has the dtype. */
+  async time(product: PeerProduct): Promise<readonly PeerRate[]> {
     this.#child.stdin.write(`${JSON.stringify(product)}\n`);
     const { value, done } = await this.#lines.next();
     if (done === true) throw new Error('[bench cpu] the Python program ended. hint: see its message above');
-    return JSON.parse(value) as PeerRate;
+    return JSON.parse(value) as PeerRate[];
   }
 
   close(): void {

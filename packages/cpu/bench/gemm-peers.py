@@ -1,7 +1,7 @@
 # Matrix products by other libraries, for bench/cpu.ts --python: one JSON request a line, one answer a line.
 #   {"form": "linear" | "linearGradInput" | "linearGradWeight", "dtype": "f32" | "bf16", "rows", "columns", "k", "threads"}
-#   → {"gflops": number, "peer": "PyTorch 2.9 (oneDNN, MKL)"}; {} where no library here has that dtype
-# PyTorch's products are MKL's and oneDNN's, NumPy's those of the OpenBLAS it was built with; the faster of them counts.
+#   → [{"gflops": number, "peer": "PyTorch 2.9 (MKL)"}, …], one for each library here that has that dtype
+# PyTorch's products are MKL's and oneDNN's, NumPy's those of the OpenBLAS it was built with.
 import json, sys, time
 
 try:
@@ -10,11 +10,19 @@ except ImportError:
     torch = None
 try:
     import numpy
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_info, threadpool_limits
 except ImportError:
     numpy = None
 
 SECONDS = 0.3
+
+
+def blas():
+    """The library behind NumPy's products, as it names itself."""
+    for library in threadpool_info():
+        if library["user_api"] == "blas" and "numpy" in library["filepath"]:
+            return f"{library['internal_api']} {library['version']} {library.get('architecture', '')}".strip()
+    return "unknown BLAS"
 
 
 def median_rate(multiply, flops):
@@ -56,8 +64,8 @@ def answer(request):
         left, right = x.T if ta else x, y.T if tb else y
         out = numpy.empty((left.shape[0], right.shape[1]), numpy.float32)
         with threadpool_limits(request["threads"]):
-            found.append((median_rate(lambda: numpy.matmul(left, right, out=out), flops), f"NumPy {numpy.__version__} (OpenBLAS)"))
-    return {"gflops": max(found)[0], "peer": max(found)[1]} if found else {}
+            found.append((median_rate(lambda: numpy.matmul(left, right, out=out), flops), f"NumPy {numpy.__version__} ({blas()})"))
+    return [{"gflops": rate, "peer": peer} for rate, peer in found]
 
 
 for line in sys.stdin:
