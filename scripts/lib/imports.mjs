@@ -48,14 +48,15 @@ const filesOf = (room, folder) =>
  * @param {Import} imported
  * @param {{ published: boolean, rooms: readonly Room[], rootDevDependencies: ReadonlySet<string> }} context
  *   published: the file reaches users (src), so its imports are dependencies, and only lower floors are allowed;
- *   elsewhere (tests, benches) devDependencies and packages of the same floor are fine too
+ *   elsewhere (tests, benches) devDependencies, packages of the same floor and scripts/support are fine too
  * @returns {string | undefined}
  */
 function problemOf(room, imported, { published, rooms, rootDevDependencies }) {
   const { specifier, file } = imported;
   if (specifier.startsWith('.')) {
     const target = relative(room.folder, resolve(dirname(file), specifier));
-    if (!target.startsWith('..')) return undefined;
+    const shared = !published && /^\.\.[\\/]\.\.[\\/]scripts[\\/]support[\\/]/.test(target);
+    if (shared || !target.startsWith('..')) return undefined;
     return `"${specifier}" leaves the package. hint: import the other package by its name`;
   }
   const name = packageName(specifier);

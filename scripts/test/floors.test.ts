@@ -70,6 +70,21 @@ test('an import of a package beside is a problem in sources, not in tests', () =
   ]);
 });
 
+test('what tests and benches share is a problem in sources only', () => {
+  const files = Object.fromEntries(
+    ['src', 'test', 'bench'].map((folder) => [
+      `${folder}/a.ts`,
+      `import '../../../scripts/support/report.ts';\nimport '../../../scripts/bench.mjs';`,
+    ]),
+  );
+  const leaves = (place: string, file: string) =>
+    `packages/attention/${place}: "../../../scripts/${file}" leaves the package. hint: import the other package by its name`;
+  expect(problemsOf({ 'packages/attention': { files } })).toEqual([
+    leaves('src/a.ts:1', 'support/report.ts'),
+    ...['src', 'test', 'bench'].map((folder) => leaves(`${folder}/a.ts:2`, 'bench.mjs')),
+  ]);
+});
+
 test('undeclared, unused, wrongly pinned and escaping imports are problems', () => {
   const tensor = {
     files: {

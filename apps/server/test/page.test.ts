@@ -1,31 +1,18 @@
-import { existsSync } from 'node:fs';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { launchOptions, noBrowser } from '../../../scripts/support/chromium.ts';
 import type { RunningServer } from '../src/index.ts';
 import { tinyServer } from './tiny-server.ts';
 
-const executablePath = process.env['CRIA_CHROMIUM'] ?? '/usr/bin/chromium';
-const present = existsSync(executablePath);
-if (!present)
-  console.warn(`skipped the page: there is no browser at ${executablePath}; CRIA_CHROMIUM names another`);
+if (noBrowser) console.warn(`skipped the page: ${noBrowser}`);
 
-const args = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-
-describe.skipIf(!present)('the page in Chromium', { timeout: 60_000 }, () => {
+describe.skipIf(noBrowser)('the page in Chromium', { timeout: 60_000 }, () => {
   let browser: Browser;
   let server: RunningServer;
   let slow: RunningServer;
   beforeAll(async () => {
     [browser, server, slow] = await Promise.all([
-      chromium.launch({ executablePath, headless: true, args }),
+      chromium.launch(launchOptions),
       tinyServer({ untilClosed: true }),
       tinyServer({ untilClosed: true, model: 'slow' }),
     ]);

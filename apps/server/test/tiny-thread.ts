@@ -2,7 +2,7 @@ import { Llama, llamaConfig } from '@cria/layers';
 import { reference } from '@cria/tensor';
 import type { Tokenizer } from '@cria/tokenizer';
 import { serveEngine } from '../src/engine-thread.ts';
-import { byteTokenizer } from './byte-tokenizer.ts';
+import { byteTokenizer } from '../../../scripts/support/byte-tokenizer.ts';
 
 const cursed: Tokenizer = {
   ...byteTokenizer,

@@ -5,6 +5,7 @@
  *
  *     npm run bench -- attention [--isa avx512bf16,…] [--json]
  */
+import { report } from '../../../scripts/support/report.ts';
 import { flashAttention, flashAttentionGrad } from '../src/index.ts';
 import { random, randomF32 } from '../test/helpers.ts';
 import { availableIsas, buildDriver } from '../test/native.ts';
@@ -25,33 +26,17 @@ const shapes: readonly Shape[] = [
   { name: 'llama-3 8b', segments: 1, rows: 512, heads: 32, kvHeads: 8, headDim: 128 },
 ];
 
-interface Row {
-  readonly name: string;
-  readonly threads: number;
-  readonly value: number;
-  readonly unit: string;
-  readonly peer: string;
-  readonly peerValue: number;
-  readonly ratio: number;
-  readonly target: number | null;
-}
-
 const json = process.argv.includes('--json');
 
-function report(
+function show(
   name: string,
   value: number,
   unit: string,
   peer: string,
   peerValue: number,
-  target: number | null,
+  target?: number,
 ): void {
-  const ratio = value / peerValue;
-  const row: Row = { name, threads: 1, value, unit, peer, peerValue, ratio, target };
-  if (json) return console.log(JSON.stringify(row));
-  console.log(
-    `${name.padEnd(32)} ${value.toFixed(1).padStart(7)} ${unit}   ${ratio.toFixed(2)} of ${peer} ${peerValue.toFixed(1)}`,
-  );
+  report({ name, threads: 1, value, unit, peer, peerValue, target }, json);
 }
 
 /** Floating-point operations of the forward pass. */
@@ -92,15 +77,8 @@ function benchNative(isa: string, driver: Driver): void {
     const backward = driver
       .run({ ...common, op: 'bench-backward', arrays: [dout, q, k, v, out, lse, segments] })
       .readDoubleLE();
-    report(
-      `${shape.name} forward ${isa}`,
-      operations(shape) / forward / 1e9,
-      'GFLOP/s',
-      'fma peak',
-      peak,
-      0.7,
-    );
-    report(
+    show(`${shape.name} forward ${isa}`, operations(shape) / forward / 1e9, 'GFLOP/s', 'fma peak', peak, 0.7);
+    show(
       `${shape.name} backward ${isa}`,
       (2.5 * operations(shape)) / backward / 1e9,
       'GFLOP/s',
@@ -121,7 +99,7 @@ function benchHalves(driver: Driver, shape: Shape, peak: number): void {
   const common = { T: shape.segments * shape.rows, S: shape.segments, heads, kvHeads, headDim, half: true };
   const took = driver.run({ ...common, op: 'bench-forward', arrays: [...[q, k, v].map(toBf16), segments] });
   const rate = operations(shape) / took.readDoubleLE() / 1e9;
-  report(`${shape.name} forward bf16`, rate, 'GFLOP/s', 'fma peak', peak, 1);
+  show(`${shape.name} forward bf16`, rate, 'GFLOP/s', 'fma peak', peak, 1);
 }
 
 /** As many sequences as layers of a model, so that no cache of the processor holds the keys and values of all. */
@@ -167,10 +145,10 @@ function benchPaged(isa: string, driver: Driver): void {
           })
           .readDoubleLE();
       const title = `${name} @${depth} ${stored} ${isa}`;
-      report(`decode ${title}`, (2 * cache.byteLength) / time(1) / 1e9, 'GB/s', 'read', read, 0.85);
+      show(`decode ${title}`, (2 * cache.byteLength) / time(1) / 1e9, 'GB/s', 'read', read, 0.85);
       if (depth > 2048) continue;
       const work = 4 * S * heads * headDim * 64 * (depth - 31.5);
-      report(`64 rows ${title}`, work / time(64) / 1e9, 'GFLOP/s', 'fma peak', peak, 0.7);
+      show(`64 rows ${title}`, work / time(64) / 1e9, 'GFLOP/s', 'fma peak', peak, 0.7);
     }
   }
 }
@@ -208,14 +186,13 @@ function benchTypeScript(shape: Shape, peer: string, peak: number): void {
     forward = Math.min(forward, middle - start);
     backward = Math.min(backward, performance.now() - middle);
   }
-  report(`${shape.name} forward typescript`, operations(shape) / forward / 1e6, 'GFLOP/s', peer, peak, null);
-  report(
+  show(`${shape.name} forward typescript`, operations(shape) / forward / 1e6, 'GFLOP/s', peer, peak);
+  show(
     `${shape.name} backward typescript`,
     (2.5 * operations(shape)) / backward / 1e6,
     'GFLOP/s',
     peer,
     peak,
-    null,
   );
 }
 

@@ -25,6 +25,7 @@ import { cpu, nativeQuantizer } from '@cria/cpu';
 import { Llama, llamaConfig } from '@cria/layers';
 import { ggufVocabulary } from '@cria/tokenizer';
 import { loadTokenizer } from '@cria/tokenizer/node';
+import { median, report } from '../../../scripts/support/report.ts';
 import { LlamaCpp, PythonPeer } from './_peer.ts';
 
 const { values } = parseArgs({
@@ -51,19 +52,6 @@ const build = values['llama-cpp'];
 const llamaCpp = build === undefined ? undefined : new LlamaCpp(build, values['llama-cpp-source']);
 const ROUNDS = 5;
 
-interface Row {
-  readonly name: string;
-  readonly threads: number;
-  readonly value: number;
-  readonly unit: string;
-  readonly peer: string | undefined;
-  readonly peerValue: number | undefined;
-  readonly ratio: number | undefined;
-  readonly target: number;
-}
-
-const digits = (value: number) => (value < 0.1 ? value.toFixed(5) : value.toFixed(3)).padStart(8);
-
 function show(
   name: string,
   took: number,
@@ -72,15 +60,14 @@ function show(
   target: number,
 ): void {
   const ratio = peerSeconds === undefined ? undefined : peerSeconds / took;
-  const row: Row = { name, threads, value: took, unit: 's', peer, peerValue: peerSeconds, ratio, target };
-  if (values.json) console.log(JSON.stringify(row));
-  else
-    console.log(
-      `${name.padEnd(70)} ${digits(took)} s   ${peer} ${peerSeconds === undefined ? '(not here)' : `${digits(peerSeconds)} s`}   ${ratio === undefined ? '' : `${ratio.toFixed(2)} × (at least ${target})`}`,
-    );
+  const missing = peerSeconds === undefined ? `(${peer}: not here)` : '';
+  report(
+    { name, threads, value: took, unit: 's', peer, peerValue: peerSeconds, ratio, target },
+    values.json ?? false,
+    missing,
+  );
 }
 
-const median = (all: readonly number[]) => [...all].sort((a, b) => a - b)[all.length >> 1] ?? NaN;
 const gigabytes = (path: string) => `${(statSync(path).size / 1e9).toFixed(1)} GB`;
 const wanted = (part: string) => values.only === undefined || values.only === part;
 

@@ -6,14 +6,14 @@
  *
  * Limits, of the same threads and instruction set: products in f32 the register peak; in bf16 the peak of the unit that is best there;
  * with quantised weights the peak of whole-number products (four times f32's where bytes are multiplied by one instruction, twice on
- * AVX2, which takes three); everything that streams memory a copy between two large tensors (read and write counted), decoding (1 to 16
- * rows by weights that lie in memory) reading memory. They take `--turns` with the work; a figure is the median of its runs, a limit what
- * its calmest moment shows. `--python` names an interpreter with PyTorch, NumPy or both, whose products are timed in turn with ours (NumPy's where
- * threadpoolctl is there too). `--only` picks the rows whose name holds one of the words.
+ * AVX2, which takes three); everything that streams memory a copy between two large tensors (read and write counted); decoding (1 to 16
+ * rows by weights that lie in memory) reading memory or the peak, whichever takes longer. Work and limit take turns, so often; a figure is
+ * the median of its runs, a limit what its calmest moment shows. `--python` names an interpreter with PyTorch, NumPy or both, whose
+ * products are timed in turn with ours (NumPy's where threadpoolctl is there too). `--only` picks the rows whose name holds one of the words.
  */
 import { parseArgs } from 'node:util';
 import { cpu, type CpuDevice, type CpuOptions } from '@cria/cpu';
-import { median, report } from '../../../scripts/bench-report.ts';
+import { median, report } from '../../../scripts/support/report.ts';
 import { GemmPeers } from './_gemm-peers.ts';
 import { type Limit, Limits, secondsOf } from './cpu/limits.ts';
 import { packedWeights } from './cpu/packed-weights.ts';
@@ -75,9 +75,9 @@ async function benchWork(title: string, work: Work, device: CpuDevice, limit: Li
   const { threads } = device;
   const row = { name: `${title}, ${device.isa}`, threads, value, unit: work.unit };
   const { target } = work;
-  report({ ...row, peer: limit.name, peerValue: best, ratio: value / best, target }, values.json);
+  report({ ...row, peer: limit.name, peerValue: best, target }, values.json);
   for (const { gflops, peer } of (work.peer && (await peers?.time({ ...work.peer, threads }))) ?? [])
-    report({ ...row, peer, peerValue: gflops, ratio: value / gflops, target: 1 }, values.json);
+    report({ ...row, peer, peerValue: gflops, target: 1 }, values.json);
 }
 
 /** Median seconds of a call, after one to warm up, and the best pass of its limit, in turns. */

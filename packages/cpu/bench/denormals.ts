@@ -8,6 +8,7 @@
  */
 import { parseArgs } from 'node:util';
 import { cpu, type IsaName } from '@cria/cpu';
+import { median, report } from '../../../scripts/support/report.ts';
 
 const { values } = parseArgs({
   options: {
@@ -70,13 +71,7 @@ for (const name of Object.keys(ordinary)) {
       if (round >= 0) times[i]!.push(performance.now() - start);
     });
   }
-  const [peerValue, value] = times.map(
-    (list) => 1000 * list.sort((one, other) => one - other)[list.length >> 1]!,
-  ) as [number, number];
-  const row = { name: `denormals ${name}, ${device.isa}`, threads: 1, value, unit: 'µs', peer: 'ordinary numbers', peerValue, ratio: peerValue / value, target: 0.9 }; // prettier-ignore
-  if (values.json) console.log(JSON.stringify(row));
-  else
-    console.log(
-      `${row.name.padEnd(40)} ${value.toFixed(0).padStart(7)} µs, ordinary numbers ${peerValue.toFixed(0)} µs, ratio ${row.ratio.toFixed(2)}`,
-    );
+  const [peerValue, value] = times.map((list) => 1000 * median(list)) as [number, number];
+  const row = { name: `denormals ${name}, ${device.isa}`, threads: 1, value, unit: 'µs' };
+  report({ ...row, peer: 'ordinary numbers', peerValue, ratio: peerValue / value, target: 0.9 }, values.json);
 }

@@ -14,6 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
 import { buildWasm } from '../scripts/build-wasm.mjs';
+import { report } from '../../../scripts/support/report.ts';
 import { fixedSources } from '../scripts/sources.mjs';
 import { launch, noBrowser, resultOf, serve, type Site } from '../test/support/browser.ts';
 import type { Measured } from './wasm/page.ts';
@@ -53,7 +54,7 @@ for (const threads of values.threads.split(',').map(Number)) {
   const measured = (await resultOf(page, url, 180_000)) as Measured[] | string;
   await page.close();
   if (typeof measured === 'string') fail(measured);
-  report(measured, threads);
+  reportAll(measured, threads);
 }
 await browser.close();
 await served.close();
@@ -115,7 +116,7 @@ async function bundled(options: Parameters<typeof build>[0]): Promise<string> {
   return outputFiles![0]!.text;
 }
 
-function report(measured: readonly Measured[], threads: number): void {
+function reportAll(measured: readonly Measured[], threads: number): void {
   const of = (name: string, by?: string) =>
     measured.filter((row) => row.name === name && (by === undefined || row.by === by));
   const [peak, read] = [of('peak')[0]!.value, of('read')[0]!.value];
@@ -124,29 +125,18 @@ function report(measured: readonly Measured[], threads: number): void {
     const others = of(`product ${n}`).filter(({ by }) => by !== 'ours');
     const name = `f32 product ${n}x${n}x${n}`;
     for (const { by, value } of others)
-      print({ name, threads, value: ours, unit: 'GFLOP/s', peer: by, peerValue: value, target: 1.2 });
-    print({ name, threads, value: ours, unit: 'GFLOP/s', peer: 'wasm peak', peerValue: peak, target: 0.82 });
+      report(
+        { name, threads, value: ours, unit: 'GFLOP/s', peer: by, peerValue: value, target: 1.2 },
+        values.json,
+      );
+    report(
+      { name, threads, value: ours, unit: 'GFLOP/s', peer: 'wasm peak', peerValue: peak, target: 0.82 },
+      values.json,
+    );
   }
   for (const { name, value } of measured.filter((row) => row.name.startsWith('decode')))
-    print({ name, threads, value, unit: 'GB/s', peer: 'memory read', peerValue: read, target: 0.85 });
-}
-
-interface Row {
-  readonly name: string;
-  readonly threads: number;
-  readonly value: number;
-  readonly unit: string;
-  readonly peer: string;
-  readonly peerValue: number;
-  readonly target: number;
-}
-
-function print(row: Row): void {
-  const ratio = row.value / row.peerValue;
-  if (values.json) {
-    console.log(JSON.stringify({ ...row, ratio }));
-    return;
-  }
-  const figures = `${row.value.toFixed(1).padStart(7)} ${row.unit.padEnd(8)} ${ratio.toFixed(2)} of ${row.peerValue.toFixed(1)}`;
-  console.log(`${row.name.padEnd(26)} ${row.threads}T ${figures} (${row.peer}; target ${row.target})`);
+    report(
+      { name, threads, value, unit: 'GB/s', peer: 'memory read', peerValue: read, target: 0.85 },
+      values.json,
+    );
 }

@@ -1,6 +1,7 @@
 /* Figures of llama.cpp's own programs, tokens a second. */
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
+import { median } from '../../../scripts/support/report.ts';
 
 export interface PeerWork {
   /** Folder of the programs. */
@@ -62,10 +63,6 @@ export function best(figures: ReadonlyMap<string, number[]>): { setting: string;
   return [...figures]
     .map(([setting, samples]) => ({ setting, samples }))
     .reduce((a, b) => (median(b.samples) > median(a.samples) ? b : a));
-}
-
-export function median(samples: readonly number[]): number {
-  return samples.toSorted((a, b) => a - b)[samples.length >> 1]!;
 }
 
 function run(programs: string, program: string, flags: readonly (string | number)[]): unknown[] {

@@ -9,6 +9,7 @@ import { cpu } from '@cria/cpu';
 import { Engine } from '@cria/inference';
 import { countParameters, Llama, preset } from '@cria/layers';
 import { SentencePieceTrainer } from '@cria/tokenizer';
+import { median, report } from '../../../scripts/support/report.ts';
 
 const { values } = parseArgs({
   options: {
@@ -50,9 +51,9 @@ async function bench(name: string, threads: number): Promise<void> {
       (8 * (tokens - 1)) / ((await timed(engine, 8, 1, tokens)) - (await timed(engine, 8, 1, 1))),
     );
   }
-  report(name, threads, `prompt of ${tokens}`, median(rates.prompt));
-  report(name, threads, 'one sequence', median(rates.one), (median(rates.one) * read) / 1e9);
-  report(name, threads, 'eight together', median(rates.eight));
+  show(name, threads, `prompt of ${tokens}`, median(rates.prompt));
+  show(name, threads, 'one sequence', median(rates.one), (median(rates.one) * read) / 1e9);
+  show(name, threads, 'eight together', median(rates.eight));
   model.parameters.free();
 }
 
@@ -74,23 +75,7 @@ async function timed(
   return (performance.now() - start) / 1000;
 }
 
-function median(numbers: readonly number[]): number {
-  return numbers.toSorted((a, b) => a - b)[numbers.length >> 1]!;
-}
-
-function report(
-  preset: string,
-  threads: number,
-  work: string,
-  tokensPerSecond: number,
-  weights?: number,
-): void {
-  if (values.json) {
-    console.log(JSON.stringify({ preset, threads, work, tokensPerSecond, weightGBPerSecond: weights }));
-    return;
-  }
-  const bandwidth = weights === undefined ? '' : `  ${weights.toFixed(1)} GB/s of weights`;
-  console.log(
-    `${preset.padEnd(6)} f32 ${threads}T  ${work.padEnd(16)} ${tokensPerSecond.toFixed(0).padStart(7)} tokens/s${bandwidth}`,
-  );
+function show(preset: string, threads: number, work: string, value: number, read?: number): void {
+  const note = read === undefined ? '' : `${read.toFixed(1)} GB/s of weights`;
+  report({ name: `${preset} f32, ${work}`, threads, value, unit: 'tokens/s' }, values.json, note);
 }

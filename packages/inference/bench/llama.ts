@@ -15,7 +15,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cpu, type CpuDevice, type IsaName } from '@cria/cpu';
-import { best, llamaBatchedBench, llamaBench, median } from './_llama-cpp.ts';
+import { median, report } from '../../../scripts/support/report.ts';
+import { best, llamaBatchedBench, llamaBench } from './_llama-cpp.ts';
 import { loadLlama, Sequences } from './_llama-pass.ts';
 
 const { values: flags } = parseArgs({
@@ -103,9 +104,9 @@ async function benchFile(name: string, file: string, threads: number): Promise<v
       gather(theirs.generation, figures.generation);
     }
     const at = depth > 0 ? ` @${depth}` : '';
-    if (pp > 0) report(`${name} pp`, pp, at, threads, ours.prompt, theirs.prompt);
+    if (pp > 0) show(`${name} pp`, pp, at, threads, ours.prompt, theirs.prompt);
     if (tg > 0) {
-      report(`${name} tg`, tg, at, threads, ours.generation, theirs.generation);
+      show(`${name} tg`, tg, at, threads, ours.generation, theirs.generation);
       if (depth === 0) reportRead(name, threads, median(ours.generation) * loaded.bytes, readSpeed(device));
     }
   }
@@ -129,7 +130,7 @@ async function benchTogether(
     if (peer)
       gather(theirs, llamaBatchedBench(peer, { sequences, prompt: BATCH_PROMPT, tokens: BATCH_TOKENS }));
   }
-  report(`${name} batch`, sequences, '', threads, ours, theirs);
+  show(`${name} batch`, sequences, '', threads, ours, theirs);
 }
 
 async function generate(sequence: Sequences, count: number, from: number): Promise<void> {
@@ -162,7 +163,7 @@ function readSpeed(device: CpuDevice): number {
   return (4 * size) / Math.min(...times);
 }
 
-function report(
+function show(
   work: string,
   count: number,
   at: string,
@@ -175,38 +176,20 @@ function report(
   const chosen = theirs.size > 0 ? best(theirs) : undefined;
   const peerValue = chosen && median(chosen.samples);
   const peer = chosen && `llama.cpp ${chosen.setting}`.trim();
-  const ratio = peerValue && value / peerValue;
-  if (flags.json) {
-    console.log(JSON.stringify({ name, threads, value, unit: 'tokens/s', peer, peerValue, ratio, target }));
-    return;
-  }
-  const beside = chosen
-    ? `  ${peer} ${range(chosen.samples)}  ratio ${ratio?.toFixed(2)} (target ${target})`
-    : '';
-  console.log(`${name.padEnd(26)} ${threads}T ${range(ours)} tokens/s${beside}`);
+  const note = chosen ? `ours ${range(ours)}, theirs ${range(chosen.samples)}` : range(ours);
+  report({ name, threads, value, unit: 'tokens/s', peer, peerValue, target }, flags.json, note);
 }
 
 function reportRead(work: string, threads: number, value: number, limit: number): void {
   const name = `${work} tg, weights read`;
-  const row = {
-    name,
-    threads,
-    value: value / 1e9,
-    unit: 'GB/s',
-    peer: 'memory read',
-    peerValue: limit / 1e9,
-    ratio: value / limit,
-    target: READ_TARGET,
-  };
-  if (flags.json) console.log(JSON.stringify(row));
-  else
-    console.log(
-      `${name.padEnd(26)} ${threads}T ${row.value.toFixed(1)} GB/s  ${row.ratio.toFixed(2)} of reading at ${row.peerValue.toFixed(1)} (target ${READ_TARGET})`,
-    );
+  const [read, peerValue] = [value / 1e9, limit / 1e9];
+  report(
+    { name, threads, value: read, unit: 'GB/s', peer: 'memory read', peerValue, target: READ_TARGET },
+    flags.json,
+  );
 }
 
 function range(samples: readonly number[]): string {
   const digits = Math.max(...samples) < 100 ? 1 : 0;
-  const figures = [median(samples), Math.min(...samples), Math.max(...samples)].map((x) => x.toFixed(digits));
-  return `${figures[0]!.padStart(7)} (${figures[1]}..${figures[2]})`;
+  return `${Math.min(...samples).toFixed(digits)}..${Math.max(...samples).toFixed(digits)}`;
 }

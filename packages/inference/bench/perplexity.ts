@@ -4,11 +4,13 @@
  * Without a text it is the story of the tests. Types whose blocks do not fit the model's rows are stored as llama-quantize stores them.
  */
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { type Checkpoint, loadForInference, openCheckpoint } from '@cria/checkpoint';
 import { cpu } from '@cria/cpu';
 import { perplexity } from '@cria/inference';
 import { loadTokenizer } from '@cria/tokenizer/node';
+import { report } from '../../../scripts/support/report.ts';
 import { largeBlocks, plainTypes, smallBlocks, storeAs } from '../test/stored-models.ts';
 import { storyText } from '../test/story-text.ts';
 
@@ -34,13 +36,10 @@ const plain = await measure(await storeAs(source, 'F32'));
 for (const type of [...plainTypes, ...smallBlocks, ...largeBlocks]) {
   const value = await measure(await storeAs(source, type));
   const change = (value / plain - 1) * 100;
-  const target = targets[type];
-  if (values.json)
-    console.log(JSON.stringify({ name: `perplexity ${type}`, threads: undefined, value, unit: '', peer: 'F32', peerValue: plain, ratio: value / plain, target })); // prettier-ignore
-  else
-    console.log(
-      `${type.padEnd(7)} ${value.toFixed(4)}  ${change >= 0 ? '+' : ''}${change.toFixed(3)} %${target === undefined ? '' : `  (at most ${target} %)`}`,
-    );
+  const allowed = targets[type] === undefined ? '' : `, at most ${targets[type]} %`;
+  const note = `${change >= 0 ? '+' : ''}${change.toFixed(3)} %${allowed}`;
+  const row = { name: `perplexity ${type}`, threads: availableParallelism(), value, unit: '' };
+  report({ ...row, peer: 'F32', peerValue: plain, ratio: plain / value }, values.json, note);
 }
 
 async function measure(checkpoint: Checkpoint): Promise<number> {

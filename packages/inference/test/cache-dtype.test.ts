@@ -4,7 +4,7 @@ import { Llama, llamaConfig } from '@cria/layers';
 import { type Device, type DType, dtypes, reference } from '@cria/tensor';
 import { describe, expect, it } from 'vitest';
 import { type CacheDType, cacheDTypes, Engine, type GenerationRequest } from '../src/index.ts';
-import { byteTokenizer } from './byte-tokenizer.ts';
+import { byteTokenizer } from '../../../scripts/support/byte-tokenizer.ts';
 import { run } from './tiny-model.ts';
 
 const native = cpuAvailability().isas.length > 0;

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { collect, Engine, generate, type GenerationRequest } from '../src/index.ts';
-import { byteTokenizer } from './byte-tokenizer.ts';
+import { byteTokenizer } from '../../../scripts/support/byte-tokenizer.ts';
 import { run, tinyModel } from './tiny-model.ts';
 
 const model = tinyModel();

@@ -7,7 +7,7 @@ import {
   type GeneratedText,
   type GenerationRequest,
 } from '../src/index.ts';
-import { byteTokenizer } from './byte-tokenizer.ts';
+import { byteTokenizer } from '../../../scripts/support/byte-tokenizer.ts';
 
 /** A random LLaMA over bytes whose logits are lively enough that greedy texts differ. */
 export function tinyModel(device: Device = reference()): Llama {

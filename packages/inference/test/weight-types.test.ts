@@ -7,7 +7,7 @@ import type { Tokenizer } from '@cria/tokenizer';
 import { loadTokenizer } from '@cria/tokenizer/node';
 import { describe, expect, it } from 'vitest';
 import { collect, Engine, type GenerationRequest, perplexity } from '../src/index.ts';
-import { byteTokenizer } from './byte-tokenizer.ts';
+import { byteTokenizer } from '../../../scripts/support/byte-tokenizer.ts';
 import { largeBlocks, plainTypes, smallBlocks, storeAs, wideModel } from './stored-models.ts';
 import { storyText } from './story-text.ts';
 

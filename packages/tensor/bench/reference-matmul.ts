@@ -3,6 +3,7 @@
  *
  *     npm run bench -- reference-matmul [--json]
  */
+import { report } from '../../../scripts/support/report.ts';
 import { reference } from '../src/index.ts';
 
 const [T, C, N] = [256, 288, 768];
@@ -47,16 +48,5 @@ const rows: [string, number][] = [
   ['linearGradWeight, 256 rows', measure(flops, () => kernels.linearGradWeight(dw, dy, x))],
 ];
 for (const [name, value] of rows) {
-  const row = {
-    name,
-    threads: 1,
-    value,
-    unit: 'GFLOP/s',
-    peer: 'triple loop',
-    peerValue,
-    ratio: value / peerValue,
-    target: null,
-  };
-  if (json) console.log(JSON.stringify(row));
-  else console.log(`${name.padEnd(28)} ${value.toFixed(2)} GFLOP/s, triple loop ${peerValue.toFixed(2)}`);
+  report({ name, threads: 1, value, unit: 'GFLOP/s', peer: 'triple loop', peerValue }, json);
 }

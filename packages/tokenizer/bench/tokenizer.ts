@@ -9,6 +9,7 @@ import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileS
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { median, report } from '../../../scripts/support/report.ts';
 import { parseTokenizer, writeTokenizerJson } from '../src/index.ts';
 import { trainTokenizer } from '../src/node.ts';
 import { startPeers, type PeerProcess } from './_peers.ts';
@@ -177,16 +178,19 @@ async function compare(one: Case, versions: Readonly<Record<string, string | nul
   const value = (time: number): number => (one.unit === 'MB/s' ? SIZE / 1e6 / time : time * 1000);
   for (const peer of names.length > 0 ? names : [undefined]) {
     const theirs = peer === undefined ? undefined : median(times.get(peer) ?? []);
-    print({
-      name: one.name,
-      threads: one.threads,
-      value: value(seconds),
-      unit: one.unit,
-      peer: peer === undefined ? null : `${peer} ${versions[peer] ?? ''}`,
-      peerValue: theirs === undefined ? null : value(theirs),
-      ratio: theirs === undefined ? null : theirs / seconds,
-      target: peer === undefined ? null : (one.peers[peer] ?? null),
-    });
+    report(
+      {
+        name: one.name,
+        threads: one.threads,
+        value: value(seconds),
+        unit: one.unit,
+        peer: peer === undefined ? undefined : `${peer} ${versions[peer] ?? ''}`,
+        peerValue: theirs === undefined ? undefined : value(theirs),
+        ratio: theirs === undefined ? undefined : theirs / seconds,
+        target: peer === undefined ? undefined : (one.peers[peer] ?? undefined),
+      },
+      values.json,
+    );
   }
 }
 
@@ -202,48 +206,17 @@ async function compareMemory(versions: Readonly<Record<string, string | null>>):
     const version = versions['sentencepiece'];
     const theirs = typeof version === 'string' ? await peers?.megabytes(vocabSize) : undefined;
     const value = Number(stdout);
-    print({
-      name: `peak memory, train ${vocabSize}`,
-      threads: 1,
-      value,
-      unit: 'MB',
-      peer: theirs === undefined ? null : `sentencepiece ${version ?? ''}`,
-      peerValue: theirs ?? null,
-      ratio: theirs === undefined ? null : theirs / value,
-      target: null,
-    });
+    report(
+      {
+        name: `peak memory, train ${vocabSize}`,
+        threads: 1,
+        value,
+        unit: 'MB',
+        peer: theirs === undefined ? undefined : `sentencepiece ${version ?? ''}`,
+        peerValue: theirs,
+        ratio: theirs === undefined ? undefined : theirs / value,
+      },
+      values.json,
+    );
   }
-}
-
-interface Row {
-  readonly name: string;
-  readonly threads: number;
-  readonly value: number;
-  readonly unit: string;
-  readonly peer: string | null;
-  readonly peerValue: number | null;
-  readonly ratio: number | null;
-  readonly target: number | null;
-}
-
-function print(row: Row): void {
-  if (values.json) {
-    console.log(JSON.stringify(row));
-    return;
-  }
-  const number = (value: number): string => value.toFixed(value < 100 ? 1 : 0).padStart(7);
-  const left = `${row.name.padEnd(28)} ${row.threads}T ${number(row.value)} ${row.unit.padEnd(4)}`;
-  const right =
-    row.peer === null
-      ? ''
-      : `  ${row.peer.padEnd(20)} ${number(row.peerValue ?? NaN)}   ${(row.ratio ?? NaN).toFixed(2).padStart(6)} x`;
-  const goal =
-    row.target === null
-      ? ''
-      : `  (at least ${row.target}${(row.ratio ?? 0) >= row.target ? '' : ': MISSED'})`;
-  console.log(left + right + goal);
-}
-
-function median(times: readonly number[]): number {
-  return [...times].sort((a, b) => a - b)[times.length >> 1] ?? NaN;
 }

@@ -9,6 +9,7 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { median, report, type Row } from '../../../scripts/support/report.ts';
 import type { StepTimes } from './_step.ts';
 
 interface Shape {
@@ -69,29 +70,38 @@ function speed(shape: Shape, threads: number): void {
     const value = median(ours[dtype]!);
     const same = bestOf(theirs, dtype);
     const target = dtype === 'f32' ? 1.2 : undefined;
-    report({ name: `${label} ${dtype}`, threads, value, unit: 'tokens/s', ...same, target });
+    report({ name: `${label} ${dtype}`, threads, value, unit: 'tokens/s', ...same, target }, values.json);
     const { gflops, tokensPerSecond, peak, peakRssMib, plannedMib } = last[dtype]!;
     const products = (value * gflops) / tokensPerSecond;
-    report({
-      name: `${label} ${dtype}, use`,
-      threads,
-      value: products,
-      unit: 'GFLOP/s',
-      peer: `${dtype} register peak`,
-      peerValue: peak,
-    });
-    report({
-      name: `${label} ${dtype}, peak memory`,
-      threads,
-      value: peakRssMib,
-      unit: 'MiB',
-      peer: 'memory plan',
-      peerValue: plannedMib,
-    });
+    report(
+      {
+        name: `${label} ${dtype}, use`,
+        threads,
+        value: products,
+        unit: 'GFLOP/s',
+        peer: `${dtype} register peak`,
+        peerValue: peak,
+      },
+      values.json,
+    );
+    report(
+      {
+        name: `${label} ${dtype}, peak memory`,
+        threads,
+        value: peakRssMib,
+        unit: 'MiB',
+        peer: 'memory plan',
+        peerValue: plannedMib,
+      },
+      values.json,
+    );
   }
   const value = Math.max(...dtypes.map((dtype) => median(ours[dtype]!)));
   if (peers.length > 0)
-    report({ name: `${label}, best`, threads, value, unit: 'tokens/s', ...bestOf(theirs, ''), target: 1.3 });
+    report(
+      { name: `${label}, best`, threads, value, unit: 'tokens/s', ...bestOf(theirs, ''), target: 1.3 },
+      values.json,
+    );
 }
 
 /** Peak resident memory of each side's process, of the configurations that are fastest. */
@@ -102,23 +112,29 @@ function memory(shape: Shape, threads: number): void {
       .filter((peer) => peer.startsWith(dtype))
       .map((peer) => ({ peer, ...torch(shape, threads, peer) }))
       .sort((a, b) => b.tokens_per_s - a.tokens_per_s)[0];
-    report({
-      name: `train ${shape.preset} B=${shape.batch} T=${shape.seq} ${dtype} ${values.recompute}, peak memory, at most`,
-      threads,
-      value: ours.peakRssMib,
-      unit: 'MiB',
-      peer: theirs && `PyTorch ${theirs.peer}`,
-      peerValue: theirs?.peak_rss_mib,
-      target: 0.6,
-    });
-    report({
-      name: `train ${shape.preset} B=${shape.batch} T=${shape.seq} ${dtype}`,
-      threads,
-      value: ours.tokensPerSecond,
-      unit: 'tokens/s',
-      peer: theirs && `PyTorch ${theirs.peer}`,
-      peerValue: theirs?.tokens_per_s,
-    });
+    report(
+      {
+        name: `train ${shape.preset} B=${shape.batch} T=${shape.seq} ${dtype} ${values.recompute}, peak memory, at most`,
+        threads,
+        value: ours.peakRssMib,
+        unit: 'MiB',
+        peer: theirs && `PyTorch ${theirs.peer}`,
+        peerValue: theirs?.peak_rss_mib,
+        target: 0.6,
+      },
+      values.json,
+    );
+    report(
+      {
+        name: `train ${shape.preset} B=${shape.batch} T=${shape.seq} ${dtype}`,
+        threads,
+        value: ours.tokensPerSecond,
+        unit: 'tokens/s',
+        peer: theirs && `PyTorch ${theirs.peer}`,
+        peerValue: theirs?.tokens_per_s,
+      },
+      values.json,
+    );
   }
 }
 
@@ -168,32 +184,4 @@ function bestOf(theirs: Record<string, number[]>, prefix: string): Pick<Row, 'pe
     .map(([name, runs]) => ({ peer: `PyTorch ${name}`, peerValue: median(runs) }))
     .sort((a, b) => b.peerValue - a.peerValue);
   return best ?? { peer: undefined, peerValue: undefined };
-}
-
-function median(numbers: readonly number[]): number {
-  return [...numbers].sort((a, b) => a - b)[numbers.length >> 1]!;
-}
-
-interface Row {
-  readonly name: string;
-  readonly threads: number;
-  readonly value: number;
-  readonly unit: string;
-  readonly peer: string | undefined;
-  readonly peerValue: number | undefined;
-  readonly target?: number | undefined;
-}
-
-function report(row: Row): void {
-  const ratio = row.peerValue === undefined ? undefined : row.value / row.peerValue;
-  if (values.json) {
-    console.log(JSON.stringify({ ...row, ratio }));
-    return;
-  }
-  const against =
-    ratio === undefined ? '' : `${ratio.toFixed(2)} of ${row.peerValue!.toFixed(0)} (${row.peer})`;
-  const wanted = row.target === undefined ? '' : `, wanted ${row.target}`;
-  console.log(
-    `${row.name.padEnd(44)} ${row.threads}T  ${row.value.toFixed(0).padStart(8)} ${row.unit.padEnd(9)} ${against}${wanted}`,
-  );
 }

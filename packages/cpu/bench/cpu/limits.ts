@@ -1,5 +1,5 @@
 import { cpu, type CpuDevice, type CpuOptions, measurePeak } from '@cria/cpu';
-import type { Work } from './work.ts';
+import type { Arithmetic, Work } from './work.ts';
 
 export interface Limit {
   readonly name: string;
@@ -29,28 +29,28 @@ export class Limits implements Disposable {
     void this.#device.flush();
   }
 
-  of({ unit, limit = unit === 'GB/s' ? 'copy' : 'f32' }: Work): Limit {
+  of({ unit, limit = unit === 'GB/s' ? 'copy' : 'f32', work, needs }: Work): Limit {
     const { kernels } = this.#device;
-    switch (limit) {
-      case 'copy':
-        return { name: 'memory copy', pass: () => this.#rate(8, () => kernels.cast(this.#to, this.#from)) };
-      case 'read':
-        return {
-          name: 'memory read',
-          pass: () => this.#rate(4, () => kernels.sumSquares(this.#sum, this.#from)),
-        };
+    if (limit === 'copy')
+      return { name: 'memory copy', pass: () => this.#rate(8, () => kernels.cast(this.#to, this.#from)) };
+    if (limit !== 'read') return this.#arithmetic(limit);
+    const read = () => this.#rate(4, () => kernels.sumSquares(this.#sum, this.#from));
+    if (!needs) return { name: 'memory read', pass: read };
+    const { name, pass } = this.#arithmetic(needs.unit);
+    // Which of the two it is does not change from pass to pass: it is decided here.
+    const computing = () => (pass() * work) / needs.flops;
+    return computing() < read() ? { name, pass: computing } : { name: 'memory read', pass: read };
+  }
+
+  #arithmetic(unit: Arithmetic): Limit {
+    const f32 = () => this.#peak('f32');
+    switch (unit) {
       case 'f32':
-        return { name: 'f32 register peak', pass: () => this.#peak('f32') };
+        return { name: 'f32 register peak', pass: f32 };
       case 'bf16':
-        return {
-          name: 'register peak of the best unit',
-          pass: () => Math.max(this.#peak('f32'), this.#peak('bf16')),
-        };
+        return { name: 'register peak of the best unit', pass: () => Math.max(f32(), this.#peak('bf16')) };
       case 'int8':
-        return {
-          name: 'register peak of bytes',
-          pass: () => this.#peak('f32') * bytesBesideFloats(this.#device.isa),
-        };
+        return { name: 'register peak of bytes', pass: () => f32() * bytesBesideFloats(this.#device.isa) };
     }
   }
 

@@ -23,6 +23,7 @@ export function* packedWeights(device: CpuDevice, { D, F, memory }: Preset): Wor
       const [x, y] = [random(device, count, D), device.empty([count, F], 'f32')];
       return (w: Tensor) => kernels.linear(y, x, w);
     };
+    const unit = dtype === 'bf16' ? 'bf16' : blockSize > 1 ? 'int8' : 'f32';
     for (const count of [1, 4, 8, 16]) {
       const run = rows(count);
       yield {
@@ -30,6 +31,7 @@ export function* packedWeights(device: CpuDevice, { D, F, memory }: Preset): Wor
         unit: 'GB/s',
         limit: 'read',
         work: bytes * weights.length,
+        needs: { flops: 2 * count * F * D * weights.length, unit },
         target: 0.85,
         encode: () => weights.forEach(run),
       };
@@ -38,7 +40,7 @@ export function* packedWeights(device: CpuDevice, { D, F, memory }: Preset): Wor
     yield {
       name: `prompt ${dtype} 512x${F}x${D}`,
       unit: 'GFLOP/s',
-      limit: dtype === 'bf16' ? 'bf16' : blockSize > 1 ? 'int8' : 'f32',
+      limit: unit,
       work: 2 * 512 * F * D,
       // A block of 32 costs eight products of bytes and two to four operations in floats.
       target: blockSize > 1 ? 0.65 : 0.82,

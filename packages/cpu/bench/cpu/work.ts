@@ -2,6 +2,9 @@ import type { CpuDevice } from '@cria/cpu';
 import type { Tensor } from '@cria/tensor';
 import type { PeerProduct } from '../_gemm-peers.ts';
 
+/** Peaks of the units that multiply. */
+export type Arithmetic = 'f32' | 'bf16' | 'int8';
+
 /** One kernel: `work` is floating-point operations or bytes of one call. */
 export interface Work {
   readonly name: string;
@@ -10,7 +13,9 @@ export interface Work {
   readonly target: number;
   readonly encode: () => void;
   /** What it is measured against: GB/s a copy, GFLOP/s the f32 peak where nothing is said. */
-  readonly limit?: 'read' | 'copy' | 'f32' | 'bf16' | 'int8';
+  readonly limit?: 'read' | 'copy' | Arithmetic;
+  /** Arithmetic that work in GB/s needs besides: what takes longer is the limit. */
+  readonly needs?: { readonly flops: number; readonly unit: Arithmetic };
   /** The same product of other libraries. */
   readonly peer?: Omit<PeerProduct, 'threads'>;
 }

@@ -1,28 +1,15 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { type Browser, chromium, type Page } from 'playwright-core';
+import { launchOptions } from '../../../../scripts/support/chromium.ts';
 import { fixedSources } from '../../scripts/sources.mjs';
 
-const executablePath = process.env['CRIA_CHROMIUM'] ?? '/usr/bin/chromium';
-/** Why there is no browser to test in, or ''. */
-export const noBrowser = existsSync(executablePath)
-  ? ''
-  : `there is no browser at ${executablePath}; CRIA_CHROMIUM names another`;
+export { noBrowser } from '../../../../scripts/support/chromium.ts';
 
-const args = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-
-export const launch = (): Promise<Browser> => chromium.launch({ executablePath, headless: true, args });
+export const launch = (): Promise<Browser> => chromium.launch(launchOptions);
 
 /** A path of a site → its file, or its text, and whether it is sent. */
 export type Site = Readonly<Record<string, string | Uint8Array | { readonly file: string }>>;
