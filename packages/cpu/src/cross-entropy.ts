@@ -1,10 +1,26 @@
 import type { Kernels, Tensor } from '@cria/tensor';
 import type { Place } from './command-list.ts';
 import { type Encoder, integers } from './encoder.ts';
-import { type Matrix, matrix, type Numbers, numbers, pack, packedBytes, plain, product } from './linear.ts';
+import {
+  arithmetic,
+  type Matrix,
+  matrix,
+  type Numbers,
+  numbers,
+  pack,
+  packedBytes,
+  plain,
+  product,
+} from './linear.ts';
 
 /** Logits that are held at one time: 64 MiB. */
 const MOST_LOGITS = 1 << 24;
+
+/**
+ * Bytes of a weight's packed copy that are held at one time. A larger one is packed part by part for every block of rows: less than a
+ * hundredth of a training step, for a scratch that does not grow with the model.
+ */
+const MOST_PACKED = 24 << 20;
 
 /** What the softmax leaves in the memory of the logits: `CrossEntropy::Gradient` in cpp/kernels/cross-entropy.h. */
 const gradientForms = { none: 0, f32: 1, bf16: 2 } as const;
@@ -19,49 +35,72 @@ interface Work {
   readonly width: number;
   /** Floats from row to row of the logits. */
   readonly stride: number;
+  /** Whether the weight is packed as a whole, once for all blocks. */
+  readonly whole: boolean;
   /** [V, D] across, for logits. */
-  readonly forward: Place;
+  readonly forward: Packed;
   /** [V, D] along, for dx. */
-  readonly backward: Place;
+  readonly backward: Packed;
   /** Rows of a block along, for dw. */
   readonly inputs: Place;
   readonly logits: Place;
 }
 
+/** The weight as the right factor of a product, packed as a whole or a part of its columns at a time. */
+interface Packed {
+  readonly source: Matrix & { readonly as: 'across' | 'along' };
+  readonly place: Place;
+  readonly columns: number;
+  readonly k: number;
+  /** Columns of a part. */
+  readonly part: number;
+}
+
 /**
  * Linear + cross entropy. Rows go through in blocks whose logits fit a bounded scratch; there they become losses, then softmax − onehot in
  * place (as bf16 where products would round it to that anyway), from which dx (a sum over the vocabulary) and dw (a chain over the
- * tokens, block after block) come. Each factor that several blocks or chunks read is packed once.
+ * tokens, block after block) come. Factors that several chunks read are packed once, those that blocks share too where they are small.
  */
 export function crossEntropyKernels(encoder: Encoder): Pick<Kernels, 'linearCrossEntropy'> {
   return {
     linearCrossEntropy(losses, x, w, targets, grads) {
       const [T, D, V] = [x.rows, x.columns, w.rows];
       const block = rowsOfBlock(T, V, encoder.rowChunk);
-      const [unit, inputUnit] = [numbers(w), numbers(x)];
+      const [unit, inputUnit] = [arithmetic(x, w), numbers(x)];
       // Not a power of two from row to row, which would put a column of the tile into one set of the cache.
       const stride = Math.ceil(V / 16) * 16 + 16;
-      const [forward, backward, inputs, logits] = encoder.scratch.begin(
+      const [across, along] = [partOf(encoder, unit, V, D), partOf(encoder, unit, D, V)];
+      // Parts take turns in one place; whole factors have one each.
+      const [first, second] = [packedBytes(encoder, unit, across, D), packedBytes(encoder, unit, along, V)];
+      const whole = across === V && along === D;
+      const [forward, after, inputs, logits] = encoder.scratch.begin(
         encoder.list,
-        packedBytes(encoder, unit, V, D),
-        grads ? packedBytes(encoder, unit, D, V) : 0,
+        whole || !grads ? first : Math.max(first, second),
+        whole && grads ? second : 0,
         grads?.dw ? packedBytes(encoder, inputUnit, D, block) : 0,
         block * stride * 4,
       ) as [Place, Place, Place, Place];
-      const work = {
+      const work: Work = {
         encoder,
         unit,
         inputUnit,
         vocabulary: V,
         width: D,
         stride,
-        forward,
-        backward,
+        whole,
+        forward: { source: { ...matrix(w), as: 'across' }, place: forward, columns: V, k: D, part: across },
+        backward: {
+          source: { ...matrix(w), as: 'along' },
+          place: whole ? after : forward,
+          columns: D,
+          k: V,
+          part: along,
+        },
         inputs,
         logits,
       };
-      pack(encoder, forward, { ...matrix(w), as: 'across' }, unit, V, D);
-      if (grads) pack(encoder, backward, { ...matrix(w), as: 'along' }, unit, D, V);
+      if (whole) packPart(work, work.forward, 0);
+      if (whole && grads) packPart(work, work.backward, 0);
       for (let start = 0; start < T; start += block) {
         const rows = Math.min(block, T - start);
         const input = rowsOf(matrix(x), start);
@@ -75,15 +114,29 @@ export function crossEntropyKernels(encoder: Encoder): Pick<Kernels, 'linearCros
 
 /** logits = x·wᵀ */
 function score(work: Work, x: Matrix, rows: number): void {
-  product(work.encoder, {
-    c: { place: work.logits, stride: work.stride },
-    a: { ...x, as: 'byRows' },
-    b: { place: work.forward, stride: 0, as: 'packed' },
-    rows,
-    columns: work.vocabulary,
-    k: work.width,
-    unit: work.unit,
-  });
+  productByParts(work, { place: work.logits, stride: work.stride }, x, work.forward, rows);
+}
+
+/** c = a·b, part by part of the columns; the bits are those of one product. */
+function productByParts(work: Work, c: Matrix, a: Matrix, b: Packed, rows: number): void {
+  for (let first = 0; first < b.columns; first += b.part) {
+    if (!work.whole) packPart(work, b, first);
+    product(work.encoder, {
+      c: fromColumn(c, first),
+      a: { ...a, as: 'byRows' },
+      b: { place: b.place, stride: 0, as: 'packed' },
+      rows,
+      columns: Math.min(b.part, b.columns - first),
+      k: b.k,
+      unit: work.unit,
+    });
+  }
+}
+
+/** Packs the part that begins at this column: a row of a source across, a column of one along. */
+function packPart({ encoder, unit }: Work, { source, place, columns, k, part }: Packed, first: number): void {
+  const from = source.as === 'across' ? rowsOf(source, first) : fromColumn(source, first);
+  pack(encoder, place, { ...from, as: source.as }, unit, Math.min(part, columns - first), k);
 }
 
 /** losses, and logits ← softmax − onehot */
@@ -96,18 +149,10 @@ function softmax(work: Work, losses: Place, targets: Place, rows: number, gradie
 
 /** dx = p·w,  dw += pᵀ·x                                                    p = softmax − onehot */
 function propagate(work: Work, dx: Matrix, dw: Tensor | undefined, x: Matrix, rows: number): void {
-  const { encoder, unit, inputUnit, vocabulary, width, logits } = work;
+  const { encoder, inputUnit, vocabulary, width, logits } = work;
   const dtype = gradientType(work);
   const p: Matrix = { place: logits, stride: dtype === 'bf16' ? 2 * work.stride : work.stride, dtype };
-  product(encoder, {
-    c: dx,
-    a: { ...p, as: 'byRows' },
-    b: { place: work.backward, stride: 0, as: 'packed' },
-    rows,
-    columns: width,
-    k: vocabulary,
-    unit,
-  });
+  productByParts(work, dx, p, work.backward, rows);
   if (!dw) return;
   pack(encoder, work.inputs, { ...x, as: 'along' }, inputUnit, width, rows);
   product(encoder, {
@@ -133,11 +178,26 @@ function rowsOfBlock(rows: number, vocabulary: number, rowChunk: number): number
   return Math.max(1, Math.min(rows, Math.max(rowChunk, fit)));
 }
 
+/** Columns of a factor of depth k whose packed form fits the bound: all of them, or whole panels. */
+function partOf(encoder: Encoder, unit: Numbers, columns: number, k: number): number {
+  if (packedBytes(encoder, unit, columns, k) <= MOST_PACKED) return columns;
+  return encoder.panel * Math.max(1, Math.floor(MOST_PACKED / packedBytes(encoder, unit, encoder.panel, k)));
+}
+
 /** A matrix from row `first` on. */
 function rowsOf(matrix: Matrix, first: number): Matrix {
-  const bytes = matrix.dtype === 'f32' ? 4 : 2;
+  return elementsOn(matrix, first * matrix.stride);
+}
+
+/** A matrix from column `first` on. */
+function fromColumn(matrix: Matrix, first: number): Matrix {
+  return elementsOn(matrix, first);
+}
+
+function elementsOn(matrix: Matrix, elements: number): Matrix {
+  const bytes = (matrix.dtype ?? 'f32') === 'f32' ? 4 : 2;
   const { storage, offset } = matrix.place;
-  return { ...matrix, place: { storage, offset: offset + bytes * first * matrix.stride } };
+  return { ...matrix, place: { storage, offset: offset + bytes * elements } };
 }
 
 function at({ storage, offset }: Place, elements: number): Place {

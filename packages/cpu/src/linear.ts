@@ -43,7 +43,7 @@ export function linearKernels(
       if (isBlockFormat(w.dtype)) return blockLinears(encoder, x, [{ y, w: ours(encoder, w), residual }]);
       const rows = x.rows;
       const [n, c] = [w.rows, w.columns];
-      const unit = numbers(w);
+      const unit = arithmetic(x, w);
       let b: Product['b'];
       if (w.layout !== 'plain') b = { place: ours(encoder, w), stride: 0, as: 'packed' };
       else if (rows < PACK_FROM_ROWS && unit === 'f32') b = { ...matrix(w), as: 'across' };
@@ -77,7 +77,7 @@ export function linearKernels(
     linearGradInput(dx, dy, w, { accumulate } = {}) {
       const rows = dy.rows;
       const [n, c] = [w.rows, w.columns];
-      const unit = numbers(w);
+      const unit = arithmetic(dy, w);
       const along = { ...matrix(w), as: 'along' } as const;
       product(encoder, {
         c: matrix(dx),
@@ -167,6 +167,11 @@ function ours(encoder: Encoder, w: Tensor): Tensor {
     fail('linear', `${describe(w)} was packed for another device.`, `this one has ${panelLayout(encoder)}`);
   }
   return w;
+}
+
+/** What a product of rows with a weight multiplies in: the weight's type, but where a plain f32 one meets bf16 it is rounded to that. */
+export function arithmetic(rows: Tensor, w: Tensor): Numbers {
+  return rows.dtype === 'bf16' && w.dtype === 'f32' && w.layout === 'plain' ? 'bf16' : numbers(w);
 }
 
 /** The float type of a tensor that products take. */

@@ -36,7 +36,7 @@ export class LinearCrossEntropy implements LossLayer {
     const dx = step.empty(hidden.shape);
     kernels.linearCrossEntropy(losses, hidden, weight.value, targets, {
       dx,
-      dw: weight.trainable ? weight.grad : undefined,
+      dw: weight.trainable ? step.gradient(weight) : undefined,
     });
     step.save(dx);
     step.release(dx);

@@ -40,7 +40,7 @@ export class Embedding implements EmbeddingLayer {
   backward(dy: Tensor, step: Step): void {
     if (!this.weight.trainable) return;
     const tokens = step.restore();
-    step.device.kernels.embeddingGrad(this.weight.grad, dy, tokens);
+    step.device.kernels.embeddingGrad(step.gradient(this.weight), dy, tokens);
     step.release(tokens);
   }
 }

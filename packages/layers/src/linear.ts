@@ -45,7 +45,7 @@ export class Linear implements LinearLayer {
     const { kernels } = step.device;
     if (this.weight.trainable) {
       const x = step.restore();
-      kernels.linearGradWeight(this.weight.grad, dy, x); // dw += dyᵀ·x
+      kernels.linearGradWeight(step.gradient(this.weight), dy, x); // dw += dyᵀ·x
       step.release(x);
     }
     const dx = into ?? step.empty([dy.rows, this.weight.shape[1]!]);

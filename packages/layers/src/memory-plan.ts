@@ -14,7 +14,7 @@ import { tableRows } from './rotary-embedding.ts';
 export interface PlanOptions {
   /** Tokens that go through the model together. */
   readonly rows: number;
-  /** Of parameters and activations; default f32. */
+  /** Of activations, and of parameters where they are not trained; default f32. */
   readonly dtype?: ComputeDType;
   /** Default `none`. */
   readonly recompute?: Recompute;
@@ -22,9 +22,11 @@ export interface PlanOptions {
   readonly segments?: ArrayLike<number>;
   /** With gradients, moments and a backward pass; default false: hidden states, then logits of the last row. */
   readonly training?: boolean;
+  /** Passes whose gradients add up before an update; default 1. Of several, all but the first begin with every gradient there. */
+  readonly passes?: number;
 }
 
-/** Bytes in the step's arena. */
+/** Bytes in the step's arena, gradients not counted. */
 export interface ActivationPlan {
   /** Kept per block for the backward pass, all blocks together. */
   readonly kept: {
@@ -43,21 +45,23 @@ export interface ActivationPlan {
   };
   /** What lives for a part of the step only, at the moment of the peak, and the ends of the model. */
   readonly passing: number;
-  /** Most bytes in use at one time: `step.arena.highWater`. */
+  /** Most bytes in use at one time. */
   readonly peak: number;
 }
 
 /** Bytes by use. What the device needs for itself (scratch, packed copies, alignment of the arena's pieces) comes on top. */
 export interface MemoryPlan {
+  /** f32 where they are trained (f64 beside f64). */
   readonly parameters: number;
+  /** All of them; they are borrowed, and few are there at the moment of the peak. */
   readonly gradients: number;
-  /** What the optimizer keeps beside f32 values: both moments of Adam. */
+  /** What the optimizer keeps: both moments of Adam. */
   readonly moments: number;
-  /** f32 beside parameters in halves, where they are trained. */
-  readonly masters: number;
   /** Cosines and sines of RoPE as far as the longest sequence. */
   readonly rope: number;
   readonly activations: ActivationPlan;
+  /** Most bytes of activations and borrowed gradients together: `step.arena.highWater`. */
+  readonly arena: number;
   readonly total: number;
 }
 
@@ -66,33 +70,53 @@ export interface MemoryPlan {
  * counts, in milliseconds for any size.
  */
 export function planMemory(config: LlamaConfig, options: PlanOptions): MemoryPlan {
-  checkOptions('planMemory', options, ['rows', 'dtype', 'recompute', 'segments', 'training']);
+  checkOptions('planMemory', options, ['rows', 'dtype', 'recompute', 'segments', 'training', 'passes']);
   const { rows, dtype = 'f32', recompute = 'none', segments = [0, rows], training = false } = options;
-  using device = new CountingDevice();
-  const model = new Llama(config, { device });
-  model.parameters.allocate({ dtype, gradients: training, moments: training });
-  // Positions only matter for the rope table, which is added below without being computed.
-  using step = device.step({ rows, dtype, training, recompute, segments, positions: new Int32Array(rows) });
-  runStep(model, step);
-  const peak = step.arena.highWater;
+  const { size, peak } = count(config, options, training);
+  const arena = training ? count(config, options, 'borrowed').peak : peak;
   const kept = training ? keptActivations(config, rows, dtype, recompute) : nothingKept;
-  const size = model.parameters.size;
   const wide = accumulatorDType(dtype);
-  const parameters = byteLength(dtype, size);
+  const parameters = byteLength(training ? wide : dtype, size);
   const gradients = training ? byteLength(wide, size) : 0;
   const moments = 2 * gradients;
-  const masters = training && dtype !== wide ? byteLength(wide, size) : 0;
   const rope = byteLength(wide, tableRows(longest(segments)) * config.headDim);
   const passing = peak - Object.values(kept).reduce((sum, bytes) => sum + bytes, 0);
   return {
     parameters,
     gradients,
     moments,
-    masters,
     rope,
     activations: { kept, passing, peak },
-    total: parameters + gradients + moments + masters + rope + peak,
+    arena,
+    total: parameters + moments + rope + arena,
   };
+}
+
+/** Elements of the parameter space, and the most bytes of an arena that passes take. */
+function count(
+  config: LlamaConfig,
+  {
+    rows,
+    dtype = 'f32',
+    recompute = 'none',
+    segments = [0, rows],
+    training = false,
+    passes = 1,
+  }: PlanOptions,
+  gradients: boolean | 'borrowed',
+): { readonly size: number; readonly peak: number } {
+  using device = new CountingDevice();
+  const model = new Llama(config, { device });
+  model.parameters.allocate({ dtype, gradients });
+  // Positions only matter for the rope table, which is added without being computed.
+  const positions = new Int32Array(rows);
+  let peak = 0;
+  for (let pass = 0; pass < Math.min(passes, 2); pass++) {
+    using step = device.step({ rows, dtype, training, recompute, segments, positions });
+    runStep(model, step);
+    peak = Math.max(peak, step.arena.highWater);
+  }
+  return { size: model.parameters.size, peak };
 }
 
 function runStep(model: Llama, step: Step): void {

@@ -39,7 +39,7 @@ export class RMSNorm implements NormLayer {
   backward(dy: Tensor, step: Step, into?: Tensor): Tensor {
     const rstd = step.restore();
     const x = step.restore();
-    const dgain = this.weight.trainable ? this.weight.grad : undefined;
+    const dgain = this.weight.trainable ? step.gradient(this.weight) : undefined;
     const dx = into ?? step.empty(x.shape);
     step.device.kernels.rmsNormGrad(dx, dgain, dy, x, this.weight.value, rstd, {
       accumulate: into !== undefined,

@@ -28,7 +28,7 @@ export interface AdamWState {
 
 /**
  * AdamW (Loshchilov & Hutter 2019) with the paper's settings (section 2.3). Works on the flat space in two linear passes, decayed
- * parameters and the others; parameters without gradients are passed over.
+ * parameters and the others, or parameter by parameter where gradients are borrowed; those without gradients are passed over.
  */
 export class AdamW {
   readonly parameters: ParameterSpace;
@@ -81,10 +81,11 @@ export class AdamW {
         'look at the norm with checkFinite before an update',
       );
     }
+    const ranges = trainableRanges(this.parameters);
     this.#updates++;
     const { beta1, beta2, epsilon } = this;
-    const { values, masters, hasMasters, gradients, firstMoments, secondMoments } = this.parameters;
-    for (const { start, end, decay } of trainableRanges(this.parameters)) {
+    const { values, masters, hasMasters, firstMoments, secondMoments } = this.parameters;
+    for (const { start, end, decay, gradient } of ranges) {
       const weightDecay = decay ? this.weightDecay : 0;
       const settings: AdamWSettings = {
         learningRate,
@@ -95,7 +96,7 @@ export class AdamW {
         gradientScale,
         step: this.#updates,
       };
-      const [master, gradient] = [masters.slice(start, end), gradients.slice(start, end)];
+      const master = masters.slice(start, end);
       const [first, second] = [firstMoments.slice(start, end), secondMoments.slice(start, end)];
       const rounded = hasMasters ? values.slice(start, end) : undefined;
       this.parameters.device.kernels.adamw(master, gradient, first, second, settings, rounded);

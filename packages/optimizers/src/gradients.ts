@@ -2,14 +2,18 @@ import { accumulatorDType, fail, type ParameterSpace, type Tensor } from '@cria/
 
 /** √Σ g² over all gradients of a space; not finite when any of them is not. Waits for the device. */
 export async function gradientNorm(parameters: ParameterSpace): Promise<number> {
-  return Math.sqrt(await sumOfSquares(parameters.gradients));
+  if (parameters.hasFlatGradients) return Math.sqrt((await sumsOfSquares([parameters.gradients]))[0]!);
+  const sums = await sumsOfSquares(
+    parameters.parameters.flatMap((each) => (each.trainable ? [each.grad] : [])),
+  );
+  return Math.sqrt(sums.reduce((total, sum) => total + sum, 0));
 }
 
 /** Names of the parameters with a gradient that is not finite: what to say when `gradientNorm` is not. */
 export async function nonFiniteGradients(parameters: ParameterSpace): Promise<string[]> {
   const names: string[] = [];
   for (const parameter of parameters.parameters) {
-    if (parameter.trainable && !Number.isFinite(await sumOfSquares(parameter.grad)))
+    if (parameter.trainable && !Number.isFinite((await sumsOfSquares([parameter.grad]))[0]))
       names.push(parameter.name);
   }
   return names;
@@ -44,13 +48,15 @@ export function checkFinite(quantities: Readonly<Record<string, number>>): Finit
   return { finite: true };
 }
 
-async function sumOfSquares(gradient: Tensor): Promise<number> {
-  const { device, dtype } = gradient;
-  const out = device.empty([1], accumulatorDType(dtype));
+/** Σ g² of each, read in one go. */
+async function sumsOfSquares(gradients: readonly Tensor[]): Promise<number[]> {
+  const [first] = gradients;
+  if (!first) return [];
+  const { device, dtype } = first;
+  const out = device.empty([gradients.length], accumulatorDType(dtype));
   try {
-    device.kernels.sumSquares(out, gradient);
-    const [sum] = await out.read();
-    return Number(sum);
+    gradients.forEach((gradient, i) => device.kernels.sumSquares(out.slice(i, i + 1), gradient));
+    return Array.from(await out.read(), Number);
   } finally {
     device.free(out.storage);
   }

@@ -11,12 +11,16 @@ import {
 import { devices } from './support/devices.ts';
 
 /** A matrix and an embedding with decay, a gain without, none of them a multiple of the alignment. */
-function makeSpace(device: Device, dtype: 'f32' | 'f64' | 'bf16' = 'f32'): ParameterSpace {
+function makeSpace(
+  device: Device,
+  dtype: 'f32' | 'f64' | 'bf16' = 'f32',
+  gradients: true | 'borrowed' = true,
+): ParameterSpace {
   const space = new ParameterSpace(device);
   space.add('gain', [5], { init: { constant: 1 }, decay: false });
   space.add('matrix', [7, 11], { init: { normal: 0.5 }, decay: true });
   space.add('embedding', [13, 5], { init: { normal: 0.5 }, decay: true });
-  space.allocate({ dtype, gradients: true, moments: true });
+  space.allocate({ dtype, gradients, moments: true });
   space.initialize(3);
   return space;
 }
@@ -126,6 +130,28 @@ describe.each(devices)('AdamW on $name', ({ open }) => {
     }
   });
 
+  test('borrowed gradients: the same updates as from a flat space, and the norm of all', async () => {
+    using device = open();
+    const [flat, borrowing] = [makeSpace(device), makeSpace(device, 'f32', 'borrowed')];
+    const [one, other] = [new AdamW(flat), new AdamW(borrowing)];
+    expect(() => other.step({ learningRate: 1 })).toThrow('gain has no gradient yet');
+    for (const update of [1, 2]) {
+      borrowing.clearGradients();
+      using step = device.step({ rows: 1 });
+      for (const parameter of borrowing.parameters) step.gradient(parameter);
+      for (const space of [flat, borrowing]) writeGradients(space, update);
+      const norm = await gradientNorm(flat);
+      expect(Math.abs((await gradientNorm(borrowing)) / norm - 1)).toBeLessThan(1e-6);
+      one.step({ learningRate: 0.1 });
+      other.step({ learningRate: 0.1 });
+    }
+    for (const name of ['values', 'firstMoments', 'secondMoments'] as const)
+      expect(await borrowing[name].read()).toEqual(await flat[name].read());
+    borrowing.get('matrix')!.grad.write(new Float32Array(77).fill(Infinity));
+    expect(await gradientNorm(borrowing)).toBe(Infinity);
+    expect(await nonFiniteGradients(borrowing)).toEqual(['matrix']);
+  });
+
   test('what has no gradient stays as it is', async () => {
     using device = open();
     const space = makeSpace(device);
@@ -163,7 +189,7 @@ describe.each(devices)('AdamW on $name', ({ open }) => {
 test('two linear passes where everything is trained', () => {
   using device = reference();
   const space = makeSpace(device);
-  expect(trainableRanges(space)).toEqual([
+  expect(trainableRanges(space)).toMatchObject([
     { start: 0, end: space.decayedSize, decay: true },
     { start: space.decayedSize, end: space.size, decay: false },
   ]);

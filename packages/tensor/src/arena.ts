@@ -33,11 +33,12 @@ export class Region {
 /**
  * Memory for the tensors of a step. Because a device runs commands in order, memory may be given to another tensor as soon as the
  * last command that reads it is encoded: lifetimes are known here, without waiting for anything. Reset keeps the memory and, once
- * its size is known, turns it into one piece.
+ * its size is known and nothing is lent, turns it into one piece.
  */
 export class Arena {
   readonly device: Device;
   #segments: Segment[] = [];
+  #lent = new Set<Region>();
   #inUse = 0;
   #highWater = 0;
 
@@ -67,25 +68,42 @@ export class Arena {
     return region;
   }
 
+  /** Memory that outlives the step: `reset` leaves it alone, and only `release` takes it back. */
+  lend(bytes: number): Region {
+    const region = this.allocate(bytes);
+    this.#lent.add(region);
+    return region;
+  }
+
   release(region: Region): void {
     this.#inUse -= region.bytes;
     insertFree(region.segment.free, region.offset, region.bytes);
+    if (this.#lent.delete(region)) this.#unite();
   }
 
-  /** Takes everything back. Several segments become one that would have held them all. */
+  /** Takes everything back but what is lent. */
   reset(): void {
-    this.#inUse = 0;
-    if (this.#segments.length > 1) {
-      const bytes = this.#segments.reduce((sum, segment) => sum + segment.extent, 0);
-      this.dispose();
-      this.#addSegment(bytes);
-    }
-    for (const segment of this.#segments) segment.free = [{ offset: 0, bytes: segment.bytes }];
+    const lent = [...this.#lent].sort((a, b) => a.offset - b.offset);
+    this.#inUse = lent.reduce((sum, { bytes }) => sum + bytes, 0);
+    for (const segment of this.#segments)
+      segment.free = gaps(
+        lent.filter((region) => region.segment === segment),
+        segment.bytes,
+      );
+    this.#unite();
   }
 
   dispose(): void {
     for (const segment of this.#segments) this.device.free(segment.storage);
     this.#segments = [];
+  }
+
+  /** Several segments of which nothing is in use become one that would have held them all. */
+  #unite(): void {
+    if (this.#inUse > 0 || this.#segments.length < 2) return;
+    const bytes = this.#segments.reduce((sum, segment) => sum + segment.extent, 0);
+    this.dispose();
+    this.#addSegment(bytes);
   }
 
   #bestFit(bytes: number): Region | undefined {
@@ -118,6 +136,13 @@ function carve(segment: Segment, index: number, bytes: number): Region {
   else segment.free[index] = { offset: piece.offset + bytes, bytes: piece.bytes - bytes };
   segment.extent = Math.max(segment.extent, region.offset + bytes);
   return region;
+}
+
+/** What lies between regions, which come by ascending offset. */
+function gaps(regions: readonly Region[], bytes: number): { offset: number; bytes: number }[] {
+  const starts = [0, ...regions.map((region) => region.offset + region.bytes)];
+  const ends = [...regions.map((region) => region.offset), bytes];
+  return starts.map((offset, i) => ({ offset, bytes: ends[i] - offset })).filter((piece) => piece.bytes > 0);
 }
 
 function insertFree(free: { offset: number; bytes: number }[], offset: number, bytes: number): void {

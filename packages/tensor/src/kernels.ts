@@ -35,6 +35,7 @@ export interface AdamWSettings {
 }
 
 export interface Kernels {
+  // A product of rows in halves with a plain f32 weight may round the weight to those halves first.
   /** y = x·wᵀ (+ residual, added once after the sum; may be y itself)      y: [T, N]   x: [T, C]   w: [N, C] plain, packed or quantised */
   linear(y: Tensor, x: Tensor, w: Tensor, options?: { readonly residual?: Tensor }): void;
   /** ys[i] = x·ws[i]ᵀ, each with the bits of `linear`: several weights of one x (q, k and v; gate and up) in one go */

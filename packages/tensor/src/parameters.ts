@@ -21,6 +21,9 @@ export class Parameter {
   readonly decay: boolean;
   #value: Tensor | undefined;
   #grad: Tensor | undefined;
+  /** Where gradients are borrowed: gives this one's memory back. */
+  #giveBack: (() => void) | undefined;
+  #borrows = false;
 
   constructor(name: string, shape: Shape, options: ParameterOptions) {
     this.name = name;
@@ -58,24 +61,61 @@ export class Parameter {
   get grad(): Tensor {
     return (
       this.#grad ??
-      fail('parameter.grad', `${this.name} has no gradient.`, 'call parameters.allocate({ gradients: true })')
+      fail(
+        'parameter.grad',
+        `${this.name} has no gradient${this.#borrows ? ' yet' : ''}.`,
+        this.#borrows
+          ? 'gradients are borrowed: run a backward pass first'
+          : 'call parameters.allocate({ gradients: true })',
+      )
     );
   }
 
+  /** Undefined: no gradient from now on. */
   set grad(tensor: Tensor | undefined) {
+    this.giveBackGrad();
+    this.#borrows = false;
     this.#grad = tensor;
   }
 
   /** Whether backward passes should compute this gradient. */
   get trainable(): boolean {
-    return this.#grad !== undefined;
+    return this.#borrows || this.#grad !== undefined;
+  }
+
+  /** Trainable, and no step has lent memory for the gradient yet. */
+  get awaitsGrad(): boolean {
+    return this.#borrows && this.#grad === undefined;
+  }
+
+  /** From now on the gradient lies where steps lend memory for it: `step.gradient`. */
+  awaitGrad(): void {
+    this.grad = undefined;
+    this.#borrows = true;
+  }
+
+  /** Takes zeroed memory for the gradient that `awaitsGrad`. */
+  borrowGrad(grad: Tensor, giveBack: () => void): void {
+    this.#grad = grad;
+    this.#giveBack = giveBack;
+  }
+
+  /** A borrowed gradient is gone, and its memory is the lender's again; any other stays. */
+  giveBackGrad(): void {
+    if (!this.#giveBack) return;
+    this.#giveBack();
+    this.#giveBack = this.#grad = undefined;
   }
 }
 
 export interface AllocateOptions {
   /** Default f32. */
   readonly dtype?: ComputeDType;
-  readonly gradients?: boolean;
+  /**
+   * `true`: a flat space of their own. `borrowed`: each takes memory of a step's arena when its backward pass comes to it, in the place
+   * of activations that are done, and keeps it until `clearGradients`; then a step never holds all of both.
+   */
+  readonly gradients?: boolean | 'borrowed';
   /** What an optimizer keeps: both moments of Adam and, where values are halves, masters in f32. */
   readonly moments?: boolean;
 }
@@ -171,8 +211,14 @@ export class ParameterSpace {
 
   get gradients(): Tensor {
     return (
-      this.#gradients ?? fail('parameters.gradients', 'not allocated.', 'call allocate({ gradients: true })')
+      this.#gradients ??
+      fail('parameters.gradients', 'there is no flat space of them.', 'call allocate({ gradients: true })')
     );
+  }
+
+  /** Whether gradients lie in one flat space, and are not borrowed. */
+  get hasFlatGradients(): boolean {
+    return this.#gradients !== undefined;
   }
 
   get firstMoments(): Tensor {
@@ -198,7 +244,8 @@ export class ParameterSpace {
     const wide = accumulatorDType(dtype);
     this.#values = this.device.empty([this.#size], dtype);
     for (const parameter of this.#parameters) parameter.value = this.view(this.#values, parameter);
-    if (options.gradients) {
+    if (options.gradients === 'borrowed') for (const parameter of this.#parameters) parameter.awaitGrad();
+    else if (options.gradients) {
       this.#gradients = this.device.empty([this.#size], wide);
       for (const parameter of this.#parameters) parameter.grad = this.view(this.#gradients, parameter);
     }
@@ -228,11 +275,14 @@ export class ParameterSpace {
 
   /** Gradients back to zero, for a new optimizer step. */
   clearGradients(): void {
-    this.device.kernels.fill(this.gradients, 0);
+    for (const parameter of this.#parameters) parameter.giveBackGrad();
+    if (this.hasFlatGradients || !this.#parameters.some(({ trainable }) => trainable))
+      this.device.kernels.fill(this.gradients, 0);
   }
 
   /** Gives all memory back. */
   free(): void {
+    for (const parameter of this.#parameters) parameter.giveBackGrad();
     for (const flat of [this.#values, this.#gradients, this.#masters, ...(this.#moments ?? [])])
       if (flat) this.device.free(flat.storage);
     this.#values = this.#gradients = this.#masters = this.#moments = undefined;

@@ -1,7 +1,8 @@
 import type { Arena, Region } from './arena.ts';
 import type { Device } from './device.ts';
-import { byteLength, type ComputeDType, type DType } from './dtype.ts';
+import { accumulatorDType, byteLength, type ComputeDType, type DType } from './dtype.ts';
 import { fail } from './errors.ts';
+import type { Parameter } from './parameters.ts';
 import {
   checkStep,
   defaultPositions,
@@ -87,6 +88,24 @@ export class Step implements Disposable {
   /** Small host arrays of indices, as an i32 tensor of the arena. */
   integers(values: ArrayLike<number>, shape: Shape = [values.length]): Tensor {
     return this.empty(shape, 'i32').write(values);
+  }
+
+  /**
+   * Where a trainable parameter's gradient is added up. Where gradients are borrowed and this one has no memory yet, it gets zeroed
+   * memory of this step's arena, which outlives the step.
+   */
+  gradient(parameter: Parameter): Tensor {
+    if (!parameter.awaitsGrad) return parameter.grad;
+    const { arena, device } = this;
+    const dtype = accumulatorDType(this.dtype);
+    const region = arena.lend(byteLength(dtype, parameter.size));
+    const grad = new Tensor(device, dtype, parameter.shape, {
+      storage: region.storage,
+      offset: region.offset,
+    });
+    device.kernels.fill(grad, 0);
+    parameter.borrowGrad(grad, () => arena.release(region));
+    return grad;
   }
 
   /** One holder more; returns the tensor. */

@@ -2,12 +2,15 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Arena, reference, type Region } from '@cria/tensor';
 
-type Act = { readonly allocate: number } | { readonly release: number } | 'reset';
+type Act = { readonly allocate: number; readonly lend?: boolean } | { readonly release: number } | 'reset';
 
 const act: fc.Arbitrary<Act> = fc.oneof(
   {
     weight: 6,
-    arbitrary: fc.record({ allocate: fc.oneof(fc.nat({ max: 5000 }), fc.nat({ max: 700_000 })) }),
+    arbitrary: fc.record({
+      allocate: fc.oneof(fc.nat({ max: 5000 }), fc.nat({ max: 700_000 })),
+      lend: fc.boolean(),
+    }),
   },
   { weight: 5, arbitrary: fc.record({ release: fc.nat() }) },
   { weight: 1, arbitrary: fc.constant<Act>('reset') },
@@ -30,13 +33,15 @@ test('regions never overlap, and released neighbours become one piece', () => {
       using device = reference();
       const arena = new Arena(device);
       let live: Region[] = [];
+      const lent = new Set<Region>();
       let most = 0;
       for (const each of acts) {
         if (each === 'reset') {
           arena.reset();
-          live = [];
+          live = live.filter((region) => lent.has(region));
         } else if ('allocate' in each) {
-          const region = arena.allocate(each.allocate);
+          const region = each.lend ? arena.lend(each.allocate) : arena.allocate(each.allocate);
+          if (each.lend) lent.add(region);
           expect(region.bytes).toBeGreaterThanOrEqual(each.allocate);
           live.push(region);
         } else if (live.length > 0) {
@@ -47,9 +52,11 @@ test('regions never overlap, and released neighbours become one piece', () => {
         expect(arena.inUse).toBe(live.reduce((sum, region) => sum + region.bytes, 0));
         most = Math.max(most, arena.inUse);
       }
-      for (const region of live) arena.release(region);
+      const { reserved } = arena;
       const segments = new Map(live.map(({ segment }) => [segment.storage, segment]));
+      for (const region of live) arena.release(region);
       for (const { free, bytes } of segments.values()) expect(free).toEqual([{ offset: 0, bytes }]);
+      expect([arena.inUse, arena.reserved <= reserved]).toEqual([0, true]);
       expect(arena.highWater).toBe(most);
     }),
     { numRuns: 150 },
@@ -86,4 +93,20 @@ test('reset makes one segment of several, once, and keeps it', () => {
   expect(arena.highWater).toBe(5 << 20);
   arena.dispose();
   expect([arena.reserved, device.memory.allocated]).toEqual([0, 0]);
+});
+
+test('lent memory holds several segments apart until it is back', () => {
+  using device = reference();
+  const arena = new Arena(device);
+  arena.allocate(1 << 20);
+  const lent = arena.lend(3 << 20);
+  arena.reset();
+  expect(arena.inUse).toBe(3 << 20);
+  const all = () => arena.allocate(4 << 20);
+  expect(all().storage).not.toBe(lent.storage);
+  arena.reset();
+  arena.release(lent);
+  const { reserved } = arena;
+  expect(all().segment.bytes).toBe(reserved);
+  expect(arena.reserved).toBe(reserved);
 });

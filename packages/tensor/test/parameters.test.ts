@@ -102,6 +102,46 @@ test('padding stays zero, gradients are cleared', async () => {
   expect(await space.gradients.read()).toEqual(new Float32Array(384));
 });
 
+test('borrowed gradients take memory of a step, outlive it, and give it back', async () => {
+  const space = spaceOf(SOME, { gradients: 'borrowed', moments: true });
+  const { device } = space;
+  const [w, norm] = [space.get('w')!, space.get('norm')!];
+  expect([w.trainable, space.hasFlatGradients]).toEqual([true, false]);
+  expect(() => w.grad).toThrow('[parameter.grad] w has no gradient yet.');
+  expect(() => space.gradients).toThrow('there is no flat space of them');
+  {
+    using step = device.step({ rows: 1 });
+    step.empty([4096]).write(new Float32Array(4096).fill(NaN)); // what the next tensors find in the memory
+  }
+  let arena;
+  {
+    using step = device.step({ rows: 1 });
+    arena = step.arena;
+    const grad = step.gradient(w);
+    expect([grad.shape, step.gradient(w) === grad, w.grad === grad]).toEqual([[7, 11], true, true]);
+    expect(await grad.read()).toEqual(new Float32Array(77));
+    grad.write(new Float32Array(77).fill(2));
+  }
+  expect(arena.inUse).toBe(512);
+  {
+    using step = device.step({ rows: 1 });
+    expect(step.arena).toBe(arena);
+    step.empty([4096]).write(new Float32Array(4096).fill(NaN));
+    expect(await step.gradient(w).read()).toEqual(new Float32Array(77).fill(2)); // a second pass adds to the first's
+    step.gradient(norm);
+  }
+  space.clearGradients();
+  expect([arena.inUse, w.awaitsGrad, norm.awaitsGrad]).toEqual([0, true, true]);
+  norm.grad = undefined;
+  expect([norm.trainable, norm.awaitsGrad]).toEqual([false, false]);
+  {
+    using step = device.step({ rows: 1 });
+    step.gradient(w);
+  }
+  space.free();
+  expect(arena.inUse).toBe(0);
+});
+
 test('large parameters are drawn in pieces that fit together', async () => {
   const rows = 700;
   const space = spaceOf([['w', [rows, 512], matrix]]);

@@ -18,27 +18,31 @@ const nothing: LossSum = { sum: 0, tokens: 0 };
 export function addGradients(
   model: Llama,
   batch: Batch,
-  recompute: Recompute,
+  options: { readonly dtype: ComputeDType; readonly recompute: Recompute },
   before = nothing,
 ): Promise<LossSum> {
-  return withLosses(model, batch, before, { training: true, recompute }, (step) => model.backward(step));
+  return withLosses(model, batch, before, { ...options, training: true }, (step) => model.backward(step));
 }
 
 /** The losses alone. */
-export function sumLosses(model: Llama, batch: Batch, before = nothing): Promise<LossSum> {
-  return withLosses(model, batch, before, { training: false }, () => {});
+export function sumLosses(
+  model: Llama,
+  batch: Batch,
+  options: { readonly dtype: ComputeDType },
+  before = nothing,
+): Promise<LossSum> {
+  return withLosses(model, batch, before, { ...options, training: false }, () => {});
 }
 
 async function withLosses(
   model: Llama,
   { tokens, targets, segments }: Batch,
   before: LossSum,
-  options: { readonly training: boolean; readonly recompute?: Recompute },
+  options: { readonly training: boolean; readonly dtype: ComputeDType; readonly recompute?: Recompute },
   after: (step: Step) => void,
 ): Promise<LossSum> {
   const { device } = model.parameters;
-  const dtype = model.parameters.values.dtype as ComputeDType; // what `allocate` was given
-  using step = device.step({ rows: tokens.length, segments, dtype, ...options });
+  using step = device.step({ rows: tokens.length, segments, ...options });
   const losses = model.loss(step.integers(tokens), step.integers(targets), step);
   after(step);
   const values = await losses.read();

@@ -32,8 +32,8 @@ export interface TrainingOptions {
   /** Largest global norm of the mean gradient; default 1. */
   readonly gradientClip?: number;
   /**
-   * Of activations and of the weights that products read; default `auto`, the device's `preferredDType`. In halves an update changes f32
-   * masters, which is what is saved, and the weights are the masters rounded.
+   * Of activations, and of the factors of products; default `auto`, the device's `preferredDType`. Weights are f32 in any case: products
+   * in halves round them, updates and saved states do not.
    */
   readonly dtype?: ComputeDType | 'auto';
   /** What the backward pass makes again instead of keeping; default `selective`, as the paper. */

@@ -6,7 +6,7 @@ import {
 } from '@cria/checkpoint';
 import { Llama } from '@cria/layers';
 import { AdamW, clipFactor, cosineSchedule, gradientNorm, type Schedule } from '@cria/optimizers';
-import { fail } from '@cria/tensor';
+import { accumulatorDType, fail } from '@cria/tensor';
 import type { EvaluationReport, SkippedReport, StepReport, TrainingEvent } from './events.ts';
 import { flopsPerToken } from './flops.ts';
 import { addGradients, type LossSum, sumLosses } from './gradient.ts';
@@ -44,7 +44,12 @@ export class Trainer implements Disposable {
     const { device, model, dtype, beta1, beta2, weightDecay } = options;
     this.options = options;
     this.model = new Llama(model, { device });
-    this.model.parameters.allocate({ dtype, gradients: true, moments: true });
+    // Products round wide weights to the activations' halves as they pack them, and no rounded copy is kept.
+    this.model.parameters.allocate({
+      dtype: accumulatorDType(dtype),
+      gradients: 'borrowed',
+      moments: true,
+    });
     this.optimizer = new AdamW(this.model.parameters, { beta1, beta2, weightDecay });
     this.#schedule = cosineSchedule({
       maxLearningRate: options.learningRate,
@@ -142,14 +147,14 @@ export class Trainer implements Disposable {
 
   /** Mean loss over the first `samples` held-out samples, or all. */
   async evaluate(samples = Infinity): Promise<EvaluationReport | undefined> {
-    const { validation, microBatchSize, now } = this.options;
+    const { validation, microBatchSize, dtype, now } = this.options;
     if (!validation || validation.length === 0) return undefined;
     const start = now();
     const end = Math.min(samples, validation.length);
     let total: LossSum = { sum: 0, tokens: 0 };
     for (let position = 0; position < end; position += microBatchSize) {
       const batch = validation.batch(position, Math.min(microBatchSize, end - position));
-      total = await sumLosses(this.model, batch, total);
+      total = await sumLosses(this.model, batch, { dtype }, total);
     }
     const { sum, tokens } = total;
     const report = { step: this.#step, loss: sum / tokens, tokens, seconds: now() - start };
@@ -228,11 +233,11 @@ export class Trainer implements Disposable {
   }
 
   async #accumulate(): Promise<LossSum> {
-    const { data, batchSize, microBatchSize, recompute } = this.options;
+    const { data, batchSize, microBatchSize, dtype, recompute } = this.options;
     let total: LossSum | undefined;
     for (let sample = 0; sample < batchSize; sample += microBatchSize) {
       const batch = data.batch(this.#step * batchSize + sample, microBatchSize);
-      total = await addGradients(this.model, batch, recompute, total);
+      total = await addGradients(this.model, batch, { dtype, recompute }, total);
     }
     if (!total?.tokens)
       fail(

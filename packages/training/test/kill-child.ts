@@ -20,7 +20,7 @@ using trainer = await Trainer.open(
   }),
 );
 await trainer.run();
-const { values, masters, firstMoments, secondMoments } = trainer.model.parameters;
+const { values, firstMoments, secondMoments } = trainer.model.parameters;
 const hash = createHash('sha256');
-for (const flat of [values, masters, firstMoments, secondMoments]) hash.update(await flat.read());
+for (const flat of [values, firstMoments, secondMoments]) hash.update(await flat.read());
 process.stdout.write(`weights ${hash.digest('hex')}\n`);

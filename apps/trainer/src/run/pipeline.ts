@@ -119,9 +119,10 @@ async function openStage(
 }
 
 function describeStage({ config, device, dtype, peak, model, train }: Stage, { out }: Context): void {
-  const rows = (config.training.micro_batch_size ?? config.training.batch_size) * train.contextLength;
-  const { recompute } = config.training;
-  const plan = planMemory(model, { rows, dtype, recompute, training: true });
+  const { recompute, batch_size, micro_batch_size = batch_size } = config.training;
+  const rows = micro_batch_size * train.contextLength;
+  const passes = batch_size / micro_batch_size;
+  const plan = planMemory(model, { rows, dtype, recompute, training: true, passes });
   const { dim, nLayers, nHeads, nKvHeads, vocabSize } = model;
   out.write(
     `device     ${device.description}${peak === undefined ? '' : `, ${dtype} peak ${peak.toFixed(0)} GFLOP/s`}\n`,
@@ -134,7 +135,7 @@ function describeStage({ config, device, dtype, peak, model, train }: Stage, { o
   );
   const copy = 12 * countParameters(model); // f32 weights and both moments
   out.write(
-    `memory     ${bytes(plan.total)} planned, ${bytes(plan.activations.peak)} of it for activations; ${bytes(copy)} more for the copy that is saved\n`,
+    `memory     ${bytes(plan.total)} planned, ${bytes(plan.arena)} of it for activations and gradients; ${bytes(copy)} more for the copy that is saved\n`,
   );
 }
 

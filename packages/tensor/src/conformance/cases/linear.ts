@@ -39,10 +39,11 @@ export function linearCases({ weights }: CaseOptions): Case[] {
   ];
 }
 
-/** Named by what a device may do to the activations first: nothing, round them to the weight's halves, or quantise them. */
+/** Named by what a device may do first: nothing, round the wider factor to the other's halves, or quantise the activations. */
 export function outputOf(weight: DType, compute: ComputeDType, y: Tensor): Readonly<Record<string, Tensor>> {
   if (dtypes[weight].blockSize > 1) return { quantised: y };
-  return weight === compute || weight === 'f32' ? { y } : { halved: y };
+  const wide = weight === 'f32' && (compute === 'f32' || compute === 'f64');
+  return weight === compute || wide ? { y } : { halved: y };
 }
 
 function sizeCases(T: number, C: number, N: number): Case[] {
