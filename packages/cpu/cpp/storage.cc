@@ -11,18 +11,19 @@
 #include <mutex>
 #include <vector>
 
+#include "slabs.h"
+
 namespace cria {
 namespace {
 
-constexpr uint64_t HUGE_PAGE = uint64_t{2} << 20;
 constexpr int32_t CAPACITY = 1 << 20;
 /** Bytes of one system call; some systems take no more than 2³¹ − 1. */
 constexpr uint64_t MOST_READ = uint64_t{1} << 30;
 
-/** What has to be given back: a mapping, or a block of the C heap where `mapped` is 0. */
+/** What has to be given back, and where it came from. */
 struct Block {
-  void* start;
-  uint64_t mapped;
+  enum From { heap, slab, pages } from;
+  Mapping memory;
   uint64_t bytes;
 };
 
@@ -30,6 +31,7 @@ struct Block {
 std::mutex& lock = *new std::mutex;
 std::vector<Block>& blocks = *new std::vector<Block>(1);
 std::vector<int32_t>& unused = *new std::vector<int32_t>;
+Slabs& slabs = *new Slabs;
 uint64_t live = 0;
 
 int32_t enter(char* base, const Block& block) {
@@ -50,29 +52,11 @@ int32_t enter(char* base, const Block& block) {
 }
 
 void release(const Block& block) {
-  if (block.mapped > 0) munmap(block.start, block.mapped);
-  else free(block.start);
-}
-
-/** Fresh pages, huge ones where the system grants them: they are zero, and touched first by whoever uses them. */
-char* mapPages(uint64_t bytes, Block& block) {
-  const bool huge = bytes >= HUGE_PAGE;
-  const uint64_t size = huge ? (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE : bytes;
-  const uint64_t mapped = huge ? size + HUGE_PAGE : size;
-  int flags = MAP_PRIVATE | MAP_ANONYMOUS;
-#ifdef MAP_NORESERVE
-  flags |= MAP_NORESERVE;
-#endif
-  void* start = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, flags, -1, 0);
-  if (start == MAP_FAILED) return nullptr;
-  block = {start, mapped, bytes};
-  if (!huge) return static_cast<char*>(start);
-  const uintptr_t address = reinterpret_cast<uintptr_t>(start);
-  char* base = static_cast<char*>(start) + ((address + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE - address);
-#ifdef MADV_HUGEPAGE
-  madvise(base, size, MADV_HUGEPAGE);
-#endif
-  return base;
+  switch (block.from) {
+    case Block::heap: return free(block.memory.start);
+    case Block::slab: return slabs.give(static_cast<char*>(block.memory.start), block.memory.bytes);
+    case Block::pages: munmap(block.memory.start, block.memory.bytes);
+  }
 }
 
 }  // namespace
@@ -80,17 +64,20 @@ char* mapPages(uint64_t bytes, Block& block) {
 char** const storages = static_cast<char**>(calloc(CAPACITY, sizeof(char*)));
 
 int32_t allocateStorage(uint64_t bytes) {
-  Block block{};
+  Block block{Block::pages, {}, bytes};
   char* base;
   if (bytes < (uint64_t{64} << 10)) {
     void* start = nullptr;
     if (posix_memalign(&start, 64, bytes < 64 ? 64 : bytes) != 0) return 0;
     base = static_cast<char*>(memset(start, 0, bytes));
-    block = {start, 0, bytes};
+    block = {Block::heap, {start, bytes}, bytes};
+  } else if (bytes <= Slabs::MOST) {
+    base = slabs.take(bytes);
+    block = {Block::slab, {base, bytes}, bytes};
   } else {
-    base = mapPages(bytes, block);
-    if (base == nullptr) return 0;
+    base = mapPages(bytes, block.memory);
   }
+  if (base == nullptr) return 0;
   const int32_t id = enter(base, block);
   if (id == 0) release(block);
   return id;
@@ -108,7 +95,7 @@ int32_t mapStorage(const char* path, uint64_t offset, uint64_t bytes) {
   const int failure = status != 0 ? status : start == MAP_FAILED ? errno : 0;
   close(file);
   if (failure != 0) return -failure;
-  const Block block{start, bytes + skip, bytes};
+  const Block block{Block::pages, {start, bytes + skip}, bytes};
   const int32_t id = enter(static_cast<char*>(start) + skip, block);
   if (id == 0) release(block);
   return id == 0 ? -ENOMEM : id;
@@ -158,10 +145,10 @@ uint64_t storageBytes(int32_t id) {
 char* growThreadMemory(ThreadMemory& thread, uint64_t bytes) {
   if (thread.bytes < bytes) {
     if (thread.memory != nullptr) munmap(thread.memory, thread.bytes);
-    Block block{};
+    Mapping mapping;
     thread.bytes = (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
     // Kept for the life of the thread, so the alignment gap of `mapPages` need not be given back.
-    thread.memory = mapPages(thread.bytes, block);
+    thread.memory = mapPages(thread.bytes, mapping);
     if (thread.memory == nullptr) abort();
   }
   return thread.memory;

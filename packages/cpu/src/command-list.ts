@@ -106,6 +106,18 @@ export class CommandList {
     }
   }
 
+  /** The commands from a length of this list on. */
+  since(start: number): Float64Array {
+    return this.#numbers.slice(start, this.#length);
+  }
+
+  /** Whole commands, as `since` gave them. */
+  append(numbers: Float64Array): void {
+    while (this.#length + numbers.length > this.#numbers.length) this.#grow();
+    this.#numbers.set(numbers, this.#length);
+    this.#length += numbers.length;
+  }
+
   /** Inside `together`: the list cannot be run now. */
   get open(): boolean {
     return this.#open;

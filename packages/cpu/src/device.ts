@@ -4,6 +4,7 @@ import {
   DeviceBase,
   fail,
   type Kernels,
+  type Recording,
   refuseWeight,
   type StorageId,
   Tensor,
@@ -53,6 +54,10 @@ export class CpuDevice extends DeviceBase implements Encoder {
   #spare: CommandList;
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
+  /** Storages given back so far. */
+  #frees = 0;
+  /** Writes and flushes so far: what no recording can repeat. */
+  #interruptions = 0;
 
   constructor({ native, isa, threads, background, fastPrefill = false }: CpuDeviceOptions) {
     super();
@@ -93,6 +98,21 @@ export class CpuDevice extends DeviceBase implements Encoder {
     return this.#handOver();
   }
 
+  readonly record = (encode: () => void): Recording | undefined => {
+    const { list } = this;
+    const [start, interruptions, age] = [list.length, this.#interruptions, this.#age];
+    encode();
+    if (this.#interruptions !== interruptions || this.#age !== age) return undefined;
+    const numbers = list.since(start);
+    const isValid = () => this.#age === age;
+    return {
+      get valid() {
+        return isValid();
+      },
+      repeat: () => this.list.append(numbers),
+    };
+  };
+
   pack(weight: Tensor): Tensor {
     if (weight.layout !== 'plain') refuseWeight('cpu.pack', weight);
     if (isBlockFormat(weight.dtype)) {
@@ -132,17 +152,19 @@ export class CpuDevice extends DeviceBase implements Encoder {
   }
 
   protected freeStorage(storage: StorageId): void {
+    this.#frees++;
     if (this.#idle) this.#native.free(storage);
     else this.list.free(storage);
   }
 
   protected writeStorage(storage: StorageId, offset: number, data: Uint8Array): void {
+    this.#interruptions++;
     if (this.#idle) this.#native.write(storage, offset, data);
     else this.list.write({ storage, offset }, data);
   }
 
   /** Copies bytes of a storage into memory of the caller's, as they are after the commands encoded so far. */
-  async readInto(storage: StorageId, offset: number, data: Uint8Array): Promise<void> {
+  readonly readInto = async (storage: StorageId, offset: number, data: Uint8Array): Promise<void> => {
     if (!this.#background) {
       // Without waiting in between, so that nothing encoded later can come first.
       if (this.#list.length > 0) this.#runNow();
@@ -158,7 +180,7 @@ export class CpuDevice extends DeviceBase implements Encoder {
     } finally {
       this.#native.free(aside);
     }
-  }
+  };
 
   protected async readStorage(storage: StorageId, offset: number, bytes: number): Promise<ArrayBuffer> {
     const data = new Uint8Array(bytes);
@@ -174,6 +196,11 @@ export class CpuDevice extends DeviceBase implements Encoder {
     this.#native.close?.();
   }
 
+  /** Counts all memory that was given back. */
+  get #age(): number {
+    return this.#frees + this.scratch.moves;
+  }
+
   /** No command waits or runs. */
   get #idle(): boolean {
     return this.#list.length === 0 && this.#running === undefined;
@@ -181,6 +208,7 @@ export class CpuDevice extends DeviceBase implements Encoder {
 
   /** Runs the list in the caller, after whatever was handed over before. */
   #runNow(): void {
+    this.#interruptions++;
     const list = this.#list;
     const refused = this.#native.run(list.numbers, list.length, this.threads, this.#isa);
     list.reset();
@@ -188,6 +216,7 @@ export class CpuDevice extends DeviceBase implements Encoder {
   }
 
   #handOver(): Promise<void> {
+    this.#interruptions++;
     this.#next = undefined;
     const list = this.#list;
     [this.#list, this.#spare] = [this.#spare, list];

@@ -25,9 +25,15 @@ export class Scratch {
   #storage = 0;
   #size = 0;
   #used = 0;
+  #moves = 0;
 
   constructor(native: Native) {
     this.#native = native;
+  }
+
+  /** How often its memory was exchanged for more. */
+  get moves(): number {
+    return this.#moves;
   }
 
   /** Begins anew, with room for all that one kernel takes. */
@@ -38,6 +44,7 @@ export class Scratch {
       this.#storage = 0;
       this.#storage = allocate(this.#native, bytes);
       this.#size = bytes;
+      this.#moves++;
     }
     this.#used = 0;
     return pieces.map((piece) => {

@@ -55,6 +55,43 @@ describe.skipIf(!available)('device', () => {
     expect([...(await y.toFloat32())]).toEqual([2, 4]);
   });
 
+  test('keeps commands, repeats them while no memory is given back, and keeps nothing that a host wrote', async () => {
+    using device = cpu({ threads: 2 });
+    const { kernels } = device;
+    const [x, y, other] = [1, 2, 3].map((value) => device.tensor([value, value], [2], 'f32')) as [
+      Tensor,
+      Tensor,
+      Tensor,
+    ];
+    kernels.add(x, x, y); // 3
+    const recording = device.record(() => {
+      kernels.add(x, x, y); // 5
+      kernels.add(x, x, x); // 10
+    })!;
+    kernels.add(x, x, y); // 12
+    recording.repeat(); // 28
+    expect([...(await x.toFloat32())]).toEqual([28, 28]);
+    recording.repeat();
+    recording.repeat();
+    expect([...(await x.toFloat32())]).toEqual([124, 124]);
+    expect(device.record(() => void x.write([0, 0]))).toBeUndefined();
+    expect(device.record(() => void device.flush())).toBeDefined(); // there was nothing to run
+    expect(device.record(() => (kernels.add(x, x, y), void device.flush()))).toBeUndefined();
+    expect(recording.valid).toBe(true);
+    const giving = device.record(() => {
+      kernels.add(x, x, y);
+      device.free(other.storage);
+    });
+    expect(giving).toBeUndefined();
+    expect(recording.valid).toBe(false);
+    // Weights that are packed by the way need scratch, which grows once.
+    const [a, w, b] = [[3, 64], [200, 64], [3, 200]].map((shape) => device.empty(shape, 'f32')) as [Tensor, Tensor, Tensor]; // prettier-ignore
+    const bf16 = device.empty([200, 64], 'bf16');
+    kernels.cast(bf16, w);
+    expect(device.record(() => kernels.linear(b, a, bf16))).toBeUndefined();
+    expect(device.record(() => kernels.linear(b, a, bf16))?.valid).toBe(true);
+  });
+
   for (const background of [false, true]) {
     test(`writes, kernels and frees take effect in order, background ${background}`, async () => {
       using device = cpu({ background });

@@ -51,6 +51,8 @@ export class Sequences implements Disposable {
   readonly model: Llama;
   readonly count: number;
   readonly #blocks: number;
+  readonly #blockTable: Int32Array;
+  readonly #logits: Float32Array;
   readonly #layers: PagedCache['layers'];
 
   constructor(model: Llama, count: number, length: number, dtype: 'f32' | 'bf16' | 'f16' | 'q8_0') {
@@ -58,7 +60,9 @@ export class Sequences implements Disposable {
     const { device } = model;
     this.model = model;
     this.count = count;
+    this.#logits = new Float32Array(count * model.config.vocabSize);
     this.#blocks = Math.ceil(length / BLOCK_SIZE);
+    this.#blockTable = Int32Array.from({ length: count * this.#blocks }, (_, i) => i);
     const shape = [count * this.#blocks, BLOCK_SIZE, nKvHeads * headDim];
     // Ordinary numbers, so that attention does what it does after a prompt.
     const elements = count * this.#blocks * BLOCK_SIZE * nKvHeads * headDim;
@@ -78,23 +82,29 @@ export class Sequences implements Disposable {
   async pass(rows: number, from: number): Promise<void> {
     const { model, count } = this;
     const { device, config } = model;
-    const all = count * rows;
-    const place = (i: number) => Math.floor(i / rows) * this.#blocks * BLOCK_SIZE + from + (i % rows);
+    const length = this.#blocks * BLOCK_SIZE;
+    const [ids, slots] = [new Int32Array(count * rows), new Int32Array(count * rows)];
+    const [starts, last] = [new Int32Array(count + 1), new Int32Array(count)];
+    for (let s = 0; s < count; s++) {
+      for (let i = 0; i < rows; i++) {
+        ids[s * rows + i] = Math.floor(Math.random() * config.vocabSize);
+        slots[s * rows + i] = s * length + from + i;
+      }
+      starts[s + 1] = (s + 1) * rows;
+      last[s] = (s + 1) * rows - 1;
+    }
     using step = device.step({
-      rows: all,
+      rows: count * rows,
       cache: {
         layers: this.#layers,
-        slots: Int32Array.from({ length: all }, (_, i) => place(i)),
-        blockTable: Int32Array.from({ length: count * this.#blocks }, (_, i) => i),
+        slots,
+        blockTable: this.#blockTable,
         blocksPerSequence: this.#blocks,
-        queryStarts: Int32Array.from({ length: count + 1 }, (_, s) => s * rows),
+        queryStarts: starts,
         lengths: new Int32Array(count).fill(from + rows),
       },
     });
-    const ids = Int32Array.from({ length: all }, () => Math.floor(Math.random() * config.vocabSize));
-    const hidden = model.forward(model.tokens(ids, step), step);
-    const last = Int32Array.from({ length: count }, (_, s) => (s + 1) * rows - 1);
-    await model.logits(hidden, step, last).toFloat32();
+    await model.predict(ids, step, last).readInto(this.#logits);
   }
 
   [Symbol.dispose](): void {

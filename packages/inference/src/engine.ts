@@ -85,6 +85,8 @@ export class Engine implements AsyncDisposable {
   #scheduler: Scheduler<Generation>;
   #cache: KeyValueBlocks;
   #sampler: Sampler;
+  /** Of the last step; used up before the next one. */
+  #logits = new Float32Array(0);
   #steps = 0;
   #loop: Promise<void> | undefined;
   #closed: { readonly cause?: unknown } | undefined;
@@ -238,14 +240,20 @@ export class Engine implements AsyncDisposable {
     });
   }
 
-  /** Logits of the given rows, one after another.                          result: [R · V] */
+  /** Logits of the given rows, one after another.                          result: at least [R · V] */
   async #forward(ids: Int32Array, turns: readonly Turn[], rows: readonly number[]): Promise<Float32Array> {
     const model = this.#model;
     using step = model.device.step({ rows: ids.length, dtype: this.#dtype, cache: this.#cache.view(turns) });
-    const hidden = model.forward(model.tokens(ids, step), step);
-    if (rows.length > 0) return await model.logits(hidden, step, rows).toFloat32();
+    if (rows.length > 0) {
+      const logits = model.predict(ids, step, rows);
+      if (logits.dtype !== 'f32') return await logits.toFloat32();
+      if (this.#logits.length < logits.size) this.#logits = new Float32Array(logits.size);
+      await logits.readInto(this.#logits);
+      return this.#logits;
+    }
+    model.forward(model.tokens(ids, step), step);
     await model.device.flush();
-    return new Float32Array(0);
+    return this.#logits;
   }
 
   #sample(generation: Generation, logits: Float32Array): void {

@@ -45,6 +45,8 @@ export class Llama implements Disposable {
   readonly rope: RotaryEmbedding;
   readonly #loss: LossLayer;
   readonly #linears: LinearLayer[] = [];
+  /** Parts of the caller's may encode something else each time. */
+  readonly #repeats: boolean;
   #packed: readonly StorageId[] = [];
 
   constructor(config: LlamaConfig, options: LlamaOptions) {
@@ -55,6 +57,7 @@ export class Llama implements Disposable {
     const factories: Factories = { ...made, linear: (each) => this.#remember(made.linear(each)) };
     const { dim, vocabSize, normEps: eps, headDim, ropeTheta: theta, ropeScaling: scaling } = config;
     const parameters = new ParameterSpace(device);
+    this.#repeats = options.factories === undefined;
     this.config = config;
     this.device = device;
     this.parameters = parameters;
@@ -91,13 +94,30 @@ export class Llama implements Disposable {
 
   /** Logits of the given rows, or of all; they have no backward.            hidden: [T, D]   result: [R, V] */
   logits(hidden: Tensor, step: Step, rows?: ArrayLike<number>): Tensor {
-    return step.unsaved(() => {
-      if (!rows) return this.output.forward(hidden, step);
-      const x = this.#gather(hidden, rows, step);
-      const y = this.output.forward(x, step);
-      step.release(x);
+    return this.#logits(hidden, step, rows && this.#rows(rows, step));
+  }
+
+  /**
+   * Logits of the given rows, or of all, in a step with a cache: `logits(forward(tokens(ids, step), step), step, rows)`. Few rows are encoded
+   * once: later steps of the same shape take the commands as they are (`Step.repeat`), which is most of the time of a small model outside
+   * the device.                                                               result: [R, V]
+   */
+  predict(ids: ArrayLike<number>, step: Step, rows?: ArrayLike<number>): Tensor {
+    const tokens = this.tokens(ids, step);
+    const chosen = rows && this.#rows(rows, step);
+    const encode = () => {
+      const hidden = this.forward(tokens, step);
+      const y = this.#logits(hidden, step, chosen);
+      step.release(hidden);
       return y;
-    });
+    };
+    const { cache, dtype } = step;
+    if (!cache || !this.#repeats || step.rows > MOST_REPEATED_ROWS) return encode();
+    this.#checkStep(step);
+    this.rope.reach(step);
+    const weights = [this.parameters, this.parameters.version, this.output.operand];
+    const shape = [dtype, step.rows, chosen?.size, cache.lengths.size, cache.blockTable.columns];
+    return step.repeat([...weights, ...shape, cache.layers], encode);
   }
 
   /**
@@ -182,21 +202,33 @@ export class Llama implements Disposable {
         'was another tokenizer used?',
       );
     }
-    // Bytes are ids here, not the raw contents of the tensor.
-    return step.integers(Int32Array.from(ids));
+    return step.integers(ids);
   }
 
-  #gather(hidden: Tensor, rows: ArrayLike<number>, step: Step): Tensor {
+  #logits(hidden: Tensor, step: Step, rows: Tensor | undefined): Tensor {
+    return step.unsaved(() => {
+      if (!rows) return this.output.forward(hidden, step);
+      const x = step.empty([rows.size, this.config.dim]);
+      step.device.kernels.gatherRows(x, hidden, rows);
+      const y = this.output.forward(x, step);
+      step.release(x);
+      return y;
+    });
+  }
+
+  /** Rows to choose as a tensor of the step; undefined for all of them in order. */
+  #rows(rows: ArrayLike<number>, step: Step): Tensor | undefined {
     if (rows.length === 0) fail('llama.logits', 'no rows were given.', 'leave rows out for all of them');
+    let all = rows.length === step.rows;
     for (let i = 0; i < rows.length; i++) {
       const row = rows[i]!;
-      if (!(Number.isInteger(row) && row >= 0 && row < hidden.rows))
-        fail('llama.logits', `row ${row} is none of ${hidden.rows}.`);
+      if (!(Number.isInteger(row) && row >= 0 && row < step.rows))
+        fail('llama.logits', `row ${row} is none of ${step.rows}.`);
+      all &&= row === i;
     }
-    const indices = step.integers(rows);
-    const x = step.empty([rows.length, this.config.dim]);
-    step.device.kernels.gatherRows(x, hidden, indices);
-    step.release(indices);
-    return x;
+    return all ? undefined : step.integers(rows);
   }
 }
+
+/** Beside the work of more rows, encoding costs nothing. */
+const MOST_REPEATED_ROWS = 64;

@@ -45,6 +45,11 @@ export class RotaryEmbedding {
     this.#turn(dx, step, heads, true);
   }
 
+  /** Makes the table that the positions of a step need, which is written from the host. */
+  reach(step: Step): void {
+    this.#table(step.maxPosition + 1, accumulatorDType(step.dtype));
+  }
+
   /** Gives the tables back. */
   free(): void {
     for (const table of this.#tables.values()) this.device.free(table.storage);

@@ -1,4 +1,5 @@
 import type { Device, StorageId } from './device.ts';
+import { Recordings } from './recordings.ts';
 
 const ALIGNMENT = 256;
 const FIRST_SEGMENT = 1 << 20;
@@ -30,6 +31,12 @@ export class Region {
   }
 }
 
+/** What is free in an arena, to compare it and to go back to it. */
+export interface ArenaState {
+  readonly inUse: number;
+  readonly segments: readonly { readonly segment: Segment; readonly free: Segment['free'] }[];
+}
+
 /**
  * Memory for the tensors of a step. Because a device runs commands in order, memory may be given to another tensor as soon as the
  * last command that reads it is encoded: lifetimes are known here, without waiting for anything. Reset keeps the memory and, once
@@ -37,6 +44,9 @@ export class Region {
  */
 export class Arena {
   readonly device: Device;
+  /** Commands of earlier steps over this memory. */
+  readonly recordings = new Recordings();
+  #staging = new Int32Array(new ArrayBuffer(1 << 12));
   #segments: Segment[] = [];
   #lent = new Set<Region>();
   #inUse = 0;
@@ -60,6 +70,12 @@ export class Arena {
     return this.#segments.reduce((sum, segment) => sum + segment.bytes, 0);
   }
 
+  /** Host memory for so many integers on their way to the device, the same each time; what is behind them is left over. */
+  staging(count: number): { readonly integers: Int32Array; readonly bytes: Uint8Array } {
+    if (this.#staging.length < count) this.#staging = new Int32Array(new ArrayBuffer(8 * count));
+    return { integers: this.#staging, bytes: new Uint8Array(this.#staging.buffer, 0, 4 * count) };
+  }
+
   allocate(bytes: number): Region {
     const size = Math.max(ALIGNMENT, Math.ceil(bytes / ALIGNMENT) * ALIGNMENT);
     const region = this.#bestFit(size) ?? this.#grow(size);
@@ -79,6 +95,30 @@ export class Arena {
     this.#inUse -= region.bytes;
     insertFree(region.segment.free, region.offset, region.bytes);
     if (this.#lent.delete(region)) this.#unite();
+  }
+
+  get state(): ArenaState {
+    const segments = this.#segments.map((segment) => ({ segment, free: copyOf(segment.free) }));
+    return { inUse: this.#inUse, segments };
+  }
+
+  /** Whether the same pieces are free now as then. */
+  is({ inUse, segments }: ArenaState): boolean {
+    if (inUse !== this.#inUse || segments.length !== this.#segments.length) return false;
+    return segments.every(
+      ({ segment, free }, i) =>
+        segment === this.#segments[i] &&
+        free.length === segment.free.length &&
+        free.every(
+          (piece, p) => piece.offset === segment.free[p].offset && piece.bytes === segment.free[p].bytes,
+        ),
+    );
+  }
+
+  /** Goes to a state that the arena was in before, with the segments it has now. */
+  become({ inUse, segments }: ArenaState): void {
+    this.#inUse = inUse;
+    for (const { segment, free } of segments) segment.free = copyOf(free);
   }
 
   /** Takes everything back but what is lent. */
@@ -127,6 +167,10 @@ export class Arena {
     this.#segments.push(segment);
     return segment;
   }
+}
+
+function copyOf(free: Segment['free']): Segment['free'] {
+  return free.map(({ offset, bytes }) => ({ offset, bytes }));
 }
 
 function carve(segment: Segment, index: number, bytes: number): Region {

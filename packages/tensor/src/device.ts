@@ -20,6 +20,14 @@ export interface DeviceMemory {
   readonly peak: number;
 }
 
+/** Commands that a device keeps, to be encoded again without the calls that encoded them. */
+export interface Recording {
+  /** False once the device has given any memory back: what the commands read may be gone. */
+  readonly valid: boolean;
+  /** Encodes the same commands, over the same memory. */
+  repeat(): void;
+}
+
 /**
  * One place to compute: memory, and a command list of kernels. Launching is encoding, reading is waiting: kernels, writes and
  * frees take effect in the order in which they were called, and only `flush` and the reads wait for them.
@@ -47,8 +55,16 @@ export interface Device extends Disposable {
   writeBytes(storage: StorageId, offset: number, data: Uint8Array): void;
   /** Flushes, waits, copies out. */
   readBytes(storage: StorageId, offset: number, bytes: number): Promise<ArrayBuffer>;
+  /** The same into memory of the caller's; absent where the device cannot. */
+  readonly readInto?: (storage: StorageId, offset: number, data: Uint8Array) => Promise<void>;
   /** Runs what was encoded and waits for it. */
   flush(): Promise<void>;
+
+  /**
+   * Calls `encode` and keeps the commands that it encodes. Undefined where they are no commands to repeat: something was written from the
+   * host, or memory given back, or commands run, by the way. Absent where a device has no list to keep. `Step.repeat` knows when to use it.
+   */
+  readonly record?: (encode: () => void) => Recording | undefined;
 
   /** A zeroed tensor with memory of its own, freed with `free(tensor.storage)` or with the device. */
   empty(shape: Shape, dtype: DType): Tensor;

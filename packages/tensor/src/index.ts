@@ -3,7 +3,7 @@ export { checkKernels } from './checked.ts';
 export { DeviceBase, refuseWeight } from './device-base.ts';
 export { dequantize } from './dequantize.ts';
 export { quantizable, type QuantizableDType, quantize } from './quantize/index.ts';
-export type { Determinism, Device, DeviceMemory, StorageId } from './device.ts';
+export type { Determinism, Device, DeviceMemory, Recording, StorageId } from './device.ts';
 export {
   accumulatorDType,
   byteLength,

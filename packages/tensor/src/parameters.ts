@@ -24,8 +24,11 @@ export class Parameter {
   /** Where gradients are borrowed: gives this one's memory back. */
   #giveBack: (() => void) | undefined;
   #borrows = false;
+  readonly #replaced: () => void;
 
-  constructor(name: string, shape: Shape, options: ParameterOptions) {
+  /** `replaced` is told whenever `value` is another tensor. */
+  constructor(name: string, shape: Shape, options: ParameterOptions, replaced: () => void = () => {}) {
+    this.#replaced = replaced;
     this.name = name;
     this.shape = shape;
     this.init = options.init;
@@ -55,6 +58,7 @@ export class Parameter {
       );
     }
     this.#value = tensor;
+    this.#replaced();
   }
 
   /** Accumulated gradient, f32 (f64 beside f64). */
@@ -134,6 +138,7 @@ export class ParameterSpace {
   #offsets = new Map<Parameter, number>();
   #size = 0;
   #decayedSize = 0;
+  #version = 0;
   #values: Tensor | undefined;
   #gradients: Tensor | undefined;
   /** f32 beside values in halves that an optimizer changes. */
@@ -148,7 +153,7 @@ export class ParameterSpace {
   add(name: string, shape: Shape, options: ParameterOptions): Parameter {
     if (this.#size > 0) fail('parameters.add', `"${name}" comes after allocate().`);
     if (this.#byName.has(name)) fail('parameters.add', `"${name}" exists already.`);
-    const parameter = new Parameter(name, shape, options);
+    const parameter = new Parameter(name, shape, options, () => this.#version++);
     this.#parameters.push(parameter);
     this.#byName.set(name, parameter);
     return parameter;
@@ -161,6 +166,11 @@ export class ParameterSpace {
   /** In the order in which they were declared. */
   get parameters(): readonly Parameter[] {
     return this.#parameters;
+  }
+
+  /** Another one whenever the tensor of a parameter was replaced; what stands in the tensors does not count. */
+  get version(): number {
+    return this.#version;
   }
 
   /** Number of parameters, without padding. */

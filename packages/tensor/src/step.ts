@@ -13,6 +13,9 @@ import {
 } from './step-options.ts';
 import { checkShape, type Shape, sizeOf, Tensor } from './tensor.ts';
 
+/** Each list begins at a line of its own, as tensors of an arena do. */
+const INTEGERS_ALIGNMENT = 64;
+
 interface CacheTensors {
   readonly layers: PagedCache['layers'];
   readonly slots: Tensor;
@@ -68,9 +71,22 @@ export class Step implements Disposable {
     const segments = options.segments ?? [0, options.rows];
     const positions = options.positions ?? defaultPositions(options, segments);
     this.maxPosition = largestPosition(positions);
-    this.positions = this.integers(positions);
-    this.segments = options.cache ? undefined : this.integers(segments);
-    this.cache = options.cache && this.#uploadCache(options.cache);
+    if (options.cache) {
+      const { layers, slots, blockTable, blocksPerSequence, queryStarts, lengths } = options.cache;
+      const lists = [positions, slots, blockTable, queryStarts, lengths];
+      const [first, second, table, ...rest] = this.#integers(lists) as [
+        Tensor,
+        Tensor,
+        Tensor,
+        Tensor,
+        Tensor,
+      ];
+      this.positions = first;
+      const shaped = table.reshape(lengths.length, blocksPerSequence);
+      this.cache = { layers, slots: second, blockTable: shaped, queryStarts: rest[0], lengths: rest[1] };
+    } else {
+      [this.positions, this.segments] = this.#integers([positions, segments]) as [Tensor, Tensor];
+    }
   }
 
   get recompute(): Recompute {
@@ -85,9 +101,18 @@ export class Step implements Disposable {
     return new Tensor(this.device, dtype, shape, { storage: region.storage, offset: region.offset, region });
   }
 
+  /**
+   * Encodes what `encode` does, and keeps the commands; a later step like this one takes them as they are, a copy instead of a call for every
+   * kernel. Like this one is a step of an equal `key`, with the same memory free in its arena, as long as the device gives no memory back.
+   * `encode` must do the same for the same key, write nothing from the host and release only what it made. Training steps keep nothing.
+   */
+  repeat(key: readonly unknown[], encode: () => Tensor): Tensor {
+    return this.training ? encode() : this.arena.recordings.repeat(this.arena, key, encode);
+  }
+
   /** Small host arrays of indices, as an i32 tensor of the arena. */
-  integers(values: ArrayLike<number>, shape: Shape = [values.length]): Tensor {
-    return this.empty(shape, 'i32').write(values);
+  integers(values: ArrayLike<number>): Tensor {
+    return this.#integers([values])[0]!;
   }
 
   /**
@@ -194,14 +219,23 @@ export class Step implements Disposable {
     }
   }
 
-  #uploadCache(cache: PagedCache): CacheTensors {
-    const sequences = cache.lengths.length;
-    return {
-      layers: cache.layers,
-      slots: this.integers(cache.slots),
-      blockTable: this.integers(cache.blockTable, [sequences, cache.blocksPerSequence]),
-      queryStarts: this.integers(cache.queryStarts),
-      lengths: this.integers(cache.lengths),
-    };
+  /** Several lists in one write: for small models a write is no small part of a step. */
+  #integers(lists: readonly ArrayLike<number>[]): Tensor[] {
+    if (!this.#end) fail('step.integers', 'the step has ended.', 'its arena belongs to the next step now');
+    const starts: number[] = [];
+    let end = 0;
+    for (const { length } of lists) {
+      starts.push(end);
+      end += Math.ceil(Math.max(length, 1) / INTEGERS_ALIGNMENT) * INTEGERS_ALIGNMENT;
+    }
+    const region = this.arena.allocate(4 * end);
+    region.holds = lists.length;
+    const { integers, bytes } = this.arena.staging(end);
+    lists.forEach((values, i) => integers.set(values, starts[i]));
+    this.device.writeBytes(region.storage, region.offset, bytes);
+    return lists.map(({ length }, i) => {
+      const place = { storage: region.storage, offset: region.offset + 4 * starts[i], region };
+      return new Tensor(this.device, 'i32', [length], place);
+    });
   }
 }

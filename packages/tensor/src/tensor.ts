@@ -100,6 +100,16 @@ export class Tensor {
     return hostView(this.dtype, bytes);
   }
 
+  /** As `read`, into an array of the caller's, which is filled from its start; for tensors of f32. */
+  async readInto(to: Float32Array): Promise<void> {
+    this.#refusePacked('readInto');
+    if (this.dtype !== 'f32' || to.length < this.size)
+      fail('tensor.readInto', `${describe(this)} does not go into a Float32Array of ${to.length}.`);
+    const bytes = new Uint8Array(to.buffer, to.byteOffset, this.byteLength);
+    if (this.device.readInto) await this.device.readInto(this.storage, this.offset, bytes);
+    else bytes.set(new Uint8Array(await this.device.readBytes(this.storage, this.offset, bytes.length)));
+  }
+
   /** As `read`, with half precision widened; block formats are refused. */
   async toFloat32(): Promise<Float32Array> {
     const data = await this.read();
