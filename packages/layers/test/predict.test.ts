@@ -53,10 +53,11 @@ describe.each(devices)('on $name', ({ name, open }) => {
         if (round === 25) [model, plain].forEach((each) => each.pack());
         if (round === 30) {
           const gain = device.tensor(randomArray(config.dim, 9), [config.dim], 'f32');
-          for (const each of [model, plain]) each.norm.weight.value = gain;
+          for (const each of [model, plain]) each.parameters.get('norm.weight')!.value = gain;
         }
         if (round === 35)
-          for (const each of [model, plain]) each.norm.weight.value.write(randomArray(config.dim, 7));
+          for (const each of [model, plain])
+            each.parameters.get('norm.weight')!.value.write(randomArray(config.dim, 7));
       }
     },
   );
