@@ -1,5 +1,4 @@
 import type { Device, StorageId } from './device.ts';
-import { Recordings } from './recordings.ts';
 
 const ALIGNMENT = 256;
 const FIRST_SEGMENT = 1 << 20;
@@ -44,8 +43,6 @@ export interface ArenaState {
  */
 export class Arena {
   readonly device: Device;
-  /** Commands of earlier steps over this memory. */
-  readonly recordings = new Recordings();
   #staging = new Int32Array(new ArrayBuffer(1 << 12));
   #segments: Segment[] = [];
   #lent = new Set<Region>();

@@ -4,7 +4,8 @@ import type { Determinism, Device, DeviceMemory, StorageId } from './device.ts';
 import { byteLength, type ComputeDType, type DType } from './dtype.ts';
 import { fail } from './errors.ts';
 import type { Kernels } from './kernels.ts';
-import { Step } from './step.ts';
+import { Recordings } from './recordings.ts';
+import { Step, type Workspace } from './step.ts';
 import type { StepOptions } from './step-options.ts';
 import { checkShape, describe, type Shape, sizeOf, Tensor } from './tensor.ts';
 
@@ -20,7 +21,8 @@ export abstract class DeviceBase implements Device {
   abstract readonly determinism: Determinism;
   abstract readonly rowChunk: number;
   #kernels: Kernels | undefined;
-  #idleArenas: Arena[] = [];
+  /** What steps work in, of those that have ended. */
+  #idle: Workspace[] = [];
   #sizes = new Map<StorageId, number>();
   #allocated = 0;
   #peak = 0;
@@ -83,13 +85,13 @@ export abstract class DeviceBase implements Device {
   }
 
   step(options: StepOptions): Step {
-    const arena = this.#idleArenas.pop() ?? new Arena(this);
+    const workspace = this.#idle.pop() ?? { arena: new Arena(this), recordings: new Recordings() };
     const end = () => {
-      arena.reset();
-      this.#idleArenas.push(arena);
+      workspace.arena.reset();
+      this.#idle.push(workspace);
     };
     try {
-      return new Step(this, arena, options, end);
+      return new Step(this, workspace, options, end);
     } catch (error) {
       end();
       throw error;
@@ -107,7 +109,7 @@ export abstract class DeviceBase implements Device {
   [Symbol.dispose](): void {
     if (this.#disposed) return;
     for (const storage of this.#sizes.keys()) this.free(storage);
-    this.#idleArenas = [];
+    this.#idle = [];
     this.#disposed = true;
     this.disposeDevice();
   }

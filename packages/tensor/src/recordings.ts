@@ -13,7 +13,7 @@ interface Kept {
 /** Batches of several sizes take turns; each keeps some ten thousand bytes. */
 const MOST_KEPT = 16;
 
-/** Commands that steps over one arena encoded, the ones used last first. */
+/** Commands that steps over one arena encoded, those used last in front. */
 export class Recordings {
   #kept: Kept[] = [];
 

@@ -1,5 +1,6 @@
 import type { Arena, Region } from './arena.ts';
 import type { Device } from './device.ts';
+import type { Recordings } from './recordings.ts';
 import { accumulatorDType, byteLength, type ComputeDType, type DType } from './dtype.ts';
 import { fail } from './errors.ts';
 import type { Parameter } from './parameters.ts';
@@ -15,6 +16,12 @@ import { checkShape, type Shape, sizeOf, Tensor } from './tensor.ts';
 
 /** Each list begins at a line of its own, as tensors of an arena do. */
 const INTEGERS_ALIGNMENT = 64;
+
+/** Memory that steps use one after another, and what they encoded over it. */
+export interface Workspace {
+  readonly arena: Arena;
+  readonly recordings: Recordings;
+}
 
 interface CacheTensors {
   readonly layers: PagedCache['layers'];
@@ -51,6 +58,7 @@ export class Step implements Disposable {
   readonly segments: Tensor | undefined;
   readonly cache: CacheTensors | undefined;
   readonly arena: Arena;
+  readonly #recordings: Recordings;
   #recompute: Recompute;
   #saving: boolean;
   #saved: Saved[] = [];
@@ -58,9 +66,10 @@ export class Step implements Disposable {
   /** Gives the arena back; gone once the step has ended. */
   #end: (() => void) | undefined;
 
-  constructor(device: Device, arena: Arena, options: StepOptions, end: () => void) {
+  constructor(device: Device, workspace: Workspace, options: StepOptions, end: () => void) {
     this.device = device;
-    this.arena = arena;
+    this.arena = workspace.arena;
+    this.#recordings = workspace.recordings;
     this.rows = options.rows;
     this.dtype = options.dtype ?? 'f32';
     this.training = options.training ?? false;
@@ -107,7 +116,7 @@ export class Step implements Disposable {
    * `encode` must do the same for the same key, write nothing from the host and release only what it made. Training steps keep nothing.
    */
   repeat(key: readonly unknown[], encode: () => Tensor): Tensor {
-    return this.training ? encode() : this.arena.recordings.repeat(this.arena, key, encode);
+    return this.training ? encode() : this.#recordings.repeat(this.arena, key, encode);
   }
 
   /** Small host arrays of indices, as an i32 tensor of the arena. */
