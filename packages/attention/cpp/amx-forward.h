@@ -82,7 +82,7 @@ inline void Queries::pack<TileWords>(const Tile& tile, const Shape& shape, const
   __builtin_memset(s.columns + words * LANES, 0, (whole - words) * LANES * sizeof(float));
 }
 
-// Where a chunk's memory in `room` beyond the rows of pair_rows lies: copied keys, then, when these are used up, sums of 16 lanes.
+// Where a chunk's memory in `room` beyond the rows of stored_rows lies: copied keys, then, when these are used up, sums of 16 lanes.
 static inline float* spare_room(const Scratch& s, int E) { return s.room + static_cast<size_t>(KEYS) * E; }
 
 // The keys of a chunk in strips of 16: as they lie where a strip is whole, in steps, and in equal distances; else copied, with zeros beyond E.
@@ -212,7 +212,7 @@ inline void chunk_sums<TileWords>(const Tile& tile, const Shape& shape, const Sc
   const int n = in_chunk(end - first), E = shape.E;
   Chunk chunk;
   stored_rows<TileWords>(source, first, n, E, s.room, chunk);
-  float* values = s.room + static_cast<size_t>(KEYS) / 2 * E;  // as pair_rows leaves them: [pair of keys][E] words
+  float* values = s.room + static_cast<size_t>(KEYS) / 2 * E;  // as stored_rows leaves them: [pair of keys][E] words
   hide_values(values, (n + 1) & ~1, steps_of(n) * TILE_STEP, E);
   TileStrip keys[KEYS / TILE_LANES], weights[PANELS];
   const int count = key_strips(keys, chunk, n, source, E, spare_room(s, E));

@@ -7,6 +7,7 @@
 // lies: units leave the sums of their chunk in `partials`, and `join_unit` puts them together in the order of the keys.
 #pragma once
 #include "attention.h"
+#include "few-lanes.h"
 
 namespace cria::CRIA_ISA::attention {
 
@@ -32,28 +33,27 @@ struct PagedCache {
     return {static_cast<const char*>(keys) + start, static_cast<const char*>(values) + start, bytes_of(stored, static_cast<int64_t>(shape.K) * shape.E),
             block_table + static_cast<int64_t>(s) * max_blocks, __builtin_ctz(static_cast<uint32_t>(block_size)), stored};
   }
+  // Lanes of a key/value head.
+  int64_t lanes(int32_t s, const Shape& shape) const { return rows(s) * (shape.H / shape.K); }
   // Key/value heads that a unit of a cut sequence takes.
-  int group(const Shape& shape) const {
+  int group(int32_t s, const Shape& shape) const {
     const int64_t heads = ROW_BYTES / max64(1, bytes_of(stored, shape.E));
-    return static_cast<int>(max64(1, min64(shape.K, heads)));
+    return static_cast<int>(max64(1, min64(shape.K, min64(heads, LANES / lanes(s, shape)))));
   }
   Tile tile(int32_t s, int64_t flat, int head, const Shape& shape) const { return make_tile(query_starts, s, flat, lengths[s] - rows(s), head, shape); }
 };
-
-// Numbers that a row and head leaves of one chunk: sums, maximum, sum of exponentials.
-static inline int64_t partial_size(int E) { return E + 2; }
 
 // Part of the work: a tile and head of a sequence, or where this is cut, a chunk and the heads from `head` on.
 struct PagedPart {
   int32_t s;
   int head;
   int64_t flat, chunk;
-  float* partials;  // of this sequence: [rows, H, chunks][E + 2]
+  Partials partials;
 };
 
 static inline int64_t parts_of(int32_t s, const PagedCache& cache, const Shape& shape) {
-  if (cache.split(s)) return chunks_of(cache.lengths[s]) * ((shape.K + cache.group(shape) - 1) / cache.group(shape));
-  return (cache.rows(s) * (shape.H / shape.K) + LANES - 1) / LANES * shape.K;
+  if (cache.split(s)) return chunks_of(cache.lengths[s]) * ((shape.K + cache.group(s, shape) - 1) / cache.group(s, shape));
+  return (cache.lanes(s, shape) + LANES - 1) / LANES * shape.K;
 }
 
 static inline int64_t paged_units(const PagedCache& cache, const Shape& shape) {
@@ -62,34 +62,49 @@ static inline int64_t paged_units(const PagedCache& cache, const Shape& shape) {
   return units;
 }
 
+// Numbers that the chunks of a cut sequence leave.
 static inline int64_t partials_of(int32_t s, const PagedCache& cache, const Shape& shape) {
-  return cache.split(s) ? cache.rows(s) * shape.H * chunks_of(cache.lengths[s]) * partial_size(shape.E) : 0;
+  return cache.split(s) ? Partials::size(cache.rows(s) * shape.H, chunks_of(cache.lengths[s]), shape.E) : 0;
 }
 
 static inline PagedPart find_part(int64_t index, float* partials, const PagedCache& cache, const Shape& shape) {
   for (int32_t s = 0;; s++) {
     const int64_t parts = parts_of(s, cache, shape);
     if (index < parts) {
-      if (!cache.split(s)) return {s, static_cast<int>(index % shape.K), index / shape.K * LANES, 0, nullptr};
+      if (!cache.split(s)) return {s, static_cast<int>(index % shape.K), index / shape.K * LANES, 0, {nullptr, 0, shape.E}};
       const int64_t groups = parts / chunks_of(cache.lengths[s]);
-      return {s, static_cast<int>(index % groups) * cache.group(shape), 0, index / groups, partials};
+      return {s, static_cast<int>(index % groups) * cache.group(s, shape), 0, index / groups, {partials, cache.rows(s) * shape.H, shape.E}};
     }
     index -= parts;
     partials += partials_of(s, cache, shape);
   }
 }
 
-// Where a lane's chunk lies among the partials of its sequence.
-static inline int64_t partial_place(const Tile& tile, int lane, int64_t chunk, int64_t chunks, const Shape& shape) {
-  return ((tile.head_row(lane, shape) - tile.row * shape.H) * chunks + chunk) * partial_size(shape.E);
-}
-
-// Reads a byte of every line of rows that lie side by side, in order: only so does the processor fetch ahead of what it is asked for. One
-// Zen 4 core reads a cache head by head at 9 GB/s, and 29 GB/s in order; prefetch instructions change neither.
+// Reads a byte of every line of rows that lie side by side, in order: only so does the processor fetch ahead of what it is asked for.
 static inline void read_ahead(const char* rows, const Source& source, int64_t first, int64_t end, int64_t bytes) {
   for (int64_t key = first; key < end; key++) {
     const char* row = rows + source.place(key);
-    for (int64_t i = 0; i < bytes; i += 64) (void)*static_cast<const volatile char*>(row + i);
+    for (int64_t i = 0; i < bytes; i += Ahead::LINE) (void)*static_cast<const volatile char*>(row + i);
+  }
+}
+
+// A chunk of a head that has many lanes.
+template <class Words>
+static void chunk_of_head(const PagedPart& part, int head, int64_t end, const Queries& queries, const PagedCache& cache, const Shape& shape, const Scratch& s) {
+  const int64_t first = part.chunk * KEYS;
+  for (int64_t flat = 0; flat < cache.lanes(part.s, shape); flat += LANES) {
+    const Tile tile = cache.tile(part.s, flat, head, shape);
+    const int64_t seen = min64(end, tile.visible(tile.lanes - 1));
+    if (seen <= first) continue;
+    queries.pack<Words>(tile, shape, s);
+    chunk_sums<Words>(tile, shape, s, cache.source(part.s, head, shape), first, seen);
+    const Statistics to = part.partials.statistics(part.chunk);
+    for (int l = tile.first_lane(first); l < tile.lanes; l++) {
+      const int64_t lane = tile.head_row(l, shape) - tile.row * shape.H;
+      __builtin_memcpy(part.partials.sums(part.chunk, lane), s.sums + static_cast<size_t>(l) * shape.E, shape.E * sizeof(float));
+      to.max[lane] = s.chunk.max[l];
+      to.sum[lane] = s.chunk.sum[l];
+    }
   }
 }
 
@@ -97,28 +112,15 @@ template <class Words>
 static void chunk_of_heads(const PagedPart& part, const Queries& queries, const PagedCache& cache, const Shape& shape, void* scratch) {
   const Scratch s(scratch, shape.E);
   [[maybe_unused]] const typename Words::Hold hold;
-  const int last = static_cast<int>(min64(shape.K, part.head + cache.group(shape)));
-  const int64_t first = part.chunk * KEYS, end = min64(first + KEYS, cache.lengths[part.s]);
-  const Source rows = cache.source(part.s, part.head, shape);
-  const int64_t bytes = bytes_of(cache.stored, static_cast<int64_t>(last - part.head) * shape.E);
-  read_ahead(rows.keys, rows, first, end, bytes);
-  read_ahead(rows.values, rows, first, end, bytes);
-  for (int head = part.head; head < last; head++) {
-    const Source source = cache.source(part.s, head, shape);
-    for (int64_t flat = 0; flat < cache.rows(part.s) * (shape.H / shape.K); flat += LANES) {
-      const Tile tile = cache.tile(part.s, flat, head, shape);
-      const int64_t seen = min64(end, tile.visible(tile.lanes - 1));
-      if (seen <= first) continue;
-      queries.pack<Words>(tile, shape, s);
-      chunk_sums<Words>(tile, shape, s, source, first, seen);
-      for (int l = tile.first_lane(first); l < tile.lanes; l++) {
-        float* to = part.partials + partial_place(tile, l, part.chunk, chunks_of(cache.lengths[part.s]), shape);
-        __builtin_memcpy(to, s.sums + static_cast<size_t>(l) * shape.E, shape.E * sizeof(float));
-        to[shape.E] = s.chunk.max[l];
-        to[shape.E + 1] = s.chunk.sum[l];
-      }
-    }
-  }
+  const int last = static_cast<int>(min64(shape.K, part.head + cache.group(part.s, shape)));
+  const int64_t end = min64((part.chunk + 1) * KEYS, cache.lengths[part.s]);
+  const Heads heads{cache.tile(part.s, 0, part.head, shape), last - part.head};
+  const Source source = cache.source(part.s, part.head, shape);
+  if (!Words::TILES && few(heads.tile)) return few_lanes_chunk<Words>(part.partials, part.chunk, end, queries, heads, source, shape, s);
+  const int64_t bytes = bytes_of(cache.stored, static_cast<int64_t>(heads.count) * shape.E);
+  read_ahead(source.keys, source, part.chunk * KEYS, end, bytes);
+  read_ahead(source.values, source, part.chunk * KEYS, end, bytes);
+  for (int head = part.head; head < last; head++) chunk_of_head<Words>(part, head, end, queries, cache, shape, s);
 }
 
 static inline void paged_unit(int64_t unit, void* scratch, void* out, float* partials, const void* q, bool half, const PagedCache& cache, const Shape& shape) {
@@ -128,39 +130,27 @@ static inline void paged_unit(int64_t unit, void* scratch, void* out, float* par
   chunk_of_heads<FloatWords>(part, {q, half}, cache, shape, scratch);
 }
 
-static inline int64_t join_units(const PagedCache& cache, const Shape& shape) {
-  for (int32_t s = 0; s < shape.S; s++) {
-    if (cache.split(s)) return static_cast<int64_t>(shape.S) * shape.K;
-  }
-  return 0;
+// Units of W rows and heads of a sequence that was cut.
+static inline int64_t joins_of(int32_t s, const PagedCache& cache, const Shape& shape) {
+  return cache.split(s) ? (cache.rows(s) * shape.H + W - 1) / W : 0;
 }
 
-// out of one sequence and key/value head, from the sums of its chunks
-static inline void join_unit(int64_t unit, void* scratch, void* out, const float* partials, bool half, const PagedCache& cache, const Shape& shape) {
-  const int32_t s = static_cast<int32_t>(unit / shape.K);
-  if (!cache.split(s)) return;
-  for (int32_t before = 0; before < s; before++) partials += partials_of(before, cache, shape);
-  const Results results{out, nullptr, half};
-  const int64_t chunks = chunks_of(cache.lengths[s]);
-  float* total = Scratch(scratch, shape.E).totals;
-  float M[W] = {}, L[W] = {}, m[W] = {}, l[W] = {}, old[W], fresh[W];
-  for (int64_t flat = 0; flat < cache.rows(s) * (shape.H / shape.K); flat += LANES) {
-    const Tile tile = cache.tile(s, flat, static_cast<int>(unit % shape.K), shape);
-    for (int lane = 0; lane < tile.lanes; lane++) {
-      const float* from = partials + partial_place(tile, lane, 0, chunks, shape);
-      __builtin_memcpy(total, from, shape.E * sizeof(float));
-      M[0] = from[shape.E];
-      L[0] = from[shape.E + 1];
-      for (int64_t chunk = 1; chunk * KEYS < tile.visible(lane); chunk++) {
-        from += partial_size(shape.E);
-        m[0] = from[shape.E];
-        l[0] = from[shape.E + 1];
-        join_statistics(M, L, m, l, old, fresh);
-        join_sums(total, from, old[0], fresh[0], shape.E);
-      }
-      results.finish(tile.head_row(lane, shape), total, M[0], L[0], shape.E);
-    }
+static inline int64_t join_units(const PagedCache& cache, const Shape& shape) {
+  int64_t units = 0;
+  for (int32_t s = 0; s < shape.S; s++) units += joins_of(s, cache, shape);
+  return units;
+}
+
+// out of W rows and heads, from the sums of their chunks
+static inline void join_unit(int64_t unit, void* scratch, void* out, float* partials, bool half, const PagedCache& cache, const Shape& shape) {
+  int32_t s = 0;
+  for (; unit >= joins_of(s, cache, shape); s++) {
+    unit -= joins_of(s, cache, shape);
+    partials += partials_of(s, cache, shape);
   }
+  const int64_t lanes = cache.rows(s) * shape.H, seen = cache.lengths[s] - cache.rows(s) + 1;
+  const auto visible = [&](int64_t lane) { return seen + lane / shape.H; };
+  join_lanes({out, nullptr, half}, static_cast<int64_t>(cache.query_starts[s]) * shape.H, {partials, lanes, shape.E}, unit * W, static_cast<int>(min64(W, lanes - unit * W)), visible, Scratch(scratch, shape.E).totals);
 }
 
 }  // namespace cria::CRIA_ISA::attention

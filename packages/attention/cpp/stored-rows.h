@@ -75,12 +75,18 @@ static inline const float* widened(const char* row, float* to, int E) {
   return to;
 }
 
+// Rows at `places` as floats: as they lie, or in `room` of n rows.
 template <Stored S>
-static void float_rows(const Source& source, int64_t first, int n, int E, float* room, Chunk& chunk) {
-  for (int j = 0; j < n; j++) {
-    const int64_t at = source.place(first + j);
-    chunk.keys[j] = widened<S>(source.keys + at, room + j * E, E);
-    chunk.values[j] = widened<S>(source.values + at, room + (KEYS + j) * E, E);
+static inline void widened_rows(const char* rows, const int64_t* places, int n, int E, float* room, const float** to) {
+  for (int j = 0; j < n; j++) to[j] = widened<S>(rows + places[j], room + j * E, E);
+}
+
+static inline void float_rows(Stored stored, const char* rows, const int64_t* places, int n, int E, float* room, const float** to) {
+  switch (stored) {
+    case Stored::f32: return widened_rows<Stored::f32>(rows, places, n, E, room, to);
+    case Stored::bf16: return widened_rows<Stored::bf16>(rows, places, n, E, room, to);
+    case Stored::f16: return widened_rows<Stored::f16>(rows, places, n, E, room, to);
+    case Stored::q8_0: return widened_rows<Stored::q8_0>(rows, places, n, E, room, to);
   }
 }
 
@@ -89,7 +95,12 @@ static void float_rows(const Source& source, int64_t first, int n, int E, float*
 static inline void interleave_halves(const Bf16* row, const Bf16* next, float* to, int E) {
   int e = 0;
   if (next != nullptr) {
-    for (; e + 2 * W <= E; e += 2 * W) interleave(row + e, next + e, to + e);
+    for (; e + 2 * W <= E; e += 2 * W) {
+      V low, high;
+      interleave(row + e, next + e, low, high);
+      store(to + e, low);
+      store(to + e + W, high);
+    }
   }
   for (; e < E; e += W) {
     const int rest = E - e < W ? E - e : W;
@@ -118,40 +129,54 @@ static inline const float* rounded_blocks(const char* row, float* to, int E) {
   return to;
 }
 
-static void pair_rows(const Source& source, int64_t first, int n, int E, float* room, Chunk& chunk) {
-  float* values = room + KEYS / 2 * E;
-  const bool blocks = source.stored == Stored::q8_0;
-  for (int j = 0; j < n; j += 2) {
-    const int64_t at = source.place(first + j), after = j + 1 < n ? source.place(first + j + 1) : -1;
-    float* to = values + j / 2 * E;
-    chunk.values[j / 2] = to;
-    if (!blocks) {
-      chunk.keys[j] = reinterpret_cast<const float*>(source.keys + at);
-      if (after >= 0) chunk.keys[j + 1] = reinterpret_cast<const float*>(source.keys + after);
-      interleave_halves(reinterpret_cast<const Bf16*>(source.values + at), after < 0 ? nullptr : reinterpret_cast<const Bf16*>(source.values + after), to, E);
-      continue;
+// Rows of bf16 are pairs as they lie.
+static inline void paired_keys(Stored stored, const char* keys, const int64_t* places, int n, int E, float* room, const float** to) {
+  if (stored == Stored::bf16) {
+    for (int j = 0; j < n; j++) to[j] = reinterpret_cast<const float*>(keys + places[j]);
+  } else {
+    for (int j = 0; j < n; j++) to[j] = rounded_blocks(keys + places[j], room + j * (E / 2), E);
+  }
+}
+
+static inline void paired_values(Stored stored, const char* values, const int64_t* places, int n, int E, float* room, const float** to) {
+  for (int j = 0; j < n; j += 2, room += E) {
+    const char* row = values + places[j];
+    const char* next = j + 1 < n ? values + places[j + 1] : nullptr;
+    to[j / 2] = room;
+    if (stored == Stored::q8_0) {
+      interleave_blocks(row, next, room, E);
+    } else {
+      interleave_halves(reinterpret_cast<const Bf16*>(row), reinterpret_cast<const Bf16*>(next), room, E);
     }
-    chunk.keys[j] = rounded_blocks(source.keys + at, room + j * (E / 2), E);
-    if (after >= 0) chunk.keys[j + 1] = rounded_blocks(source.keys + after, room + (j + 1) * (E / 2), E);
-    interleave_blocks(source.values + at, after < 0 ? nullptr : source.values + after, to, E);
   }
 }
 #endif
 
-// Rows `first` to first + n of a source as words.
+// Keys of n places as words, in n rows; `room` for n rows of E floats.
 template <class Words>
-static inline void stored_rows(const Source& source, int64_t first, int n, int E, float* room, Chunk& chunk) {
+static inline void key_rows(Stored stored, const char* keys, const int64_t* places, int n, int E, float* room, const float** to) {
 #ifdef CRIA_ATTENTION_PAIRS
-  if constexpr (Words::STEP == 2) {
-    return pair_rows(source, first, n, E, room, chunk);
-  }
+  if constexpr (Words::STEP == 2) return paired_keys(stored, keys, places, n, E, room, to);
 #endif
-  switch (source.stored) {
-    case Stored::f32: return float_rows<Stored::f32>(source, first, n, E, room, chunk);
-    case Stored::bf16: return float_rows<Stored::bf16>(source, first, n, E, room, chunk);
-    case Stored::f16: return float_rows<Stored::f16>(source, first, n, E, room, chunk);
-    case Stored::q8_0: return float_rows<Stored::q8_0>(source, first, n, E, room, chunk);
-  }
+  float_rows(stored, keys, places, n, E, room, to);
+}
+
+// Values of n places as words, Words::STEP of them to a row; `room` for n rows of E floats.
+template <class Words>
+static inline void value_rows(Stored stored, const char* values, const int64_t* places, int n, int E, float* room, const float** to) {
+#ifdef CRIA_ATTENTION_PAIRS
+  if constexpr (Words::STEP == 2) return paired_values(stored, values, places, n, E, room, to);
+#endif
+  float_rows(stored, values, places, n, E, room, to);
+}
+
+// Rows `first` to first + n of a source as words: keys from the beginning of the room, values KEYS rows of words later.
+template <class Words>
+static void stored_rows(const Source& source, int64_t first, int n, int E, float* room, Chunk& chunk) {
+  int64_t places[KEYS];
+  for (int j = 0; j < n; j++) places[j] = source.place(first + j);
+  key_rows<Words>(source.stored, source.keys, places, n, E, room, chunk.keys);
+  value_rows<Words>(source.stored, source.values, places, n, E, room + static_cast<size_t>(KEYS) * E / Words::STEP, chunk.values);
 }
 
 // Rows of bf16 and of blocks are multiplied as pairs where the instruction set can, those of an even width that is not too small.

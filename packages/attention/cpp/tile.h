@@ -16,6 +16,8 @@ namespace cria::CRIA_ISA::attention {
 struct FloatWords {
   // Numbers in a word.
   static constexpr int STEP = 1;
+  // Whether sums are those of a tile unit.
+  static constexpr bool TILES = false;
   // What a thread holds while it multiplies.
   struct Hold {};
   static inline V madd(V a, V b, V sum) { return fma(a, b, sum); }
@@ -25,6 +27,7 @@ struct FloatWords {
 #define CRIA_ATTENTION_PAIRS
 struct PairWords {
   static constexpr int STEP = 2;
+  static constexpr bool TILES = false;
   struct Hold {};
   static inline V madd(V a, V b, V sum) { return dot(a, b, sum); }
 };
@@ -33,6 +36,7 @@ struct PairWords {
 #if defined(CRIA_ATTENTION_TILES)
 // Pairs that the tile unit multiplies: amx-forward.h.
 struct TileWords : PairWords {
+  static constexpr bool TILES = true;
   struct Hold : TileUnit {
     Hold() : TileUnit(TILE_ROWS, 64) {}
   };

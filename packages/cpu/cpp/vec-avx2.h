@@ -128,6 +128,18 @@ inline void transpose(V (&r)[W]) {
   }
 }
 
+/** Words `at` to at + 4 of W rows: r[i] has word at + i of each. */
+__attribute__((always_inline)) inline void turn(const float* const* rows, int at, V (&r)[4]) {
+  V t[4];
+  for (int i = 0; i < 4; i++) t[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(rows[i] + at)), _mm_loadu_ps(rows[i + 4] + at), 1);
+  const V a = _mm256_unpacklo_ps(t[0], t[1]), b = _mm256_unpacklo_ps(t[2], t[3]);
+  const V c = _mm256_unpackhi_ps(t[0], t[1]), d = _mm256_unpackhi_ps(t[2], t[3]);
+  r[0] = _mm256_shuffle_ps(a, b, 0x44);
+  r[1] = _mm256_shuffle_ps(a, b, 0xee);
+  r[2] = _mm256_shuffle_ps(c, d, 0x44);
+  r[3] = _mm256_shuffle_ps(c, d, 0xee);
+}
+
 using I = __m256i;
 inline I loadInts(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
 inline I setInt(int32_t x) { return _mm256_set1_epi32(x); }

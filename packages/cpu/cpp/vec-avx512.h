@@ -90,12 +90,11 @@ inline V pairLanes(V low, V high) {
   return _mm512_castsi512_ps(_mm512_permutexvar_epi16(order, _mm512_castps_si512(pairsOf(low, high))));
 }
 /** 2·W numbers of two rows, number by number side by side. */
-inline void interleave(const Bf16* first, const Bf16* second, float* to) {
-  const __m512i low = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
-  const __m512i high = _mm512_add_epi16(low, _mm512_set1_epi16(16));
+inline void interleave(const Bf16* first, const Bf16* second, V& low, V& high) {
+  const __m512i order = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
   const __m512i a = _mm512_loadu_si512(first), b = _mm512_loadu_si512(second);
-  store(to, _mm512_castsi512_ps(_mm512_permutex2var_epi16(a, low, b)));
-  store(to + W, _mm512_castsi512_ps(_mm512_permutex2var_epi16(a, high, b)));
+  low = _mm512_castsi512_ps(_mm512_permutex2var_epi16(a, order, b));
+  high = _mm512_castsi512_ps(_mm512_permutex2var_epi16(a, _mm512_add_epi16(order, _mm512_set1_epi16(16)), b));
 }
 /** The first of each pair, as floats. */
 inline V firstHalves(V a) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(a), 16)); }
@@ -183,6 +182,23 @@ inline void transpose(V (&r)[W]) {
     r[i + 4] = _mm512_shuffle_f32x4(c, d, 0x88);
     r[i + 12] = _mm512_shuffle_f32x4(c, d, 0xdd);
   }
+}
+
+/** Words `at` to at + 4 of W rows: r[i] has word at + i of each. Quarters are gathered by loads, which leaves half the shuffles of `transpose`. */
+__attribute__((always_inline)) inline void turn(const float* const* rows, int at, V (&r)[4]) {
+  V t[4];
+  for (int i = 0; i < 4; i++) {
+    t[i] = _mm512_castps128_ps512(_mm_loadu_ps(rows[i] + at));
+    t[i] = _mm512_mask_broadcast_f32x4(t[i], 0x00f0, _mm_loadu_ps(rows[i + 4] + at));
+    t[i] = _mm512_mask_broadcast_f32x4(t[i], 0x0f00, _mm_loadu_ps(rows[i + 8] + at));
+    t[i] = _mm512_mask_broadcast_f32x4(t[i], 0xf000, _mm_loadu_ps(rows[i + 12] + at));
+  }
+  const __m512d a = _mm512_castps_pd(_mm512_unpacklo_ps(t[0], t[1])), b = _mm512_castps_pd(_mm512_unpacklo_ps(t[2], t[3]));
+  const __m512d c = _mm512_castps_pd(_mm512_unpackhi_ps(t[0], t[1])), d = _mm512_castps_pd(_mm512_unpackhi_ps(t[2], t[3]));
+  r[0] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+  r[1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+  r[2] = _mm512_castpd_ps(_mm512_unpacklo_pd(c, d));
+  r[3] = _mm512_castpd_ps(_mm512_unpackhi_pd(c, d));
 }
 
 /** W lanes of four bytes, or of one 32-bit whole number. */

@@ -133,6 +133,12 @@ inline void transpose(V (&r)[W]) {
 #endif
 }
 
+/** Words `at` to at + 4 of W rows: r[i] has word at + i of each. */
+__attribute__((always_inline)) inline void turn(const float* const* rows, int at, V (&r)[4]) {
+  for (int i = 0; i < 4; i++) r[i] = load(rows[i] + at);
+  transpose(r);
+}
+
 inline I loadInts(const void* p) {
   I a;
   __builtin_memcpy(&a, p, sizeof a);

@@ -136,6 +136,12 @@ inline void transpose(V (&r)[W]) {
   r[3] = vreinterpretq_f32_f64(vtrn2q_f64(b, d));
 }
 
+/** Words `at` to at + 4 of W rows: r[i] has word at + i of each. */
+__attribute__((always_inline)) inline void turn(const float* const* rows, int at, V (&r)[4]) {
+  for (int i = 0; i < 4; i++) r[i] = load(rows[i] + at);
+  transpose(r);
+}
+
 using I = int32x4_t;
 inline I loadInts(const void* p) { return vreinterpretq_s32_u8(vld1q_u8(static_cast<const uint8_t*>(p))); }
 inline I setInt(int32_t x) { return vdupq_n_s32(x); }

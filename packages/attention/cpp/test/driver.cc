@@ -177,9 +177,7 @@ int main() {
       out.fill(-1);
       const PagedCache paged{keys.data, values.data, table.data, starts.data, lengths.data, block_size, max_blocks, static_cast<Stored>(stored)};
       size_t parts = 0;
-      for (int32_t s = 0; s < S; s++) {
-        if (paged.split(s)) parts += static_cast<size_t>(paged.rows(s) * H * chunks_of(lengths.data[s]) * partial_size(E));
-      }
+      for (int32_t s = 0; s < S; s++) parts += static_cast<size_t>(partials_of(s, paged, shape));
       Array<float> partials(parts);
       partials.fill(NAN);
       const auto run = [&, reverse = reverse, half = half] {
