@@ -2,7 +2,8 @@
 //
 // Include after a vec-*.h with CRIA_ISA defined. Arrays are row-major: q, out: [T, H, E]; k, v: [T, K, E], all f32 or all bf16; lse: f32
 // [T, H]; segments: [S + 1]. Every function is stateless. How the work is cut is a function of the shape alone, and no bit depends on it:
-// each output row is one fixed sequence of operations on its own query row and its own keys. `scratch`: scratch_bytes(E) a thread.
+// each output row is one fixed sequence of operations on its own query row and its own keys. `scratch`: scratch_bytes(E) a thread,
+// backward_scratch_bytes(…) for the backward pass.
 #pragma once
 #include "backward.h"
 #ifdef CRIA_ATTENTION_TILES
@@ -11,7 +12,7 @@
 
 namespace cria::CRIA_ISA::attention {
 
-static inline size_t scratch_bytes(int32_t E) { return Scratch::bytes(E) > BackwardScratch::bytes(E) ? Scratch::bytes(E) : BackwardScratch::bytes(E); }
+static inline size_t scratch_bytes(int32_t E) { return Scratch::bytes(E); }
 
 // Segments are cut in pieces of `size` lanes or keys; there are at most this many pieces, whatever the lengths.
 static inline int64_t piece_bound(int64_t total, int64_t segments, int64_t size) { return total / size + segments; }
@@ -71,12 +72,24 @@ static inline int64_t backward_units(const Shape& shape) {
   return forward_units(shape) + piece_bound(shape.T, shape.S, KEYS) * shape.K;
 }
 
-// dq, dk, dv (overwritten)
-static inline void backward_unit(int64_t unit, void* scratch, float* dq, float* dk, float* dv, const float* dout, const float* q,
-                                       const float* k, const float* v, const float* out, const float* lse, const int32_t* segments,
-                                       const Shape& shape) {
-  const int G = shape.H / shape.K, head = static_cast<int>(unit % shape.K);
-  const int64_t step = static_cast<int64_t>(shape.K) * shape.E, tiles = forward_units(shape);
+// Keys whose gradients a unit sums in its scratch before they are rounded.
+static inline int64_t summed_keys(bool half, const int32_t* segments, const Shape& shape) {
+  if (!half) return 0;
+  if (!grad_by_segment(shape)) return KEYS;
+  int64_t most = 0;
+  for (int32_t s = 0; s < shape.S; s++) most = max64(most, static_cast<int64_t>(segments[s + 1]) - segments[s]);
+  return most;
+}
+
+static inline size_t backward_scratch_bytes(bool half, const int32_t* segments, const Shape& shape) {
+  return BackwardScratch::bytes(shape.E, summed_keys(half, segments, shape));
+}
+
+// dq, dk, dv (overwritten) of one unit                                          all but lse are bf16 where `half`
+static inline void backward_unit(int64_t unit, void* scratch, void* dq, void* dk, void* dv, const void* dout, const void* q, const void* k, const void* v,
+                                 const void* out, const float* lse, bool half, const int32_t* segments, const Shape& shape) {
+  const int G = shape.H / shape.K, head = static_cast<int>(unit % shape.K), E = shape.E;
+  const int64_t step = static_cast<int64_t>(shape.K) * E, tiles = forward_units(shape);
   int32_t s;
   int64_t begin, end, flat = 0;
   bool queries = true, keys = true;
@@ -92,19 +105,34 @@ static inline void backward_unit(int64_t unit, void* scratch, float* dq, float* 
     flat = begin * G / LANES * LANES;  // the first tile that sees key `begin`
     queries = false;
   }
-  const int64_t length = static_cast<int64_t>(segments[s + 1]) - segments[s], start = segments[s] * step + static_cast<int64_t>(head) * shape.E;
+  const int64_t length = static_cast<int64_t>(segments[s + 1]) - segments[s], start = segments[s] * step + static_cast<int64_t>(head) * E;
   end = queries ? length : min64(length, begin + KEYS);
-  const int64_t flat_end = keys ? length * G : min64(length * G, flat + LANES);
-  const KeyRows rows{k + start, v + start, dk + start, dv + start, step};
-  if (keys) {
-    for (int64_t j = begin; j < end; j++) {
-      __builtin_memset(rows.dk + j * step, 0, shape.E * sizeof(float));
-      __builtin_memset(rows.dv + j * step, 0, shape.E * sizeof(float));
+  const int64_t flat_end = keys ? length * G : min64(length * G, flat + LANES), first = start + begin * step;
+  const BackwardScratch memory(scratch, E, summed_keys(half, segments, shape));
+  const Stored stored = half ? Stored::bf16 : Stored::f32;
+  KeyRows rows{{static_cast<const char*>(k) + bytes_of(stored, start), static_cast<const char*>(v) + bytes_of(stored, start), bytes_of(stored, step), nullptr, 0, stored},
+               memory.dk, memory.dv, E, begin};
+  if (!half) {
+    rows.dk = static_cast<float*>(dk) + first;
+    rows.dv = static_cast<float*>(dv) + first;
+    rows.step = step;
+  }
+  for (int64_t j = 0; keys && j < end - begin; j++) {
+    __builtin_memset(rows.dk + j * rows.step, 0, E * sizeof(float));
+    __builtin_memset(rows.dv + j * rows.step, 0, E * sizeof(float));
+  }
+  const Gradients gradients{dq, dout, q, out, lse, half, queries, keys};
+  for (; flat < flat_end; flat += LANES) {
+    const Tile tile = make_tile(segments, s, flat, 0, head, shape);
+    if (half && BackwardWords::STEP == 2 && E % 2 == 0) {
+      backward_tile<BackwardWords>(gradients, rows, tile, begin, end, shape, memory);
+    } else {
+      backward_tile<FloatWords>(gradients, rows, tile, begin, end, shape, memory);
     }
   }
-  const Gradients gradients{dq, dout, q, out, lse, queries, keys};
-  for (; flat < flat_end; flat += LANES) {
-    backward_tile(gradients, rows, make_tile(segments, s, flat, 0, head, shape), begin, end, shape, BackwardScratch(scratch, shape.E));
+  for (int64_t j = 0; half && keys && j < end - begin; j++) {
+    round_row(static_cast<Bf16*>(dk) + first + j * step, rows.dk + j * E, E);
+    round_row(static_cast<Bf16*>(dv) + first + j * step, rows.dv + j * E, E);
   }
 }
 

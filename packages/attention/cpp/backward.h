@@ -8,50 +8,140 @@ namespace cria::CRIA_ISA::attention {
 // Keys a step: scores and their gradients of a tile stay in the first-level cache.
 constexpr int BACKWARD_KEYS = 64;
 
-// First of a segment's rows of one key/value head; rows lie `step` elements apart.
+// bf16 is multiplied in pairs where the instruction set can.
+#ifdef CRIA_ATTENTION_PAIRS
+using BackwardWords = PairWords;
+#else
+using BackwardWords = FloatWords;
+#endif
+
+// Keys and values of a segment's rows of one key/value head, and sums of their gradients. `from`: the first row of those.
 struct KeyRows {
-  const float* k;
-  const float* v;
+  Source rows;  // not paged
   float* dk;
   float* dv;
-  int64_t step;
+  int64_t step;  // of dk and dv, in numbers
+  int64_t from;
 };
 
 struct BackwardScratch {
-  float* columns;   // q, transposed and scaled: [E][LANES]
-  float* dcolumns;  // dout, transposed
-  float* weights;   // panels: scores, then probabilities
-  float* dweights;  // panels: their gradients
-  float* max;       // lse of each lane: [LANES]
-  float* sum;       // dout . out of each lane: [LANES]
+  float* columns;     // q, transposed and scaled: [E][LANES]
+  float* dcolumns;    // dout, transposed
+  float* weights;     // panels: scores, then probabilities
+  float* dweights;    // panels: their gradients
+  float* words;       // probabilities of lanes in twos, as [panel of words][KEYS][W]: what sums over lanes multiply
+  float* dwords;      // their gradients
+  float* key_words;   // gradients of keys in twos, as panels: what sums over keys multiply
+  float* max;         // lse of each lane: [LANES]
+  float* sum;         // dout . out of each lane: [LANES]
+  float* queries;     // rows of q as words, two lanes to a row of pairs: [LANES][E] at most
+  float* douts;       // rows of dout
+  float* keys;        // converted keys of a step: [BACKWARD_KEYS][E] at most
+  float* values;      // converted values
+  float* key_pairs;   // keys in twos
+  float* dq;          // sums of a tile, where they are rounded at the end: [LANES][E]
+  float* dk;          // sums of `keys` keys
+  float* dv;
 
-  BackwardScratch(void* memory, int E) {
-    columns = aligned(memory);
-    dcolumns = columns + static_cast<size_t>(E) * LANES;
-    weights = dcolumns + static_cast<size_t>(E) * LANES;
-    dweights = weights + PANELS * PANEL;
-    max = dweights + PANELS * PANEL;
-    sum = max + LANES;
+  BackwardScratch(void* memory, int E, int64_t keys) {
+    float* next = aligned(memory);
+    const auto take = [&](size_t count) { return (next += count) - count; };
+    const size_t wide = static_cast<size_t>(E) * LANES, panels = PANELS * PANEL, step = static_cast<size_t>(E) * BACKWARD_KEYS;
+    columns = take(wide);
+    dcolumns = take(wide);
+    weights = take(panels);
+    dweights = take(panels);
+    words = take(panels / 2);
+    dwords = take(panels / 2);
+    key_words = take(panels / 2);
+    max = take(LANES);
+    sum = take(LANES);
+    queries = take(wide);
+    douts = take(wide);
+    this->keys = take(step);
+    values = take(step);
+    key_pairs = take(step);
+    dq = take(wide);
+    dk = take(static_cast<size_t>(keys) * E);
+    dv = take(static_cast<size_t>(keys) * E);
   }
-  static size_t bytes(int E) { return (2 * static_cast<size_t>(E) * LANES + 2 * PANELS * PANEL + 2 * LANES) * sizeof(float) + 64; }
+  static size_t bytes(int E, int64_t keys) {
+    const size_t rows = 5 * LANES + 3 * BACKWARD_KEYS + 2 * static_cast<size_t>(keys);
+    return (rows * E + PANELS * PANEL / 2 * 7 + 2 * LANES) * sizeof(float) + 64;
+  }
 };
 
 struct Gradients {
-  float* dq;
-  const float* dout;
-  const float* q;
-  const float* out;
+  void* dq;
+  const void* dout;
+  const void* q;
+  const void* out;
   const float* lse;
+  bool half;           // all but lse are bf16
   bool queries, keys;  // which to compute
 };
 
-static inline float inner_product(const float* a, const float* b, int E) {
+static inline V numbers(const void* row, bool half, int e, int n) {
+  return half ? load(static_cast<const Bf16*>(row) + e, n) : load(static_cast<const float*>(row) + e, n);
+}
+
+static inline float inner_product(const void* a, const void* b, bool half, int E) {
   V sum = zero();
   for (int e = 0; e < E; e += W) {
     const int rest = E - e < W ? E - e : W;
-    sum = fma(load(a + e, rest), load(b + e, rest), sum);
+    sum = fma(numbers(a, half, e, rest), numbers(b, half, e, rest), sum);
   }
   return reduce_add(sum);
+}
+
+// Rows of n lanes as words, what sums over lanes add up: as they lie, widened, or two to a row of pairs.
+template <class Words>
+static inline void lane_rows(const char* const* rows, bool half, int n, int E, float* room, const float** to) {
+#ifdef CRIA_ATTENTION_PAIRS
+  if constexpr (Words::STEP == 2) {
+    for (int l = 0; l < n; l += 2, room += E) {
+      interleave_halves(reinterpret_cast<const Bf16*>(rows[l]), l + 1 < n ? reinterpret_cast<const Bf16*>(rows[l + 1]) : nullptr, room, E);
+      to[l / 2] = room;
+    }
+    return;
+  }
+#endif
+  for (int l = 0; l < n; l++) to[l] = half ? widened<Stored::bf16>(rows[l], room + static_cast<size_t>(l) * E, E) : reinterpret_cast<const float*>(rows[l]);
+}
+
+// Panels as words. Lanes in twos: [panel of words][KEYS][W], all of whose lanes are made, seen or not.
+template <class Words>
+static inline void words_of_lanes(float* words, const float* panels, int lanes, int keys) {
+#ifdef CRIA_ATTENTION_PAIRS
+  if constexpr (Words::STEP == 2) {
+    for (int lane = 0; lane < lanes; lane += 2 * W) {
+      const float* panel = panels + lane / W * PANEL;
+      float* to = words + lane / W / 2 * PANEL;
+      for (int j = 0; j < keys; j++) store(to + j * W, pairsOf(load(panel + j * W), load(panel + PANEL + j * W)));
+    }
+  }
+#endif
+  (void)words, (void)panels, (void)lanes, (void)keys;
+}
+
+// Keys in twos: [panel][KEYS / 2][W].
+template <class Words>
+static inline void words_of_keys(float* words, const float* panel, int keys) {
+  if constexpr (Words::STEP == 2) {
+    for (int j = 0; j < keys; j += 2) store_pair<Words>(words, j, load(panel + j * W), j + 1 < keys ? load(panel + (j + 1) * W) : zero());
+  }
+  (void)words, (void)panel, (void)keys;
+}
+
+// sums[0 .. E] += the product of one pair whose first lane does not see the key
+static inline void accumulate_second_of_pair(float* sums, float word, const float* values, int E) {
+#ifdef CRIA_ATTENTION_PAIRS
+  for (int e = 0; e < E; e += W) {
+    const int rest = E - e < W ? E - e : W;
+    store(sums + e, dot(highHalves(set1(word)), highHalves(load(values + e, rest)), load(sums + e, rest)), rest);
+  }
+#endif
+  (void)sums, (void)word, (void)values, (void)E;
 }
 
 // One panel: scores -> p, dp -> ds; both zero where a lane does not see a key.     lse in s.max, delta in s.sum
@@ -59,10 +149,14 @@ static inline void gradient_panel(float* weights, float* dweights, int full, int
                                   const BackwardScratch& s, float scale) {
   const V lse = load(s.max + lane), delta = load(s.sum + lane), factor = set1(scale);
   for (int j = 0; j < keys; j++) {
-    V p = exp(sub(load(weights + j * W), lse));
-    if (j >= full) p = select(tile.first_lane(first + j) - lane, zero(), p);
+    V p = exp(sub(load(weights + j * W), lse)), ds = mul(mul(p, sub(load(dweights + j * W), delta)), factor);
+    if (j >= full) {
+      const int hidden = tile.first_lane(first + j) - lane;
+      p = select(hidden, zero(), p);
+      ds = select(hidden, zero(), ds);
+    }
     store(weights + j * W, p);
-    store(dweights + j * W, mul(mul(p, sub(load(dweights + j * W), delta)), factor));
+    store(dweights + j * W, ds);
   }
   for (int j = keys; j < zeroes; j++) {
     store(weights + j * W, zero());
@@ -72,60 +166,86 @@ static inline void gradient_panel(float* weights, float* dweights, int full, int
 
 // accumulate<SUM_LANES> of n rows that are keys `key` on, over the lanes that see each: lanes that see only some of them key by key, then
 // the others together.
+template <class Words>
 static inline void accumulate_seeing(int n, const Accumulate& a, const Width& width, const Tile& tile, int64_t key) {
-  const int common = tile.first_lane(key + n - 1);
+  constexpr int STEP = Words::STEP;
+  const int last = tile.first_lane(key + n - 1), words = (tile.lanes + STEP - 1) / STEP, common = last == tile.lanes ? words : (last + STEP - 1) / STEP;
   Accumulate part = a;
   part.to = common;
-  for (int i = 0; i + 1 < n; i++) {
-    part.from = tile.first_lane(key + i);
-    if (part.from == common) continue;
+  for (int i = 0; i < n; i++) {
+    const int lane = tile.first_lane(key + i);
+    part.from = (lane + STEP - 1) / STEP;
     part.sums = a.sums + i;
     part.weights = a.weights + i * W;
-    accumulate<FloatWords, SUM_LANES>(1, part, width);
+    if (STEP > 1 && lane % STEP != 0 && lane < tile.lanes) {
+      const int word = lane / STEP;
+      accumulate_second_of_pair(part.sums[0], part.weights[word / W * PANEL + word % W], a.values[word], a.E);
+    }
+    if (part.from < common) accumulate<Words, SUM_LANES>(1, part, width);
   }
   part.sums = a.sums;
   part.weights = a.weights;
   part.from = common;
-  part.to = tile.lanes;
-  accumulate<FloatWords, SUM_LANES>(n, part, width);
+  part.to = words;
+  accumulate<Words, SUM_LANES>(n, part, width);
+}
+
+// Sums as they are stored: bf16.
+static inline void round_row(void* to, const float* sums, int E) {
+  for (int e = 0; e < E; e += W) {
+    const int rest = E - e < W ? E - e : W;
+    store(static_cast<Bf16*>(to) + e, load(sums + e, rest), rest);
+  }
 }
 
 // One tile of lanes against keys begin to end of its segment; dk and dv are added to, dq starts anew at key 0.
+template <class Words>
 static void backward_tile(const Gradients& g, const KeyRows& rows, const Tile& tile, int64_t begin, int64_t end, const Shape& shape,
                           const BackwardScratch& s) {
-  const Width width(shape.E);
-  const float* queries[LANES];
-  const float* douts[LANES];
+  constexpr int STEP = Words::STEP;
+  const int E = shape.E, size = g.half ? 2 : 4;
+  const Width width(E);
+  const char* queries[LANES];
+  const char* douts[LANES];
+  const float* query_rows[LANES];
+  const float* dout_rows[LANES];
   float* dqs[LANES];
   const float* keys[BACKWARD_KEYS];
   const float* values[BACKWARD_KEYS];
+  const float* key_pairs[BACKWARD_KEYS];
   float* dkeys[BACKWARD_KEYS];
   float* dvalues[BACKWARD_KEYS];
+  int64_t places[BACKWARD_KEYS];
   float one[LANES];
   for (int l = 0; l < LANES; l++) one[l] = 1;
   for (int l = 0; l < tile.lanes; l++) {
-    const int64_t at = tile.offset(l, shape);
-    queries[l] = g.q + at;
-    douts[l] = g.dout + at;
-    dqs[l] = g.dq + at;
-    s.max[l] = g.lse[at / shape.E];
-    s.sum[l] = inner_product(g.dout + at, g.out + at, shape.E);
+    const int64_t at = tile.offset(l, shape) * size;
+    queries[l] = static_cast<const char*>(g.q) + at;
+    douts[l] = static_cast<const char*>(g.dout) + at;
+    dqs[l] = g.half ? s.dq + static_cast<size_t>(l) * E : reinterpret_cast<float*>(static_cast<char*>(g.dq) + at);
+    s.max[l] = g.lse[tile.head_row(l, shape)];
+    s.sum[l] = inner_product(douts[l], static_cast<const char*>(g.out) + at, g.half, E);
   }
   for (int l = tile.lanes; l < LANES; l++) s.max[l] = s.sum[l] = 0;
-  pack_columns<FloatWords>(s.columns, queries, false, tile.lanes, shape.E, shape.scale);
-  pack_columns<FloatWords>(s.dcolumns, douts, false, tile.lanes, shape.E, 1);
+  pack_columns<Words>(s.columns, queries, g.half, tile.lanes, E, shape.scale);
+  pack_columns<Words>(s.dcolumns, douts, g.half, tile.lanes, E, 1);
+  if (g.keys) {
+    lane_rows<Words>(queries, g.half, tile.lanes, E, s.queries, query_rows);
+    lane_rows<Words>(douts, g.half, tile.lanes, E, s.douts, dout_rows);
+  }
   end = min64(end, tile.visible(tile.lanes - 1));
   for (int64_t first = begin; first < end; first += BACKWARD_KEYS) {
     const int n = static_cast<int>(min64(BACKWARD_KEYS, end - first));
     for (int j = 0; j < n; j++) {
-      const int64_t at = (first + j) * rows.step;
-      keys[j] = rows.k + at;
-      values[j] = rows.v + at;
-      dkeys[j] = rows.dk + at;
-      dvalues[j] = rows.dv + at;
+      places[j] = rows.rows.place(first + j);
+      dkeys[j] = rows.dk + (first + j - rows.from) * rows.step;
+      dvalues[j] = rows.dv + (first + j - rows.from) * rows.step;
     }
-    score_chunk<FloatWords, false>(s.weights, keys, n, first, s.columns, tile, shape.E, 1);
-    score_chunk<FloatWords, false>(s.dweights, values, n, first, s.dcolumns, tile, shape.E, 1);
+    key_rows<Words>(rows.rows.stored, rows.rows.keys, places, n, E, s.keys, keys);
+    key_rows<Words>(rows.rows.stored, rows.rows.values, places, n, E, s.values, values);
+    if (STEP > 1 && g.queries) value_rows<Words>(rows.rows.stored, rows.rows.keys, places, n, E, s.key_pairs, key_pairs);
+    score_chunk<Words, false>(s.weights, keys, n, first, s.columns, tile, E / STEP, shape.scale);
+    score_chunk<Words, false>(s.dweights, values, n, first, s.dcolumns, tile, E / STEP, 1);
     for (int lane = 0; lane < tile.lanes; lane += W) {
       const int last = (lane + W < tile.lanes ? lane + W : tile.lanes) - 1;
       const int full = static_cast<int>(max64(0, min64(n, tile.visible(lane) - first)));
@@ -133,21 +253,30 @@ static void backward_tile(const Gradients& g, const KeyRows& rows, const Tile& t
       if (seen == 0) continue;
       // A block of key rows may reach past the last key that this panel sees: those weights are zero.
       const int zeroes = seen + ROWS < n ? seen + ROWS : n;
-      gradient_panel(s.weights + lane / W * PANEL, s.dweights + lane / W * PANEL, full, seen, zeroes, first, lane, tile, s, shape.scale);
+      float* dweights = s.dweights + lane / W * PANEL;
+      gradient_panel(s.weights + lane / W * PANEL, dweights, full, seen, zeroes, first, lane, tile, s, shape.scale);
       if (!g.queries) continue;
+      const float* weights = STEP == 1 ? dweights : s.key_words;
+      words_of_keys<Words>(s.key_words, dweights, seen);
       for (int l = lane; l <= last; l += width.rows()) {
         const int count = last - l + 1 < width.rows() ? last - l + 1 : width.rows();
         if (tile.visible(l + count - 1) <= first) continue;
-        accumulate_visible<FloatWords, SUM_KEYS>(count, {dqs + l, s.dweights + lane / W * PANEL + l - lane, keys, 0, 0, first == 0 ? nullptr : one, shape.E}, width, tile, l, first, n);
+        const Accumulate a{dqs + l, weights + l - lane, STEP == 1 ? keys : key_pairs, 0, 0, first == 0 ? nullptr : one, E};
+        accumulate_visible<Words, SUM_KEYS>(count, a, width, tile, l, first, n);
       }
     }
     if (!g.keys) continue;
+    words_of_lanes<Words>(s.words, s.weights, tile.lanes, n);
+    words_of_lanes<Words>(s.dwords, s.dweights, tile.lanes, n);
+    const float *weights = STEP == 1 ? s.weights : s.words, *dweights = STEP == 1 ? s.dweights : s.dwords;
     for (int j = 0; j < n; j += width.rows()) {
       const int count = n - j < width.rows() ? n - j : width.rows();
-      accumulate_seeing(count, {dvalues + j, s.weights + j * W, douts, 0, 0, one, shape.E}, width, tile, first + j);
-      accumulate_seeing(count, {dkeys + j, s.dweights + j * W, queries, 0, 0, one, shape.E}, width, tile, first + j);
+      accumulate_seeing<Words>(count, {dvalues + j, weights + j * W, dout_rows, 0, 0, one, E}, width, tile, first + j);
+      accumulate_seeing<Words>(count, {dkeys + j, dweights + j * W, query_rows, 0, 0, one, E}, width, tile, first + j);
     }
   }
+  if (!g.half || !g.queries) return;
+  for (int l = 0; l < tile.lanes; l++) round_row(static_cast<Bf16*>(g.dq) + tile.offset(l, shape), dqs[l], E);
 }
 
 }  // namespace cria::CRIA_ISA::attention

@@ -195,16 +195,16 @@ void pagedAttention(List& list) {
 
 void attention(List& list, Op op) {
   const int64_t kvHeads = 1 + below(3), heads = kvHeads * (1 + below(3)), width = 1 + below(70), T = 1 + below(300), S = 1 + below(12);
-  const int64_t half = op == Op::attention_ ? below(2) : 0, q = T * heads * width, k = T * kvHeads * width;
+  const int64_t half = below(2), bytes = half ? 2 : 4, q = T * heads * width * bytes, k = T * kvHeads * width * bytes;
   list.begin(op);
   if (op == Op::attention_) {
-    const int64_t bytes = half ? 2 : 4;
-    list.place(list.own(q * bytes)).place(list.floats(T * heads)).place(list.halves(q * bytes)).place(list.halves(k * bytes)).place(list.halves(k * bytes));
-    list.place(list.starts(S, T)).number(static_cast<double>(half));
+    list.place(list.own(q)).place(list.floats(T * heads)).place(list.halves(q)).place(list.halves(k)).place(list.halves(k));
   } else {
-    list.place(list.floats(q)).place(list.floats(k)).place(list.floats(k)).place(list.floats(q)).place(list.floats(q)).place(list.floats(k));
-    list.place(list.floats(k)).place(list.floats(q)).place(list.floats(T * heads)).place(list.starts(S, T));
+    for (const int64_t size : {q, k, k}) list.place(list.own(size));
+    for (const int64_t size : {q, q, k, k, q}) list.place(list.halves(size));
+    list.place(list.floats(T * heads));
   }
+  list.place(list.starts(S, T)).number(static_cast<double>(half));
   list.number(T).number(S).number(heads).number(kvHeads).number(width).number(0.3).end();
 }
 

@@ -100,6 +100,8 @@ inline void interleave(const Bf16* first, const Bf16* second, V& low, V& high) {
 inline V firstHalves(V a) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(a), 16)); }
 /** The first of each pair, and zero. */
 inline V lowHalves(V a) { return _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(a), _mm512_set1_epi32(0xffff))); }
+/** Zero, and the second of each pair. */
+inline V highHalves(V a) { return _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(a), _mm512_set1_epi32(static_cast<int>(0xffff0000u)))); }
 #endif
 
 inline V add(V a, V b) { return _mm512_add_ps(a, b); }

@@ -1,5 +1,5 @@
 import { type AttentionShape, type DType, fail, type Kernels, type Tensor } from '@cria/tensor';
-import type { CommandList, Place } from './command-list.ts';
+import type { CommandList } from './command-list.ts';
 import { computeCode, type Encoder, integers } from './encoder.ts';
 
 /** Keys are walked in chunks of this many, which a block of the cache must not straddle. */
@@ -8,10 +8,7 @@ const KEY_CHUNK = 128;
 /** Query rows of a sequence that is cut into chunks of keys, at most: SPLIT_ROWS of attention's C++ headers. */
 const SPLIT_ROWS = 4;
 
-/**
- * Forward attention reads and writes bf16 as it lies, and a cache in any of its forms. The backward pass computes in f32: tensors in bf16
- * are widened into scratch before and rounded after, a pass over rows beside a pass over pairs of rows.
- */
+/** Forward and backward read and write bf16 as it lies, with f32 sums inside; a cache may have any of its forms. */
 export function attentionKernels(
   encoder: Encoder,
 ): Pick<Kernels, 'attention' | 'attentionGrad' | 'pagedAttention'> {
@@ -26,13 +23,11 @@ export function attentionKernels(
     },
     attentionGrad(dq, dk, dv, dout, q, k, v, out, lse, segments, shape) {
       const { list } = encoder;
-      const outputs = [dq, dk, dv];
-      const places = widen(encoder, outputs, [dout, q, k, v, out]);
+      const code = computeCode(q);
       list.begin('attentionGrad');
-      for (const place of places) list.place(place);
-      list.f32(lse).place(integers(segments));
+      for (const tensor of [dq, dk, dv, dout, q, k, v, out]) list.place(same(tensor, q));
+      list.f32(lse).place(integers(segments)).number(code);
       end(list, q, segments.size - 1, shape);
-      narrow(encoder, outputs, places);
     },
     pagedAttention(out, q, keyCache, valueCache, blockTable, queryStarts, lengths, shape) {
       const { list } = encoder;
@@ -85,36 +80,6 @@ function same(tensor: Tensor, other: Tensor): Tensor {
   if (tensor.dtype !== other.dtype)
     fail('attention', `${tensor.dtype} beside ${other.dtype}.`, 'cast one of them');
   return tensor;
-}
-
-/** Places of outputs and inputs in f32: their own, or scratch where they are bf16, with the inputs' numbers in it. */
-function widen(encoder: Encoder, outputs: readonly Tensor[], inputs: readonly Tensor[]): Place[] {
-  const all = [...outputs, ...inputs];
-  if (computeCode(all[0]!) === 0) return all.map((tensor) => (computeCode(tensor), tensor));
-  const places = encoder.scratch.begin(encoder.list, ...all.map((tensor) => 4 * tensor.size));
-  inputs.forEach((tensor, i) =>
-    cast(encoder, places[outputs.length + i]!, 0, tensor, computeCode(tensor), tensor.size),
-  );
-  return places;
-}
-
-/** Results from scratch to where they belong. */
-function narrow(encoder: Encoder, outputs: readonly Tensor[], places: readonly Place[]): void {
-  outputs.forEach((tensor, i) => {
-    const place = places[i]!;
-    if (place !== tensor) cast(encoder, tensor, computeCode(tensor), place, 0, tensor.size);
-  });
-}
-
-function cast(
-  { list }: Encoder,
-  to: Place,
-  toCode: number,
-  from: Place,
-  fromCode: number,
-  size: number,
-): void {
-  list.begin('cast').place(to).place(from).number(size).number(toCode).number(fromCode).end();
 }
 
 /** T, S, H, K, E, scale */

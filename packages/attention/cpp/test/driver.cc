@@ -1,7 +1,7 @@
 // Runs attention kernels on problems from standard input and writes the results to standard output, as raw little-endian numbers.
 //
 // A problem: int32 {op, T, S, H, K, E, blockSize, maxBlocks, blocks, reverse, half, stored}, float scale, then the arrays that `op` names
-// below. `reverse` takes the units in descending order; `half`: q, k, v, out of the forward pass are bf16; `stored`: how caches are. Built once an instruction set:  g++ -DCRIA_ISA=avx2 -DCRIA_VEC='"vec-avx2.h"' -mavx2 -mfma driver.cc
+// below. `reverse` takes the units in descending order; `half`: all arrays of activations are bf16; `stored`: how caches are. Built once an instruction set:  g++ -DCRIA_ISA=avx2 -DCRIA_VEC='"vec-avx2.h"' -mavx2 -mfma driver.cc
 #include CRIA_VEC
 #include "../paged.h"
 
@@ -154,13 +154,17 @@ int main() {
         run(), out.write(), lse.write();
       }
     } else if (op == BACKWARD || op == BENCH_BACKWARD) {  // dout q k v out lse segments -> dq dk dv
-      Array<float> dout(wide), q(wide), k(narrow), v(narrow), out(wide), lse(heads), dq(wide), dk(narrow), dv(narrow);
+      const size_t bytes = half ? 2 : 4;
+      Array<char> dout(wide * bytes), q(wide * bytes), k(narrow * bytes), v(narrow * bytes), out(wide * bytes), dq(wide * bytes), dk(narrow * bytes), dv(narrow * bytes);
+      Array<float> lse(heads);
       Array<int32_t> segments(S + 1);
       dout.read(), q.read(), k.read(), v.read(), out.read(), lse.read(), segments.read();
-      dq.fill(NAN), dk.fill(NAN), dv.fill(NAN);
-      const auto run = [&, reverse = reverse] {
+      dq.fill(-1), dk.fill(-1), dv.fill(-1);
+      Array<char> memory(backward_scratch_bytes(half != 0, segments.data, shape));
+      memory.fill(-1);
+      const auto run = [&, reverse = reverse, half = half != 0] {
         each(backward_units(shape), reverse, [&](int64_t u) {
-          backward_unit(u, scratch.data, dq.data, dk.data, dv.data, dout.data, q.data, k.data, v.data, out.data, lse.data, segments.data, shape);
+          backward_unit(u, memory.data, dq.data, dk.data, dv.data, dout.data, q.data, k.data, v.data, out.data, lse.data, half, segments.data, shape);
         });
       };
       if (op == BENCH_BACKWARD) {

@@ -44,29 +44,33 @@ struct Attention {
   void run(int64_t chunk, ThreadMemory& thread) const { attention::forward_unit(chunk, attentionMemory(thread, shape), out, lse, q, k, v, half, segments, shape); }
 };
 
-/** dq, dk, dv from dout, q, k, v, out, lse */
+/** dq, dk, dv from dout, q, k, v, out, all f32 or all bf16, and lse */
 struct AttentionGrad {
-  float *dq, *dk, *dv;
-  const float *dout, *q, *k, *v, *out, *lse;
+  void *dq, *dk, *dv;
+  const void *dout, *q, *k, *v, *out;
+  const float* lse;
   const int32_t* segments;
+  bool half;
   attention::Shape shape;
 
   explicit AttentionGrad(Arguments& in) {
-    dq = in.tensor<float>();
-    dk = in.tensor<float>();
-    dv = in.tensor<float>();
-    dout = in.tensor<const float>();
-    q = in.tensor<const float>();
-    k = in.tensor<const float>();
-    v = in.tensor<const float>();
-    out = in.tensor<const float>();
+    dq = in.tensor<char>();
+    dk = in.tensor<char>();
+    dv = in.tensor<char>();
+    dout = in.tensor<const char>();
+    q = in.tensor<const char>();
+    k = in.tensor<const char>();
+    v = in.tensor<const char>();
+    out = in.tensor<const char>();
     lse = in.tensor<const float>();
     segments = in.tensor<const int32_t>();
+    half = in.integer() != 0;
     shape = readShape(in);
   }
   int64_t chunks() const { return shape.T == 0 ? 0 : attention::backward_units(shape); }
   void run(int64_t chunk, ThreadMemory& thread) const {
-    attention::backward_unit(chunk, attentionMemory(thread, shape), dq, dk, dv, dout, q, k, v, out, lse, segments, shape);
+    void* scratch = thread.grow(thread, attention::backward_scratch_bytes(half, segments, shape));
+    attention::backward_unit(chunk, scratch, dq, dk, dv, dout, q, k, v, out, lse, half, segments, shape);
   }
 };
 
