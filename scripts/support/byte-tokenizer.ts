@@ -22,7 +22,8 @@ export const byteTokenizer = {
   ]),
   fingerprint: '0'.repeat(32),
   encode: (text: string, { addBos = false, addEos = false }: EncodeOptions = {}): Int32Array =>
-    Int32Array.of(...(addBos ? [BOS] : []), ...bytesOf(text), ...(addEos ? [EOS] : [])),
+    // Not `of`, whose arguments must fit the stack.
+    Int32Array.from([...(addBos ? [BOS] : []), ...bytesOf(text), ...(addEos ? [EOS] : [])]),
   encodeBatch: (texts: readonly string[], options?: EncodeOptions): Int32Array[] =>
     texts.map((text) => byteTokenizer.encode(text, options)),
   countTokens: (text: string): number => bytesOf(text).length,

@@ -26,7 +26,7 @@ const flags = {
   'cache-mib': { value: 'N', help: 'size of the key/value cache (1024, or less where less is enough)' },
   'cache-dtype': {
     value: 'NAME',
-    help: 'how the cache stores keys and values: f32, bf16, f16 or q8_0 (f32); less is faster and holds more',
+    help: 'how the cache stores keys and values: f32, bf16, f16 or q8_0 (bf16); less is faster and holds more',
   },
   'drain-seconds': { value: 'N', help: 'time that running texts get at SIGTERM (30)' },
   help: { help: 'this text' },

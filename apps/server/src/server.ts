@@ -33,7 +33,7 @@ export interface ServerOptions {
   readonly maxBatchRows?: number;
   /** Bytes of the key/value cache; default at most 1 GiB. */
   readonly memory?: number;
-  /** How the cache stores keys and values; default f32. */
+  /** How the cache stores keys and values; default bf16. */
   readonly cacheDType?: CacheDType;
   /** Seconds that `close()` gives running texts to end; default 30. */
   readonly drainSeconds?: number;
@@ -122,18 +122,18 @@ const FLUSH_MS = 2000;
 
 function engineSettings(options: ServerOptions): EngineSettings {
   const { model, device = 'auto', maxSequences = 16, maxWaiting = 256, maxBatchRows = 256 } = options;
-  const { tokenizer, threads, mmap, memory, cacheDType } = options;
+  const { tokenizer, threads, mmap, memory, cacheDType = 'bf16' } = options;
   return {
     model,
     device,
     maxSequences,
     maxWaiting,
     maxBatchRows,
+    cacheDType,
     ...(tokenizer !== undefined && { tokenizer }),
     ...(threads !== undefined && { threads }),
     ...(mmap !== undefined && { mmap }),
     ...(memory !== undefined && { memory }),
-    ...(cacheDType !== undefined && { cacheDType }),
   };
 }
 

@@ -9,7 +9,7 @@ import { report } from '../../../scripts/support/report.ts';
 import { flashAttention, flashAttentionGrad } from '../src/index.ts';
 import { random, randomF32 } from '../test/helpers.ts';
 import { availableIsas, buildDriver } from '../test/native.ts';
-import type { Driver } from '../test/native.ts';
+import type { Driver, Problem } from '../test/native.ts';
 
 interface Shape {
   readonly name: string;
@@ -67,39 +67,31 @@ function makeArrays(shape: Shape): {
 function benchNative(isa: string, driver: Driver): void {
   for (const shape of shapes) {
     const peak = driver.run({ op: 'peak', arrays: [] }).readDoubleLE() / 1e9; // anew beside each shape: a shared machine drifts
-    const { heads, kvHeads, headDim } = shape;
-    const { q, k, v, dout, segments } = makeArrays(shape);
-    const { out, lse } = flashAttention(q, k, v, { heads, kvHeads, headDim, segments });
-    const common = { T: shape.segments * shape.rows, S: shape.segments, heads, kvHeads, headDim };
-    const forward = driver
-      .run({ ...common, op: 'bench-forward', arrays: [q, k, v, segments] })
-      .readDoubleLE();
-    const backward = driver
-      .run({ ...common, op: 'bench-backward', arrays: [dout, q, k, v, out, lse, segments] })
-      .readDoubleLE();
-    show(`${shape.name} forward ${isa}`, operations(shape) / forward / 1e9, 'GFLOP/s', 'fma peak', peak, 0.7);
-    show(
-      `${shape.name} backward ${isa}`,
-      (2.5 * operations(shape)) / backward / 1e9,
-      'GFLOP/s',
-      'fma peak',
-      peak,
-      0.7,
-    );
-
-    if (isa === 'avx512bf16') benchHalves(driver, shape, peak);
+    for (const half of [false, true]) benchPasses(driver, shape, half, isa, peak);
   }
   benchPaged(isa, driver);
 }
 
-/** Forward of bf16, which is multiplied in pairs. */
-function benchHalves(driver: Driver, shape: Shape, peak: number): void {
+/** Forward and backward of f32, and of bf16, which is multiplied in pairs where the instruction set can. */
+function benchPasses(driver: Driver, shape: Shape, half: boolean, isa: string, peak: number): void {
   const { heads, kvHeads, headDim } = shape;
-  const { q, k, v, segments } = makeArrays(shape);
-  const common = { T: shape.segments * shape.rows, S: shape.segments, heads, kvHeads, headDim, half: true };
-  const took = driver.run({ ...common, op: 'bench-forward', arrays: [...[q, k, v].map(toBf16), segments] });
-  const rate = operations(shape) / took.readDoubleLE() / 1e9;
-  show(`${shape.name} forward bf16`, rate, 'GFLOP/s', 'fma peak', peak, 1);
+  const { segments, ...numbers } = makeArrays(shape);
+  const [q, k, v, dout] = [numbers.q, numbers.k, numbers.v, numbers.dout].map((x) => (half ? toBf16(x) : x));
+  const T = shape.segments * shape.rows;
+  const common = { T, S: shape.segments, heads, kvHeads, headDim, half };
+  const answer = driver.run({ ...common, op: 'forward', arrays: [q, k, v, segments] });
+  const bytes = q.byteLength;
+  const out = new Uint8Array(answer.subarray(0, bytes));
+  const lse = new Uint8Array(answer.subarray(bytes));
+  const seconds = (op: 'bench-forward' | 'bench-backward', arrays: Problem['arrays']) =>
+    driver.run({ ...common, op, arrays }).readDoubleLE();
+  const forward = seconds('bench-forward', [q, k, v, segments]);
+  const backward = seconds('bench-backward', [dout, q, k, v, out, lse, segments]);
+  const work = operations(shape) / 1e9;
+  const pairs = half && isa === 'avx512bf16';
+  const title = (pass: string) => `${shape.name} ${pass} ${half ? 'bf16 ' : ''}${isa}`;
+  show(title('forward'), work / forward, 'GFLOP/s', 'fma peak', peak, pairs ? 1 : 0.7);
+  show(title('backward'), (2.5 * work) / backward, 'GFLOP/s', 'fma peak', peak, pairs ? 1 : 0.7);
 }
 
 /** As many sequences as layers of a model, so that no cache of the processor holds the keys and values of all. */

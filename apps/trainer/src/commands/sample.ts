@@ -29,7 +29,7 @@ export const sample = command({
     'cache-dtype': {
       type: 'string',
       value: 'NAME',
-      help: 'how keys and values are kept: f32, bf16, f16 or q8_0; f32',
+      help: 'how keys and values are kept: f32, bf16, f16 or q8_0; bf16',
     },
     count: { type: 'string', value: 'N', help: 'how many texts, with seeds counting up; 1' },
     device: { type: 'string', value: 'NAME', help: 'auto, cpu or reference' },
@@ -65,7 +65,7 @@ export const sample = command({
     );
     const { model } = await loadForInference(checkpoint, device, { mmap: !values['no-mmap'] });
     const cacheDType = cacheName(values['cache-dtype']);
-    await using engine = new Engine({ model, tokenizer, maxSequences: 1, ...(cacheDType && { cacheDType }) });
+    await using engine = new Engine({ model, tokenizer, maxSequences: 1, cacheDType });
     errors.write(`(a cache of ${(engine.stats.cacheBytes / 2 ** 20).toFixed(1)} MiB)\n`);
     for (let i = 0; i < number('count', 1, { ...whole, min: 1 }); i++) {
       const start = now();
@@ -106,8 +106,7 @@ function tokenizerPlace(path: string): string {
   return isFile && !path.endsWith('.gguf') ? dirname(path) : path;
 }
 
-function cacheName(name: string | undefined): CacheDType | undefined {
-  if (name === undefined) return undefined;
+function cacheName(name = 'bf16'): CacheDType {
   return (
     cacheDTypes.find((known) => known === name) ??
     fail('cria sample', `--cache-dtype is "${name}".`, `give ${cacheDTypes.join(', ')}`)
