@@ -13,7 +13,7 @@ constexpr int MR = 6;
 constexpr int NV = 2;
 constexpr int REGISTERS = 16;
 constexpr int ACCUMULATORS = 12;
-constexpr int BLOCK_ROWS = 2;
+constexpr int BLOCK_ROWS = 4;
 constexpr int BLOCK_PANELS = 1;
 
 inline __m256i lanes(int64_t n) {
@@ -170,6 +170,45 @@ inline I dotBiased(I sum, I weights, I x) {
   // |w| by x with the sign of w, which stays within 16 bits.
   const I w = _mm256_xor_si256(weights, _mm256_set1_epi8(-128));
   return dotBytes(sum, _mm256_sign_epi8(w, w), _mm256_sign_epi8(x, w));
+}
+
+/** Sums stay chains: as trees, which the compiler would make of them, they do not fit the registers. */
+inline void keep(I& sum) { asm("" : "+x"(sum)); }
+inline I fourBytes(const void* p) {
+  int32_t four;
+  __builtin_memcpy(&four, p, 4);
+  return setInt(four);
+}
+/**
+ * whole[m] = Σ over quads j of q(j) by the four bytes at x + m · 32 + 4 · j, FROM ≤ j < TO, for weights of up to 6 bits: each is prepared once
+ * for M rows, and products wait in sums of 16 bits, FIT of them, before they are widened (FIT · 4 weights by 127 stay below 2¹⁵). Four rows
+ * of Q4_0 from the first-level cache: 183 instead of 145 GFLOP/s, of Q6_K 131 instead of 83 (Zen 4).
+ */
+#define CRIA_DOT_ROWS
+template <int FIT, int FROM, int TO, int M, class Weights>
+inline void dotRows(I (&whole)[M], Weights q, const int8_t* x) {
+  const I ones = _mm256_set1_epi16(1);
+#pragma GCC unroll 8
+  for (int first = FROM; first < TO; first += FIT) {
+    asm volatile("" : "+r"(x));  // so that no vector of x is kept for the next columns, at the price of sums
+    I some[M];
+#pragma GCC unroll 8
+    for (int j = first; j < first + FIT; j++) {
+      const I w = q(j);
+#pragma GCC unroll 4
+      for (int m = 0; m < M; m++) {
+        const I products = _mm256_maddubs_epi16(w, fourBytes(x + m * 32 + 4 * j));
+        some[m] = j == first ? products : _mm256_add_epi16(some[m], products);
+        keep(some[m]);
+      }
+    }
+#pragma GCC unroll 4
+    for (int m = 0; m < M; m++) {
+      const I sum = _mm256_madd_epi16(some[m], ones);
+      whole[m] = first == FROM ? sum : _mm256_add_epi32(whole[m], sum);
+      keep(whole[m]);
+    }
+  }
 }
 
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }

@@ -44,6 +44,31 @@ inline I dotOf(I sum, I weights, I x) {
   return Kind::WIDE ? dotBiased(sum, weights, x) : dotBytes(sum, weights, x);
 }
 
+#ifdef CRIA_DOT_ROWS
+/** Whether rows share each prepared weight: only where vectors have a form of that which gains (vec-avx2.h). */
+template <class Kind>
+constexpr bool ROWS_TOGETHER = !Kind::WIDE;
+#else
+template <class Kind>
+constexpr bool ROWS_TOGETHER = false;
+template <int FIT, int FROM, int TO, int M, class Weights>
+inline void dotRows(I (&)[M], Weights, const int8_t*) {}
+#endif
+
+/** sum(m) += scale · x's scale · Σ q·x of half H of a block, M rows together: q(j) are the 8 quads of one vector of columns. */
+template <class Kind, int H, int M, class Sum, class Weights>
+inline void addHalf(Sum sum, Weights q, V scale, const RoundedStrip<M, Kind::HALVES>& x, int64_t b) {
+  constexpr int QUADS = 8 / Kind::HALVES;
+  I whole[M];
+  // Weights have 6 bits where there are halves, else up to 5.
+  dotRows<Kind::HALVES == 2 ? 2 : 4, H * QUADS, (H + 1) * QUADS>(whole, q, x.q + b * M * BLOCK);
+#pragma GCC unroll 8
+  for (int m = 0; m < M; m++) {
+    const I total = Kind::MINIMUM ? whole[m] : addInts(whole[m], x.start(m, b, H));
+    sum(m) = fma(toFloat(total), mul(scale, x.scale(m, b)), sum(m));
+  }
+}
+
 /** Bytes that reading looks ahead, as far as the second-level cache: what the processor fetches ahead by itself is not enough there. */
 constexpr int64_t BLOCK_AHEAD = 8192;
 
@@ -81,21 +106,28 @@ __attribute__((noinline)) void readPanel(float* sums, const RoundedStrip<M, Form
     for (int v = 0; v < PANEL_VECTORS; v++) {
       I q[8];
       Format::unpack(block, sub, v, q);
+      if constexpr (ROWS_TOGETHER<KindOf<Format>>) {
+        const auto here = [&](int m) -> V& { return sum[m][v]; };
+        const auto quad = [&](int j) { return q[j]; };
+        addHalf<KindOf<Format>, 0, M>(here, quad, Format::scale(block, sub, 0, v), x, b);
+        if constexpr (Format::HALVES == 2) addHalf<KindOf<Format>, 1, M>(here, quad, Format::scale(block, sub, 1, v), x, b);
+      } else {
 #pragma GCC unroll 2
-      for (int h = 0; h < Format::HALVES; h++) {
-        const V scale = Format::scale(block, sub, h, v);
+        for (int h = 0; h < Format::HALVES; h++) {
+          const V scale = Format::scale(block, sub, h, v);
 #pragma GCC unroll 8
-        for (int m = 0; m < M; m++) {
-          // Few rows have too few sums under way for one chain each.
-          constexpr int CHAINS = M < 4 ? 2 : 1;
-          I whole[2] = {Format::MINIMUM ? setInt(0) : x.start(m, b, h), setInt(0)};
+          for (int m = 0; m < M; m++) {
+            // Few rows have too few sums under way for one chain each.
+            constexpr int CHAINS = M < 4 ? 2 : 1;
+            I whole[2] = {Format::MINIMUM ? setInt(0) : x.start(m, b, h), setInt(0)};
 #pragma GCC unroll 8
-          for (int j = 8 / Format::HALVES * h; j < 8 / Format::HALVES * (h + 1); j++) {
-            I& chain = whole[j % CHAINS];
-            chain = dotOf<KindOf<Format>>(chain, q[j], x.quad(m, b, j));
+            for (int j = 8 / Format::HALVES * h; j < 8 / Format::HALVES * (h + 1); j++) {
+              I& chain = whole[j % CHAINS];
+              chain = dotOf<KindOf<Format>>(chain, q[j], x.quad(m, b, j));
+            }
+            const I total = CHAINS == 2 ? addInts(whole[0], whole[1]) : whole[0];
+            sum[m][v] = fma(toFloat(total), mul(scale, x.scale(m, b)), sum[m][v]);
           }
-          const I total = CHAINS == 2 ? addInts(whole[0], whole[1]) : whole[0];
-          sum[m][v] = fma(toFloat(total), mul(scale, x.scale(m, b)), sum[m][v]);
         }
       }
       if (Format::MINIMUM) {
@@ -154,34 +186,46 @@ __attribute__((noinline)) void openTile(const OpenSums& sums, const RoundedStrip
     for (int v = 0; v < VECTORS; v++) sum[m][v] = sums.from == nullptr ? zero() : load(sums.from + m * sums.strideFrom + v * W);
   }
   for (int64_t b = 0; b < blocks; b++) {
-#pragma GCC unroll 2
-    for (int h = 0; h < Kind::HALVES; h++) {
-      I whole[M][VECTORS];
-#pragma GCC unroll 8
-      for (int m = 0; m < M; m++) {
-        const I start = Kind::MINIMUM ? setInt(0) : x.start(m, b, h);
-#pragma GCC unroll 4
-        for (int v = 0; v < VECTORS; v++) whole[m][v] = start;
-      }
-#pragma GCC unroll 8
-      for (int j = 8 / Kind::HALVES * h; j < 8 / Kind::HALVES * (h + 1); j++) {
-        I weights[VECTORS];
-#pragma GCC unroll 4
-        for (int v = 0; v < VECTORS; v++) {
-          weights[v] = loadInts(open[v / PANEL_VECTORS * GROUP + b].weights + j * 64 + v % PANEL_VECTORS * W * 4);
-        }
-#pragma GCC unroll 8
-        for (int m = 0; m < M; m++) {
-          const I quad = x.quad(m, b, j);
-#pragma GCC unroll 4
-          for (int v = 0; v < VECTORS; v++) whole[m][v] = dotOf<Kind>(whole[m][v], weights[v], quad);
-        }
-      }
+    if constexpr (ROWS_TOGETHER<Kind>) {
 #pragma GCC unroll 4
       for (int v = 0; v < VECTORS; v++) {
-        const V scale = load(open[v / PANEL_VECTORS * GROUP + b].scales[h] + v % PANEL_VECTORS * W);
+        const OpenBlock<Kind>& block = open[v / PANEL_VECTORS * GROUP + b];
+        const int column = v % PANEL_VECTORS * W;
+        const auto q = [&](int j) { return loadInts(block.weights + j * 64 + column * 4); };
+        const auto here = [&](int m) -> V& { return sum[m][v]; };
+        addHalf<Kind, 0, M>(here, q, load(block.scales[0] + column), x, b);
+        if constexpr (Kind::HALVES == 2) addHalf<Kind, 1, M>(here, q, load(block.scales[1] + column), x, b);
+      }
+    } else {
+#pragma GCC unroll 2
+      for (int h = 0; h < Kind::HALVES; h++) {
+        I whole[M][VECTORS];
 #pragma GCC unroll 8
-        for (int m = 0; m < M; m++) sum[m][v] = fma(toFloat(whole[m][v]), mul(scale, x.scale(m, b)), sum[m][v]);
+        for (int m = 0; m < M; m++) {
+          const I start = Kind::MINIMUM ? setInt(0) : x.start(m, b, h);
+#pragma GCC unroll 4
+          for (int v = 0; v < VECTORS; v++) whole[m][v] = start;
+        }
+#pragma GCC unroll 8
+        for (int j = 8 / Kind::HALVES * h; j < 8 / Kind::HALVES * (h + 1); j++) {
+          I weights[VECTORS];
+#pragma GCC unroll 4
+          for (int v = 0; v < VECTORS; v++) {
+            weights[v] = loadInts(open[v / PANEL_VECTORS * GROUP + b].weights + j * 64 + v % PANEL_VECTORS * W * 4);
+          }
+#pragma GCC unroll 8
+          for (int m = 0; m < M; m++) {
+            const I quad = x.quad(m, b, j);
+#pragma GCC unroll 4
+            for (int v = 0; v < VECTORS; v++) whole[m][v] = dotOf<Kind>(whole[m][v], weights[v], quad);
+          }
+        }
+#pragma GCC unroll 4
+        for (int v = 0; v < VECTORS; v++) {
+          const V scale = load(open[v / PANEL_VECTORS * GROUP + b].scales[h] + v % PANEL_VECTORS * W);
+#pragma GCC unroll 8
+          for (int m = 0; m < M; m++) sum[m][v] = fma(toFloat(whole[m][v]), mul(scale, x.scale(m, b)), sum[m][v]);
+        }
       }
     }
     if (Kind::MINIMUM) {

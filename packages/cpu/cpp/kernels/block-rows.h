@@ -11,16 +11,19 @@ namespace cria::CRIA_ISA {
 constexpr int64_t GROUP = 16;
 
 /** Most rows that read a weight as it is packed, and most of them at one time. */
-constexpr int FEW_ROWS = W == 16 ? 16 : W == 8 ? 2 : 1;
-constexpr int FEW_AT_ONCE = W == 16 ? 8 : FEW_ROWS;
-/** Strips of so few rows: even ones of 1 to 4, 6 or 8 rows, for which there are kernels. */
+constexpr int FEW_ROWS = W >= 8 ? 16 : 1;
+constexpr int FEW_AT_ONCE = W == 16 ? 8 : W == 8 ? 4 : 1;
+/** Strips of so few rows where eight go at one time: even ones of 1 to 4, 6 or 8 rows, for which there are kernels. */
 constexpr int8_t FEW_STRIPS[] = {0, 1, 1, 1, 1, 2, 1, 2, 1, 3, 3, 3, 2, 4, 4, 4, 2};
 
 /** Where rounded rows lie. Strips are as even as can be: eight of many rows are four and four, not six and two. */
 struct RoundedPlaces {
   int64_t rows, blocks;
 
-  int64_t strips() const { return rows <= FEW_ROWS ? FEW_STRIPS[rows] : ceilDivide(rows, BLOCK_ROWS); }
+  int64_t strips() const {
+    if (rows > FEW_ROWS) return ceilDivide(rows, BLOCK_ROWS);
+    return FEW_AT_ONCE == 8 ? FEW_STRIPS[rows] : ceilDivide(rows, FEW_AT_ONCE);
+  }
   int64_t firstRow(int64_t strip) const { return rows * strip / max(1, strips()); }
   int64_t stripOf(int64_t row) const { return ((row + 1) * strips() - 1) / rows; }
   int64_t groupSize(int64_t firstBlock) const { return min(GROUP, blocks - firstBlock); }
