@@ -26,6 +26,7 @@
   X(swiglu)                                                                                                          \
   X(swigluGrad)                                                                                                      \
   X(packPanels)                                                                                                      \
+  X(packStrips)                                                                                                      \
   X(gemm)                                                                                                            \
   X(crossEntropy)                                                                                                    \
   X(cacheWrite)                                                                                                      \

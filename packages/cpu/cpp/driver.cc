@@ -91,20 +91,24 @@ struct List {
 int64_t panelBytes(int64_t dtype, int64_t columns, int64_t k, int64_t panel) {
   return (columns + panel - 1) / panel * panel * (dtype == 0 ? 4 * k : 4 * ((k + 1) / 2));
 }
+/** Of strips of at most 16 rows, in words of f32 or in pairs. */
+int64_t stripBytes(int64_t rows, int64_t k) { return (rows + 16) * 4 * k; }
 /** Of two dtypes as products read them: f32, or halves of any bits. */
 int64_t bytesOf(int64_t dtype) { return dtype == 0 ? 4 : 2; }
 
 void product(List& list, int64_t panel) {
   const int64_t m = extent(), n = extent(), k = extent(), unit = below(3);
-  const bool byColumns = below(2) != 0, accumulate = below(2) != 0;
+  // By rows, by columns, in strips; bf16 never in strips, for tiles take their rows otherwise.
+  const int64_t left = below(unit == 1 ? 2 : 3);
+  const bool accumulate = below(2) != 0;
   const int64_t right = unit == 2 ? 0 : below(3), typeC = accumulate ? 0 : below(2), typeA = below(2), typeB = right == 0 ? unit : below(2);
   const int32_t b = list.halves(right == 0 ? panelBytes(unit, n, k, panel) : n * k * bytesOf(typeB));
   const int32_t c = list.halves(m * n * bytesOf(typeC));
   const int64_t kind = below(3);
-  list.begin(Op::gemm_, unit).place(c).place(list.halves(m * k * bytesOf(typeA))).place(b);
+  list.begin(Op::gemm_, unit).place(c).place(list.halves(left == 2 ? stripBytes(m, k) : m * k * bytesOf(typeA))).place(b);
   list.place(accumulate || kind == 0 ? 0 : kind == 1 ? c : list.halves(m * n * bytesOf(typeC)));
-  list.number(m).number(n).number(k).number(n).number(byColumns ? m : k).number(right == 2 ? n : k).number(n);
-  list.number(byColumns).number(right).number(accumulate).number(typeC).number(typeA).number(typeB).end();
+  list.number(m).number(n).number(k).number(n).number(left == 1 ? m : k).number(right == 2 ? n : k).number(n);
+  list.number(left).number(right).number(accumulate).number(typeC).number(typeA).number(typeB).end();
 }
 
 /** Bytes of a file's blocks of 256 weights, and of 16 packed rows of them, by format (block-format.h). */
@@ -288,6 +292,12 @@ void command(List& list, Op op, int64_t panel) {
       list.begin(op, unit).place(list.own(panelBytes(unit, T, D, panel))).place(list.halves(n * bytesOf(type))).number(T).number(D);
       if (below(2)) list.number(D).number(0).number(type).end();
       else list.number(T).number(1).number(type).end();
+      break;
+    }
+    case Op::packStrips_: {
+      const int64_t type = below(3), columns = below(2);
+      list.begin(op, below(3)).place(list.own(stripBytes(T, D))).place(list.halves(n * bytesOf(type)));
+      list.number(T).number(D).number(columns != 0 ? T : D).number(columns).number(type).end();
       break;
     }
     case Op::gemm_: product(list, panel); break;

@@ -9,8 +9,12 @@ import {
   numbers,
   pack,
   packedBytes,
+  packStrips,
   plain,
+  type Product,
   product,
+  stripsBytes,
+  takesTiles,
 } from './linear.ts';
 
 /** Logits that are held at one time: 64 MiB. */
@@ -43,6 +47,8 @@ interface Work {
   readonly backward: Packed;
   /** Rows of a block along, for dw. */
   readonly inputs: Place;
+  /** The same rows in strips, for logits; nowhere where products take them as they lie. */
+  readonly strips: Place | undefined;
   readonly logits: Place;
 }
 
@@ -73,13 +79,15 @@ export function crossEntropyKernels(encoder: Encoder): Pick<Kernels, 'linearCros
       // Parts take turns in one place; whole factors have one each.
       const [first, second] = [packedBytes(encoder, unit, across, D), packedBytes(encoder, unit, along, V)];
       const whole = across === V && along === D;
-      const [forward, after, inputs, logits] = encoder.scratch.begin(
+      const inStrips = !takesTiles(encoder, unit);
+      const [forward, after, inputs, strips, logits] = encoder.scratch.begin(
         encoder.list,
         whole || !grads ? first : Math.max(first, second),
         whole && grads ? second : 0,
         grads?.dw ? packedBytes(encoder, inputUnit, D, block) : 0,
+        inStrips ? stripsBytes(encoder, unit, block, D) : 0,
         block * stride * 4,
-      ) as [Place, Place, Place, Place];
+      ) as [Place, Place, Place, Place, Place];
       const work: Work = {
         encoder,
         unit,
@@ -97,6 +105,7 @@ export function crossEntropyKernels(encoder: Encoder): Pick<Kernels, 'linearCros
           part: along,
         },
         inputs,
+        strips: inStrips ? strips : undefined,
         logits,
       };
       if (whole) packPart(work, work.forward, 0);
@@ -114,16 +123,20 @@ export function crossEntropyKernels(encoder: Encoder): Pick<Kernels, 'linearCros
 
 /** logits = x·wᵀ */
 function score(work: Work, x: Matrix, rows: number): void {
-  productByParts(work, { place: work.logits, stride: work.stride }, x, work.forward, rows);
+  const { encoder, strips, unit, width, logits, stride } = work;
+  const lying = { ...x, as: 'byRows' } as const;
+  if (strips) packStrips(encoder, strips, lying, unit, rows, width);
+  const a = strips ? ({ place: strips, stride: 0, as: 'inStrips' } as const) : lying;
+  productByParts(work, { place: logits, stride }, a, work.forward, rows);
 }
 
 /** c = a·b, part by part of the columns; the bits are those of one product. */
-function productByParts(work: Work, c: Matrix, a: Matrix, b: Packed, rows: number): void {
+function productByParts(work: Work, c: Matrix, a: Product['a'], b: Packed, rows: number): void {
   for (let first = 0; first < b.columns; first += b.part) {
     if (!work.whole) packPart(work, b, first);
     product(work.encoder, {
       c: fromColumn(c, first),
-      a: { ...a, as: 'byRows' },
+      a,
       b: { place: b.place, stride: 0, as: 'packed' },
       rows,
       columns: Math.min(b.part, b.columns - first),
@@ -152,7 +165,7 @@ function propagate(work: Work, dx: Matrix, dw: Tensor | undefined, x: Matrix, ro
   const { encoder, inputUnit, vocabulary, width, logits } = work;
   const dtype = gradientType(work);
   const p: Matrix = { place: logits, stride: dtype === 'bf16' ? 2 * work.stride : work.stride, dtype };
-  productByParts(work, dx, p, work.backward, rows);
+  productByParts(work, dx, { ...p, as: 'byRows' }, work.backward, rows);
   if (!dw) return;
   pack(encoder, work.inputs, { ...x, as: 'along' }, inputUnit, width, rows);
   product(encoder, {

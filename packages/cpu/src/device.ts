@@ -11,7 +11,7 @@ import {
 } from '@cria/tensor';
 import { isBlockFormat, packBlocks, packedBlockBytes } from './block-linear.ts';
 import { allocate, CommandList } from './command-list.ts';
-import { type Encoder, Scratch } from './encoder.ts';
+import { type Encoder, multipliesHalves, Scratch } from './encoder.ts';
 import { createKernels } from './kernels.ts';
 import { matrix, numbers, pack, packedBytes, panelLayout } from './linear.ts';
 import { failFile, FileReads } from './file-read.ts';
@@ -229,11 +229,6 @@ export class CpuDevice extends DeviceBase implements Encoder {
       });
     return this.#running;
   }
-}
-
-/** Whether an instruction set multiplies bf16 faster than f32. */
-export function multipliesHalves(isa: string): boolean {
-  return isa.includes('bf16') || isa.includes('amx');
 }
 
 function check(refused: number): void {

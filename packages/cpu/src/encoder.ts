@@ -62,6 +62,11 @@ export class Scratch {
 
 const aligned = (bytes: number) => Math.ceil(bytes / 256) * 256;
 
+/** Whether an instruction set multiplies bf16 faster than f32. */
+export function multipliesHalves(isa: string): boolean {
+  return isa.includes('bf16') || isa.includes('amx');
+}
+
 /** i32 tensors are addressed like all others. */
 export function integers(tensor: Tensor): Place {
   if (tensor.dtype !== 'i32') fail('cpu', `expected i32, not ${tensor.dtype}.`);

@@ -1,6 +1,5 @@
 import type { ComputeDType } from '@cria/tensor';
-import { multipliesHalves } from './device.ts';
-import { dtypeCodes } from './encoder.ts';
+import { dtypeCodes, multipliesHalves } from './encoder.ts';
 import type { Native, NativeIsa } from './native.ts';
 
 /** A pass takes some 20 ms. */

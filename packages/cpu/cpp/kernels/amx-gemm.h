@@ -32,7 +32,7 @@ template <class T>
 inline void packTileStep(uint8_t* to, const T* source, int64_t stride, int64_t columns, int64_t k, bool along, int64_t bytes = TILE) {
   for (int64_t half = 0; half < 2; half++, columns -= TILE_ROWS, to += bytes) {
     Pair* words = reinterpret_cast<Pair*>(to);
-    if (along) packAlong<Paired, TILE_ROWS>(words, source + half * TILE_ROWS, stride, max(0, columns), k);
+    if (along) packAlong<Paired, TILE_ROWS>(words, source + half * TILE_ROWS, stride, max(0, columns), k, TILE_K);
     else packAcross<Paired, TILE_ROWS>(words, source + half * TILE_ROWS * stride, stride, max(0, columns), k);
   }
 }

@@ -20,6 +20,9 @@ struct GemmTile {
   int64_t k, strideC, strideFrom, strideResidual;
   /** Columns that exist, 1 to NR. */
   int64_t columns;
+  /** What is needed soon, asked for by so many bytes a word of k. */
+  const char* ahead;
+  int64_t aheadStep;
 };
 
 /** C[M, columns] = (from +) A·B (+ residual)           a: [k][MR] packed     b: [k][NR] packed */
@@ -45,12 +48,22 @@ __attribute__((noinline)) void tile(const GemmTile<Unit>& t) {
   }
   const typename Unit::Left* a = t.a;
   const typename Unit::Right* b = t.b;
+  const char* ahead = t.ahead;
+  const int64_t aheadStep = t.aheadStep;
+  if (t.from == nullptr) {
+    // What is only written has to come too.
+    for (int i = 0; i < M; i++) {
+      for (int v = 0; v < NR; v += 16) prefetch(t.c + i * t.strideC + v);
+    }
+  }
   for (int64_t k = t.k; k > 0; k--) {
     V column[NV];
 #pragma GCC unroll 4
     for (int v = 0; v < NV; v++) column[v] = Unit::column(b + v * W);
     prefetch(b + 16 * NR);
     if (NR * sizeof *b > 64) prefetch(b + 16 * NR + 16);
+    prefetch(ahead);
+    ahead += aheadStep;
 #pragma GCC unroll 16
     for (int i = 0; i < M; i++) {
       const V row = Unit::row(a + i);

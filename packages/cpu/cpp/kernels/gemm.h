@@ -4,8 +4,9 @@
 //   linearGradInput   A = dy [T, N] by rows        B = w  [N, C], packed along  (k = N)
 //   linearGradWeight  A = dyᵀ, dy [T, N] by columns   B = x [T, C], packed along  (k = T), C = dw holds the start of the chain
 //
-// The result is cut into blocks, one a chunk; k is never split between chunks. Inside a block k goes in pieces, so that a packed
-// strip of A stays in L1 and the piece of B in L2; between the pieces the sums wait in C, or beside it where C is also the residual or
+// The result is cut into blocks, one a chunk; k is never split between chunks. A comes in strips, packed once for all blocks, where there
+// are many rows; B in panels, packed once for all blocks, or by the one block that needs them, or before (`device.pack`). What comes as it
+// lies is packed by each block. Inside a block k goes in pieces, so that a strip of A stays in L1 and the piece of B in L2; between the pieces the sums wait in C, or beside it where C is also the residual or
 // a half.
 #pragma once
 #include "gemm-pack.h"
@@ -13,10 +14,13 @@
 namespace cria::CRIA_ISA {
 
 /** Words along k of a piece. */
-constexpr int64_t KC = 256;
+constexpr int64_t KC = 384;
 /** Largest block: rows (some 112) and columns. */
 constexpr int64_t MC = 112 / MR * MR;
-constexpr int64_t NC = 512;
+constexpr int64_t NC = 384;
+/** Where a block has all rows: the largest one's columns, and how many there should be for threads to end together. */
+constexpr int64_t COLUMNS_OF_ALL_ROWS = 192;
+constexpr int64_t BLOCKS_OF_ALL_ROWS = 12;
 /** Multiply-adds that take some ten microseconds. */
 constexpr int64_t CHUNK_WORK = 1 << 20;
 
@@ -24,7 +28,7 @@ template <class Unit>
 struct Gemm {
   using Left = typename Unit::Left;
   using Right = typename Unit::Right;
-  enum LeftForm { byRows = 0, byColumns = 1 };
+  enum LeftForm { byRows = 0, byColumns = 1, inStrips = 2 };
   enum RightForm { packed = 0, across = 1, along = 2 };
 
   void* c;
@@ -67,7 +71,7 @@ struct Gemm {
     const int64_t strips = ceilDivide(m.end - m.start, MR), panels = ceilDivide(n.end - n.start, NR);
     const int64_t pieces = max(1, ceilDivide(depth, KC)), pieceDepth = ceilDivide(depth, pieces);
     const bool plain = typeC == static_cast<int64_t>(Dtype::f32);
-    Memory memory(thread, roundUp(strips * MR * pieceDepth, 64), right == packed ? 0 : panels * NR * pieceDepth,
+    Memory memory(thread, left == inStrips ? 0 : roundUp(strips * MR * pieceDepth, 64), right == packed ? 0 : panels * NR * pieceDepth,
                   !plain || (residual == c && pieces > 1) ? strips * MR * blockColumns : 0);
     float* const result = plain ? static_cast<float*>(c) + m.start * strideC + n.start : memory.sums;
     const int64_t strideResult = plain ? strideC : blockColumns;
@@ -77,7 +81,7 @@ struct Gemm {
     int64_t at = 0;
     do {
       const int64_t here = min(pieceDepth, depth - at);
-      packA(memory.left, m, at, here);
+      if (left != inStrips) packA(memory.left, m, at, here);
       const Right* panelB = static_cast<const Right*>(b) + n.start * depth + at * NR;
       int64_t nextPanel = depth * NR;
       if (right != packed) {
@@ -88,14 +92,20 @@ struct Gemm {
       const bool last = at + here >= depth;
       for (int64_t s = 0; s < strips; s++) {
         GemmTile<Unit> t;
-        t.a = memory.left + s * MR * here;
+        t.a = left == inStrips ? static_cast<const Left*>(a) + (m.start + s * MR) * depth + at * MR : memory.left + s * MR * here;
         t.k = here;
+        // The next strip, or the first one of the next piece, comes while the panels go by.
+        const Left* next = t.a;
+        if (s + 1 < strips) next += MR * (left == inStrips ? depth : here);
+        else if (left == inStrips && !last) next = static_cast<const Left*>(a) + m.start * depth + (at + here) * MR;
+        t.aheadStep = ceilDivide(MR * static_cast<int64_t>(sizeof(Left)), panels);
         t.strideC = last ? strideResult : strideSums;
         t.strideFrom = strideSums;
         t.strideResidual = strideResidual;
         for (int64_t p = 0; p < panels; p++) {
           float* sum = sums + s * MR * strideSums + p * NR;
           t.b = panelB + p * nextPanel;
+          t.ahead = reinterpret_cast<const char*>(next) + p * t.aheadStep * here;
           t.c = last ? result + s * MR * strideResult + p * NR : sum;
           t.from = at > 0 || accumulate ? sum : nullptr;
           t.residual = added != nullptr && last ? added + s * MR * strideResidual + p * NR : nullptr;
@@ -148,6 +158,10 @@ struct Gemm {
       blockRows = max(1, rows);
       blockColumns = NR * max(1, streamedPanels(ceilDivide(columns, NR), NR * depth * static_cast<int64_t>(sizeof(Right))));
       if (blockColumns > NR) blockColumns = roundUp(blockColumns, NR * panelsAtOnce(static_cast<int>(blockRows)));
+    } else if (left == inStrips && right != packed) {
+      // One block alone needs its columns of B, and packs them.
+      blockRows = roundUp(rows, MR);
+      blockColumns = NR * max(1, min(COLUMNS_OF_ALL_ROWS / NR, ceilDivide(columns, NR) / BLOCKS_OF_ALL_ROWS));
     } else {
       blockRows = roundUp(ceilDivide(rows, max(1, ceilDivide(rows, MC))), MR);
       blockColumns = roundUp(ceilDivide(columns, max(1, ceilDivide(columns, NC))), NR);
@@ -210,23 +224,16 @@ struct Gemm {
   }
 
   /** Strips of `here` words from word `at` on. */
-  void packA(Left* to, Range m, int64_t at, int64_t here) const {
-    const int64_t first = at * Unit::STEP, count = min(here * Unit::STEP, k - first);
-    withElements(typeA, a, [&](auto* from) {
-      for (int64_t row = m.start; row < m.end; row += MR, to += MR * here) {
-        if (left == byRows) packAcross<Unit, MR>(to, from + row * strideA + first, strideA, m.end - row, count);
-        else packAlong<Unit, MR>(to, from + first * strideA + row, strideA, m.end - row, count);
-      }
-    });
-  }
+  void packA(Left* to, Range m, int64_t at, int64_t here) const { pack<MR>(to, typeA, a, strideA, left == byRows, m, at, here); }
 
-  void packB(Right* to, Range n, int64_t at, int64_t here) const {
-    const int64_t first = at * Unit::STEP, count = min(here * Unit::STEP, k - first);
-    withElements(typeB, b, [&](auto* from) {
-      for (int64_t column = n.start; column < n.end; column += NR, to += NR * here) {
-        if (right == across) packAcross<Unit, NR>(to, from + column * strideB + first, strideB, n.end - column, count);
-        else packAlong<Unit, NR>(to, from + first * strideB + column, strideB, n.end - column, count);
-      }
+  void packB(Right* to, Range n, int64_t at, int64_t here) const { pack<NR>(to, typeB, b, strideB, right == across, n, at, here); }
+
+  template <int width, class Word>
+  void pack(Word* to, int64_t type, const void* factor, int64_t stride, bool isAcross, Range range, int64_t at, int64_t here) const {
+    const int64_t first = at * Unit::STEP, count = min(here * Unit::STEP, k - first), total = range.end - range.start;
+    withElements(type, factor, [&](auto* from) {
+      if (!isAcross) return packStripsAlong<Unit, width>(to, width * here, from + first * stride + range.start, stride, total, count);
+      for (int64_t i = 0; i < total; i += width) packAcross<Unit, width>(to + i * here, from + (range.start + i) * stride + first, stride, total - i, count);
     });
   }
 };

@@ -20,9 +20,11 @@ namespace cria::CRIA_ISA {
 inline void fillHalfProducts(Kernel* table) {
   const auto of = [table](Op op, Dtype dtype) -> Kernel& { return table[static_cast<int32_t>(op) + OPERATIONS * static_cast<int32_t>(dtype)]; };
   of(Op::packPanels_, Dtype::bf16) = entry<PackPanels<Bf16Unit>>();
+  of(Op::packStrips_, Dtype::bf16) = entry<PackStrips<Bf16Unit>>();
   of(Op::gemm_, Dtype::bf16) = entry<Gemm<Bf16Unit>>();
   of(Op::measure_, Dtype::bf16) = entry<Measure<Bf16Unit>>();
   of(Op::packPanels_, Dtype::f16) = entry<PackPanels<Widened<F16>>>();
+  of(Op::packStrips_, Dtype::f16) = entry<PackStrips<Widened<F16>>>();
   of(Op::gemm_, Dtype::f16) = entry<Gemm<Widened<F16>>>();
 }
 
@@ -70,6 +72,7 @@ inline void fillTable(Kernel* table) {
   f32(Op::swigluGrad_) = entry<SwigluGrad<float>>();
   bf16(Op::swigluGrad_) = entry<SwigluGrad<Bf16>>();
   f32(Op::packPanels_) = entry<PackPanels<Widened<float>>>();
+  f32(Op::packStrips_) = entry<PackStrips<Widened<float>>>();
   f32(Op::gemm_) = entry<Gemm<Widened<float>>>();
   fillHalfProducts(table);
   fillBlockProducts(table);
