@@ -34,10 +34,10 @@ function transposed(a: Float32Array, rows: number, columns: number): Float32Arra
   return Float32Array.from({ length: a.length }, (_, i) => a[(i % rows) * columns + Math.floor(i / rows)]!);
 }
 
-/** T, N, C around the edges of tiles (4, 6, 14 rows; 8, 16, 32 columns), blocks (112 rows, 512 columns) and pieces of k (256). */
+/** T, N, C around the edges of tiles (4, 6, 14 rows; 8, 16, 32 columns), blocks (112 rows, 192 and 384 columns), pieces of k (384) and ways to pack (64, 512 rows). */
 const shapes = [
   [1, 1, 1], [2, 33, 5], [3, 31, 17], [7, 100, 64], [8, 32, 300], [9, 65, 31], [13, 3, 257], [14, 32, 256], [15, 34, 255],
-  [63, 17, 513], [64, 40, 20], [65, 96, 33], [113, 33, 12], [130, 520, 9], [29, 1030, 3],
+  [63, 17, 513], [64, 40, 20], [65, 96, 33], [113, 33, 12], [130, 520, 9], [29, 1030, 3], [70, 200, 769], [512, 30, 385], [513, 21, 400],
 ] as const; // prettier-ignore
 
 for (const isa of isas) {
@@ -75,24 +75,50 @@ for (const isa of isas) {
       expect(await dw.toFloat32()).toEqual(gradWeight.map((value, i) => value + ws[i]!));
     });
 
-    test('every path gives the same bits: packed or not, alone, in few rows, in many', async () => {
-      const [T, N, C] = [150, 77, 700];
-      const x = device.tensor(random(T * C, 5), [T, C], 'f32');
-      const w = device.tensor(random(N * C, 6), [N, C], 'f32');
-      const packed = device.pack(w);
-      const all = device.empty([T, N], 'f32');
-      k.linear(all, x, packed);
-      const expected = await all.toFloat32();
-      for (const weight of [w, packed]) {
-        for (const rows of [1, 2, 3, 5, 8, 9, 15, 64, 75, 150]) {
-          const y = device.empty([T, N], 'f32');
-          for (let t = 0; t < T; t += rows) {
-            k.linear(y.slice(t, Math.min(T, t + rows)), x.slice(t, Math.min(T, t + rows)), weight);
+    test.each(['f32', 'bf16'] as const)(
+      'every path gives the same bits: packed or not, alone, in few rows, in many, %s',
+      async (dtype) => {
+        const [T, N, C] = [600, 77, 800];
+        const x = device.tensor(random(T * C, 5), [T, C], dtype);
+        const w = device.tensor(random(N * C, 6), [N, C], dtype);
+        const packed = device.pack(w);
+        const all = device.empty([T, N], dtype);
+        k.linear(all, x, packed);
+        const expected = await all.toFloat32();
+        for (const weight of [w, packed]) {
+          for (const rows of [3, 8, 9, 63, 64, 150, 300, 600]) {
+            const y = device.empty([T, N], dtype);
+            for (let t = 0; t < T; t += rows) {
+              k.linear(y.slice(t, Math.min(T, t + rows)), x.slice(t, Math.min(T, t + rows)), weight);
+            }
+            expect(await y.toFloat32(), `${rows} rows at one time, ${weight.layout}`).toEqual(expected);
           }
-          expect(await y.toFloat32(), `${rows} rows at one time, ${weight.layout}`).toEqual(expected);
         }
-      }
-    });
+        const y = device.empty([1, N], dtype);
+        for (let t = 0; t < T; t += 50) {
+          k.linear(y, x.slice(t, t + 1), packed);
+          expect(await y.toFloat32(), `row ${t} alone`).toEqual(expected.slice(t * N, (t + 1) * N));
+        }
+      },
+    );
+
+    test.each([3, 100, 513])(
+      'products of one x with several weights, %i rows, have the bits of each',
+      async (T) => {
+        const C = 90;
+        const x = device.tensor(random(T * C, 30), [T, C], 'f32');
+        const weights = [40, 7, 65].map((N, i) => device.tensor(random(N * C, 31 + i), [N, C], 'f32'));
+        for (const ws of [weights, [weights[0]!, device.pack(weights[1]!), weights[2]!]]) {
+          const ys = ws.map((w) => device.empty([T, w.rows], 'f32'));
+          k.linears(ys, x, ws);
+          for (const [i, w] of ws.entries()) {
+            const y = device.empty([T, w.rows], 'f32');
+            k.linear(y, x, w);
+            expect(await ys[i]!.toFloat32()).toEqual(await y.toFloat32());
+          }
+        }
+      },
+    );
 
     test('gradients of weights do not depend on how the tokens are split', async () => {
       const [T, N, C] = [300, 40, 50];
