@@ -11,112 +11,18 @@
 // and 16, three loads for two, and 12 stores. A product took 16 cycles where it was measured: 2048 for 64 lanes, beside 7000 for their
 // exponentials.
 #pragma once
-#include "forward.h"
+#include "amx-products.h"
 
 namespace cria::CRIA_ISA::attention {
 
-// Rows of a tile, and pairs or floats of its row; numbers of a step.
-constexpr int TILE_LANES = 16, TILE_STEP = 32;
-static_assert(W == TILE_LANES && LANES % (2 * TILE_LANES) == 0 && KEYS % TILE_STEP == 0, "a panel of scores is a column of tiles");
-
-static inline int steps_of(int numbers) { return (numbers + TILE_STEP - 1) / TILE_STEP; }
-
-// Tiles of one factor along the sum: the first one's first row; bytes to the next row, to the next tile.
-struct TileStrip {
-  const void* first;
-  int64_t row, step;
-  const char* at(int s) const { return static_cast<const char*>(first) + s * step; }
-};
-struct TilePlace {
-  float* first;
-  int64_t row;  // bytes
-};
-
-// to[l][r] = left[l] by right[r], LEFT by RIGHT tiles of sums over `steps` steps. The operands of a step are loaded first, then multiplied.
-template <int LEFT, int RIGHT>
-static inline void tile_sums(const TileStrip* left, const TileStrip* right, int steps, const TilePlace (&to)[2][2]) {
-  tiles::zero<0>();
-  if constexpr (RIGHT == 2) tiles::zero<1>();
-  if constexpr (LEFT == 2) tiles::zero<2>();
-  if constexpr (LEFT == 2 && RIGHT == 2) tiles::zero<3>();
-  for (int s = 0; s < steps; s++) {
-    tiles::load<6>(right[0].at(s), right[0].row);
-    if constexpr (RIGHT == 2) tiles::load<7>(right[1].at(s), right[1].row);
-    tiles::load<4>(left[0].at(s), left[0].row);
-    if constexpr (LEFT == 2) tiles::load<5>(left[1].at(s), left[1].row);
-    tiles::dotPairs<0, 4, 6>();
-    if constexpr (RIGHT == 2) tiles::dotPairs<1, 4, 7>();
-    if constexpr (LEFT == 2) tiles::dotPairs<2, 5, 6>();
-    if constexpr (LEFT == 2 && RIGHT == 2) tiles::dotPairs<3, 5, 7>();
-  }
-  tiles::store<0>(to[0][0].first, to[0][0].row);
-  if constexpr (RIGHT == 2) tiles::store<1>(to[0][1].first, to[0][1].row);
-  if constexpr (LEFT == 2) tiles::store<2>(to[1][0].first, to[1][0].row);
-  if constexpr (LEFT == 2 && RIGHT == 2) tiles::store<3>(to[1][1].first, to[1][1].row);
-}
-
-// place(l, r): where the sums of left[l] and right[r] go
-template <class Place>
-static inline void tile_products(const TileStrip* left, int lefts, const TileStrip* right, int rights, int steps, Place place) {
-  for (int r = 0; r < rights; r += 2) {
-    const bool wide = r + 1 < rights;
-    for (int l = 0; l < lefts; l += 2) {
-      const bool high = l + 1 < lefts;
-      TilePlace to[2][2];
-      for (int i = 0; i < (high ? 2 : 1); i++) {
-        for (int j = 0; j < (wide ? 2 : 1); j++) to[i][j] = place(l + i, r + j);
-      }
-      if (high && wide) tile_sums<2, 2>(left + l, right + r, steps, to);
-      else if (high) tile_sums<2, 1>(left + l, right + r, steps, to);
-      else if (wide) tile_sums<1, 2>(left + l, right + r, steps, to);
-      else tile_sums<1, 1>(left + l, right + r, steps, to);
-    }
-  }
-}
-
-// q as pairs, [pair of E][LANES], with zeros up to whole steps.
 template <>
 inline void Queries::pack<TileWords>(const Tile& tile, const Shape& shape, const Scratch& s) const {
   pack<PairWords>(tile, shape, s);
-  const size_t words = static_cast<size_t>(shape.E) / 2, whole = static_cast<size_t>(steps_of(shape.E)) * TILE_STEP / 2;
-  __builtin_memset(s.columns + words * LANES, 0, (whole - words) * LANES * sizeof(float));
+  finish_columns(s.columns, shape.E);
 }
 
-// Where a chunk's memory in `room` beyond the rows of stored_rows lies: copied keys, then, when these are used up, sums of 16 lanes.
+// Memory in `room` beyond the rows of stored_rows: copied keys, then, when these are used up, sums of 16 lanes.
 static inline float* spare_room(const Scratch& s, int E) { return s.room + static_cast<size_t>(KEYS) * E; }
-
-// The keys of a chunk in strips of 16: as they lie where a strip is whole, in steps, and in equal distances; else copied, with zeros beyond E.
-static inline int key_strips(TileStrip (&strips)[KEYS / TILE_LANES], const Chunk& chunk, int n, const Source& source, int E, float* copies) {
-  const int64_t width = static_cast<int64_t>(steps_of(E)) * TILE_STEP * 2, bytes = 2 * static_cast<int64_t>(E);
-  const bool converted = source.stored != Stored::bf16, even = converted || source.table == nullptr || (1 << source.block_shift) >= TILE_LANES;
-  int count = 0;
-  for (int j = 0; j < n; j += TILE_LANES) {
-    // Rows of converted keys that do not exist are memory all the same, and their scores go nowhere.
-    if (width == bytes && even && (converted || j + TILE_LANES <= n)) {
-      strips[count++] = {chunk.keys[j], converted ? bytes : source.step, 2 * TILE_STEP};
-      continue;
-    }
-    char* to = reinterpret_cast<char*>(copies) + j * width;
-    strips[count++] = {to, width, 2 * TILE_STEP};
-    for (int i = j; i < j + TILE_LANES && i < n; i++, to += width) {
-      __builtin_memcpy(to, chunk.keys[i], static_cast<size_t>(bytes));
-      __builtin_memset(to + bytes, 0, static_cast<size_t>(width - bytes));
-    }
-  }
-  return count;
-}
-
-// panels[p][key][lane] = key . q, unscaled, where a lane of the panel sees a key of two strips
-static inline void tile_scores(float* panels, const TileStrip* keys, int count, int64_t first, const Tile& tile, const float* columns, int E) {
-  const int all = (tile.lanes + W - 1) / W;
-  TileStrip queries[PANELS];
-  for (int p = 0; p < all; p++) queries[p] = {columns + p * W, LANES * sizeof(float), TILE_STEP / 2 * LANES * sizeof(float)};
-  for (int k = 0; k < count; k += 2) {
-    const int p = tile.first_lane(first + k * TILE_LANES) / W;
-    tile_products(keys + k, k + 1 < count ? 2 : 1, queries + p, all - p, steps_of(E),
-                  [&](int l, int r) { return TilePlace{panels + (p + r) * PANEL + (k + l) * TILE_LANES * W, W * sizeof(float)}; });
-  }
-}
 
 // sums of the lanes of `count` strips of probabilities, rows of E floats
 static inline void tile_outputs(float* sums, const TileStrip* weights, int count, const float* values, int steps, int E) {
@@ -125,38 +31,12 @@ static inline void tile_outputs(float* sums, const TileStrip* weights, int count
   TileStrip rights[256 / W];
   for (int c = 0; c < columns; c++) rights[c] = {values + c * W, row, row * (TILE_STEP / 2)};
   alignas(64) float last[LANES * W];
-  tile_products(weights, count, rights, columns, steps, [&](int l, int r) {
+  tile_products(weights, count, rights, columns, steps, true, [&](int l, int r) {
     if (rest != 0 && r == columns - 1) return TilePlace{last + l * TILE_LANES * W, W * sizeof(float)};
     return TilePlace{sums + static_cast<int64_t>(l) * TILE_LANES * E + r * W, row};
   });
   if (rest == 0) return;
   for (int l = 0; l < count * TILE_LANES; l++) store(sums + static_cast<int64_t>(l) * E + E - rest, load(last + l * W), rest);
-}
-
-// Whether a number of the pairs of keys `from` to `to` is infinite or none.
-static inline bool holds_infinite(const float* values, int from, int to, int E) {
-  // x - x is no number for them alone, whatever the lower bits are.
-  V found = zero();
-  for (int64_t i = static_cast<int64_t>(from / 2) * E, end = static_cast<int64_t>((to + 1) / 2) * E; i < end; i += W) {
-    const V both = load(values + i, end - i < W ? end - i : W), low = firstHalves(both);
-    found = add(found, add(sub(both, both), sub(low, low)));
-  }
-  const float sum = reduce_add(found);
-  return sum != sum;
-}
-
-// values of keys `from` to `to` become zero
-static inline void hide_values(float* values, int from, int to, int E) {
-  float* row = values + static_cast<int64_t>(from / 2) * E;
-  if (from % 2 != 0 && from < to) {
-    for (int e = 0; e < E; e += W) {
-      const int rest = E - e < W ? E - e : W;
-      store(row + e, lowHalves(load(row + e, rest)), rest);
-    }
-    row += E;
-    from++;
-  }
-  if (from < to) __builtin_memset(row, 0, static_cast<size_t>((to - from + 1) / 2) * E * sizeof(float));
 }
 
 // Where values that some lanes do not see are infinite or no numbers, a weight of zero would not hide them: lane by lane, the last one first,
@@ -167,7 +47,7 @@ static inline void tile_outputs_apart(const Tile& tile, const Scratch& s, const 
   for (int l = tile.lanes - 1; l >= 0; l--) {
     const int seen = in_chunk(tile.visible(l) - first);
     if (seen == 0) return;
-    hide_values(values, seen, shown, E);
+    hide_rows(values, seen, shown, E);
     shown = seen;
     tile_outputs(sums, weights + l / W, 1, values, steps_of(n), E);
     __builtin_memcpy(s.sums + static_cast<int64_t>(l) * E, sums + static_cast<int64_t>(l % W) * E, E * sizeof(float));
@@ -212,10 +92,13 @@ inline void chunk_sums<TileWords>(const Tile& tile, const Shape& shape, const Sc
   const int n = in_chunk(end - first), E = shape.E;
   Chunk chunk;
   stored_rows<TileWords>(source, first, n, E, s.room, chunk);
-  float* values = s.room + static_cast<size_t>(KEYS) / 2 * E;  // as stored_rows leaves them: [pair of keys][E] words
-  hide_values(values, (n + 1) & ~1, steps_of(n) * TILE_STEP, E);
+  float* values = const_cast<float*>(chunk.values[0]);  // pairs of keys in `room`, row by row
+  hide_rows(values, (n + 1) & ~1, steps_of(n) * TILE_STEP, E);
   TileStrip keys[KEYS / TILE_LANES], weights[PANELS];
-  const int count = key_strips(keys, chunk, n, source, E, spare_room(s, E));
+  // Rows of converted keys lie side by side, and those that do not exist are memory all the same: their scores go nowhere.
+  const bool converted = source.stored != Stored::bf16, even = source.table == nullptr || (1 << source.block_shift) >= TILE_LANES;
+  const int64_t step = converted ? 2 * static_cast<int64_t>(E) : even ? source.step : 0;
+  const int count = row_strips(keys, chunk.keys, n, converted ? KEYS : n, step, E, spare_room(s, E));
   int unseen = 0;  // panels of lanes that see none
   if (few(tile)) {
     weights[0] = probabilities_by_lane(tile, s, keys, count, first, n, shape);

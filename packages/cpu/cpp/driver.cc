@@ -147,28 +147,33 @@ void blocks(List& list, Op op) {
 /** GGUF's types that there are quantisers for, and the bytes of a file's block. */
 constexpr int64_t QUANTIZED[][2] = {{2, 18}, {3, 20}, {6, 22}, {7, 24}, {8, 34}, {12, 144}, {13, 176}, {14, 210}};
 
-/** An open file of so many bytes, the same ones every time; −1 where there can be none. */
-int32_t fileOf(int64_t bytes) {
+/** An open file of at least so many bytes; its size is left in `size`. −1 where there can be none. */
+int32_t fileOf(int64_t bytes, int64_t& size) {
   static FILE* const file = tmpfile();
-  static int64_t size = 0;
+  static int64_t written = 0;
   if (file == nullptr) return -1;
-  for (; size < bytes; size++) fputc(static_cast<int>(random32() & 255u), file);
+  for (; written < bytes; written++) fputc(static_cast<int>(random32() & 255u), file);
   fflush(file);
+  size = written;
   return fileno(file);
 }
 
 void quantize(List& list, Op op) {
   const int64_t* type = QUANTIZED[below(8)];
-  const int64_t block = type[0] >= 12 ? 256 : 32, rows = below(40), columns = block * (1 + below(5)), source = below(3);
+  // A chunk takes half a megabyte or so of a file: now and then there are several, which threads share.
+  const int64_t block = type[0] >= 12 ? 256 : 32, many = op == Op::quantizeFile_ && below(8) == 0 ? 10 : 1;
+  const int64_t rows = below(40) * many, columns = block * (many == 10 ? 1280 / block : 1 + below(5)), source = below(3);
   const int64_t head = op == Op::quantizeFile_ && below(2) ? 2 * (1 + below(4)) : 0, height = head == 0 ? rows : rows / head * head;
   list.begin(op).place(list.own(height * columns / block * type[1]));
   if (op == Op::quantize_) list.place(list.floats(height * columns));
   list.place(below(2) ? list.floats(columns) : 0).place(list.own(16 * (height + 1)));
   if (op == Op::quantizeFile_) {
-    const int64_t from = below(100);
-    // Now and then the file is too short.
-    list.number(fileOf(from + height * columns * (source == 0 ? 4 : 2) - (below(50) == 0 ? 10 : 0))).number(static_cast<double>(from));
-    list.number(static_cast<double>(source)).number(static_cast<double>(head));
+    const int64_t bytes = height * columns * (source == 0 ? 4 : 2), kind = below(30);
+    int64_t from = below(100), size = 0;
+    const int32_t file = fileOf(from + bytes, size);
+    // Now and then the file ends too soon, or there is none.
+    if (kind == 0) from = size - (bytes > 10 ? bytes - 10 : 0);
+    list.number(kind == 1 ? -1 : file).number(static_cast<double>(from)).number(static_cast<double>(source)).number(static_cast<double>(head));
   }
   list.number(static_cast<double>(type[0])).number(static_cast<double>(height)).number(static_cast<double>(columns)).end();
 }

@@ -5,6 +5,7 @@
 #define CRIA_ATTENTION_TILES
 #include "kernels/amx-tiles.h"
 #include "kernels/table.h"
+#include "kernels/amx-attention.h"
 #include "kernels/amx-blocks.h"
 #include "isa.h"
 
@@ -17,6 +18,7 @@ static void fillTileProducts(Kernel* table) {
   of(Op::measure_, Dtype::bf16) = entry<TileMeasure>();
   of(Op::blockProduct_, Dtype::f32) = entry<TileBlockProduct>();
   of(Op::widenedProduct_, Dtype::f32) = entry<WidenedProduct>();
+  of(Op::attentionGrad_, Dtype::f32) = entry<TileAttentionGrad>();
 }
 
 }  // namespace cria::amx

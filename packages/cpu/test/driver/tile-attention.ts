@@ -1,11 +1,24 @@
 import { attention } from '@cria/attention';
-import { type Device, type DType, type Tensor, uniforms } from '@cria/tensor';
+import type { Device, DType, Tensor } from '@cria/tensor';
 import { CpuDevice } from '../../src/device.ts';
 import type { Native } from '../../src/native.ts';
+import { tileGradientFailures } from './tile-gradients.ts';
+import {
+  differing,
+  nameOf,
+  type Operands,
+  operands,
+  SHAPES,
+  type Shape,
+  startsOf,
+  sum,
+  whole,
+} from './tile-shapes.ts';
 
 /**
  * Attention by tiles: against the oracle in double within what rounding probabilities to bf16 costs, exactly where all keys weigh the
- * same, and bit for bit however sequences are cut, batched and stored; what tiles do not serve has the bits of AVX-512.
+ * same, and bit for bit however sequences are cut, batched and stored; what tiles do not serve has the bits of AVX-512. Gradients:
+ * tile-gradients.ts.
  */
 export async function tileAttentionFailures(native: Native): Promise<string[]> {
   const open = (isa: string, threads: number) => {
@@ -20,53 +33,8 @@ export async function tileAttentionFailures(native: Native): Promise<string[]> {
     ...(await exactFailures(device)),
     ...(await bitFailures(device, other)),
     ...(await fallbackFailures(device, plain)),
+    ...(await tileGradientFailures(device, other)),
   ];
-}
-
-interface Shape {
-  readonly heads: number;
-  readonly kvHeads: number;
-  readonly E: number;
-  /** Keys of each sequence, and how many rows at its end are queries. */
-  readonly lengths: readonly number[];
-  readonly rows: readonly number[];
-  readonly blockSize: number;
-  readonly scale?: number;
-}
-
-/** Head widths on and off steps of 32 and tiles of 16, groups below, at and above a tile, lengths around strips of 16 and chunks of 128. */
-const SHAPES: readonly Shape[] = [
-  { heads: 1, kvHeads: 1, E: 16, lengths: [1], rows: [1], blockSize: 1 },
-  { heads: 6, kvHeads: 6, E: 48, lengths: [33, 150], rows: [33, 70], blockSize: 16 },
-  { heads: 8, kvHeads: 1, E: 64, lengths: [257, 128, 1], rows: [1, 1, 1], blockSize: 128 },
-  { heads: 6, kvHeads: 2, E: 18, lengths: [131, 17], rows: [100, 2], blockSize: 8 },
-  { heads: 20, kvHeads: 1, E: 34, lengths: [140], rows: [9], blockSize: 32, scale: 0.7 },
-  { heads: 4, kvHeads: 2, E: 80, lengths: [20, 300], rows: [20, 3], blockSize: 64 },
-  { heads: 3, kvHeads: 1, E: 100, lengths: [130], rows: [130], blockSize: 4, scale: -0.1 },
-  { heads: 4, kvHeads: 4, E: 128, lengths: [127, 129], rows: [64, 65], blockSize: 16 },
-  { heads: 2, kvHeads: 1, E: 256, lengths: [144, 3], rows: [40, 3], blockSize: 16 },
-  { heads: 2, kvHeads: 2, E: 250, lengths: [47], rows: [16], blockSize: 2 },
-];
-
-const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
-const startsOf = (lengths: readonly number[]) => [0, ...lengths.map((_, i) => sum(lengths.slice(0, i + 1)))];
-const nameOf = (shape: Shape) => JSON.stringify(shape).replaceAll('"', '');
-
-/** Numbers that bf16 holds, from −size to size. */
-function halves(length: number, stream: number, size = 1): Float32Array {
-  const draws = new Float64Array(length);
-  uniforms({ seed: 41, stream, start: 0 }, draws);
-  const bits = new Uint32Array(Float32Array.from(draws, (u) => size * (2 * u - 1)).buffer);
-  return new Float32Array(bits.map((word) => word & 0xffff0000).buffer);
-}
-function whole(length: number, stream: number): Float32Array {
-  return halves(length, stream, 4).map(Math.trunc);
-}
-
-interface Operands {
-  readonly q: Float32Array;
-  readonly k: Float32Array;
-  readonly v: Float32Array;
 }
 
 /** Outputs of all query rows in f32 by a paged cache, in one call, or in calls of so many rows of each sequence at most. */
@@ -149,14 +117,6 @@ async function paged(
   return out;
 }
 
-function operands({ heads, kvHeads, E, lengths, rows }: Shape, seed: number): Operands {
-  return {
-    q: halves(sum(rows) * heads * E, seed, 2),
-    k: halves(sum(lengths) * kvHeads * E, seed + 1, 2),
-    v: halves(sum(lengths) * kvHeads * E, seed + 2),
-  };
-}
-
 async function oracleFailures(device: Device): Promise<string[]> {
   const failures: string[] = [];
   for (const shape of SHAPES) {
@@ -222,8 +182,6 @@ async function exactFailures(device: Device): Promise<string[]> {
   }
   return failures;
 }
-
-const differing = (a: Float32Array, b: Float32Array) => a.findIndex((value, i) => !Object.is(value, b[i]));
 
 /** Packed, paged in one call and in several, on other threads and in other blocks; with values that are not finite here and there. */
 async function bitFailures(device: Device, other: Device): Promise<string[]> {
