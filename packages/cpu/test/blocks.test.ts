@@ -99,6 +99,29 @@ describe.each(formats)('weights in %s', (format) => {
     for (const other of all) expect(other).toEqual(all[0]);
   });
 
+  test('have room in whole numbers for the largest weights by the largest activations', async () => {
+    const full = Uint8Array.from(bytes, (byte, i) =>
+      factors[format].some((at) => (i % dtypes[format].blockBytes) - at === 0 || (i % dtypes[format].blockBytes) - at === 1)
+        ? byte
+        : format === 'q8_0' ? 128 : 255,
+    ); // prettier-ignore
+    for (const sign of [1, -1]) {
+      const xs = new Float32Array(T * C).fill(sign);
+      const want = defined(format, full, xs);
+      const largest = Math.max(...want.map(Math.abs));
+      for (const isa of isas) {
+        using device = cpu({ isa, threads: 1 });
+        const w = weightOn(device, format, full);
+        for (const cuts of [[T], [1, 2, 3, 4, 9]]) {
+          const got = await product(device, w, xs, cuts);
+          got.forEach((value, i) =>
+            expect(Math.abs(value - want[i]!), `${isa} ${i}`).toBeLessThan(1e-4 * largest),
+          );
+        }
+      }
+    }
+  });
+
   test('take rows of zeros, tiny numbers and what is not finite', async () => {
     for (const isa of isas) {
       using device = cpu({ isa, threads: 1 });
