@@ -17,14 +17,15 @@ import {
   takesTiles,
 } from './linear.ts';
 
-/** Logits that are held at one time: 64 MiB. */
-const MOST_LOGITS = 1 << 24;
+/** Bytes of logits that are held at one time, with a part of the weight where it goes through in parts. */
+const MOST_LOGITS = 64 << 20;
 
 /**
- * Bytes of a weight's packed copy that are held at one time. A larger one is packed part by part for every block of rows: less than a
- * hundredth of a training step, for a scratch that does not grow with the model.
+ * A weight whose packed copies are larger than this is packed part by part for every block of rows: some hundredth of a training step, for
+ * a scratch that does not grow with the model.
  */
-const MOST_PACKED = 24 << 20;
+const MOST_WHOLE = 40 << 20;
+const MOST_PART = 16 << 20;
 
 /** What the softmax leaves in the memory of the logits: `CrossEntropy::Gradient` in cpp/kernels/cross-entropy.h. */
 const gradientForms = { none: 0, f32: 1, bf16: 2 } as const;
@@ -71,14 +72,14 @@ export function crossEntropyKernels(encoder: Encoder): Pick<Kernels, 'linearCros
   return {
     linearCrossEntropy(losses, x, w, targets, grads) {
       const [T, D, V] = [x.rows, x.columns, w.rows];
-      const block = rowsOfBlock(T, V, encoder.rowChunk);
       const [unit, inputUnit] = [arithmetic(x, w), numbers(x)];
+      const whole = packedBytes(encoder, unit, V, D) <= MOST_WHOLE;
+      const block = rowsOfBlock(T, MOST_LOGITS - (whole ? 0 : MOST_PART), V, encoder.rowChunk);
       // Not a power of two from row to row, which would put a column of the tile into one set of the cache.
       const stride = Math.ceil(V / 16) * 16 + 16;
-      const [across, along] = [partOf(encoder, unit, V, D), partOf(encoder, unit, D, V)];
+      const [across, along] = whole ? [V, D] : [partOf(encoder, unit, V, D), partOf(encoder, unit, D, V)];
       // Parts take turns in one place; whole factors have one each.
       const [first, second] = [packedBytes(encoder, unit, across, D), packedBytes(encoder, unit, along, V)];
-      const whole = across === V && along === D;
       const inStrips = !takesTiles(encoder, unit);
       const [forward, after, inputs, strips, logits] = encoder.scratch.begin(
         encoder.list,
@@ -186,15 +187,16 @@ function gradientType({ unit, inputUnit }: Work): 'f32' | 'bf16' {
 }
 
 /** Whole chunks of rows, as many as the bound allows; blocks do not change any bit. */
-function rowsOfBlock(rows: number, vocabulary: number, rowChunk: number): number {
-  const fit = Math.floor(MOST_LOGITS / vocabulary / rowChunk) * rowChunk;
+function rowsOfBlock(rows: number, bytes: number, vocabulary: number, rowChunk: number): number {
+  const fit = Math.floor(bytes / 4 / vocabulary / rowChunk) * rowChunk;
   return Math.max(1, Math.min(rows, Math.max(rowChunk, fit)));
 }
 
-/** Columns of a factor of depth k whose packed form fits the bound: all of them, or whole panels. */
+/** Columns of a factor of depth k in parts of one size that fit the bound: whole panels. */
 function partOf(encoder: Encoder, unit: Numbers, columns: number, k: number): number {
-  if (packedBytes(encoder, unit, columns, k) <= MOST_PACKED) return columns;
-  return encoder.panel * Math.max(1, Math.floor(MOST_PACKED / packedBytes(encoder, unit, encoder.panel, k)));
+  const panels = Math.ceil(columns / encoder.panel);
+  const fit = Math.max(1, Math.floor(MOST_PART / packedBytes(encoder, unit, encoder.panel, k)));
+  return encoder.panel * Math.ceil(panels / Math.ceil(panels / fit));
 }
 
 /** A matrix from row `first` on. */

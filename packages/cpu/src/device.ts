@@ -16,6 +16,7 @@ import { createKernels } from './kernels.ts';
 import { matrix, numbers, pack, packedBytes, panelLayout } from './linear.ts';
 import { failFile, FileReads } from './file-read.ts';
 import type { Native } from './native.ts';
+import { type OperationTime, Profile } from './profile.ts';
 
 export interface CpuDeviceOptions {
   readonly native: Native;
@@ -52,6 +53,7 @@ export class CpuDevice extends DeviceBase implements Encoder {
   readonly #background: boolean;
   #list: CommandList;
   #spare: CommandList;
+  #profile: Profile | undefined;
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
   /** Storages given back so far. */
@@ -88,7 +90,7 @@ export class CpuDevice extends DeviceBase implements Encoder {
   }
 
   flush(): Promise<void> {
-    if (!this.#background) {
+    if (!this.#background || this.#profile) {
       if (this.#list.length > 0) this.#runNow();
       return Promise.resolve();
     }
@@ -112,6 +114,23 @@ export class CpuDevice extends DeviceBase implements Encoder {
       repeat: () => this.list.append(numbers),
     };
   };
+
+  /**
+   * What every kind of command took of what `work` encodes, the longest first. Commands are run one by one in the caller, which slows a
+   * list of many short ones down a little; what they take together, taken from the time of `work`, is what JavaScript took.
+   */
+  async profile(work: () => unknown): Promise<readonly OperationTime[]> {
+    if (this.#profile) fail('cpu.profile', 'a profile is being taken.', 'wait for it');
+    await this.flush();
+    const profile = (this.#profile = new Profile(this.#native.operations));
+    try {
+      await work();
+      await this.flush();
+    } finally {
+      this.#profile = undefined;
+    }
+    return profile.times;
+  }
 
   pack(weight: Tensor): Tensor {
     if (weight.layout !== 'plain') refuseWeight('cpu.pack', weight);
@@ -210,7 +229,9 @@ export class CpuDevice extends DeviceBase implements Encoder {
   #runNow(): void {
     this.#interruptions++;
     const list = this.#list;
-    const refused = this.#native.run(list.numbers, list.length, this.threads, this.#isa);
+    const run = (part: Float64Array) => this.#native.run(part, part.length, this.threads, this.#isa);
+    const commands = list.numbers.subarray(0, list.length);
+    const refused = this.#profile ? this.#profile.run(commands, run) : run(commands);
     list.reset();
     check(refused);
   }

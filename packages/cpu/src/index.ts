@@ -17,4 +17,5 @@ export {
   type QuantizedRows,
   type QuantizerOptions,
 } from './quantize.ts';
+export type { OperationTime } from './profile.ts';
 export { loadWasm, wasm, type WasmLoadResult, type WasmOptions } from './wasm.ts';

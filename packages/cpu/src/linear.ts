@@ -159,6 +159,12 @@ export function product({ list }: Encoder, p: Product): void {
   list.number(code(p.c.dtype)).number(code(p.a.dtype)).number(code(p.b.dtype)).end();
 }
 
+/** `rows x columns x depth` of the command that `product` wrote at this position of a list. */
+export function productShape(list: Float64Array, at: number): string {
+  const places = 4;
+  return list.subarray(at + 2 + 2 * places, at + 2 + 2 * places + 3).join('x');
+}
+
 const code = (dtype: Numbers = 'f32') => dtypeCodes[dtype]!;
 
 /** A right factor as it lies in memory. */

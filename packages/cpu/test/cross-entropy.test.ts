@@ -6,7 +6,7 @@ import { bf16ToNumber, type ComputeDType, numberToBf16, type Tensor } from '@cri
 import { afterAll, expect, test } from 'vitest';
 import { cpu } from '../src/index.ts';
 
-const [T, D, V] = [900, 700, 20_000];
+const [T, D, V] = [390, 660, 32_000];
 const device = cpu({ threads: 2 });
 afterAll(() => device[Symbol.dispose]());
 
@@ -34,7 +34,7 @@ test.each(['f32', 'bf16'] as const)('rows of %s over a weight in parts', async (
 
   const tolerance = dtype === 'f32' ? 2e-5 : 0.02;
   const [gotLosses, gotDx] = [await losses.toFloat32(), await dx.toFloat32()];
-  for (const t of [0, 837, 838, T - 1]) {
+  for (const t of [383, T - 1]) {
     const { loss, gradient } = exact(t);
     expect(Math.abs(gotLosses[t]! - loss)).toBeLessThan(tolerance);
     const size = Math.sqrt(gradient.reduce((sum, value) => sum + value * value, 0) / D);

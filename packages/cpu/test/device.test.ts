@@ -33,6 +33,35 @@ describe.skipIf(!available)('device', () => {
     );
   });
 
+  test.each([{ background: false }, { background: true }])(
+    'profiles what is encoded: %o',
+    async (options) => {
+      using device = cpu({ threads: 2, ...options });
+      const [x, w, y] = [
+        device.empty([70, 33], 'f32'),
+        device.empty([9, 33], 'f32'),
+        device.empty([70, 9], 'f32'),
+      ];
+      device.kernels.fill(x, 1);
+      const times = await device.profile(() => {
+        device.kernels.fill(w, 2);
+        device.kernels.linear(y, x, w);
+        device.kernels.fill(w, 3);
+      });
+      const seen = times.map(({ operation, shape, dtype, commands }) => [operation, shape, dtype, commands]);
+      expect(seen).toContainEqual(['fill', '', 'f32', 2]);
+      expect(seen).toContainEqual(['gemm', '70x9x33', 'f32', 1]);
+      for (const { seconds } of times) expect(seconds).toBeGreaterThan(0);
+      expect(await y.read()).toEqual(new Float32Array(630).fill(66));
+      // Without a profile lists run as a whole again; an error of the work ends one too.
+      await expect(device.profile(() => Promise.reject(new Error('broken')))).rejects.toThrow('broken');
+      expect(await device.profile(() => undefined)).toEqual([]);
+      await device.profile(async () => {
+        await expect(device.profile(() => undefined)).rejects.toThrow('a profile is being taken');
+      });
+    },
+  );
+
   test('refuses dtypes it does not compute in', () => {
     using device = cpu();
     const half = device.empty([2, 2], 'f16');

@@ -46,8 +46,10 @@ export class FeedForward implements FusedLayer {
 
   forward(x: Tensor, step: Step, residual?: Tensor): Tensor {
     const [gate, up] = forwardAll([this.w1, this.w3], x, step) as [Tensor, Tensor];
+    // y gets its place before hidden, which then lies last and leaves no hole between what is kept.
+    const place = step.empty([x.rows, this.w2.weight.shape[0]!]);
     const hidden = this.swiglu.forward(gate, up, step);
-    step.release(gate, up);
+    step.release(gate, up, place);
     const y = this.w2.forward(hidden, step, residual);
     step.release(hidden);
     return y;

@@ -1,9 +1,9 @@
 /*
  * One configuration in a process of its own, so that its peak memory is nobody else's: times updates on random tokens and prints one
- * JSON line. `train.ts` runs it in turns with a peer's program.
+ * JSON line. `train.ts` bundles it and runs it in turns with a peer's program.
  */
 import { parseArgs } from 'node:util';
-import { cpu, measurePeak } from '@cria/cpu';
+import { cpu, measurePeak, type OperationTime } from '@cria/cpu';
 import { planMemory, preset } from '@cria/layers';
 import { type Batch, flopsPerToken, Trainer } from '@cria/training';
 import { permute } from '@cria/tensor';
@@ -21,6 +21,8 @@ export interface StepTimes {
   readonly peakRssMib: number;
   readonly plannedMib: number;
   readonly firstLoss: number;
+  /** Of one update more, where asked for: its seconds, and what kinds of commands took of it. */
+  readonly profile?: { readonly seconds: number; readonly times: readonly OperationTime[] };
 }
 
 const { values } = parseArgs({
@@ -33,6 +35,7 @@ const { values } = parseArgs({
     recompute: { type: 'string', default: 'selective' },
     seconds: { type: 'string', default: '6' },
     warmup: { type: 'string', default: '2' },
+    profile: { type: 'boolean', default: false },
   },
 });
 const [size, contextLength, threads] = [values.batch, values.seq, values.threads].map(Number) as [
@@ -79,8 +82,15 @@ const result: StepTimes = {
   peakRssMib: process.resourceUsage().maxRSS / 1024,
   plannedMib: planMemory(model, { rows: tokens, dtype, recompute, segments, training: true }).total / 2 ** 20,
   firstLoss,
+  ...(values.profile ? { profile: await profiled() } : {}),
 };
 console.log(JSON.stringify(result));
+
+async function profiled() {
+  const start = performance.now();
+  const times = await device.profile(() => trainer.update());
+  return { seconds: (performance.now() - start) / 1000, times };
+}
 
 function batch(position: number, samples: number): Batch {
   const ids = Int32Array.from({ length: samples * contextLength }, (_, i) =>

@@ -4,12 +4,14 @@
  * configuration counts: eager or compiled, f32 or bf16.
  *
  *   npm run bench -- train [--json] [--presets 15m,110m] [--threads 1,2] [--dtypes f32,bf16] [--rounds 3] [--seconds 6] [--memory]
+ *                          [--profile]   what kinds of commands took of one update more of each configuration
  *                          [--python PYTHON --script torch_train.py] [--peers bf16:compile,bf16:eager,f32:compile,f32:eager]
  */
 import { execFileSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { rmSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { median, report, type Row } from '../../../scripts/support/report.ts';
+import { bundle } from './_bundle.ts';
 import type { StepTimes } from './_step.ts';
 
 interface Shape {
@@ -38,6 +40,7 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '6' },
     recompute: { type: 'string', default: 'selective' },
     memory: { type: 'boolean', default: false },
+    profile: { type: 'boolean', default: false },
     python: { type: 'string' },
     script: { type: 'string' },
     peers: { type: 'string', default: 'bf16:compile,bf16:eager,f32:compile,f32:eager' },
@@ -47,6 +50,8 @@ const { python, script } = values;
 const dtypes = values.dtypes.split(',');
 /** `dtype:mode` of the peer. */
 const peers = python && script ? values.peers.split(',') : [];
+const child = await bundle('_step.ts');
+process.once('exit', () => rmSync(child, { force: true }));
 
 for (const name of values.presets.split(',').filter(Boolean)) {
   for (const threads of values.threads.split(',').map(Number)) speed(shapes[name]!, threads);
@@ -67,6 +72,7 @@ function speed(shape: Shape, threads: number): void {
   }
   const label = `train ${shape.preset} B=${shape.batch} T=${shape.seq}`;
   for (const dtype of dtypes) {
+    if (values.profile) reportProfile(`${label} ${dtype}`, threads, last[dtype]!);
     const value = median(ours[dtype]!);
     const same = bestOf(theirs, dtype);
     const target = dtype === 'f32' ? 1.2 : undefined;
@@ -104,6 +110,27 @@ function speed(shape: Shape, threads: number): void {
     );
 }
 
+/** Kinds of commands by what they took of an update, and what was left to JavaScript. */
+function reportProfile(label: string, threads: number, { profile }: StepTimes): void {
+  if (!profile) return;
+  const rows = profile.times.map(({ operation, dtype, shape, commands, seconds }) => ({
+    name: `${label}, ${operation} ${dtype} ${shape}`.trimEnd(),
+    seconds,
+    commands,
+  }));
+  const native = rows.reduce((sum, { seconds }) => sum + seconds, 0);
+  rows.push({ name: `${label}, outside commands`, seconds: profile.seconds - native, commands: 0 });
+  for (const { name, seconds, commands } of rows) {
+    const share = (100 * seconds) / profile.seconds;
+    if (values.json)
+      console.log(JSON.stringify({ name, threads, value: 1e6 * seconds, unit: 'µs', commands }));
+    else
+      console.log(
+        `${name.padEnd(64)} ${threads}T ${(1e6 * seconds).toFixed(0).padStart(9)} µs ${share.toFixed(1).padStart(5)} % ${String(commands).padStart(5)} commands`,
+      );
+  }
+}
+
 /** Peak resident memory of each side's process, of the configurations that are fastest. */
 function memory(shape: Shape, threads: number): void {
   for (const dtype of dtypes) {
@@ -139,7 +166,6 @@ function memory(shape: Shape, threads: number): void {
 }
 
 function step({ preset, batch, seq }: Shape, threads: number, dtype: string): StepTimes {
-  const child = fileURLToPath(new URL('_step.ts', import.meta.url));
   const options = {
     preset,
     batch,
@@ -150,7 +176,8 @@ function step({ preset, batch, seq }: Shape, threads: number, dtype: string): St
     seconds: values.seconds,
   };
   const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
-  const printed = execFileSync(process.execPath, [...process.execArgv, child, ...args], {
+  if (values.profile) args.push('--profile');
+  const printed = execFileSync(process.execPath, [child, ...args], {
     encoding: 'utf8',
   });
   return JSON.parse(printed.trim().split('\n').at(-1)!) as StepTimes;
