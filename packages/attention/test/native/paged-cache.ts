@@ -95,6 +95,7 @@ export function pagedTests(isa: Isa, driver: () => Driver): void {
     { stored: 'f32', half: false, heads: 3, kvHeads: 1, headDim: 40, blockSize: 16 },
     { stored: 'bf16', half: false, heads: 8, kvHeads: 1, headDim: 64, blockSize: 32 },
     { stored: 'bf16', half: true, heads: 2, kvHeads: 2, headDim: 33, blockSize: 16 },
+    { stored: 'bf16', half: true, heads: 2, kvHeads: 2, headDim: 64, blockSize: 16 },
     { stored: 'bf16', half: true, heads: 12, kvHeads: 1, headDim: 48, blockSize: 128 },
     { stored: 'q8_0', half: false, heads: 4, kvHeads: 2, headDim: 32, blockSize: 64 },
     { stored: 'q8_0', half: true, heads: 20, kvHeads: 1, headDim: 96, blockSize: 16 },
