@@ -143,6 +143,12 @@ __attribute__((always_inline)) inline void turn(const float* const* rows, int at
 using I = __m256i;
 inline I loadInts(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
 inline I setInt(int32_t x) { return _mm256_set1_epi32(x); }
+/** The same four bytes in all lanes. */
+inline I quadAt(const int8_t* p) {
+  int32_t four;
+  __builtin_memcpy(&four, p, 4);
+  return setInt(four);
+}
 inline I addInts(I a, I b) { return _mm256_add_epi32(a, b); }
 inline I both(I a, I b) { return _mm256_and_si256(a, b); }
 inline I either(I a, I b) { return _mm256_or_si256(a, b); }
@@ -171,6 +177,8 @@ inline I dotBiased(I sum, I weights, I x) {
   const I w = _mm256_xor_si256(weights, _mm256_set1_epi8(-128));
   return dotBytes(sum, _mm256_sign_epi8(w, w), _mm256_sign_epi8(x, w));
 }
+inline I dotBytesAt(I sum, I weights, const int8_t* four) { return dotBytes(sum, weights, quadAt(four)); }
+inline I dotBiasedAt(I sum, I weights, const int8_t* four) { return dotBiased(sum, weights, quadAt(four)); }
 
 /** Sums stay chains: as trees, which the compiler would make of them, they do not fit the registers. */
 inline void keep(I& sum) { asm("" : "+x"(sum)); }

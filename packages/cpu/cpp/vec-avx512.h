@@ -207,6 +207,12 @@ __attribute__((always_inline)) inline void turn(const float* const* rows, int at
 using I = __m512i;
 inline I loadInts(const void* p) { return _mm512_loadu_si512(p); }
 inline I setInt(int32_t x) { return _mm512_set1_epi32(x); }
+/** The same four bytes in all lanes. */
+inline I quadAt(const int8_t* p) {
+  int32_t four;
+  __builtin_memcpy(&four, p, 4);
+  return setInt(four);
+}
 inline I addInts(I a, I b) { return _mm512_add_epi32(a, b); }
 inline I both(I a, I b) { return _mm512_and_si512(a, b); }
 inline I either(I a, I b) { return _mm512_or_si512(a, b); }
@@ -230,6 +236,15 @@ inline void storeBytes(int8_t* p, I a) { _mm_storeu_si128(reinterpret_cast<__m12
 constexpr int BIAS_DONE = 0;
 inline I dotBytes(I sum, I weights, I x) { return _mm512_dpbusd_epi32(sum, weights, x); }
 inline I dotBiased(I sum, I weights, I x) { return _mm512_dpbusd_epi32(sum, weights, x); }
+/** dotBytes with the same four bytes in all lanes, read by the instruction itself, which compilers do not do. */
+inline I dotBytesAt(I sum, I weights, const int8_t* four) {
+  struct __attribute__((packed)) Four {
+    int8_t bytes[4];
+  };
+  asm("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(weights), "m"(*reinterpret_cast<const Four*>(four)));
+  return sum;
+}
+inline I dotBiasedAt(I sum, I weights, const int8_t* four) { return dotBytesAt(sum, weights, four); }
 #else
 constexpr int BIAS_DONE = 128;
 inline I dotBytes(I sum, I weights, I x) {
@@ -240,6 +255,8 @@ inline I dotBiased(I sum, I weights, I x) {
   const I w = _mm512_xor_si512(weights, _mm512_set1_epi8(-128));
   return dotBytes(sum, _mm512_abs_epi8(w), _mm512_mask_sub_epi8(x, _mm512_movepi8_mask(w), _mm512_setzero_si512(), x));
 }
+inline I dotBytesAt(I sum, I weights, const int8_t* four) { return dotBytes(sum, weights, quadAt(four)); }
+inline I dotBiasedAt(I sum, I weights, const int8_t* four) { return dotBiased(sum, weights, quadAt(four)); }
 #endif
 
 inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }

@@ -145,6 +145,12 @@ inline I loadInts(const void* p) {
   return a;
 }
 inline I setInt(int32_t x) { return I{x, x, x, x}; }
+/** The same four bytes in all lanes. */
+inline I quadAt(const int8_t* p) {
+  int32_t four;
+  __builtin_memcpy(&four, p, 4);
+  return setInt(four);
+}
 inline I addInts(I a, I b) { return a + b; }
 inline I both(I a, I b) { return a & b; }
 inline I either(I a, I b) { return a | b; }
@@ -190,6 +196,8 @@ inline I dotBiased(I sum, I weights, I x) {
   return sum + multiplyPairs(w & 255, (y << 8) >> 8) + multiplyPairs((w >> 8) & 255, y >> 8);
 }
 inline I dotBytes(I sum, I weights, I x) { return dotBiased(sum, weights, x); }
+inline I dotBytesAt(I sum, I weights, const int8_t* four) { return dotBytes(sum, weights, quadAt(four)); }
+inline I dotBiasedAt(I sum, I weights, const int8_t* four) { return dotBiased(sum, weights, quadAt(four)); }
 
 inline void prefetch(const void* p) { __builtin_prefetch(p); }
 

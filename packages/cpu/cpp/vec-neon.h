@@ -145,6 +145,12 @@ __attribute__((always_inline)) inline void turn(const float* const* rows, int at
 using I = int32x4_t;
 inline I loadInts(const void* p) { return vreinterpretq_s32_u8(vld1q_u8(static_cast<const uint8_t*>(p))); }
 inline I setInt(int32_t x) { return vdupq_n_s32(x); }
+/** The same four bytes in all lanes. */
+inline I quadAt(const int8_t* p) {
+  int32_t four;
+  __builtin_memcpy(&four, p, 4);
+  return setInt(four);
+}
 inline I addInts(I a, I b) { return vaddq_s32(a, b); }
 inline I both(I a, I b) { return vandq_s32(a, b); }
 inline I either(I a, I b) { return vorrq_s32(a, b); }
@@ -186,6 +192,8 @@ inline I dotBytes(I sum, I weights, I x) {
 inline I dotBiased(I sum, I weights, I x) {
   return dotBytes(sum, veorq_s32(weights, vreinterpretq_s32_u8(vdupq_n_u8(128))), x);
 }
+inline I dotBytesAt(I sum, I weights, const int8_t* four) { return dotBytes(sum, weights, quadAt(four)); }
+inline I dotBiasedAt(I sum, I weights, const int8_t* four) { return dotBiased(sum, weights, quadAt(four)); }
 
 inline void prefetch(const void* p) { __builtin_prefetch(p); }
 

@@ -16,11 +16,8 @@ struct RoundedStrip {
   const int8_t* q;
   const float *scales, *starts;
 
-  I quad(int row, int64_t block, int j) const {
-    int32_t four;
-    __builtin_memcpy(&four, q + (block * ROWS + row) * BLOCK + 4 * j, 4);
-    return setInt(four);
-  }
+  /** Four along k. */
+  const int8_t* four(int row, int64_t block, int j) const { return q + (block * ROWS + row) * BLOCK + 4 * j; }
   V scale(int row, int64_t block) const { return set1(scales[block * ROWS + row]); }
   I start(int row, int64_t block, int half) const {
     int32_t sum;
@@ -42,6 +39,10 @@ using KindOf = Kind<Format::BITS == 8, Format::HALVES, Format::MINIMUM>;
 template <class Kind>
 inline I dotOf(I sum, I weights, I x) {
   return Kind::WIDE ? dotBiased(sum, weights, x) : dotBytes(sum, weights, x);
+}
+template <class Kind>
+inline I dotOf(I sum, I weights, const int8_t* four) {
+  return Kind::WIDE ? dotBiasedAt(sum, weights, four) : dotBytesAt(sum, weights, four);
 }
 
 #ifdef CRIA_DOT_ROWS
@@ -72,12 +73,13 @@ inline void addHalf(Sum sum, Weights q, V scale, const RoundedStrip<M, Kind::HAL
 /** Bytes that reading looks ahead, as far as the second-level cache: what the processor fetches ahead by itself is not enough there. */
 constexpr int64_t BLOCK_AHEAD = 8192;
 
-inline void prefetchBytes(const uint8_t* p, int64_t bytes) {
+/** Always inline: GCC takes a function that only prefetches for one without effect, and drops the call. */
+__attribute__((always_inline)) inline void prefetchBytes(const uint8_t* p, int64_t bytes) {
 #pragma GCC unroll 16
   for (int64_t line = 0; line < bytes; line += 64) __builtin_prefetch(p + line, 0, 2);
 }
 
-/** A group of blocks of one panel, and where it lies there. */
+/** Some blocks of one panel, and where they lie there: whole groups of the format but for the end of a row. */
 struct PanelPart {
   const uint8_t* panel;
   int64_t first, blocks;
@@ -86,8 +88,8 @@ struct PanelPart {
 };
 
 /**
- * sums[m][16] of M rows over some blocks of a panel, read as it is packed. One row by a format that is not HEAVY is faster without
- * prefetch (Zen 4, Q4_0: 29 instead of 21 GB/s on one thread); four rows read 37 GB/s on two threads with it and 15 without.
+ * sums[m][16] of M rows over some blocks of a panel, read as it is packed. Few rows of a light format are faster without prefetch (Zen 4, one row of Q4_0:
+ * 27 instead of 21 GB/s on one thread, 47 instead of 42 on two); four rows read 41 GB/s on two threads with it and 32 without.
  */
 template <class Format, int M>
 __attribute__((noinline)) void readPanel(float* sums, const RoundedStrip<M, Format::HALVES>& x, const PanelPart& part) {
@@ -98,42 +100,45 @@ __attribute__((noinline)) void readPanel(float* sums, const RoundedStrip<M, Form
 #pragma GCC unroll 4
     for (int v = 0; v < PANEL_VECTORS; v++) sum[m][v] = part.first == 0 ? zero() : load(sums + m * PANEL + v * W);
   }
-  for (int64_t b = 0; b < part.blocks; b++) {
-    const int sub = static_cast<int>((part.first + b) % Format::SUB_BLOCKS);
-    const uint8_t* block = part.panel + (part.first + b) / Format::SUB_BLOCKS * Format::BYTES;
-    if ((M > 1 || Format::HEAVY) && part.ahead) prefetchBytes(block + sub * STEP + BLOCK_AHEAD, STEP);
+  const uint8_t* group = part.panel + part.first / Format::SUB_BLOCKS * Format::BYTES;
+  for (int64_t start = 0; start < part.blocks; start += Format::SUB_BLOCKS, group += Format::BYTES) {
+    const int subs = Format::SUB_BLOCKS == 1 ? 1 : static_cast<int>(min(Format::SUB_BLOCKS, part.blocks - start));
+    for (int sub = 0; sub < subs; sub++) {
+      const int64_t b = start + sub;
+      if (M > Format::LIGHT_ROWS && part.ahead) prefetchBytes(group + sub * STEP + BLOCK_AHEAD, STEP);
 #pragma GCC unroll 4
-    for (int v = 0; v < PANEL_VECTORS; v++) {
-      I q[8];
-      Format::unpack(block, sub, v, q);
-      if constexpr (ROWS_TOGETHER<KindOf<Format>>) {
-        const auto here = [&](int m) -> V& { return sum[m][v]; };
-        const auto quad = [&](int j) { return q[j]; };
-        addHalf<KindOf<Format>, 0, M>(here, quad, Format::scale(block, sub, 0, v), x, b);
-        if constexpr (Format::HALVES == 2) addHalf<KindOf<Format>, 1, M>(here, quad, Format::scale(block, sub, 1, v), x, b);
-      } else {
+      for (int v = 0; v < PANEL_VECTORS; v++) {
+        I q[8];
+        Format::unpack(group, sub, v, q);
+        if constexpr (ROWS_TOGETHER<KindOf<Format>>) {
+          const auto here = [&](int m) -> V& { return sum[m][v]; };
+          const auto quad = [&](int j) { return q[j]; };
+          addHalf<KindOf<Format>, 0, M>(here, quad, Format::scale(group, sub, 0, v), x, b);
+          if constexpr (Format::HALVES == 2) addHalf<KindOf<Format>, 1, M>(here, quad, Format::scale(group, sub, 1, v), x, b);
+        } else {
 #pragma GCC unroll 2
-        for (int h = 0; h < Format::HALVES; h++) {
-          const V scale = Format::scale(block, sub, h, v);
+          for (int h = 0; h < Format::HALVES; h++) {
+            const V scale = Format::scale(group, sub, h, v);
 #pragma GCC unroll 8
-          for (int m = 0; m < M; m++) {
-            // Few rows have too few sums under way for one chain each.
-            constexpr int CHAINS = M < 4 ? 2 : 1;
-            I whole[2] = {Format::MINIMUM ? setInt(0) : x.start(m, b, h), setInt(0)};
+            for (int m = 0; m < M; m++) {
+              // Few rows have too few sums under way for one chain each.
+              constexpr int CHAINS = M < 4 ? 2 : 1;
+              I whole[2] = {Format::MINIMUM ? setInt(0) : x.start(m, b, h), setInt(0)};
 #pragma GCC unroll 8
-            for (int j = 8 / Format::HALVES * h; j < 8 / Format::HALVES * (h + 1); j++) {
-              I& chain = whole[j % CHAINS];
-              chain = dotOf<KindOf<Format>>(chain, q[j], x.quad(m, b, j));
+              for (int j = 8 / Format::HALVES * h; j < 8 / Format::HALVES * (h + 1); j++) {
+                I& chain = whole[j % CHAINS];
+                chain = dotOf<KindOf<Format>>(chain, q[j], x.four(m, b, j));
+              }
+              const I total = CHAINS == 2 ? addInts(whole[0], whole[1]) : whole[0];
+              sum[m][v] = fma(toFloat(total), mul(scale, x.scale(m, b)), sum[m][v]);
             }
-            const I total = CHAINS == 2 ? addInts(whole[0], whole[1]) : whole[0];
-            sum[m][v] = fma(toFloat(total), mul(scale, x.scale(m, b)), sum[m][v]);
           }
         }
-      }
-      if (Format::MINIMUM) {
-        const V minimum = Format::minimum(block, sub, v);
+        if (Format::MINIMUM) {
+          const V minimum = Format::minimum(group, sub, v);
 #pragma GCC unroll 8
-        for (int m = 0; m < M; m++) sum[m][v] = fma(minimum, x.total(m, b), sum[m][v]);
+          for (int m = 0; m < M; m++) sum[m][v] = fma(minimum, x.total(m, b), sum[m][v]);
+        }
       }
     }
   }
@@ -215,7 +220,7 @@ __attribute__((noinline)) void openTile(const OpenSums& sums, const RoundedStrip
           }
 #pragma GCC unroll 8
           for (int m = 0; m < M; m++) {
-            const I quad = x.quad(m, b, j);
+            const I quad = quadAt(x.four(m, b, j));
 #pragma GCC unroll 4
             for (int v = 0; v < VECTORS; v++) whole[m][v] = dotOf<Kind>(whole[m][v], weights[v], quad);
           }
@@ -313,9 +318,11 @@ struct BlockProduct {
       const uint8_t* panel = w + column / PANEL * panelBytes<Format>(k);
       for (int64_t s = 0; s < x.strips(); s++) {
         const int64_t row = x.firstRow(s), height = x.firstRow(s + 1) - row;
-        for (int64_t first = 0; first < x.blocks; first += GROUP) {
+        // Groups of a single strip lie one after the other.
+        const int64_t step = x.strips() == 1 ? x.blocks : GROUP;
+        for (int64_t first = 0; first < x.blocks; first += step) {
           // Strips after the first find the panel in a cache.
-          readStrip<Format>(height, sums, x.at(first, row), {panel, first, x.groupSize(first), s == 0});
+          readStrip<Format>(height, sums, x.at(first, row), {panel, first, min(step, x.blocks - first), s == 0});
         }
         finish(sums, PANEL, {row, row + height}, {column, min(n.end, column + PANEL)});
       }
