@@ -3,9 +3,9 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { loadTrainingState } from '@cria/checkpoint';
-import { bundle } from './bundle.ts';
 import { bitsOf, temporaryFolder } from './helpers.ts';
 import { fillSteps } from './kill-state.ts';
+import { bundle } from '../../../scripts/support/bundle.ts';
 
 const kills = Number(process.env['CRIA_KILLS'] ?? 10);
 
@@ -13,7 +13,7 @@ it.each([1, 3])(
   `kill -9 during saves by %i ranks, ${kills} times: the newest state is always whole`,
   async (ranks) => {
     const folder = temporaryFolder();
-    const script = await bundle('kill-child.ts', folder);
+    const script = await bundle(new URL('kill-child.ts', import.meta.url), folder);
     const root = join(folder, 'run');
     let safe = 0;
     let interrupted = 0;

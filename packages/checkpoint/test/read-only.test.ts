@@ -3,8 +3,8 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { convertCheckpoint, openCheckpoint, saveHuggingFace } from '@cria/checkpoint';
 import { expect, it } from 'vitest';
-import { bundle } from './bundle.ts';
 import { spaceOf, temporaryFolder, tiny } from './helpers.ts';
+import { bundle } from '../../../scripts/support/bundle.ts';
 
 const NOBODY = 65534;
 
@@ -12,7 +12,7 @@ it.skipIf(process.platform === 'win32')(
   'a folder that may not be written: one clear error for each target, nothing half-written, what was there stays',
   async () => {
     const folder = temporaryFolder();
-    const script = await bundle('convert-child.ts', folder);
+    const script = await bundle(new URL('convert-child.ts', import.meta.url), folder);
     const space = spaceOf(tiny);
     space.initialize(1);
     const source = join(folder, 'source');

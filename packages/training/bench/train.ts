@@ -8,10 +8,12 @@
  *                          [--python PYTHON --script torch_train.py] [--peers bf16:compile,bf16:eager,f32:compile,f32:eager]
  */
 import { execFileSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { bundle } from '../../../scripts/support/bundle.ts';
 import { median, report, type Row } from '../../../scripts/support/report.ts';
-import { bundle } from './_bundle.ts';
 import type { StepTimes } from './_step.ts';
 
 interface Shape {
@@ -50,8 +52,9 @@ const { python, script } = values;
 const dtypes = values.dtypes.split(',');
 /** `dtype:mode` of the peer. */
 const peers = python && script ? values.peers.split(',') : [];
-const child = await bundle('_step.ts');
-process.once('exit', () => rmSync(child, { force: true }));
+const folder = mkdtempSync(join(tmpdir(), 'cria-bench-'));
+process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+const child = await bundle(new URL('_step.ts', import.meta.url), folder);
 
 for (const name of values.presets.split(',').filter(Boolean)) {
   for (const threads of values.threads.split(',').map(Number)) speed(shapes[name]!, threads);

@@ -1,17 +1,16 @@
 import { readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build, type Plugin } from 'esbuild';
 
 /**
- * A program of this folder as one file, so that it runs as from a published package: the loader of sources has a thread of its own, whose
- * memory is not the program's. Every module keeps its place (`import.meta.url`), from which native files are found.
+ * A program as one file of JavaScript in `folder`: for a process that is killed, has other rights, or whose memory is measured (the loader of
+ * sources has a thread of its own). Every module keeps its place (`import.meta.url`), from which native files are found.
  */
-export async function bundle(program: string): Promise<string> {
-  const outfile = join(tmpdir(), `cria-bench-${process.pid}.mjs`);
+export async function bundle(program: URL, folder: string): Promise<string> {
+  const outfile = join(folder, 'child.mjs');
   await build({
-    entryPoints: [fileURLToPath(new URL(program, import.meta.url))],
+    entryPoints: [fileURLToPath(program)],
     outfile,
     bundle: true,
     platform: 'node',
