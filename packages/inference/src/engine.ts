@@ -114,7 +114,7 @@ export class Engine implements AsyncDisposable {
       );
     }
     if (options.cacheDType !== undefined) checkCacheDType('engine', options.cacheDType, config);
-    const shape = { config, blockSize, dtype: options.cacheDType ?? dtype };
+    const shape = { layers: model.blocks, blockSize, dtype: options.cacheDType ?? dtype };
     const wholeContexts = maxSequences * Math.ceil(config.contextLength / blockSize);
     const { memory = GIB } = options;
     const blocks = options.blocks ?? Math.min(wholeContexts, Math.floor(memory / bytesPerBlock(shape)));

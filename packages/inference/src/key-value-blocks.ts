@@ -1,4 +1,4 @@
-import type { LlamaConfig } from '@cria/layers';
+import type { BlockLayer, LlamaConfig } from '@cria/layers';
 import { byteLength, type ComputeDType, type Device, dtypes, fail, type PagedCache } from '@cria/tensor';
 import type { Turn } from './scheduler.ts';
 
@@ -21,15 +21,16 @@ export function checkCacheDType(op: string, dtype: CacheDType, { headDim }: Llam
 }
 
 export interface BlockShape {
-  readonly config: LlamaConfig;
+  /** The blocks of the model; each says how wide its keys are. */
+  readonly layers: readonly Pick<BlockLayer, 'cacheWidth'>[];
   /** Tokens per block. */
   readonly blockSize: number;
   readonly dtype: CacheDType | ComputeDType;
 }
 
 /** Memory of one block over all layers: keys and values of `blockSize` tokens. */
-export function bytesPerBlock({ config, blockSize, dtype }: BlockShape): number {
-  return 2 * config.nLayers * byteLength(dtype, blockSize * config.nKvHeads * config.headDim);
+export function bytesPerBlock({ layers, blockSize, dtype }: BlockShape): number {
+  return layers.reduce((sum, { cacheWidth }) => sum + 2 * byteLength(dtype, blockSize * cacheWidth), 0);
 }
 
 /** The memory behind the block numbers: per layer two tensors [blocks, blockSize, K·E], allocated once. */
@@ -38,13 +39,12 @@ export class KeyValueBlocks {
   #device: Device;
   #blockSize: number;
 
-  constructor(device: Device, blocks: number, { config, blockSize, dtype }: BlockShape) {
-    const shape = [blocks, blockSize, config.nKvHeads * config.headDim];
+  constructor(device: Device, blocks: number, { layers, blockSize, dtype }: BlockShape) {
     this.#device = device;
     this.#blockSize = blockSize;
-    this.layers = Array.from({ length: config.nLayers }, () => ({
-      keys: device.empty(shape, dtype),
-      values: device.empty(shape, dtype),
+    this.layers = layers.map(({ cacheWidth }) => ({
+      keys: device.empty([blocks, blockSize, cacheWidth], dtype),
+      values: device.empty([blocks, blockSize, cacheWidth], dtype),
     }));
   }
 

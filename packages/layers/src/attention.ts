@@ -6,14 +6,11 @@ import {
   type Step,
   type Tensor,
 } from '@cria/tensor';
-import {
-  type FusedLayer,
-  type LinearFactory,
-  type LinearLayer,
-  type ParameterHome,
-  parameterSpace,
-} from './layer.ts';
-import { forwardAll, Linear } from './linear.ts';
+import { type FusedLayer, type ParameterHome, parameterSpace } from './layer.ts';
+import { Linear } from './linear.ts';
+import type { LinearFactory, LinearLayer, LinearsFactory, LinearsLayer } from './linear-layer.ts';
+import { partMaker } from './linear-parts.ts';
+import { Linears } from './linears.ts';
 import type { RotaryEmbedding } from './rotary-embedding.ts';
 
 export type AttentionOptions = ParameterHome & {
@@ -27,12 +24,14 @@ export type AttentionOptions = ParameterHome & {
   readonly nKvHeads?: number;
   /** Turns queries and keys; its headDim is E. Shared by all layers of a model. */
   readonly rope: RotaryEmbedding;
-  /** Which layer of a step's cache belongs to this one; default 0. */
+  /** Number of the block it is in, and so which layer of a step's cache belongs to it; default 0. */
   readonly layer?: number;
   /** Standard deviation of the initial wo, which feeds the residual stream; default 0.02. */
   readonly outputStd?: number;
-  /** How linear parts are made; default `Linear`. */
+  /** How linear parts are made; default `Linear`. It may make a part of the heads only. */
   readonly linear?: LinearFactory;
+  /** How query, key and value become one part; default `Linears`. */
+  readonly linears?: LinearsFactory;
 };
 
 /**
@@ -44,41 +43,33 @@ export class Attention implements FusedLayer {
   readonly wq: LinearLayer;
   readonly wk: LinearLayer;
   readonly wv: LinearLayer;
+  /** wq, wk and wv as one part. */
+  readonly inputs: LinearsLayer;
   readonly wo: LinearLayer;
+  /** As many heads as the linear parts have rows for. */
   readonly shape: AttentionShape;
   readonly rope: RotaryEmbedding;
   readonly layer: number;
 
   constructor(options: AttentionOptions) {
-    const {
-      name,
-      dim,
-      nHeads,
-      nKvHeads = nHeads,
-      rope,
-      layer = 0,
-      outputStd = 0.02,
-      linear = (each) => new Linear(each),
-    } = options;
+    const { name, dim, nHeads, nKvHeads = nHeads, rope, layer = 0, outputStd = 0.02 } = options;
+    const { linear = (each) => new Linear(each), linears = (each) => new Linears(each) } = options;
     const parameters = (this.parameters = parameterSpace('attention', options));
     const [queries, keys] = [nHeads * rope.headDim, nKvHeads * rope.headDim];
-    this.wq = linear({ parameters, name: `${name}.wq.weight`, inFeatures: dim, outFeatures: queries });
-    this.wk = linear({ parameters, name: `${name}.wk.weight`, inFeatures: dim, outFeatures: keys });
-    this.wv = linear({ parameters, name: `${name}.wv.weight`, inFeatures: dim, outFeatures: keys });
-    this.wo = linear({
-      parameters,
-      name: `${name}.wo.weight`,
-      inFeatures: queries,
-      outFeatures: dim,
-      std: outputStd,
-    });
-    this.shape = { heads: nHeads, kvHeads: nKvHeads };
+    const make = partMaker(linear, { parameters, name, layer });
+    this.wq = make('query', 'wq', { inFeatures: dim, outFeatures: queries });
+    this.wk = make('key', 'wk', { inFeatures: dim, outFeatures: keys });
+    this.wv = make('value', 'wv', { inFeatures: dim, outFeatures: keys });
+    this.wo = make('attentionOutput', 'wo', { inFeatures: queries, outFeatures: dim, std: outputStd });
+    const members = [this.wq, this.wk, this.wv] as const;
+    this.inputs = linears({ members, parts: ['query', 'key', 'value'], layer });
+    this.shape = headsOf(name, members, rope.headDim);
     this.rope = rope;
     this.layer = layer;
   }
 
   forward(x: Tensor, step: Step, residual?: Tensor): Tensor {
-    const [q, k, v] = forwardAll([this.wq, this.wk, this.wv], x, step) as [Tensor, Tensor, Tensor];
+    const [q, k, v] = this.inputs.forward(x, step) as [Tensor, Tensor, Tensor];
     this.rope.rotate(q, step, this.shape.heads);
     this.rope.rotate(k, step, this.shape.kvHeads);
     const out = step.cache ? this.#attendCache(q, k, v, step) : this.#attend(q, k, v, step);
@@ -94,11 +85,7 @@ export class Attention implements FusedLayer {
     step.release(dout);
     this.rope.rotateBack(dk, step, this.shape.kvHeads);
     this.rope.rotateBack(dq, step, this.shape.heads);
-    const dx = this.wv.backward(dv, step, into);
-    this.wk.backward(dk, step, dx);
-    this.wq.backward(dq, step, dx);
-    step.release(dq, dk, dv);
-    return dx;
+    return this.inputs.backward([dq, dk, dv], step, into);
   }
 
   /** Within the segments of the step; the log-sum-exp of each row and head is all that is kept of the scores. */
@@ -145,4 +132,26 @@ export class Attention implements FusedLayer {
 
 function segmentsOf(step: Step): Tensor {
   return step.segments ?? fail('attention', 'the step has neither segments nor a cache.');
+}
+
+/** Heads as the weights of query, key and value have rows for them. */
+function headsOf(
+  name: string,
+  [query, key, value]: readonly [LinearLayer, LinearLayer, LinearLayer],
+  headDim: number,
+): AttentionShape {
+  const [queries, keys, values] = [query, key, value].map(({ weight }) => weight.shape[0]!) as [
+    number,
+    number,
+    number,
+  ];
+  const [heads, kvHeads] = [queries / headDim, keys / headDim];
+  if (!Number.isInteger(heads) || !Number.isInteger(heads / kvHeads) || keys !== values || keys % headDim) {
+    fail(
+      'attention',
+      `${name} has weights of ${queries}, ${keys} and ${values} rows for query, key and value, in heads of ${headDim}.`,
+      'a linear factory must keep whole heads, and as many query heads for each key head',
+    );
+  }
+  return { heads, kvHeads };
 }

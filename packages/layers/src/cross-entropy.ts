@@ -1,5 +1,5 @@
 import { accumulatorDType, type Step, type Tensor } from '@cria/tensor';
-import type { LinearLayer } from './layer.ts';
+import type { LinearLayer } from './linear-layer.ts';
 
 export interface LossOptions {
   /** The output layer, [V, D]. */

@@ -1,12 +1,9 @@
 import type { ParameterSpace, Step, Tensor } from '@cria/tensor';
-import {
-  type FusedLayer,
-  type LinearFactory,
-  type LinearLayer,
-  type ParameterHome,
-  parameterSpace,
-} from './layer.ts';
-import { forwardAll, Linear } from './linear.ts';
+import { type FusedLayer, type ParameterHome, parameterSpace } from './layer.ts';
+import { Linear } from './linear.ts';
+import type { LinearFactory, LinearLayer, LinearsFactory, LinearsLayer } from './linear-layer.ts';
+import { partMaker } from './linear-parts.ts';
+import { Linears } from './linears.ts';
 import { SwiGLU } from './swiglu.ts';
 
 export type FeedForwardOptions = ParameterHome & {
@@ -16,36 +13,42 @@ export type FeedForwardOptions = ParameterHome & {
   readonly dim: number;
   /** F */
   readonly ffnDim: number;
+  /** Number of the block it is in; default 0. */
+  readonly layer?: number;
   /** Standard deviation of the initial w2, which feeds the residual stream; default 0.02. */
   readonly outputStd?: number;
-  /** How linear parts are made; default `Linear`. */
+  /** How linear parts are made; default `Linear`. It may make a part of the hidden width only. */
   readonly linear?: LinearFactory;
+  /** How gate and up become one part; default `Linears`. */
+  readonly linears?: LinearsFactory;
 };
 
 /** y = w2(silu(w1(x)) ∘ w3(x)) (+ residual)                             x, y: [T, D]   w1(x), w3(x): [T, F]   (SwiGLU, Shazeer 2020) */
 export class FeedForward implements FusedLayer {
   readonly parameters: ParameterSpace;
+  /** Gate. */
   readonly w1: LinearLayer;
+  /** Down. */
   readonly w2: LinearLayer;
+  /** Up. */
   readonly w3: LinearLayer;
+  /** w1 and w3 as one part. */
+  readonly inputs: LinearsLayer;
   readonly swiglu = new SwiGLU();
 
   constructor(options: FeedForwardOptions) {
-    const { name, dim, ffnDim, outputStd = 0.02, linear = (each) => new Linear(each) } = options;
+    const { name, dim, ffnDim, layer = 0, outputStd = 0.02 } = options;
+    const { linear = (each) => new Linear(each), linears = (each) => new Linears(each) } = options;
     const parameters = (this.parameters = parameterSpace('feedForward', options));
-    this.w1 = linear({ parameters, name: `${name}.w1.weight`, inFeatures: dim, outFeatures: ffnDim });
-    this.w2 = linear({
-      parameters,
-      name: `${name}.w2.weight`,
-      inFeatures: ffnDim,
-      outFeatures: dim,
-      std: outputStd,
-    });
-    this.w3 = linear({ parameters, name: `${name}.w3.weight`, inFeatures: dim, outFeatures: ffnDim });
+    const make = partMaker(linear, { parameters, name, layer });
+    this.w1 = make('gate', 'w1', { inFeatures: dim, outFeatures: ffnDim });
+    this.w2 = make('down', 'w2', { inFeatures: ffnDim, outFeatures: dim, std: outputStd });
+    this.w3 = make('up', 'w3', { inFeatures: dim, outFeatures: ffnDim });
+    this.inputs = linears({ members: [this.w1, this.w3], parts: ['gate', 'up'], layer });
   }
 
   forward(x: Tensor, step: Step, residual?: Tensor): Tensor {
-    const [gate, up] = forwardAll([this.w1, this.w3], x, step) as [Tensor, Tensor];
+    const [gate, up] = this.inputs.forward(x, step) as [Tensor, Tensor];
     // y gets its place before hidden, which then lies last and leaves no hole between what is kept.
     const place = step.empty([x.rows, this.w2.weight.shape[0]!]);
     const hidden = this.swiglu.forward(gate, up, step);
@@ -59,10 +62,6 @@ export class FeedForward implements FusedLayer {
     const dhidden = this.w2.backward(dy, step);
     const { dgate, dup } = this.swiglu.backward(dhidden, step);
     step.release(dhidden);
-    const dx = this.w3.backward(dup, step, into);
-    step.release(dup);
-    this.w1.backward(dgate, step, dx);
-    step.release(dgate);
-    return dx;
+    return this.inputs.backward([dgate, dup], step, into);
   }
 }

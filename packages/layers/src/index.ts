@@ -9,10 +9,21 @@ export {
 } from './config.ts';
 export { LinearCrossEntropy, type LossLayer, type LossOptions } from './cross-entropy.ts';
 export { Embedding, type EmbeddingLayer, type EmbeddingOptions } from './embedding.ts';
-export { defaultFactories, type Factories } from './factories.ts';
+export { defaultFactories } from './default-factories.ts';
+export type { BlockOptions, Factories } from './factories.ts';
 export { FeedForward, type FeedForwardOptions } from './feed-forward.ts';
-export type { FusedLayer, Layer, LinearFactory, LinearLayer, NormLayer, ParameterHome } from './layer.ts';
-export { Linear, type LinearOptions } from './linear.ts';
+export type { BlockLayer, FusedLayer, Layer, NormLayer, ParameterHome } from './layer.ts';
+export { Linear } from './linear.ts';
+export type {
+  LinearFactory,
+  LinearLayer,
+  LinearOptions,
+  LinearPart,
+  LinearsFactory,
+  LinearsLayer,
+  LinearsOptions,
+} from './linear-layer.ts';
+export { Linears } from './linears.ts';
 export { Llama, type LlamaOptions } from './llama.ts';
 export { type ActivationPlan, type MemoryPlan, planMemory, type PlanOptions } from './memory-plan.ts';
 export { preset, type PresetName, presets } from './presets.ts';
@@ -20,4 +31,4 @@ export { type NormOptions, RMSNorm } from './rms-norm.ts';
 export { inverseFrequencies, ropeFrequencyDivisors } from './rope-frequencies.ts';
 export { RotaryEmbedding, type RotaryOptions } from './rotary-embedding.ts';
 export { SwiGLU } from './swiglu.ts';
-export { type BlockOptions, TransformerBlock } from './transformer-block.ts';
+export { TransformerBlock } from './transformer-block.ts';

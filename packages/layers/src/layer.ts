@@ -1,5 +1,4 @@
-import { type Device, fail, type Parameter, ParameterSpace, type Step, type Tensor } from '@cria/tensor';
-import type { LinearOptions } from './linear.ts';
+import { type Device, fail, ParameterSpace, type Step, type Tensor } from '@cria/tensor';
 
 /**
  * A part of a model: forward, and the hand-written backward that undoes it.
@@ -21,22 +20,14 @@ export interface FusedLayer extends Layer {
   backward(dy: Tensor, step: Step, into?: Tensor): Tensor;
 }
 
-/** y = x·wᵀ (+ residual), however the weight is stored or made. */
-export interface LinearLayer extends FusedLayer {
-  /** [N, C] */
-  readonly weight: Parameter;
-  /** Takes the weight in the device's fastest layout, for inference. */
-  pack(): void;
-  /** Where `forward` is `kernels.linear` and nothing else: the weight that it takes. */
-  readonly operand?: Tensor;
-  /** Gives back what `pack` made beside the parameters. */
-  free(): void;
-}
-
-export type LinearFactory = (options: LinearOptions) => LinearLayer;
-
 /** A norm's backward can add to a gradient that exists: the residual's. */
 export type NormLayer = Layer & Pick<FusedLayer, 'backward'>;
+
+/** A block of a model. Its backward takes dy over. */
+export interface BlockLayer extends Layer {
+  /** K·E as this block has them: the numbers of keys, and of values, that a row adds to its layer of a cache. */
+  readonly cacheWidth: number;
+}
 
 /** Where a layer's parameters live: in a space shared with others, or in one of its own on a device (`layer.parameters`). */
 export type ParameterHome =

@@ -1,18 +1,6 @@
 import type { Parameter, ParameterSpace, Step, Tensor } from '@cria/tensor';
-import { type LinearLayer, type ParameterHome, parameterSpace } from './layer.ts';
-
-export type LinearOptions = ParameterHome & {
-  /** The parameter's name in checkpoints: `layers.0.attention.wq.weight`. */
-  readonly name: string;
-  /** C */
-  readonly inFeatures: number;
-  /** N */
-  readonly outFeatures: number;
-  /** Standard deviation of the initial weights; default 0.02. */
-  readonly std?: number;
-  /** A weight [N, C] that another layer owns (tied embeddings). */
-  readonly weight?: Parameter;
-};
+import { parameterSpace } from './layer.ts';
+import type { LinearLayer, LinearOptions } from './linear-layer.ts';
 
 /** y = x·wᵀ, without bias.                                              x: [T, C]   w: [N, C]   y: [T, N] */
 export class Linear implements LinearLayer {
@@ -70,15 +58,4 @@ export class Linear implements LinearLayer {
     if (this.#packed) this.parameters.device.free(this.#packed.storage);
     this.#packed = undefined;
   }
-}
-
-/** The forwards of several linear layers of one x, in one kernel where all are plain products; the same bits, saved tensors and memory. */
-export function forwardAll(layers: readonly LinearLayer[], x: Tensor, step: Step): Tensor[] {
-  const operands = layers.map(({ operand }) => operand);
-  if (!operands.every((operand) => operand !== undefined))
-    return layers.map((layer) => layer.forward(x, step));
-  const ys = operands.map((operand) => step.empty([x.rows, operand.rows]));
-  step.device.kernels.linears(ys, x, operands);
-  for (const { weight } of layers) if (weight.trainable) step.save(x);
-  return ys;
 }

@@ -12,8 +12,10 @@ import {
 import type { LlamaConfig } from './config.ts';
 import type { LossLayer } from './cross-entropy.ts';
 import type { EmbeddingLayer } from './embedding.ts';
-import { defaultFactories, type Factories } from './factories.ts';
-import type { Layer, LinearLayer, NormLayer } from './layer.ts';
+import { defaultFactories } from './default-factories.ts';
+import type { Factories } from './factories.ts';
+import type { BlockLayer, NormLayer } from './layer.ts';
+import type { LinearLayer } from './linear-layer.ts';
 import { packParameters } from './pack.ts';
 import { RotaryEmbedding } from './rotary-embedding.ts';
 
@@ -38,7 +40,7 @@ export class Llama implements Disposable {
   readonly device: Device;
   readonly parameters: ParameterSpace;
   readonly embedding: EmbeddingLayer;
-  readonly blocks: readonly Layer[];
+  readonly blocks: readonly BlockLayer[];
   readonly norm: NormLayer;
   /** [V, D]; its weight is the embedding's where embeddings are tied. */
   readonly output: LinearLayer;
@@ -71,6 +73,7 @@ export class Llama implements Disposable {
     this.output = factories.linear({
       parameters,
       name: 'output.weight',
+      part: 'output',
       inFeatures: dim,
       outFeatures: vocabSize,
       ...tied,

@@ -1,5 +1,5 @@
 import { fail, type ParameterSpace, type StorageId } from '@cria/tensor';
-import type { LinearLayer } from './layer.ts';
+import type { LinearLayer } from './linear-layer.ts';
 
 /**
  * Packs all linear weights. A flat space is given back, and the few other parameters are copied out of it; weights that were bound one by

@@ -1,25 +1,11 @@
 import type { Step, Tensor } from '@cria/tensor';
 import { Attention } from './attention.ts';
-import type { LlamaConfig } from './config.ts';
-import type { Factories } from './factories.ts';
+import type { BlockOptions } from './factories.ts';
 import { FeedForward } from './feed-forward.ts';
-import type { Layer, NormLayer } from './layer.ts';
-import type { ParameterSpace } from '@cria/tensor';
-import type { RotaryEmbedding } from './rotary-embedding.ts';
-
-export interface BlockOptions {
-  readonly parameters: ParameterSpace;
-  readonly config: LlamaConfig;
-  /** Number of the block, from 0; its parameters are named `layers.<index>.…`. */
-  readonly index: number;
-  /** Shared by all blocks. */
-  readonly rope: RotaryEmbedding;
-  /** How the parts of the block are made. */
-  readonly factories: Pick<Factories, 'linear' | 'norm'>;
-}
+import type { BlockLayer, NormLayer } from './layer.ts';
 
 /** h = x + attention(attentionNorm(x));  y = h + feedForward(ffnNorm(h))                              x, h, y: [T, D] */
-export class TransformerBlock implements Layer {
+export class TransformerBlock implements BlockLayer {
   readonly attention: Attention;
   readonly feedForward: FeedForward;
   readonly attentionNorm: NormLayer;
@@ -28,7 +14,7 @@ export class TransformerBlock implements Layer {
   constructor(options: BlockOptions) {
     const { parameters, config, index, rope, factories } = options;
     const { dim, nHeads, nKvHeads, ffnDim, normEps: eps } = config;
-    const { linear, norm } = factories;
+    const { linear, linears, norm } = factories;
     const name = `layers.${index}`;
     // Both residual branches of L blocks add up: wo and w2 start smaller by √(2L), as in GPT-2.
     const outputStd = 0.02 / Math.sqrt(2 * config.nLayers);
@@ -43,17 +29,24 @@ export class TransformerBlock implements Layer {
       layer,
       outputStd,
       linear,
+      linears,
     });
     this.feedForward = new FeedForward({
       parameters,
       name: `${name}.feed_forward`,
       dim,
       ffnDim,
+      layer,
       outputStd,
       linear,
+      linears,
     });
     this.attentionNorm = norm({ parameters, name: `${name}.attention_norm.weight`, dim, eps });
     this.ffnNorm = norm({ parameters, name: `${name}.ffn_norm.weight`, dim, eps });
+  }
+
+  get cacheWidth(): number {
+    return this.attention.shape.kvHeads * this.attention.rope.headDim;
   }
 
   /** At recompute level `full` only x is kept. */
