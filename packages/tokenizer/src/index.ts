@@ -35,3 +35,4 @@ export {
   type GgufType,
   type GgufValue,
 } from './gguf.ts';
+export { describeWrongFile, type WrongFile } from './wrong-file.ts';

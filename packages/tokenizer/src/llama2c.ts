@@ -3,12 +3,14 @@ import { failure } from './errors.ts';
 import { BYTE, CONTROL, NORMAL, PieceListBuilder, UNKNOWN } from './piece-list.ts';
 import { SentencePieceTokenizer } from './sentencepiece.ts';
 import { decodeUtf8, encodeUtf8 } from './utf8.ts';
+import { refuseWrongFile } from './wrong-file.ts';
 
 const OP = 'readLlama2c';
 const HINT = 'this is no llama2.c tokenizer.bin, or a damaged one';
 
 /** The file does not hold types: ids 0, 1, 2 are `<unk>`, `<s>`, `</s>`, and pieces named `<0xHH>` are bytes, as in every LLaMA vocabulary. */
 export function readLlama2c(bytes: Uint8Array): SentencePieceTokenizer {
+  refuseWrongFile(OP, bytes);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < 12) throw failure(OP, `the file has ${bytes.length} bytes`, HINT);
   const longest = view.getInt32(0, true);

@@ -9,6 +9,7 @@ import { SentencePieceTokenizer } from './sentencepiece.ts';
 import { readTiktoken } from './tiktoken.ts';
 import { readTokenizerJson } from './tokenizer-json.ts';
 import { decodeUtf8Strict } from './utf8.ts';
+import { refuseWrongFile } from './wrong-file.ts';
 
 export type VocabularyFormat = 'sentencepiece' | 'tiktoken' | 'tokenizer.json' | 'gguf' | 'llama2c';
 
@@ -25,6 +26,7 @@ const OP = 'parseTokenizer';
 
 /** The format that the first bytes speak for. Throws when none does. */
 export function detectFormat(bytes: Uint8Array): VocabularyFormat {
+  refuseWrongFile(OP, bytes);
   if (isGguf(bytes)) return 'gguf';
   let at = 0;
   while (at < bytes.length && (bytes[at] === 0x20 || (bytes[at] >= 0x09 && bytes[at] <= 0x0d))) at++;
@@ -36,7 +38,7 @@ export function detectFormat(bytes: Uint8Array): VocabularyFormat {
   const shown = Array.from(bytes.subarray(0, 8), (byte) => byte.toString(16).padStart(2, '0')).join(' ');
   throw failure(
     OP,
-    bytes.length === 0 ? 'the file is empty' : `no known format begins with the bytes ${shown}`,
+    `no known format begins with the bytes ${shown}`,
     'known: tokenizer.model, tiktoken, tokenizer.json, GGUF, llama2.c tokenizer.bin',
   );
 }
@@ -46,6 +48,7 @@ export function parseTokenizer(
   options: ParseOptions = {},
 ): SentencePieceTokenizer | ByteLevelTokenizer {
   checkOptions(OP, options, ['format', 'config', 'specialTokens']);
+  refuseWrongFile(OP, bytes);
   const format = options.format ?? detectFormat(bytes);
   switch (format) {
     case 'sentencepiece':

@@ -3,6 +3,7 @@ import { failure } from './errors.ts';
 import { type PieceList, PieceListBuilder, NORMAL, BYTE } from './piece-list.ts';
 import { ProtobufReader, ProtobufWriter, WIRE_BYTES } from './protobuf.ts';
 import { encodeUtf8 } from './utf8.ts';
+import { refuseWrongFile } from './wrong-file.ts';
 
 /** What decides the ids of a text, of TrainerSpec and NormalizerSpec. Absent fields have the proto's defaults. */
 export interface SentencePieceSettings {
@@ -49,6 +50,7 @@ const MODEL_TYPE_BPE = 2;
 
 /** Throws on anything but a BPE model without a character map, the kind of every LLaMA vocabulary. */
 export function readSentencePieceModel(bytes: Uint8Array): SentencePieceModel {
+  refuseWrongFile(OP, bytes);
   const builder = new PieceListBuilder(bytes.length >> 4, bytes.length);
   const reader = new ProtobufReader(bytes, readPlainPieces(bytes, builder));
   const inner = new ProtobufReader(bytes, 0, 0);

@@ -4,6 +4,7 @@ import { checkOptions, failure } from './errors.ts';
 import { LLAMA3_PATTERN } from './split-patterns.ts';
 import { TokenBytes } from './token-bytes.ts';
 import { encodeUtf8 } from './utf8.ts';
+import { refuseWrongFile } from './wrong-file.ts';
 
 export interface TiktokenOptions {
   /** Names of the special tokens, whose ids follow those of the file. Default: the 256 of Llama 3.1. */
@@ -39,6 +40,7 @@ export function llama3SpecialTokens(release: '3.0' | '3.1' = '3.1'): string[] {
 /** Throws on a line that is not `base64 rank`, a rank given twice or left out. */
 export function readTiktoken(bytes: Uint8Array, options: TiktokenOptions = {}): ByteLevelTokenizer {
   checkOptions(OP, options, ['specialTokens', 'pattern']);
+  refuseWrongFile(OP, bytes);
   const { pool, offsets } = readRanks(bytes);
   return tokenizerOfRanks(
     pool,

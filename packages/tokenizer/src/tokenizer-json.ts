@@ -8,6 +8,7 @@ import { SentencePieceTokenizer } from './sentencepiece.ts';
 import { GPT2_PATTERN } from './split-patterns.ts';
 import { TokenBytes } from './token-bytes.ts';
 import { encodeUtf8 } from './utf8.ts';
+import { describeWrongFile } from './wrong-file.ts';
 
 export interface TokenizerJsonOptions {
   /** The text of `tokenizer_config.json`: names the BOS, EOS, UNK and PAD tokens. Without it they are guessed from their usual names. */
@@ -264,6 +265,8 @@ function requireId(value: Json | undefined, token: string): number {
 }
 
 function parseObject(text: string, name: string): JsonObject {
+  const wrong = describeWrongFile(encodeUtf8(text.slice(0, 1024)));
+  if (wrong !== undefined) throw failure(OP, `${name} is ${wrong.what}`, wrong.hint);
   let value: Json;
   try {
     value = JSON.parse(text) as Json; // what JSON.parse returns

@@ -201,7 +201,7 @@ describe('formats', () => {
 
 describe('unknown files', () => {
   it('are named with their first bytes', async () => {
-    expect(() => parseTokenizer(new Uint8Array())).toThrow('the file is empty');
+    expect(() => parseTokenizer(new Uint8Array())).toThrow('this is an empty file');
     expect(() => parseTokenizer(Uint8Array.of(1, 2, 3, 4, 5))).toThrow('01 02 03 04 05');
     const path = join(folder, 'noise.model');
     writeFileSync(path, '\u0000\u0001 no vocabulary');
