@@ -27,8 +27,7 @@ export type {
 export type { BlockDType, WeightDType } from './dtypes.ts';
 export { fromGgufName, toGgufName } from './names.ts';
 export { GgufFile } from './gguf/reader.ts';
-export type { GgufHeader, GgufTensor } from './gguf/header.ts';
-export type { GgufEntry, GgufMetadata, GgufScalar, GgufScalarType } from './gguf/types.ts';
+export type { GgufTensor } from './gguf/tensors.ts';
 export { type GgufTensorToWrite, writeGguf } from './gguf/writer.ts';
 export { type Mix, mixDType, mixes } from './gguf/mix.ts';
 export { ropeDivisors } from './gguf/rope-freqs.ts';

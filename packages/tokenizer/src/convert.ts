@@ -1,7 +1,8 @@
 /** Writes a vocabulary in another format where that loses nothing, and says why not where it would. */
 import { ByteLevelTokenizer } from './byte-level.ts';
 import { failure } from './errors.ts';
-import { writeGgufHeader, type GgufEntry } from './gguf.ts';
+import type { GgufEntry } from './gguf/types.ts';
+import { writeGgufHeader } from './gguf/writer.ts';
 import { ggufVocabulary } from './gguf-vocabulary.ts';
 import { writeLlama2c } from './llama2c.ts';
 import { parseTokenizer, type VocabularyFormat } from './parse.ts';

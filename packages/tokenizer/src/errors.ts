@@ -1,7 +1,22 @@
-/** Errors of this package read `[op] what was wrong. hint: what to do`. */
+/** Every error of this package: `[op] what was wrong, with values. hint: what to do`. */
+export class TokenizerError extends Error {
+  override readonly name = 'TokenizerError';
+  /** The function that refused. */
+  readonly op: string;
+  /** Without the full stop. */
+  readonly what: string;
+  readonly hint: string;
 
-export function failure(op: string, what: string, hint: string): Error {
-  return new Error(`[${op}] ${what}. hint: ${hint}`);
+  constructor(op: string, what: string, hint: string, options?: ErrorOptions) {
+    super(`[${op}] ${what}. hint: ${hint}`, options);
+    this.op = op;
+    this.what = what;
+    this.hint = hint;
+  }
+}
+
+export function failure(op: string, what: string, hint: string): TokenizerError {
+  return new TokenizerError(op, what, hint);
 }
 
 /** Throws when `options` has a field outside `known`, naming the nearest known one. */

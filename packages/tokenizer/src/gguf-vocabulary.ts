@@ -2,7 +2,7 @@
 import { bytesToAlphabet, requireAlphabetBytes } from './byte-alphabet.ts';
 import { ByteLevelTokenizer } from './byte-level.ts';
 import { failure } from './errors.ts';
-import type { GgufEntry, GgufValue } from './gguf.ts';
+import type { GgufEntry, GgufMetadata, GgufScalar } from './gguf/types.ts';
 import { resolveMerges } from './merge-list.ts';
 import { BYTE, CONTROL, NORMAL, PieceList, USER_DEFINED, type Piece } from './piece-list.ts';
 import { mergesOfRanks } from './rank-merges.ts';
@@ -22,10 +22,8 @@ const PATTERNS: Readonly<Record<string, { readonly pattern: string; readonly who
   'gpt-2': { pattern: GPT2_PATTERN, wholeChunks: false },
 };
 
-type Metadata = ReadonlyMap<string, GgufValue>;
-
-export function tokenizerFromGguf(metadata: Metadata): SentencePieceTokenizer | ByteLevelTokenizer {
-  const model = metadata.get(`${KEY}model`);
+export function tokenizerFromGguf(metadata: GgufMetadata): SentencePieceTokenizer | ByteLevelTokenizer {
+  const model = scalar(metadata, 'model');
   if (model === 'llama') return readPieces(metadata);
   if (model === 'gpt2') return readByteLevel(metadata);
   if (model === undefined)
@@ -33,7 +31,7 @@ export function tokenizerFromGguf(metadata: Metadata): SentencePieceTokenizer | 
   throw failure(OP, `tokenizer model '${String(model)}'`, "'llama' and 'gpt2' are supported");
 }
 
-function readPieces(metadata: Metadata): SentencePieceTokenizer {
+function readPieces(metadata: GgufMetadata): SentencePieceTokenizer {
   const tokens = strings(metadata, 'tokens');
   const scores = numbers(metadata, 'scores', tokens.length);
   const types = numbers(metadata, 'token_type', tokens.length);
@@ -42,8 +40,8 @@ function readPieces(metadata: Metadata): SentencePieceTokenizer {
   );
   return SentencePieceTokenizer.fromPieces(pieces, {
     byteFallback: pieces.types.includes(BYTE),
-    addDummyPrefix: metadata.get(`${KEY}add_space_prefix`) !== false,
-    removeExtraWhitespaces: metadata.get(`${KEY}remove_extra_whitespaces`) === true,
+    addDummyPrefix: scalar(metadata, 'add_space_prefix') !== false,
+    removeExtraWhitespaces: scalar(metadata, 'remove_extra_whitespaces') === true,
     unkId: idOf(metadata, 'unknown') ?? 0,
     bosId: idOf(metadata, 'bos') ?? 1,
     eosId: idOf(metadata, 'eos') ?? 2,
@@ -51,10 +49,10 @@ function readPieces(metadata: Metadata): SentencePieceTokenizer {
   });
 }
 
-function readByteLevel(metadata: Metadata): ByteLevelTokenizer {
+function readByteLevel(metadata: GgufMetadata): ByteLevelTokenizer {
   const tokens = strings(metadata, 'tokens');
   const types = numbers(metadata, 'token_type', tokens.length);
-  const pre = metadata.get(`${KEY}pre`);
+  const pre = scalar(metadata, 'pre');
   const split = typeof pre === 'string' ? PATTERNS[pre] : undefined;
   if (split === undefined) {
     throw failure(
@@ -87,28 +85,31 @@ function readByteLevel(metadata: Metadata): ByteLevelTokenizer {
   });
 }
 
-function strings(metadata: Metadata, name: string): readonly string[] {
-  const value = metadata.get(KEY + name);
-  if (!Array.isArray(value) || !value.every((item) => typeof item === 'string')) {
-    throw failure(
-      OP,
-      `${KEY}${name} is ${value === undefined ? 'missing' : 'no list of texts'}`,
-      'the file is damaged',
-    );
-  }
-  return value;
+function strings(metadata: GgufMetadata, name: string): readonly string[] {
+  const entry = metadata.get(KEY + name);
+  if (entry?.type === 'array' && entry.of === 'string') return Array.from(entry.value, String);
+  throw failure(
+    OP,
+    `${KEY}${name} is ${entry === undefined ? 'missing' : 'no list of texts'}`,
+    'the file is damaged',
+  );
 }
 
-function numbers(metadata: Metadata, name: string, length: number): ArrayLike<number> | undefined {
-  const value = metadata.get(KEY + name);
-  if (value === undefined) return undefined;
-  if (!ArrayBuffer.isView(value) || value.length !== length)
+function numbers(metadata: GgufMetadata, name: string, length: number): ArrayLike<number> | undefined {
+  const entry = metadata.get(KEY + name);
+  if (entry === undefined) return undefined;
+  if (entry.type !== 'array' || entry.of === 'string' || entry.of === 'bool' || entry.value.length !== length)
     throw failure(OP, `${KEY}${name} is no list of ${length} numbers`, 'the file is damaged');
-  return value;
+  return Array.from(entry.value, Number);
 }
 
-function idOf(metadata: Metadata, name: string): number | undefined {
-  const value = metadata.get(`${KEY}${name}_token_id`);
+function scalar(metadata: GgufMetadata, name: string): GgufScalar | undefined {
+  const entry = metadata.get(KEY + name);
+  return entry?.type === 'array' ? undefined : entry?.value;
+}
+
+function idOf(metadata: GgufMetadata, name: string): number | undefined {
+  const value = scalar(metadata, `${name}_token_id`);
   return typeof value === 'number' ? value : undefined;
 }
 

@@ -23,16 +23,18 @@ export { readLlama2c, writeLlama2c } from './llama2c.ts';
 export { readTokenizerJson, type TokenizerJsonOptions } from './tokenizer-json.ts';
 export { writeTokenizerJson, type TokenizerJsonFiles } from './tokenizer-json-writer.ts';
 export { ggufVocabulary, tokenizerFromGguf } from './gguf-vocabulary.ts';
+export { GgufCutError } from './gguf/cursor.ts';
+export { isGguf, readGguf, type ReadGgufOptions } from './gguf/header.ts';
+export { readGgufFront } from './gguf/front.ts';
+export { writeGgufHeader } from './gguf/writer.ts';
 export {
-  GgufCutError,
-  isGguf,
-  readGguf,
-  writeGgufHeader,
-  type GgufArray,
+  GGUF_ALIGNMENT,
   type GgufEntry,
   type GgufHeader,
+  type GgufMetadata,
+  type GgufScalar,
+  type GgufScalarType,
   type GgufTensorInfo,
-  type GgufType,
-  type GgufValue,
-} from './gguf.ts';
+} from './gguf/types.ts';
+export { TokenizerError } from './errors.ts';
 export { describeWrongFile, type WrongFile } from './wrong-file.ts';

@@ -1,9 +1,13 @@
 /** Files and threads: what the core leaves out so that it runs in a browser. */
-import { readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { open, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { serializeTokenizer } from './convert.ts';
 import { CountingThreads } from './counting-threads.ts';
 import { checkOptions, failure } from './errors.ts';
+import { readGgufFront } from './gguf/front.ts';
+import { isGguf } from './gguf/header.ts';
+import type { GgufHeader } from './gguf/types.ts';
+import { tokenizerFromGguf } from './gguf-vocabulary.ts';
 import { detectFormat, parseTokenizer, type ParseOptions, type VocabularyFormat } from './parse.ts';
 import type { ByteLevelTokenizer } from './byte-level.ts';
 import { ByteLevelTrainer, type ByteLevelTrainerOptions } from './byte-level-trainer.ts';
@@ -34,8 +38,10 @@ export async function loadTokenizer(
   options: ParseOptions = {},
 ): Promise<SentencePieceTokenizer | ByteLevelTokenizer> {
   const file = await vocabularyFile(path);
-  const bytes = new Uint8Array(await readFile(file));
   try {
+    const gguf = await readGgufFile(file);
+    if (gguf && (options.format ?? 'gguf') === 'gguf') return tokenizerFromGguf(gguf.metadata);
+    const bytes = new Uint8Array(await readFile(file));
     const format = options.format ?? detectFormat(bytes);
     let { config } = options;
     if (format === 'tokenizer.json' && config === undefined)
@@ -157,6 +163,18 @@ async function vocabularyFile(path: string): Promise<string> {
     `the folder ${path} holds no vocabulary`,
     `looked for ${FOLDER_FILES.join(', ')}`,
   );
+}
+
+/** The header of a GGUF file, of which only the front is read: the rest may be a large model. Undefined for another file. */
+async function readGgufFile(path: string): Promise<GgufHeader | undefined> {
+  await using file = await open(path);
+  const read = async (begin: number, end: number): Promise<Uint8Array> => {
+    const bytes = new Uint8Array(end - begin);
+    const { bytesRead } = await file.read(bytes, 0, bytes.length, begin);
+    return bytes.subarray(0, bytesRead);
+  };
+  if (!isGguf(await read(0, 4))) return undefined;
+  return await readGgufFront((await file.stat()).size, read);
 }
 
 async function readIfThere(path: string): Promise<string | undefined> {

@@ -1,7 +1,7 @@
 /** Finds out which vocabulary format some bytes hold, and reads it. */
 import type { ByteLevelTokenizer } from './byte-level.ts';
 import { checkOptions, failure } from './errors.ts';
-import { isGguf, readGguf } from './gguf.ts';
+import { isGguf, readGguf } from './gguf/header.ts';
 import { tokenizerFromGguf } from './gguf-vocabulary.ts';
 import { readLlama2c } from './llama2c.ts';
 import { readSentencePieceModel } from './sentencepiece-model.ts';
@@ -59,7 +59,7 @@ export function parseTokenizer(
         options.specialTokens === undefined ? {} : { specialTokens: options.specialTokens },
       );
     case 'gguf':
-      return tokenizerFromGguf(readGguf(bytes).metadata);
+      return tokenizerFromGguf(readGguf(bytes, { fileSize: bytes.length }).metadata);
     case 'llama2c':
       return readLlama2c(bytes);
     case 'tokenizer.json': {

@@ -102,7 +102,7 @@ describe('formats', () => {
     for (const text of strings()) expect(gpt2.decode(gpt2.encode(text))).toBe(text);
     const header = readGguf(sharedBytes(TINY));
     expect(header.tensors.length).toBe(12);
-    expect(header.metadata.get('general.architecture')).toBe('llama');
+    expect(header.metadata.get('general.architecture')?.value).toBe('llama');
     expect(() => readGguf(sharedBytes(GPT2).subarray(0, 5000))).toThrow(GgufCutError);
   });
 

@@ -1,14 +1,9 @@
 import { existsSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Checkpoint, ConversionTarget, GgufEntry, Vocabulary } from '@cria/checkpoint';
+import type { Checkpoint, ConversionTarget, Vocabulary } from '@cria/checkpoint';
 import { fail } from '@cria/tensor';
-import {
-  ggufVocabulary,
-  serializeTokenizer,
-  tokenizerFromGguf,
-  type VocabularyFormat,
-} from '@cria/tokenizer';
+import { type GgufEntry, ggufVocabulary, serializeTokenizer, type VocabularyFormat } from '@cria/tokenizer';
 import { loadTokenizer } from '@cria/tokenizer/node';
 import type { AnyTokenizer } from './tokenizer-input.ts';
 
@@ -35,8 +30,7 @@ export async function findVocabulary(
   if (named !== undefined) return { tokenizer: await loadTokenizer(named), from: named };
   if (checkpoint.format === 'gguf') {
     if (!checkpoint.metadata.has('tokenizer.ggml.model')) return undefined;
-    const metadata = checkpoint.metadata as Parameters<typeof tokenizerFromGguf>[0]; // values of a GGUF header
-    return { tokenizer: tokenizerFromGguf(metadata), from: checkpoint.path };
+    return { tokenizer: await loadTokenizer(checkpoint.path), from: checkpoint.path };
   }
   const folder = statSync(checkpoint.path).isDirectory() ? checkpoint.path : dirname(checkpoint.path);
   const name = ['tokenizer.model', 'tokenizer.json', 'tokenizer.bin'].find((each) =>

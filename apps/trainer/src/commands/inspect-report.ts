@@ -55,7 +55,11 @@ function ofCheckpoint(checkpoint: Checkpoint): Inspection {
 async function ofGguf(path: string): Promise<Inspection | undefined> {
   const file = await openOrNothing(() => GgufFile.open(path));
   if (!file) return undefined;
-  const tensors = file.header.tensors.map((tensor) => ({ ...tensor, canonical: undefined, file: path }));
+  const tensors = [...file.tensors.values()].map((tensor) => ({
+    ...tensor,
+    canonical: undefined,
+    file: path,
+  }));
   const metadata = [...file.metadata].map(([key, { value }]) => [key, value] as const);
   return totals(path, `gguf (version ${file.header.version})`, tensors, new Map(metadata));
 }

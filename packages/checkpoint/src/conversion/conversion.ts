@@ -1,6 +1,6 @@
 import { fail } from '@cria/tensor';
+import type { GgufEntry } from '@cria/tokenizer';
 import type { Checkpoint } from '../checkpoint.ts';
-import type { GgufEntry } from '../gguf/types.ts';
 import type { Quantizer } from '../quantizer.ts';
 import type { FloatDType } from '../safetensors/dtypes.ts';
 import type { WeightForm, WeightReport } from '../weight-form.ts';

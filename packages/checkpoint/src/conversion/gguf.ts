@@ -1,10 +1,10 @@
 import { fail } from '@cria/tensor';
+import type { GgufEntry } from '@cria/tokenizer';
 import { ggufConfigMetadata, ggufSpecialIds } from '../gguf/config.ts';
 import { mixDType, mixes, parseMix } from '../gguf/mix.ts';
 import { ROPE_FREQS } from '../gguf/open.ts';
 import { GgufFile } from '../gguf/reader.ts';
 import { ropeDivisors } from '../gguf/rope-freqs.ts';
-import type { GgufEntry } from '../gguf/types.ts';
 import { ggufChunks, type GgufTensorToWrite } from '../gguf/writer.ts';
 import { bytesOf } from '../convert.ts';
 import { isBlock } from '../dtypes.ts';

@@ -1,9 +1,9 @@
 import { type LlamaConfig, llamaConfig, type RopeScaling } from '@cria/layers';
 import { CriaError, fail } from '@cria/tensor';
+import type { GgufEntry, GgufMetadata } from '@cria/tokenizer';
 import type { SpecialIds } from '../checkpoint.ts';
-import { entryValue } from './header.ts';
+import { entryValue } from './entry-value.ts';
 import { findScaling } from './rope-freqs.ts';
-import type { GgufEntry, GgufMetadata } from './types.ts';
 
 const op = 'openCheckpoint';
 

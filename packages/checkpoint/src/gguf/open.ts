@@ -14,7 +14,7 @@ export async function openGgufModel(path: string): Promise<Checkpoint> {
   const op = 'openCheckpoint';
   const file = await GgufFile.open(path);
   const weights = new Map<string, StoredWeight>();
-  for (const tensor of file.header.tensors) {
+  for (const tensor of file.tensors.values()) {
     const { name: storedName, dtype, shape, bytes } = tensor;
     if (storedName === ROPE_FREQS) continue;
     const name = fromGgufName(storedName) ?? storedName;

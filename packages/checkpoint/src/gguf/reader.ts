@@ -1,13 +1,7 @@
 import { fail } from '@cria/tensor';
+import { type GgufHeader, type GgufMetadata, readGgufFront, TokenizerError } from '@cria/tokenizer';
 import { RangeFile } from '../range-file.ts';
-import { GgufCutError } from './cursor.ts';
-import { type GgufHeader, type GgufTensor, parseGgufHeader } from './header.ts';
-import type { GgufMetadata } from './types.ts';
-
-/** Headers are mostly the vocabulary: 7 MB for Llama 3. A longer one is refused before it is read. */
-const MOST_HEADER_BYTES = 32 << 20;
-/** Bytes of the front that are tried one after the other: enough without a vocabulary, with one of 32,000 pieces, and with any. */
-const FRONTS = [1 << 16, 1 << 21, MOST_HEADER_BYTES];
+import { type GgufTensor, placeTensors } from './tensors.ts';
 
 /** A GGUF file. Opening reads and checks the header only; tensors are read in ranges when asked for. */
 export class GgufFile {
@@ -16,25 +10,23 @@ export class GgufFile {
   readonly tensors: ReadonlyMap<string, GgufTensor>;
   readonly #file: RangeFile;
 
-  private constructor(file: RangeFile, header: GgufHeader) {
+  private constructor(file: RangeFile, header: GgufHeader, tensors: readonly GgufTensor[]) {
     this.#file = file;
     this.header = header;
-    this.tensors = new Map(header.tensors.map((tensor) => [tensor.name, tensor]));
+    this.tensors = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   }
 
   /** Throws, naming file, field and value, on anything the format forbids. */
   static async open(path: string): Promise<GgufFile> {
     const op = 'gguf.open';
     const file = await RangeFile.open(op, path);
-    for (const bytes of FRONTS) {
-      const front = await file.read(op, 0, Math.min(bytes, file.size));
-      try {
-        return new GgufFile(file, parseGgufHeader(op, path, front, file.size));
-      } catch (error) {
-        if (!(error instanceof GgufCutError)) throw error;
-      }
+    try {
+      const header = await readGgufFront(file.size, (begin, end) => file.read(op, begin, end));
+      return new GgufFile(file, header, placeTensors(op, path, header, file.size));
+    } catch (error) {
+      if (!(error instanceof TokenizerError)) throw error;
+      return fail(op, `${path}: ${error.what}.`, error.hint, error);
     }
-    return fail(op, `${path}: the header has more than ${MOST_HEADER_BYTES} bytes.`, 'is the file damaged?');
   }
 
   get path(): string {

@@ -1,36 +1,31 @@
-import { fail } from '@cria/tensor';
-import { type GgufScalar, type GgufScalarType, valueBytes } from './types.ts';
+import { TokenizerError } from '../errors.ts';
+import { decodeUtf8Strict } from '../utf8.ts';
+import { type GgufScalar, type GgufScalarType, ggufValueBytes } from './types.ts';
+
+const OP = 'readGguf';
 
 /** The bytes given end before the header does: a caller that read only the front of a file comes back with more. */
-export class GgufCutError extends Error {}
+export class GgufCutError extends TokenizerError {}
 
 /** Pieces of a vocabulary are mostly so short, and ASCII: then the decoder costs more than the text. */
 const SHORT = 64;
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
 /** Reads little-endian values from the front of a file of `fileSize` bytes, of which `bytes` are here. */
 export class GgufCursor {
   at = 0;
-  readonly #op: string;
-  readonly #file: string;
   readonly #bytes: Uint8Array;
-  readonly #buffer: Buffer;
   readonly #view: DataView;
   readonly #fileSize: number;
 
-  constructor(op: string, file: string, bytes: Uint8Array, fileSize: number) {
-    this.#op = op;
-    this.#file = file;
+  constructor(bytes: Uint8Array, fileSize: number) {
     this.#bytes = bytes;
-    this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#fileSize = fileSize;
   }
 
-  /** Throws, naming file, field and what is wrong with it. */
+  /** Throws, naming the field and what is wrong with it. */
   refuse(field: string, what: string | number, hint = 'the file is damaged or no GGUF file'): never {
-    return fail(this.#op, `${this.#file}: ${field}: ${what} (before byte ${this.at}).`, hint);
+    throw new TokenizerError(OP, `${field}: ${what} (before byte ${this.at})`, hint);
   }
 
   u32(field: string): number {
@@ -57,14 +52,10 @@ export class GgufCursor {
   text(field: string, most = Infinity): string {
     const length = this.size(field);
     if (length > Math.min(most, this.#fileSize - this.at)) this.refuse(field, `a text of ${length} bytes`);
-    const at = this.#take(field, length);
-    if (length <= SHORT && isAscii(this.#bytes, at, length))
-      return this.#buffer.toString('latin1', at, at + length);
-    try {
-      return utf8.decode(this.#bytes.subarray(at, at + length));
-    } catch {
-      return this.refuse(field, `${length} bytes that are no UTF-8`);
-    }
+    const bytes = this.bytes(field, length);
+    if (length <= SHORT && isAscii(bytes))
+      return String.fromCharCode.apply(null, bytes as unknown as number[]); // any array-like will do
+    return decodeUtf8Strict(bytes) ?? this.refuse(field, `${length} bytes that are no UTF-8`);
   }
 
   /** Bytes as they are; a view. */
@@ -75,7 +66,7 @@ export class GgufCursor {
 
   scalar(field: string, type: GgufScalarType): GgufScalar {
     if (type === 'string') return this.text(field);
-    const at = this.#take(field, valueBytes[type]);
+    const at = this.#take(field, ggufValueBytes[type]);
     const view = this.#view;
     switch (type) {
       case 'u8':
@@ -110,14 +101,17 @@ export class GgufCursor {
     const at = this.at;
     if (at + length > this.#fileSize)
       this.refuse(field, `the file of ${this.#fileSize} bytes ends inside it`, 'the file is cut short');
-    if (at + length > this.#bytes.length) throw new GgufCutError();
+    if (at + length > this.#bytes.length) {
+      const what = `${field}: the data ends at byte ${this.#bytes.length}, inside the header`;
+      throw new GgufCutError(OP, what, 'read more of the front of the file');
+    }
     this.at = at + length;
     return at;
   }
 }
 
-function isAscii(bytes: Uint8Array, at: number, length: number): boolean {
-  for (let i = at; i < at + length; i++) if ((bytes[i] ?? 0) > 127) return false;
+function isAscii(bytes: Uint8Array): boolean {
+  for (let i = 0; i < bytes.length; i++) if (bytes[i] > 127) return false;
   return true;
 }
 
