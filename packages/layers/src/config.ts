@@ -1,16 +1,5 @@
 import { checkOptions, fail } from '@cria/tensor';
-
-/** Llama 3.1's stretching of long RoPE wavelengths (section "rope_type llama3" of the model cards' code). */
-export interface RopeScaling {
-  /** Long wavelengths grow by this. */
-  readonly factor: number;
-  /** Wavelengths above originalContextLength / lowFreqFactor grow by the whole factor. */
-  readonly lowFreqFactor: number;
-  /** Wavelengths below originalContextLength / highFreqFactor stay. */
-  readonly highFreqFactor: number;
-  /** Context of the training before the stretching, in tokens. */
-  readonly originalContextLength: number;
-}
+import { checkScaling, type RopeScaling } from './rope-scaling.ts';
 
 /** Everything that fixes the shapes and the mathematics of a LLaMA. */
 export interface LlamaConfig {
@@ -35,6 +24,14 @@ export interface LlamaConfig {
   /** θ of RoPE: pair j turns by position · θ^(−2j/E). */
   readonly ropeTheta: number;
   readonly ropeScaling?: RopeScaling;
+  /** A vector added after wq, wk and wv (`qkv`, as in Qwen 2), and after wo too (`all`, what Hugging Face's LLaMA has). Absent: none. */
+  readonly attentionBias?: 'qkv' | 'all';
+  /** A vector added after w1, w2 and w3. Absent: none. */
+  readonly mlpBias?: boolean;
+  /** A row sees so many positions at most, its own among them (Mistral 7B v0.1). Absent: all before it. */
+  readonly slidingWindow?: number;
+  /** Which blocks have the window, where not all have it. */
+  readonly slidingLayers?: readonly boolean[];
   /** The output matrix is the embedding matrix. */
   readonly tiedEmbeddings: boolean;
 }
@@ -54,18 +51,21 @@ const FIELDS = [
   'normEps',
   'ropeTheta',
   'ropeScaling',
+  'attentionBias',
+  'mlpBias',
+  'slidingWindow',
+  'slidingLayers',
   'tiedEmbeddings',
 ] as const satisfies readonly (keyof LlamaConfig)[];
-const SCALING_FIELDS = ['factor', 'lowFreqFactor', 'highFreqFactor', 'originalContextLength'] as const;
 
 /**
  * A whole configuration from the fields that differ from LLaMA 1: kv heads as many as heads, headDim = dim / nHeads, ffnDim by the
- * rule of `feedForwardDim`, context 2048, eps 1e-5, θ 10000, no scaling, untied. Throws on unknown names and on shapes that cannot be.
+ * rule of `feedForwardDim`, context 2048, eps 1e-5, θ 10000, no scaling, no bias, no window, untied. Throws on unknown names and on shapes that cannot be.
  */
 export function llamaConfig(fields: LlamaConfigFields): LlamaConfig {
   checkOptions('llamaConfig', fields, FIELDS);
   const { dim, nLayers, nHeads, vocabSize } = fields;
-  const { ropeScaling, nKvHeads = nHeads, headDim = dim / nHeads } = fields;
+  const { nKvHeads = nHeads, headDim = dim / nHeads } = fields;
   const config: LlamaConfig = {
     dim,
     nLayers,
@@ -77,11 +77,28 @@ export function llamaConfig(fields: LlamaConfigFields): LlamaConfig {
     contextLength: fields.contextLength ?? 2048,
     normEps: fields.normEps ?? 1e-5,
     ropeTheta: fields.ropeTheta ?? 10000,
-    ...(ropeScaling === undefined ? {} : { ropeScaling }),
+    ...rarities(fields),
     tiedEmbeddings: fields.tiedEmbeddings ?? false,
   };
   checkConfig(config);
   return Object.freeze(config);
+}
+
+/** What most models have not: only the fields that say something, so that equal models have equal configurations. */
+function rarities(fields: LlamaConfigFields): Partial<LlamaConfig> {
+  const { ropeScaling, attentionBias, mlpBias = false, slidingWindow, slidingLayers } = fields;
+  return {
+    ...(ropeScaling === undefined ? {} : { ropeScaling }),
+    ...(attentionBias === undefined ? {} : { attentionBias }),
+    ...(mlpBias === false ? {} : { mlpBias }),
+    ...(slidingWindow === undefined ? {} : { slidingWindow }),
+    ...(slidingLayers === undefined ? {} : { slidingLayers }),
+  };
+}
+
+/** Positions that a row of this block sees, its own among them; undefined for all. */
+export function windowOf(config: LlamaConfig, layer: number): number | undefined {
+  return config.slidingLayers?.[layer] === false ? undefined : config.slidingWindow;
 }
 
 /**
@@ -101,8 +118,10 @@ export function feedForwardDim(
 /** Number of parameters; a matrix that is embedding and output at once counts once. */
 export function countParameters(config: LlamaConfig): number {
   const { dim, nLayers, nHeads, nKvHeads, headDim, ffnDim, vocabSize } = config;
-  const attention = 2 * dim * headDim * (nHeads + nKvHeads);
-  const feedForward = 3 * dim * ffnDim;
+  const { attentionBias: bias, mlpBias } = config;
+  const qkvBias = bias === undefined ? 0 : headDim * (nHeads + 2 * nKvHeads);
+  const attention = 2 * dim * headDim * (nHeads + nKvHeads) + qkvBias + (bias === 'all' ? dim : 0);
+  const feedForward = 3 * dim * ffnDim + (mlpBias ? 2 * ffnDim + dim : 0);
   const norms = 2 * dim;
   const ends = (config.tiedEmbeddings ? 1 : 2) * vocabSize * dim + dim;
   return nLayers * (attention + feedForward + norms) + ends;
@@ -138,19 +157,30 @@ function checkConfig(config: LlamaConfig): void {
   if (headDim % 2 !== 0)
     fail('llamaConfig', `headDim is ${headDim}.`, 'RoPE turns pairs: a head needs an even width');
   if (ropeScaling) checkScaling(ropeScaling);
+  checkRarities(config);
 }
 
-function checkScaling(scaling: RopeScaling): void {
-  checkOptions('llamaConfig.ropeScaling', scaling, SCALING_FIELDS);
-  for (const name of SCALING_FIELDS) checkPositive(`ropeScaling.${name}`, scaling[name]);
-  const { lowFreqFactor, highFreqFactor } = scaling;
-  if (!(lowFreqFactor < highFreqFactor)) {
+function checkRarities(config: LlamaConfig): void {
+  const { attentionBias: bias, mlpBias, slidingWindow: window, slidingLayers: layers, nLayers } = config;
+  if (bias !== undefined && bias !== 'qkv' && bias !== 'all')
+    fail('llamaConfig', `attentionBias is ${JSON.stringify(bias)}.`, 'give "qkv" or "all", or leave it out');
+  if (mlpBias !== undefined && typeof mlpBias !== 'boolean')
+    fail('llamaConfig', `mlpBias is ${JSON.stringify(mlpBias)}.`, 'give true or false');
+  if (window !== undefined && !(Number.isSafeInteger(window) && window >= 1))
+    fail('llamaConfig', `slidingWindow is ${window}.`, 'give a whole number above 0, or leave it out');
+  if (layers === undefined) return;
+  if (window === undefined)
+    fail('llamaConfig', 'slidingLayers are given without a slidingWindow.', 'give both or neither');
+  if (!(
+    Array.isArray(layers) &&
+    layers.length === nLayers &&
+    layers.every((one) => typeof one === 'boolean')
+  ))
     fail(
       'llamaConfig',
-      `ropeScaling goes from lowFreqFactor ${lowFreqFactor} to highFreqFactor ${highFreqFactor}.`,
-      'low must lie below high',
+      `slidingLayers is ${JSON.stringify(layers)}.`,
+      `give true or false for each of ${nLayers} layers`,
     );
-  }
 }
 
 function checkPositive(name: string, value: number): void {

@@ -5,7 +5,7 @@ export {
   type LlamaConfig,
   llamaConfig,
   type LlamaConfigFields,
-  type RopeScaling,
+  windowOf,
 } from './config.ts';
 export { LinearCrossEntropy, type LossLayer, type LossOptions } from './cross-entropy.ts';
 export { Embedding, type EmbeddingLayer, type EmbeddingOptions } from './embedding.ts';
@@ -29,6 +29,15 @@ export { type ActivationPlan, type MemoryPlan, planMemory, type PlanOptions } fr
 export { preset, type PresetName, presets } from './presets.ts';
 export { type NormOptions, RMSNorm } from './rms-norm.ts';
 export { inverseFrequencies, ropeFrequencyDivisors } from './rope-frequencies.ts';
+export {
+  type DynamicScaling,
+  type LinearScaling,
+  type Llama3Scaling,
+  ropeAttentionFactor,
+  type RopeScaling,
+  yarnMagnitude,
+  type YarnScaling,
+} from './rope-scaling.ts';
 export { RotaryEmbedding, type RotaryOptions } from './rotary-embedding.ts';
 export { SwiGLU } from './swiglu.ts';
 export { TransformerBlock } from './transformer-block.ts';

@@ -1,11 +1,6 @@
 import { fail, nearestName } from '@cria/tensor';
-import {
-  feedForwardDim,
-  type LlamaConfig,
-  llamaConfig,
-  type LlamaConfigFields,
-  type RopeScaling,
-} from './config.ts';
+import { feedForwardDim, type LlamaConfig, llamaConfig, type LlamaConfigFields } from './config.ts';
+import type { Llama3Scaling } from './rope-scaling.ts';
 
 /** LLaMA 1 and 2: one vocabulary of 32000 pieces, θ 10000. */
 const llama1 = (fields: Omit<LlamaConfigFields, 'vocabSize'>) =>
@@ -25,7 +20,7 @@ const llama3 = (fields: Omit<LlamaConfigFields, 'vocabSize'>) =>
   });
 
 /** Factor 8 in Llama 3.1; 32 in Llama 3.2 (Meta's own code says 8 there, the released configurations 32). */
-const scaledBy = (factor: number): { contextLength: number; ropeScaling: RopeScaling } => ({
+const scaledBy = (factor: number): { contextLength: number; ropeScaling: Llama3Scaling } => ({
   contextLength: 131072,
   ropeScaling: { factor, lowFreqFactor: 1, highFreqFactor: 4, originalContextLength: 8192 },
 });

@@ -1,6 +1,6 @@
 import { accumulatorDType, type Device, type RopePairing, type Step, type Tensor } from '@cria/tensor';
-import type { RopeScaling } from './config.ts';
 import { inverseFrequencies } from './rope-frequencies.ts';
+import { ropeAttentionFactor, type RopeScaling } from './rope-scaling.ts';
 
 export interface RotaryOptions {
   readonly device: Device;
@@ -24,7 +24,9 @@ export class RotaryEmbedding {
   readonly device: Device;
   readonly headDim: number;
   readonly pairing: RopePairing;
-  readonly #frequencies: Float64Array;
+  /** Of a text that ends at a position; the same array wherever the text's length does not matter. */
+  readonly #frequencies: (position: number) => Float64Array;
+  readonly #magnitude: number;
   readonly #tables = new Map<'f32' | 'f64', Tensor>();
 
   constructor(options: RotaryOptions) {
@@ -32,7 +34,12 @@ export class RotaryEmbedding {
     this.device = device;
     this.headDim = headDim;
     this.pairing = pairing;
-    this.#frequencies = inverseFrequencies(headDim, theta, scaling);
+    this.#magnitude = ropeAttentionFactor(scaling);
+    const usual = inverseFrequencies(headDim, theta, scaling);
+    this.#frequencies =
+      scaling?.type === 'dynamic'
+        ? (position) => inverseFrequencies(headDim, theta, scaling, position)
+        : () => usual;
   }
 
   /** x turned in place by the positions of the step.                     x: [T, heads·E] */
@@ -69,38 +76,40 @@ export class RotaryEmbedding {
     const table = this.device.empty([tableRows(positions), this.headDim], dtype);
     for (let start = 0; start < table.rows; start += PIECE) {
       const end = Math.min(start + PIECE, table.rows);
-      table.slice(start, end).write(cosinesAndSines(this.#frequencies, start, end, dtype));
+      table.slice(start, end).write(this.#rows(start, end, dtype));
     }
     this.#tables.set(dtype, table);
     if (old) this.device.free(old.storage);
     return table;
+  }
+
+  /**
+   * In f32 the angle is the rounded product of position and rounded frequency, as in Meta's code, and the factor of the scaling meets
+   * rounded cosines and sines, as in transformers'; in f64 all is double.
+   */
+  #rows(start: number, end: number, dtype: 'f32' | 'f64'): Float64Array | Float32Array {
+    const rounded = dtype === 'f32';
+    const rows = new (rounded ? Float32Array : Float64Array)((end - start) * this.headDim);
+    const round = rounded ? Math.fround : (value: number) => value;
+    const magnitude = this.#magnitude;
+    let at = 0;
+    let frequencies: Float64Array = new Float64Array();
+    let used: Float64Array | Float32Array = frequencies;
+    for (let position = start; position < end; position++) {
+      const own = this.#frequencies(position);
+      if (own !== frequencies) [frequencies, used] = [own, rounded ? Float32Array.from(own) : own];
+      for (const frequency of used) {
+        const angle = round(position * frequency);
+        const [cosine, sine] = [Math.cos(angle), Math.sin(angle)];
+        rows[at++] = magnitude === 1 ? cosine : round(cosine) * magnitude;
+        rows[at++] = magnitude === 1 ? sine : round(sine) * magnitude;
+      }
+    }
+    return rows;
   }
 }
 
 /** Rows of a table that must hold so many positions. */
 export function tableRows(positions: number): number {
   return Math.max(64, 2 ** Math.ceil(Math.log2(positions)));
-}
-
-/** In f32 the angle is the rounded product of position and rounded frequency, as in Meta's code; in f64 all is double. */
-function cosinesAndSines(
-  frequencies: Float64Array,
-  start: number,
-  end: number,
-  dtype: 'f32' | 'f64',
-): Float64Array | Float32Array {
-  const pairs = frequencies.length;
-  const rounded = dtype === 'f32';
-  const rows = new (rounded ? Float32Array : Float64Array)((end - start) * 2 * pairs);
-  const used = rounded ? Float32Array.from(frequencies) : frequencies;
-  let at = 0;
-  for (let position = start; position < end; position++) {
-    for (let j = 0; j < pairs; j++) {
-      const product = position * used[j]!;
-      const angle = rounded ? Math.fround(product) : product;
-      rows[at++] = Math.cos(angle);
-      rows[at++] = Math.sin(angle);
-    }
-  }
-  return rows;
 }

@@ -3,10 +3,12 @@ import { describe, expect, test } from 'vitest';
 import {
   countParameters,
   feedForwardDim,
+  type Llama3Scaling,
   llamaConfig,
   preset,
   presets,
   ropeFrequencyDivisors,
+  windowOf,
 } from '../src/index.ts';
 
 describe('presets', () => {
@@ -91,6 +93,19 @@ describe('llamaConfig', () => {
     });
   });
 
+  test('counts biases, and says which blocks have a window', () => {
+    const plain = countParameters(llamaConfig({ ...fields, nKvHeads: 2 }));
+    const biased = (rest: object) =>
+      countParameters(llamaConfig({ ...fields, nKvHeads: 2, ...rest })) - plain;
+    expect(biased({ attentionBias: 'qkv' })).toBe(2 * (96 + 48 + 48));
+    expect(biased({ attentionBias: 'all' })).toBe(2 * (96 + 48 + 48 + 96));
+    expect(biased({ mlpBias: true })).toBe(2 * (256 + 256 + 96));
+    const mixed = llamaConfig({ ...fields, slidingWindow: 8, slidingLayers: [false, true] });
+    expect([windowOf(mixed, 0), windowOf(mixed, 1)]).toEqual([undefined, 8]);
+    expect(windowOf(llamaConfig({ ...fields, slidingWindow: 8 }), 0)).toBe(8);
+    expect(llamaConfig({ ...fields, mlpBias: false })).not.toHaveProperty('mlpBias');
+  });
+
   test('both truncations of the feed-forward rule', () => {
     expect(feedForwardDim(4096)).toBe(11008);
     expect(feedForwardDim(4096, { multiplier: 1.3, multipleOf: 1024 })).toBe(14336);
@@ -111,6 +126,11 @@ describe('llamaConfig', () => {
       'low must lie below high',
     ],
     [{ ropeScaling: { factr: 8 } }, 'did you mean "factor"?'],
+    [{ attentionBias: true }, 'attentionBias is true. hint: give "qkv" or "all"'],
+    [{ mlpBias: 1 }, 'mlpBias is 1'],
+    [{ slidingWindow: 0 }, 'slidingWindow is 0'],
+    [{ slidingLayers: [true, false] }, 'slidingLayers are given without a slidingWindow'],
+    [{ slidingWindow: 8, slidingLayers: [true] }, 'for each of 2 layers'],
   ])('refuses %j', (wrong, message) => {
     expect(() => llamaConfig({ ...fields, ...(wrong as object) })).toThrow(message);
   });
@@ -118,7 +138,7 @@ describe('llamaConfig', () => {
 
 test('rope_freqs of Llama 3.1, bit for bit', () => {
   const { headDim, ropeTheta, ropeScaling } = presets['llama-3.1-8b'];
-  const divisors = ropeFrequencyDivisors(headDim, ropeTheta, ropeScaling!);
+  const divisors = ropeFrequencyDivisors(headDim, ropeTheta, ropeScaling as Llama3Scaling);
   expect(Array.from(divisors.subarray(29, 35))).toEqual(
     [1.2074839, 1.5534147, 2.026313, 2.6945295, 3.6842527, 5.257326].map(Math.fround),
   );

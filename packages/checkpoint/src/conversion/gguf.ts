@@ -5,6 +5,7 @@ import { mixDType, mixes, parseMix } from '../gguf/mix.ts';
 import { ROPE_FREQS } from '../gguf/open.ts';
 import { GgufFile } from '../gguf/reader.ts';
 import { ropeDivisors } from '../gguf/rope-freqs.ts';
+import { llama3Scaling } from '../rope-scaling.ts';
 import { ggufChunks, type GgufTensorToWrite } from '../gguf/writer.ts';
 import { bytesOf } from '../convert.ts';
 import { isBlock } from '../dtypes.ts';
@@ -27,7 +28,8 @@ export async function planGguf(conversion: Conversion): Promise<OutputFile[]> {
     const { shape } = weight;
     return { name: stored, dtype: form.dtype, shape, chunks: () => conversion.chunks(weight, form) };
   });
-  const { ropeScaling, headDim, ropeTheta } = source.config;
+  const { headDim, ropeTheta } = source.config;
+  const ropeScaling = llama3Scaling('convertCheckpoint', source.config);
   if (ropeScaling) {
     const divisors = ropeDivisors(headDim, ropeTheta, ropeScaling);
     const chunks = () => [bytesOf(divisors)];

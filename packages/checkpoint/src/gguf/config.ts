@@ -1,7 +1,8 @@
-import { type LlamaConfig, llamaConfig, type RopeScaling } from '@cria/layers';
+import { type Llama3Scaling, type LlamaConfig, llamaConfig } from '@cria/layers';
 import { CriaError, fail } from '@cria/tensor';
 import type { GgufEntry, GgufMetadata } from '@cria/tokenizer';
 import type { SpecialIds } from '../checkpoint.ts';
+import { llama3Scaling } from '../rope-scaling.ts';
 import { entryValue } from './entry-value.ts';
 import { findScaling } from './rope-freqs.ts';
 
@@ -13,7 +14,7 @@ const SCALING_KEYS = {
   lowFreqFactor: 'cria.rope_scaling.low_freq_factor',
   highFreqFactor: 'cria.rope_scaling.high_freq_factor',
   originalContextLength: 'cria.rope_scaling.original_context_length',
-} as const satisfies Record<keyof RopeScaling, string>;
+} as const satisfies Partial<Record<keyof Llama3Scaling, string>>;
 
 /** What a GGUF tells about the model beyond its metadata. */
 export interface GgufFacts {
@@ -89,10 +90,10 @@ export function ggufConfigMetadata(config: LlamaConfig): Map<string, GgufEntry> 
     ['llama.attention.key_length', u32(config.headDim)],
     ['llama.attention.value_length', u32(config.headDim)],
   ];
-  const { ropeScaling } = config;
+  const ropeScaling = llama3Scaling('convertCheckpoint', config);
   if (ropeScaling) {
     for (const [field, key] of Object.entries(SCALING_KEYS))
-      entries.push([key, { type: 'f64', value: ropeScaling[field as keyof RopeScaling] }]);
+      entries.push([key, { type: 'f64', value: ropeScaling[field as keyof typeof SCALING_KEYS] }]);
   }
   return new Map(entries);
 }
@@ -123,12 +124,13 @@ function readScaling(
   metadata: GgufMetadata,
   divisors: Float32Array | undefined,
   config: Pick<LlamaConfig, 'headDim' | 'ropeTheta'>,
-): RopeScaling | undefined {
+): Llama3Scaling | undefined {
   if (!divisors || divisors.every((value) => value === 1)) return undefined;
   const own = Object.entries(SCALING_KEYS).map(
     ([field, key]) => [field, entryValue(op, file, metadata, key, 'number')] as const,
   );
-  if (own.every(([, value]) => value !== undefined)) return Object.fromEntries(own) as unknown as RopeScaling;
+  if (own.every(([, value]) => value !== undefined))
+    return Object.fromEntries(own) as unknown as Llama3Scaling;
   return (
     findScaling(divisors, config) ??
     fail(

@@ -1,4 +1,4 @@
-import type { LlamaConfig, RopeScaling } from '@cria/layers';
+import type { Llama3Scaling, LlamaConfig } from '@cria/layers';
 
 /*
  * GGUF keeps Llama 3.1's frequency scaling as divisors, one a pair: tensor `rope_freqs.weight` [E / 2] (convert_hf_to_gguf.py
@@ -8,7 +8,7 @@ import type { LlamaConfig, RopeScaling } from '@cria/layers';
 const { fround } = Math;
 
 /** The divisors, with the rounding that published files have: λ in double, the blend in float32. */
-export function ropeDivisors(headDim: number, theta: number, scaling: RopeScaling): Float32Array {
+export function ropeDivisors(headDim: number, theta: number, scaling: Llama3Scaling): Float32Array {
   const { factor, lowFreqFactor: low, highFreqFactor: high, originalContextLength: original } = scaling;
   return Float32Array.from({ length: headDim / 2 }, (_, j) => {
     const wavelength = 2 * Math.PI * theta ** ((2 * j) / headDim);
@@ -23,7 +23,7 @@ export function ropeDivisors(headDim: number, theta: number, scaling: RopeScalin
 export function findScaling(
   divisors: Float32Array,
   config: Pick<LlamaConfig, 'headDim' | 'ropeTheta'>,
-): RopeScaling | undefined {
+): Llama3Scaling | undefined {
   const factor = divisors.reduce((most, value) => Math.max(most, value), 0);
   const lengths = [8192, ...Array.from({ length: 18 }, (_, i) => 2 ** (i + 3))];
   for (const originalContextLength of lengths) {

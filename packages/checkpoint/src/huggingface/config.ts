@@ -1,6 +1,7 @@
 import { type LlamaConfig, llamaConfig, type RopeScaling } from '@cria/layers';
 import { CriaError, fail } from '@cria/tensor';
 import type { SpecialIds } from '../checkpoint.ts';
+import { llama3Scaling } from '../rope-scaling.ts';
 import type { FloatDType } from '../safetensors/dtypes.ts';
 
 export interface HuggingFaceConfig {
@@ -49,7 +50,7 @@ export function toHuggingFaceConfig(
   config: LlamaConfig,
   options: { readonly dtype?: FloatDType; readonly specialIds?: Partial<SpecialIds> } = {},
 ): Record<string, unknown> {
-  const { ropeScaling: scaling } = config;
+  const scaling = llama3Scaling('config.json', config);
   const { bos, eos = [], pad } = options.specialIds ?? {};
   const names = { F32: 'float32', BF16: 'bfloat16', F16: 'float16', F64: 'float64' };
   return {

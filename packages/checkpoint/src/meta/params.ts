@@ -1,5 +1,6 @@
 import { feedForwardDim, type LlamaConfig, llamaConfig, type RopeScaling } from '@cria/layers';
 import { CriaError, fail } from '@cria/tensor';
+import { llama3Scaling } from '../rope-scaling.ts';
 
 /** Sizes that the tensors tell and `params.json` does not. */
 export interface MetaFacts {
@@ -77,7 +78,7 @@ function readScaling(
 
 /** A `params.json` from which Meta's code builds the same model; what it has no field for goes into fields of ours. */
 export function toMetaParams(config: LlamaConfig): Record<string, unknown> {
-  const { ropeScaling } = config;
+  const ropeScaling = llama3Scaling('params.json', config);
   const usual = config.headDim === config.dim / config.nHeads;
   return {
     dim: config.dim,

@@ -116,6 +116,8 @@ function rotate(
 
 function stretched({ ropeScaling }: LlamaConfig, frequency: number): number {
   if (!ropeScaling) return frequency;
+  if (ropeScaling.type !== undefined && ropeScaling.type !== 'llama3')
+    throw new Error(`the oracle has no scaling of type ${ropeScaling.type}`);
   const { factor, lowFreqFactor: low, highFreqFactor: high, originalContextLength: context } = ropeScaling;
   const turns = (context * frequency) / (2 * Math.PI);
   const kept = Math.min(1, Math.max(0, (turns - low) / (high - low)));
