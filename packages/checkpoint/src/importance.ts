@@ -2,7 +2,8 @@ import { fail } from '@cria/tensor';
 import { decodeNumbers } from './convert.ts';
 import { GgufFile } from './gguf/reader.ts';
 import { fromGgufName } from './names.ts';
-import { RangeFile } from './range-file.ts';
+import { openModelFile } from './model-file.ts';
+import type { RangeFile } from './range-file.ts';
 
 /*
  * Activation statistics of llama.cpp's `llama-imatrix`: for every weight, the mean squared value of each of its inputs. Newer files are
@@ -14,7 +15,7 @@ const MOST_BYTES = 1 << 30;
 
 /** Mean squared activations by canonical name, one number a column. Names that LLaMA has not are left out. */
 export async function readImportance(path: string): Promise<ReadonlyMap<string, Float32Array>> {
-  const file = await RangeFile.open(op, path);
+  const file = await openModelFile(op, path);
   if (file.size > MOST_BYTES) fail(op, `${path} has ${file.size} bytes, more than ${MOST_BYTES}.`);
   const start = Buffer.from(await file.read(op, 0, Math.min(4, file.size)));
   const found = start.toString('latin1') === 'GGUF' ? await readGgufForm(path) : await readOldForm(file);

@@ -1,11 +1,11 @@
 import { fail } from '@cria/tensor';
-import { RangeFile } from './range-file.ts';
+import { openModelFile } from './model-file.ts';
 
 /** No configuration, index or state is larger; a file that is gets refused before it is read. */
 const MAX_JSON_BYTES = 64 * 1024 * 1024;
 
 export async function readJson(op: string, path: string): Promise<unknown> {
-  const file = await RangeFile.open(op, path);
+  const file = await openModelFile(op, path);
   if (file.size > MAX_JSON_BYTES) fail(op, `${path} has ${file.size} bytes, more than ${MAX_JSON_BYTES}.`);
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(await file.read(op, 0, file.size));

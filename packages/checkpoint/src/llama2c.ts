@@ -1,7 +1,7 @@
 import { countParameters, type LlamaConfig, llamaConfig } from '@cria/layers';
 import { CriaError, fail, sizeOf } from '@cria/tensor';
 import type { Checkpoint } from './checkpoint.ts';
-import { RangeFile } from './range-file.ts';
+import { openModelFile } from './model-file.ts';
 import { makeCheckpoint } from './stored-checkpoint.ts';
 import type { StoredWeight } from './weights.ts';
 
@@ -16,7 +16,7 @@ const VERSIONED_MAGIC = 0x616b3432; // "ak42"
  */
 export async function openLlama2c(path: string): Promise<Checkpoint> {
   const op = 'openCheckpoint';
-  const file = await RangeFile.open(op, path);
+  const file = await openModelFile(op, path);
   if (file.size < HEADER_BYTES)
     fail(op, `${path}: ${file.size} bytes are no llama2.c file.`, `its header alone takes ${HEADER_BYTES}`);
   const header = parseLlama2cHeader(path, await file.read(op, 0, HEADER_BYTES));

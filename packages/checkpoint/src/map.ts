@@ -2,9 +2,9 @@ import { stat } from 'node:fs/promises';
 import {
   checkOptions,
   type ComputeDType,
+  type Device,
   type DType,
   dtypes,
-  fail,
   type Parameter,
   type ParameterSpace,
   type StorageId,
@@ -12,7 +12,8 @@ import {
 } from '@cria/tensor';
 import type { Checkpoint, TensorInfo } from './checkpoint.ts';
 import { isNumeric, numericDTypes } from './dtypes.ts';
-import { copyWeights } from './weights.ts';
+import { label, planLoad } from './load-plan.ts';
+import { copyWeights, numericDType } from './weights.ts';
 
 export interface MapOptions {
   /** Types that stay as they are stored; others become `dtype`. Default: those in which the device computes. */
@@ -36,12 +37,15 @@ export interface MappedWeights extends Disposable {
   trim(): Promise<void>;
 }
 
+const op = 'mapWeights';
+
 /** Smaller weights are not worth a mapping of their own. */
 const LEAST_MAPPED = 1 << 16;
 
 /**
  * Gives every parameter a value from the checkpoint, for inference: `parameters.allocate` is not called. A weight whose type is kept and
- * whose rows lie in the file as the model wants them is a view of the file, mapped once; the others are copied and converted.
+ * whose rows lie in the file as the model wants them is a view of the file, mapped once; the others are copied and converted. Names every
+ * tensor that is missing, unexpected or of another shape in one error, before any parameter has a value.
  *
  * A file that is cut while it is mapped ends the process with a bus error when a missing page is touched, which no program can
  * survive in good order; replacing a file by rename is safe. `mmap: false` is for files that others may cut.
@@ -51,104 +55,120 @@ export async function mapWeights(
   parameters: ParameterSpace,
   options: MapOptions = {},
 ): Promise<MappedWeights> {
-  const op = 'mapWeights';
   checkOptions(op, options, ['keep', 'dtype', 'mmap']);
-  const { device } = parameters;
-  const { keep = [...device.computeDTypes], dtype = 'f32', mmap = true } = options;
-  const plan = planWeights(op, checkpoint, parameters);
-  const storages = new Map<string, StorageId>();
-  const owned: StorageId[] = [];
-  const copies: [Tensor, TensorInfo][] = [];
-  const mapped: [Parameter, TensorInfo][] = [];
-  const release = () => {
-    for (const storage of [...storages.values(), ...owned.splice(0)]) device.free(storage);
-    storages.clear();
-  };
+  const { keep = [...parameters.device.computeDTypes], dtype = 'f32', mmap = true } = options;
+  const { path, tensors, config } = checkpoint;
+  const plan = await planLoad(op, path, tensors, parameters.parameters, {
+    tied: config.tiedEmbeddings,
+    refuse: (_, weight) => (isNumeric(weight.dtype) ? undefined : `${label(weight)} is ${weight.dtype}`),
+  });
+  const binding = new Binding(parameters);
   try {
+    const copies: [Tensor, TensorInfo][] = [];
     for (const [parameter, weight] of plan) {
-      const stored = isNumeric(weight.dtype)
-        ? numericDTypes[weight.dtype]
-        : fail(op, `${weight.name} is ${weight.dtype}.`);
+      const stored = numericDTypes[numericDType(op, weight)];
       const kept = keep.includes(stored);
-      if (mmap && kept && device.mapFile && isInPlace(weight, stored)) {
-        await weight.readBytes(0, 0); // refuses a file that is no longer the one that was opened
-        const storage =
-          storages.get(weight.file) ?? device.mapFile(weight.file, 0, (await stat(weight.file)).size);
-        storages.set(weight.file, storage);
-        parameter.value = new Tensor(device, stored, parameter.shape, {
-          storage,
-          offset: weight.offset ?? 0,
-        });
-        mapped.push([parameter, weight]);
+      if (mmap && kept && isInPlace(weight, stored) && (await binding.map(parameter, weight, stored)))
         continue;
-      }
-      const value = device.empty(parameter.shape, kept ? stored : dtype);
-      owned.push(value.storage);
-      copies.push([value, weight]);
-      parameter.value = value;
+      copies.push([binding.allocate(parameter, kept ? stored : dtype), weight]);
     }
     await copyWeights(copies);
   } catch (error) {
-    release();
+    binding[Symbol.dispose]();
     throw error;
   }
-  const trim = async () => {
-    const inUse = new Set(parameters.parameters.map(({ value }) => value.storage));
-    for (const storage of owned.splice(0)) {
-      if (inUse.has(storage)) owned.push(storage);
-      else device.free(storage);
+  return binding;
+}
+
+/** Values of parameters: views of whole mapped files at first, after `trim` mappings of single weights, and memory of the device. */
+class Binding implements MappedWeights {
+  readonly #parameters: ParameterSpace;
+  readonly #device: Device;
+  /** Whole files, by path; none after `trim`. */
+  readonly #files = new Map<string, StorageId>();
+  readonly #owned: StorageId[] = [];
+  readonly #mapped: [Parameter, TensorInfo][] = [];
+  #copiedBytes = 0;
+
+  constructor(parameters: ParameterSpace) {
+    this.#parameters = parameters;
+    this.#device = parameters.device;
+  }
+
+  get mappedBytes(): number {
+    return this.#mapped.reduce((total, [, { bytes }]) => total + bytes, 0);
+  }
+
+  get copiedBytes(): number {
+    return this.#copiedBytes;
+  }
+
+  /** Makes a parameter a view of the file; false where the device cannot map files. */
+  async map(parameter: Parameter, weight: TensorInfo, dtype: DType): Promise<boolean> {
+    const device = this.#device;
+    if (!device.mapFile) return false;
+    const { file, offset = 0 } = weight;
+    await refuseChanged(weight);
+    const storage = this.#files.get(file) ?? device.mapFile(file, 0, (await stat(file)).size);
+    this.#files.set(file, storage);
+    parameter.value = new Tensor(device, dtype, parameter.shape, { storage, offset });
+    this.#mapped.push([parameter, weight]);
+    return true;
+  }
+
+  /** Gives a parameter memory to be written. */
+  allocate(parameter: Parameter, dtype: DType): Tensor {
+    const value = this.#device.empty(parameter.shape, dtype);
+    this.#owned.push(value.storage);
+    this.#copiedBytes += value.byteLength;
+    parameter.value = value;
+    return value;
+  }
+
+  async trim(): Promise<void> {
+    const inUse = new Set(this.#parameters.parameters.map(({ value }) => value.storage));
+    for (const storage of this.#owned.splice(0)) {
+      if (inUse.has(storage)) this.#owned.push(storage);
+      else this.#device.free(storage);
     }
-    for (const [parameter, weight] of mapped) {
-      const { storage, dtype } = parameter.value;
-      if (storage !== storages.get(weight.file)) continue;
-      await weight.readBytes(0, 0);
-      const own =
-        device.mapFile && weight.bytes >= LEAST_MAPPED
-          ? new Tensor(device, dtype, parameter.shape, {
-              storage: device.mapFile(weight.file, weight.offset ?? 0, weight.bytes),
-              offset: 0,
-            })
-          : device.empty(parameter.shape, dtype);
-      if (weight.bytes < LEAST_MAPPED) own.write(await weight.readBytes(0, weight.bytes));
-      owned.push(own.storage);
-      parameter.value = own;
-    }
-    for (const storage of storages.values()) device.free(storage);
-    storages.clear();
-    await device.flush();
-  };
-  const sum = (sizes: readonly number[]) => sizes.reduce((total, size) => total + size, 0);
-  return {
-    mappedBytes: sum(mapped.map(([, { bytes }]) => bytes)),
-    copiedBytes: sum(copies.map(([{ byteLength }]) => byteLength)),
-    trim,
-    [Symbol.dispose]: release,
-  };
+    for (const [parameter, weight] of this.#mapped)
+      if (parameter.value.storage === this.#files.get(weight.file)) await this.#mapAlone(parameter, weight);
+    for (const storage of this.#files.values()) this.#device.free(storage);
+    this.#files.clear();
+    await this.#device.flush();
+  }
+
+  [Symbol.dispose](): void {
+    for (const storage of [...this.#files.values(), ...this.#owned.splice(0)]) this.#device.free(storage);
+    this.#files.clear();
+  }
+
+  /** A mapping of one weight, or a copy where that is too small for one. */
+  async #mapAlone(parameter: Parameter, weight: TensorInfo): Promise<void> {
+    const device = this.#device;
+    const { file, offset = 0, bytes } = weight;
+    const { dtype } = parameter.value;
+    await refuseChanged(weight);
+    const own =
+      device.mapFile && bytes >= LEAST_MAPPED
+        ? new Tensor(device, dtype, parameter.shape, {
+            storage: device.mapFile(file, offset, bytes),
+            offset: 0,
+          })
+        : device.empty(parameter.shape, dtype);
+    if (bytes < LEAST_MAPPED) own.write(await weight.readBytes(0, bytes));
+    this.#owned.push(own.storage);
+    parameter.value = own;
+  }
+}
+
+/** Reading nothing refuses a file that is no longer the one that was opened. */
+async function refuseChanged(weight: TensorInfo): Promise<void> {
+  await weight.readBytes(0, 0);
 }
 
 /** In the file as the model wants it: in one piece, rows in Meta's order, elements at multiples of their size. */
 function isInPlace({ offset, halfSplit }: TensorInfo, dtype: DType): boolean {
   const { blockSize, blockBytes } = dtypes[dtype];
   return offset !== undefined && halfSplit === undefined && (blockSize > 1 || offset % blockBytes === 0);
-}
-
-function planWeights(op: string, { path, tensors, config }: Checkpoint, { parameters }: ParameterSpace) {
-  const problems: string[] = [];
-  const plan = parameters.flatMap((parameter) => {
-    const tied = config.tiedEmbeddings && parameter.name === 'output.weight';
-    const weight = tensors.get(parameter.name) ?? (tied ? tensors.get('tok_embeddings.weight') : undefined);
-    if (!weight) problems.push(`${parameter.name} is missing`);
-    else if (weight.shape.join() !== parameter.shape.join())
-      problems.push(
-        `${parameter.name} has shape [${weight.shape.join(', ')}], the model [${parameter.shape.join(', ')}]`,
-      );
-    return weight ? [[parameter, weight] as const] : [];
-  });
-  if (problems.length > 0)
-    fail(
-      op,
-      `${path} does not fit the model: ${problems.join('; ')}.`,
-      'build the model from the configuration of the checkpoint',
-    );
-  return plan;
 }

@@ -81,7 +81,7 @@ export const fromGgufName: (name: string) => string | undefined = gguf.from;
 
 /** Rotary tables that old files carry; they follow from the configuration. */
 export function isRotaryTable(name: string): boolean {
-  return /(^|\.)(rotary_emb\.inv_freq|rope\.freqs)$/.test(name);
+  return /(^|\.)(rotary_emb\.inv_freq|rope\.freqs|attn_rot_embd(\.weight)?)$/.test(name);
 }
 
 /** The matrices whose rows RoPE pairs: their order differs between Meta's and Hugging Face's files. */

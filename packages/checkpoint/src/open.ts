@@ -6,7 +6,7 @@ import { openGgufModel } from './gguf/open.ts';
 import { openHuggingFaceFolder, openSafetensorsModel } from './huggingface/folder.ts';
 import { openLlama2c } from './llama2c.ts';
 import { isMetaFolder, openMetaFolder } from './meta/open.ts';
-import { RangeFile } from './range-file.ts';
+import { openModelFile } from './model-file.ts';
 import { isTrainingState, loadTrainingState } from './training-state/load.ts';
 
 /**
@@ -32,7 +32,7 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
 
 /** By content: names lie, and `.bin` means many things. */
 async function openFile(op: string, path: string): Promise<Checkpoint> {
-  const file = await RangeFile.open(op, path);
+  const file = await openModelFile(op, path);
   const start = Buffer.from(await file.read(op, 0, Math.min(16, file.size)));
   if (start.toString('latin1', 0, 4) === 'GGUF' || path.endsWith('.gguf')) return openGgufModel(path);
   if (start.toString('latin1', 0, 2) === 'PK') {

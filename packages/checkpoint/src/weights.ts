@@ -3,6 +3,7 @@ import type { TensorInfo } from './checkpoint.ts';
 import { decodeNumbers, encodeFloats, toWritable } from './convert.ts';
 import { readDirect } from './direct-read.ts';
 import { isNumeric, type NumericDType, numericDTypes, weightBytes } from './dtypes.ts';
+import { label, planLoad } from './load-plan.ts';
 import { toAdjacent, toHalfSplit } from './row-order.ts';
 import { type FloatDType, floatDTypes, storedFloatDType } from './safetensors/dtypes.ts';
 
@@ -18,9 +19,6 @@ export interface LoadTarget {
 /** Bytes moved at a time: large enough for full speed, small beside any model. */
 const PIECE_BYTES = 1 << 24;
 
-const EMBEDDING = 'tok_embeddings.weight';
-const OUTPUT = 'output.weight';
-
 /**
  * Writes every parameter from the stored weights. Where embeddings are tied, a stored output matrix is accepted if it equals the
  * embedding, and a model with an output matrix of its own gets a copy. All mismatches are one error, before anything is written.
@@ -32,8 +30,8 @@ export async function loadWeights(
   targets: readonly LoadTarget[],
   tied: boolean,
 ): Promise<void> {
-  const plan = planLoad(op, path, weights, targets, tied);
-  if (tied) await checkTied(op, path, weights);
+  const wanted = targets.map((target) => ({ ...target, shape: target.value.shape }));
+  const plan = await planLoad(op, path, weights, wanted, { tied, refuse });
   await copyWeights(plan.map(([{ value }, weight]) => [value, weight]));
 }
 
@@ -139,63 +137,12 @@ function readsInto(device: object): device is ReadsInto {
   return 'readInto' in device && typeof device.readInto === 'function';
 }
 
-function planLoad(
-  op: string,
-  path: string,
-  weights: ReadonlyMap<string, StoredWeight>,
-  targets: readonly LoadTarget[],
-  tied: boolean,
-): [LoadTarget, StoredWeight][] {
-  const problems: string[] = [];
-  const plan: [LoadTarget, StoredWeight][] = [];
-  const used = new Set<string>(tied ? [OUTPUT] : []);
-  for (const target of targets) {
-    const { name, value } = target;
-    const weight = weights.get(name) ?? (tied && name === OUTPUT ? weights.get(EMBEDDING) : undefined);
-    used.add(name);
-    if (!weight) problems.push(`${name} is missing`);
-    else if (weight.shape.join() !== value.shape.join())
-      problems.push(
-        `${label(weight)} has shape [${weight.shape.join(', ')}], the model [${value.shape.join(', ')}]`,
-      );
-    else if (!isNumeric(weight.dtype)) problems.push(`${label(weight)} is ${weight.dtype}, not a float type`);
-    else if (value.layout !== 'plain' || storedFloatDType(value.dtype) === undefined)
-      problems.push(`${name} of the model is ${describe(value)}, not plain floats`);
-    else plan.push([target, weight]);
-  }
-  for (const weight of weights.values())
-    if (!used.has(weight.name)) problems.push(`${label(weight)} is unexpected`);
-  if (problems.length > 0) {
-    fail(
-      op,
-      `${path} does not fit the model: ${problems.join('; ')}.`,
-      'build the model from the configuration of the checkpoint',
-    );
-  }
-  return plan;
-}
-
-/** A stored output matrix must not be dropped in silence: with tied embeddings it has to be the embedding. */
-async function checkTied(
-  op: string,
-  path: string,
-  weights: ReadonlyMap<string, StoredWeight>,
-): Promise<void> {
-  const embedding = weights.get(EMBEDDING);
-  const output = weights.get(OUTPUT);
-  if (!embedding || !output) return;
-  let equal = embedding.dtype === output.dtype && embedding.shape.join() === output.shape.join();
-  for (let at = 0; equal && at < output.bytes; at += PIECE_BYTES) {
-    const end = Math.min(at + PIECE_BYTES, output.bytes);
-    equal = Buffer.compare(await embedding.readBytes(at, end), await output.readBytes(at, end)) === 0;
-  }
-  if (!equal) {
-    fail(
-      op,
-      `${path} says that embeddings are tied, but ${label(output)} differs from ${label(embedding)}.`,
-      'set tie_word_embeddings to false to use both',
-    );
-  }
+/** Only plain floats take the bits of a file, or numbers. */
+function refuse({ name, value }: LoadTarget, weight: StoredWeight): string | undefined {
+  if (!isNumeric(weight.dtype)) return `${label(weight)} is ${weight.dtype}, not a float type`;
+  if (value.layout !== 'plain' || storedFloatDType(value.dtype) === undefined)
+    return `${name} of the model is ${describe(value)}, not plain floats`;
+  return undefined;
 }
 
 /** Writes a weight into a tensor of its shape, converting its type. */
@@ -237,8 +184,4 @@ export function rowBytes(weight: StoredWeight): number {
 export function numericDType(op: string, { dtype, storedName, file }: StoredWeight): NumericDType {
   if (isNumeric(dtype)) return dtype;
   return fail(op, `${storedName} in ${file} is ${dtype}, not a type of weights.`);
-}
-
-function label(weight: StoredWeight): string {
-  return weight.storedName === weight.name ? weight.name : `${weight.storedName} (${weight.name})`;
 }

@@ -1,5 +1,6 @@
 import { fail } from '@cria/tensor';
-import { generationConfig, toHuggingFaceConfig } from '../huggingface/config.ts';
+import { toHuggingFaceConfig } from '../huggingface/config.ts';
+import { GENERATION_FILE, generationConfig } from '../huggingface/generation-config.ts';
 import { encodeJson } from '../json-file.ts';
 import { isRotated, toHuggingFaceName } from '../names.ts';
 import { INDEX_FILE, SINGLE_FILE } from '../safetensors/sharded.ts';
@@ -24,7 +25,7 @@ export async function planHuggingFace(conversion: Conversion): Promise<OutputFil
   const json = (name: string, value: unknown): OutputFile => ({ name, chunks: () => [encodeJson(value)] });
   return [
     json('config.json', toHuggingFaceConfig(config, { dtype, specialIds })),
-    json('generation_config.json', generationConfig(specialIds)),
+    json(GENERATION_FILE, generationConfig(specialIds)),
     ...[...(options.vocabulary?.files ?? [])].map(([name, bytes]) => ({ name, chunks: () => [bytes] })),
     ...weightFiles(tensors, options.shards ?? 1),
   ];

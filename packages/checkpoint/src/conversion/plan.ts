@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { checkOptions, fail, nearestName } from '@cria/tensor';
 import type { Checkpoint } from '../checkpoint.ts';
 import { parseMix } from '../gguf/mix.ts';
+import { checkTied } from '../load-plan.ts';
 import { plainQuantizer } from '../quantizer.ts';
 import { type FloatDType, floatDTypes } from '../safetensors/dtypes.ts';
 import { isBlock, isNumeric } from '../dtypes.ts';
@@ -58,6 +59,7 @@ export async function planConversion(
     if (!isNumeric(weight.dtype))
       fail(op, `${weight.storedName} in ${weight.file} is ${weight.dtype}, not a type of weights.`);
   }
+  if (source.config.tiedEmbeddings) await checkTied(op, source.path, source.tensors);
   const conversion: Conversion = {
     op,
     source,

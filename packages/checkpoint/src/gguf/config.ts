@@ -16,6 +16,9 @@ const SCALING_KEYS = {
   originalContextLength: 'cria.rope_scaling.original_context_length',
 } as const satisfies Partial<Record<keyof Llama3Scaling, string>>;
 
+/** Ids that end a text beyond the three that GGUF has keys for. Others ignore it. */
+const MORE_ENDS = 'cria.more_eos_token_ids';
+
 /** What a GGUF tells about the model beyond its metadata. */
 export interface GgufFacts {
   /** Rows of the embedding. */
@@ -105,18 +108,22 @@ export function parseGgufSpecialIds(file: string, metadata: GgufMetadata): Speci
     return typeof value === 'number' ? value : undefined;
   };
   const eos = [id('eos'), id('eot'), id('eom')].filter((each) => each !== undefined);
+  const more = metadata.get(MORE_ENDS);
+  if (more?.type === 'array') eos.push(...Array.from(more.value, Number));
   return { bos: id('bos'), eos: [...new Set(eos)], pad: id('padding') };
 }
 
-/** `tokenizer.ggml.*_token_id` of these ids; the second and third id that end a text are eot and eom. */
+/** `tokenizer.ggml.*_token_id` of these ids; the second and third id that end a text are eot and eom, further ones stand under a key of ours. */
 export function ggufSpecialIds(ids: Partial<SpecialIds>): Map<string, GgufEntry> {
-  const [eos, eot, eom] = ids.eos ?? [];
+  const [eos, eot, eom, ...more] = ids.eos ?? [];
   const named = { bos: ids.bos, eos, eot, eom, padding: ids.pad };
-  return new Map(
+  const entries = new Map(
     Object.entries(named).flatMap(([name, value]): [string, GgufEntry][] =>
       value === undefined ? [] : [[`tokenizer.ggml.${name}_token_id`, { type: 'u32', value }]],
     ),
   );
+  if (more.length > 0) entries.set(MORE_ENDS, { type: 'array', of: 'u32', value: more });
+  return entries;
 }
 
 function readScaling(

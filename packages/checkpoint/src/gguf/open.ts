@@ -1,7 +1,7 @@
 import { fail } from '@cria/tensor';
 import type { Checkpoint } from '../checkpoint.ts';
 import { decodeNumbers } from '../convert.ts';
-import { fromGgufName } from '../names.ts';
+import { fromGgufName, isRotaryTable } from '../names.ts';
 import { makeCheckpoint } from '../stored-checkpoint.ts';
 import type { StoredWeight } from '../weights.ts';
 import { parseGgufConfig, parseGgufSpecialIds } from './config.ts';
@@ -16,7 +16,7 @@ export async function openGgufModel(path: string): Promise<Checkpoint> {
   const weights = new Map<string, StoredWeight>();
   for (const tensor of file.tensors.values()) {
     const { name: storedName, dtype, shape, bytes } = tensor;
-    if (storedName === ROPE_FREQS) continue;
+    if (storedName === ROPE_FREQS || isRotaryTable(storedName)) continue;
     const name = fromGgufName(storedName) ?? storedName;
     const readBytes = (begin: number, end: number) => file.read(storedName, begin, end);
     const offset = file.place(tensor);

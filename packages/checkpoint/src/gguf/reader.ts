@@ -1,6 +1,7 @@
 import { fail } from '@cria/tensor';
 import { type GgufHeader, type GgufMetadata, readGgufFront, TokenizerError } from '@cria/tokenizer';
-import { RangeFile } from '../range-file.ts';
+import { openModelFile } from '../model-file.ts';
+import type { RangeFile } from '../range-file.ts';
 import { type GgufTensor, placeTensors } from './tensors.ts';
 
 /** A GGUF file. Opening reads and checks the header only; tensors are read in ranges when asked for. */
@@ -19,7 +20,7 @@ export class GgufFile {
   /** Throws, naming file, field and value, on anything the format forbids. */
   static async open(path: string): Promise<GgufFile> {
     const op = 'gguf.open';
-    const file = await RangeFile.open(op, path);
+    const file = await openModelFile(op, path);
     try {
       const header = await readGgufFront(file.size, (begin, end) => file.read(op, begin, end));
       return new GgufFile(file, header, placeTensors(op, path, header, file.size));

@@ -88,16 +88,6 @@ export function toHuggingFaceConfig(
   };
 }
 
-/** `generation_config.json`: the special ids once more, where transformers' `generate` looks for them. */
-export function generationConfig({ bos, eos = [], pad }: Partial<SpecialIds>): Record<string, unknown> {
-  return {
-    _from_model_config: true,
-    ...(bos === undefined ? {} : { bos_token_id: bos }),
-    ...(eos.length === 0 ? {} : { eos_token_id: eos.length > 1 ? eos : eos[0] }),
-    ...(pad === undefined ? {} : { pad_token_id: pad }),
-  };
-}
-
 function checkArchitecture(file: string, fields: Fields): void {
   const { model_type: type, architectures, hidden_act: activation } = fields;
   const named = Array.isArray(architectures) ? architectures : [];
@@ -145,7 +135,8 @@ function readRope(file: string, fields: Fields): { theta: number; scaling: RopeS
   return { theta, scaling };
 }
 
-function readSpecialIds(file: string, fields: Fields): SpecialIds {
+/** `bos_token_id`, `eos_token_id` (one or several) and `pad_token_id` of a configuration. */
+export function readSpecialIds(file: string, fields: Fields): SpecialIds {
   const id = (name: string) =>
     fields[name] == null ? undefined : wholeNumber(file, fields, name, undefined, 0);
   const { eos_token_id: eos } = fields;
@@ -165,7 +156,7 @@ function padId(value: unknown): number | undefined {
   return typeof value === 'number' && value >= 0 ? value : undefined;
 }
 
-function checkRecord(file: string, what: string, value: unknown): Fields {
+export function checkRecord(file: string, what: string, value: unknown): Fields {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     fail('config.json', `${file}: ${what} is ${show(value)}.`, 'it must be an object');
   return value as Fields;

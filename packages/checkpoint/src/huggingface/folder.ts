@@ -14,6 +14,7 @@ import type { TensorToWrite } from '../safetensors/writer.ts';
 import { makeCheckpoint } from '../stored-checkpoint.ts';
 import { type StoredWeight, weightChunks } from '../weights.ts';
 import { type HuggingFaceConfig, parseHuggingFaceConfig, toHuggingFaceConfig } from './config.ts';
+import { withGenerationConfig } from './generation-config.ts';
 
 /** A folder with `config.json` and `model.safetensors` or an index with shards. */
 export async function openHuggingFaceFolder(
@@ -46,8 +47,10 @@ export async function openSafetensorsModel(path: string): Promise<Checkpoint> {
   return makeHuggingFace('safetensors', path, await readConfig(join(dirname(path), 'config.json')), [file]);
 }
 
+/** A `config.json`, and what `generation_config.json` beside it adds. */
 export async function readConfig(path: string): Promise<HuggingFaceConfig> {
-  return parseHuggingFaceConfig(await readJson('openCheckpoint', path), path);
+  const { config, specialIds } = parseHuggingFaceConfig(await readJson('openCheckpoint', path), path);
+  return { config, specialIds: await withGenerationConfig(dirname(path), specialIds) };
 }
 
 function makeHuggingFace(

@@ -1,5 +1,6 @@
 import { fail } from '@cria/tensor';
-import { RangeFile } from '../range-file.ts';
+import { openModelFile } from '../model-file.ts';
+import type { RangeFile } from '../range-file.ts';
 import { type StoredDType, storedBytes } from '../safetensors/dtypes.ts';
 import { PickledTensor, readPickle } from './pickle-reader.ts';
 import { readZip, readZipEntry, type ZipEntry } from './zip-reader.ts';
@@ -34,7 +35,7 @@ export class PthFile {
   /** Throws on anything but tensors, and names the function where the pickle would call one. */
   static async open(path: string): Promise<PthFile> {
     const op = 'pth.open';
-    const file = await RangeFile.open(op, path);
+    const file = await openModelFile(op, path);
     const entries = await readZip(op, file);
     const pickle = [...entries.values()].find(({ name }) => /(^|\/)data\.pkl$/.test(name));
     if (!pickle) return fail(op, `${path} has no data.pkl.`, 'is it a file of torch.save?');

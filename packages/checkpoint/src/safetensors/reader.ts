@@ -1,5 +1,6 @@
 import { fail } from '@cria/tensor';
-import { RangeFile } from '../range-file.ts';
+import { openModelFile } from '../model-file.ts';
+import type { RangeFile } from '../range-file.ts';
 import { type HeaderTensor, headerLength, parseHeader } from './header.ts';
 
 /** Holds the whole header of most models. */
@@ -31,7 +32,7 @@ export class SafetensorsFile {
   /** Throws, naming file, tensor and values, on anything the format forbids. */
   static async open(path: string): Promise<SafetensorsFile> {
     const op = 'safetensors.open';
-    const file = await RangeFile.open(op, path);
+    const file = await openModelFile(op, path);
     const front = await file.read(op, 0, Math.min(FIRST_READ, file.size));
     const length = headerLength(op, path, file.size, front);
     const header =
