@@ -2,6 +2,7 @@
 
 /** Floor of every package; apps stand above them all. */
 export const floors = /** @type {const} */ ({
+  simd: 0,
   attention: 0,
   tokenizer: 0,
   tensor: 1,
@@ -18,6 +19,9 @@ export const floors = /** @type {const} */ ({
   tfjs: 4,
   training: 5,
 });
+
+/** Rooms of C++ headers only, which the C++ of their own floor includes too. @type {readonly string[]} */
+export const headerRooms = ['simd'];
 
 const appFloor = 6;
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { importProblems, importsOf, packageName } from '../lib/imports.mjs';
+import { includeProblems } from '../lib/includes.mjs';
 import { rooms } from '../lib/workspace.mjs';
 
 const folders: string[] = [];
@@ -25,7 +26,8 @@ function problemsOf(packages: Record<string, Package>, rootDevDependencies: stri
       writeFileSync(join(root, path, name), text);
     }
   }
-  return importProblems(rooms(root), { root, rootDevDependencies });
+  const found = rooms(root);
+  return [...importProblems(found, { root, rootDevDependencies }), ...includeProblems(found, { root })];
 }
 
 const attention = { files: { 'src/index.ts': 'export const a = 1;' } };
@@ -130,4 +132,28 @@ test('package names', () => {
   expect(['@cria/tensor/conformance', 'yaml/x', 'node:fs', 'fs/promises', './a.ts'].map(packageName)).toEqual(
     ['@cria/tensor', 'yaml', undefined, undefined, undefined],
   );
+});
+
+test("C++ includes lower floors and the vectors beside it, from below the other room's cpp", () => {
+  const simd = { files: { 'cpp/vec.h': '', 'cpp/wide/eight.h': '' } };
+  const cpu = {
+    files: { 'cpp/command.h': '#include <stdint.h>\n#include "vec.h"\n#include "attention.h"\n' },
+  };
+  const fine = { files: { 'cpp/attention.h': '#include "wide/eight.h"\n' } };
+  expect(problemsOf({ 'packages/simd': simd, 'packages/cpu': cpu, 'packages/attention': fine })).toEqual([]);
+
+  const upward = {
+    files: {
+      'cpp/attention.h': '#include "vec.h"\n#include "command.h"\n',
+      'cpp/deep/tile.h': '#include "../../../simd/cpp/vec.h"\n',
+    },
+  };
+  expect(problemsOf({ 'packages/simd': simd, 'packages/cpu': cpu, 'packages/attention': upward })).toEqual([
+    'packages/attention/cpp/attention.h:2: "command.h" of cpu is on floor 2, above attention on floor 0',
+    'packages/attention/cpp/deep/tile.h:1: "../../../simd/cpp/vec.h" leaves the room. hint: include it as it lies below packages/simd/cpp',
+  ]);
+  const sideways = { files: { 'cpp/vec.h': '#include "attention.h"\n' } };
+  expect(problemsOf({ 'packages/simd': sideways, 'packages/attention': fine })).toEqual([
+    'packages/simd/cpp/vec.h:1: "attention.h" of attention is on floor 0, beside simd on floor 0',
+  ]);
 });

@@ -1,7 +1,7 @@
 // Products of attention by the tile unit (AMX): strips of tiles as factors, and blocks of up to two by two tiles of sums.
 //
 // Bits: a sum goes in steps of 32, each a chain over even places, one over odd places, then their sum added to what was there
-// (amx-tiles.h). A tile's row or column sees no other, and zeros add nothing.
+// (tiles.h of simd). A tile's row or column sees no other, and zeros add nothing.
 #pragma once
 #include "forward.h"
 

@@ -1,6 +1,6 @@
 // Causal grouped-query attention as units of work that any thread may take in any order: what the CPU device calls.
 //
-// Include after a vec-*.h with CRIA_ISA defined. Arrays are row-major: q, out: [T, H, E]; k, v: [T, K, E], all f32 or all bf16; lse: f32
+// Over the vectors of the simd room; CRIA_ISA names the set. Arrays are row-major: q, out: [T, H, E]; k, v: [T, K, E], all f32 or all bf16; lse: f32
 // [T, H]; segments: [S + 1]. Every function is stateless. How the work is cut is a function of the shape alone, and no bit depends on it:
 // each output row is one fixed sequence of operations on its own query row and its own keys. `scratch`: scratch_bytes(E) a thread,
 // backward_scratch_bytes(…) for the backward pass.

@@ -10,6 +10,10 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include "vec.h"
+#ifdef CRIA_ATTENTION_TILES
+#include "tiles.h"
+#endif
 
 namespace cria::CRIA_ISA::attention {
 

@@ -1,12 +1,11 @@
 // AVX-512 with VNNI, and tiles for products whose weight is bf16 or quantised, and for attention over keys and values of bf16 or Q8_0. The
 // rest is what plain AVX-512 does.
 #define CRIA_ISA amx
-#include "vec-avx512.h"
 #define CRIA_ATTENTION_TILES
-#include "kernels/amx-tiles.h"
+#include "tiles.h"
 #include "kernels/table.h"
-#include "kernels/amx-attention.h"
-#include "kernels/amx-blocks.h"
+#include "kernels/amx/attention.h"
+#include "kernels/amx/blocks.h"
 #include "isa.h"
 
 namespace cria::amx {

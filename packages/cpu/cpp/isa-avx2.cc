@@ -1,5 +1,4 @@
 #define CRIA_ISA avx2
-#include "vec-avx2.h"
 #include "kernels/table.h"
 #include "isa.h"
 

@@ -1,5 +1,4 @@
 #define CRIA_ISA avx512
-#include "vec-avx512.h"
 #include "kernels/table.h"
 #include "isa.h"
 

@@ -1,6 +1,5 @@
 // AVX-512 with VNNI: only products whose weight is quantised differ from plain AVX-512.
 #define CRIA_ISA avx512vnni
-#include "vec-avx512.h"
 #include "kernels/table.h"
 #include "isa.h"
 

@@ -1,5 +1,5 @@
 #define CRIA_ISA baseline
-#include "vec-baseline.h"
+#define CRIA_PORTABLE
 #include "kernels/table.h"
 #include "isa.h"
 

@@ -1,5 +1,4 @@
 #define CRIA_ISA neon
-#include "vec-neon.h"
 #include "kernels/table.h"
 #include "isa.h"
 

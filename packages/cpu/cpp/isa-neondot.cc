@@ -1,6 +1,5 @@
 // NEON with dot products of bytes: only products whose weight is quantised differ from plain NEON.
 #define CRIA_ISA neondot
-#include "vec-neon.h"
 #include "kernels/table.h"
 #include "isa.h"
 

@@ -9,7 +9,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 
 import { join } from 'node:path';
 import { build, commonFlags, cpp, findCompiler, make, units } from './compile.mjs';
 import { isasOf, knownTo, ownIsas } from './isas.mjs';
-import { attention } from './sources.mjs';
+import { fingerprint as sourcesFingerprint } from './sources.mjs';
 
 const sanitized = [...commonFlags.filter((flag) => flag !== '-O3'), '-O1', '-g', '-fno-omit-frame-pointer'];
 const cross = 'aarch64-linux-gnu-g++';
@@ -82,9 +82,9 @@ export async function buildDriver(kind, { all = false } = {}) {
 /** @param {unknown} settings */
 function fingerprint(settings) {
   const hash = createHash('sha256').update(JSON.stringify(settings));
-  for (const folder of [cpp, join(cpp, 'kernels'), ...(attention ? [attention] : [])])
-    for (const name of readdirSync(folder).sort())
-      if (/\.(cc|h)$/.test(name)) hash.update(`${name}\0`).update(readFileSync(join(folder, name)));
+  hash.update(sourcesFingerprint('native'));
+  for (const name of readdirSync(cpp).sort())
+    if (name.startsWith('driver')) hash.update(`${name}\0`).update(readFileSync(join(cpp, name)));
   return hash.digest('hex');
 }
 

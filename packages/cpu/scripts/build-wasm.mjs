@@ -3,18 +3,10 @@
 //   node scripts/build-wasm.mjs
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  readdirSync,
-  renameSync,
-  writeFileSync,
-} from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { attention, fingerprint } from './sources.mjs';
+import { fingerprint, sources } from './sources.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const build = join(root, 'build');
@@ -53,25 +45,16 @@ const link = [
 /** Exit status where the compiler could not be installed. */
 export const NO_COMPILER = 3;
 
-/** Folder in the compiler's file system → folder here. */
-const folders = {
-  cpp: join(root, 'cpp'),
-  'cpp/kernels': join(root, 'cpp/kernels'),
-  'cpp/wasm': join(root, 'cpp/wasm'),
-  ...(attention && { attention }),
-};
-
 /** The files that the compiler sees. @returns {Record<string, any>} */
 function files() {
   /** @type {Record<string, any>} */
   const tree = {};
-  for (const [name, folder] of Object.entries(folders)) {
+  for (const [name, path] of Object.entries(sources('wasm'))) {
+    const folders = name.split('/');
+    const file = folders.pop() ?? name;
     let place = tree;
-    for (const part of name.split('/')) place = place[part] ??= {};
-    for (const file of readdirSync(folder).sort())
-      if (/\.(cc|h)$/.test(file))
-        // The compiler's file system does not know `..`: the folder above is searched instead.
-        place[file] = readFileSync(join(folder, file), 'utf8').replaceAll('#include "../', '#include "');
+    for (const part of folders) place = place[part] ??= {};
+    place[file] = readFileSync(path, 'utf8');
   }
   return tree;
 }
@@ -137,7 +120,7 @@ async function compile() {
   };
   await runLLVM(null, {}, { fetchProgress: () => undefined }); // loads the compiler without a word
   const units = ['isa', 'heap', 'storage', 'pool', 'exports'].map((name) => `cpp/wasm/${name}.cc`);
-  const own = [`-DCRIA_SOURCES="${fingerprint('wasm')}"`, '-Icpp', '-Iattention'];
+  const own = [`-DCRIA_SOURCES="${fingerprint('wasm')}"`, '-Icpp', '-Iattention', '-Isimd'];
   try {
     const made = await runClang(
       ['clang++', ...flags, ...own, ...units, '-o', 'cria-cpu.wasm', ...link],

@@ -6,7 +6,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isas, isasOf } from './isas.mjs';
-import { attention } from './sources.mjs';
+import { includeFolders } from './sources.mjs';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 export const cpp = join(root, 'cpp');
@@ -28,7 +28,7 @@ export const commonFlags = [
   // g++ 12 warns about its own intrinsics headers.
   '-Wno-uninitialized',
   '-Wno-maybe-uninitialized',
-  ...(attention ? [`-I${attention}`] : []),
+  ...includeFolders.map((folder) => `-I${folder}`),
 ];
 
 /** @returns {{ command: string, version: string } | undefined} */

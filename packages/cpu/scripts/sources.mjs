@@ -7,20 +7,31 @@ import { fileURLToPath } from 'node:url';
 
 const here = fileURLToPath(new URL('..', import.meta.url));
 
-/** The C++ attention kernels: in the workspace beside this package, in npm copied into it. */
-const attentionOf = (/** @type {string} */ root) =>
-  [join(root, '../attention/cpp'), join(root, 'cpp/attention')].find((folder) => existsSync(folder));
+/** Rooms whose headers these kernels include: the vectors, and attention over them. In the workspace they lie beside this package. */
+const neighbours = ['attention', 'simd'];
 
-export const attention = attentionOf(here);
+/** Folders below cpp, as includes name them. */
+const own = ['', 'kernels', ...['gemm', 'blocks', 'quantize', 'amx'].map((name) => `kernels/${name}`)];
 
-/** Folders that a form is compiled from, and what it leaves out of them. */
+/** What a form leaves out, and the folder that only it has. */
 const forms = {
-  native: { folders: ['cpp', 'cpp/kernels'], without: /^cpp\/driver/ },
+  native: { folders: own, without: /^cpp\/driver/ },
   wasm: {
-    folders: ['cpp', 'cpp/kernels', 'cpp/wasm'],
-    without: /^cpp\/(vec-avx|vec-neon|isa|features|addon|driver|pool|park|storage\.cc|kernels\/amx)/,
+    folders: [...own, 'wasm'],
+    without:
+      /^(cpp\/(isa|features|addon|driver|pool|park|storage\.cc|kernels\/amx)|(simd|attention)\/(vec-avx|vec-neon|vec-x86|tiles|amx))/,
   },
 };
+
+/** Name → folder of all that a form's files lie in. @param {keyof typeof forms} form @param {string} root */
+function foldersOf(form, root) {
+  const inside = forms[form].folders.map((name) => [join('cpp', name), join(root, 'cpp', name)]);
+  const beside = neighbours.map((name) => [name, join(root, '..', name, 'cpp')]);
+  return [...inside, ...beside].filter(([, folder = '']) => existsSync(folder));
+}
+
+/** Folders that includes are looked up in, from this package's sources on. */
+export const includeFolders = [join(here, 'cpp'), ...neighbours.map((name) => join(here, '..', name, 'cpp'))];
 
 /**
  * Name → path of every header and source that a form of the kernels is compiled from.
@@ -28,14 +39,12 @@ const forms = {
  * @returns {Record<string, string>}
  */
 export function sources(form, root = here) {
-  const { folders, without } = forms[form];
-  const attention = attentionOf(root);
-  /** @type {[string, string][]} */
-  const places = folders.map((name) => [name, join(root, name)]);
-  if (attention) places.push(['attention', attention]);
+  const { without } = forms[form];
   return Object.fromEntries(
-    places
-      .flatMap(([name, folder]) => readdirSync(folder).map((file) => [`${name}/${file}`, join(folder, file)]))
+    foldersOf(form, root)
+      .flatMap(([name = '', folder = '']) =>
+        readdirSync(folder).map((file) => [`${name}/${file}`, join(folder, file)]),
+      )
       .filter(([name = '']) => /\.(cc|h)$/.test(name) && !without.test(name))
       .sort(),
   );

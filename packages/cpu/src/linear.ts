@@ -3,7 +3,7 @@ import { blockLinears, FEW_ROWS, isBlockFormat } from './block-linear.ts';
 import type { Place } from './command-list.ts';
 import { dtypeCodes, type Encoder, multipliesHalves } from './encoder.ts';
 
-/** How a factor lies in memory: `Gemm::Factor` and `Gemm::Right` in cpp/kernels/gemm.h. */
+/** How a factor lies in memory: `Gemm::Factor` and `Gemm::Right` in cpp/kernels/gemm/gemm.h. */
 const left = { byRows: 0, byColumns: 1, inStrips: 2 } as const;
 const right = { packed: 0, across: 1, along: 2 } as const;
 
@@ -187,7 +187,7 @@ export function packStrips(
     .end();
 }
 
-/** Tiles (cpp/kernels/amx-gemm.h) take their rows otherwise than in strips. */
+/** Tiles (cpp/kernels/amx/gemm.h) take their rows otherwise than in strips. */
 export function takesTiles({ isa }: Encoder, unit: Numbers): boolean {
   return isa === 'amx' && unit === 'bf16';
 }

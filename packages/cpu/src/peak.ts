@@ -25,7 +25,7 @@ export function peakOf(native: Native, threads: number, isa: number, dtype: Comp
 
 /** Multiplications and additions in one round of the measure kernel. */
 function roundWork({ name, panel }: NativeIsa, dtype: ComputeDType): number {
-  // Four tiles of 16 by 16 sums over 32 of k (cpp/kernels/amx-gemm.h).
+  // Four tiles of 16 by 16 sums over 32 of k (cpp/kernels/amx/gemm.h).
   if (name === 'amx' && dtype === 'bf16') return 2 * 4 * 16 * 16 * 32;
   const pairs = dtype === 'bf16' && multipliesHalves(name) ? 2 : 1;
   return 2 * pairs * CHAINS * (panel / 2); // a panel is two vectors wide

@@ -90,7 +90,7 @@ describe('kernels of other sources', () => {
     const edit = (file: string) =>
       writeFileSync(join(root, 'cpp', file), `${text(join(root, 'cpp', file))} `);
     const seen = new Set([fingerprint('native', root)]);
-    for (const file of ['kernels/rms-norm.h', 'command.h', 'kernels/block-format.h', 'addon.cc'])
+    for (const file of ['kernels/rms-norm.h', 'command.h', 'kernels/blocks/format.h', 'addon.cc'])
       seen.add((edit(file), fingerprint('native', root)));
     expect(seen.size).toBe(5);
     const wasm = fingerprint('wasm', root);

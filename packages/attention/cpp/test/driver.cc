@@ -1,8 +1,7 @@
 // Runs attention kernels on problems from standard input and writes the results to standard output, as raw little-endian numbers.
 //
 // A problem: int32 {op, T, S, H, K, E, blockSize, maxBlocks, blocks, reverse, half, stored}, float scale, then the arrays that `op` names
-// below. `reverse` takes the units in descending order; `half`: all arrays of activations are bf16; `stored`: how caches are. Built once an instruction set:  g++ -DCRIA_ISA=avx2 -DCRIA_VEC='"vec-avx2.h"' -mavx2 -mfma driver.cc
-#include CRIA_VEC
+// below. `reverse` takes the units in descending order; `half`: all arrays of activations are bf16; `stored`: how caches are. Built once an instruction set:  g++ -DCRIA_ISA=avx2 -mavx2 -mfma -mf16c -I ../../../simd/cpp driver.cc
 #include "../paged.h"
 
 #include <cmath>

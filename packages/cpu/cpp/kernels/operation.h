@@ -1,7 +1,8 @@
-// The shape of every kernel: a struct that reads its arguments in the order in which JavaScript wrote them (src/encoder.ts), says how
+// The shape of every kernel: a struct that reads its arguments in the order in which JavaScript wrote them (packages/cpu/src), says how
 // many chunks it has, and runs one. `entry<Struct>()` makes the table entry.
 #pragma once
-#include "../command.h"
+#include "command.h"
+#include "vec.h"
 
 namespace cria::CRIA_ISA {
 

@@ -1,7 +1,7 @@
 // Rows by index: embedding, its gradient, rows of a batch, writes into the key/value cache.
 #pragma once
 #include "cast.h"
-#include "quantize.h"
+#include "kernels/quantize/quantize.h"
 
 namespace cria::CRIA_ISA {
 

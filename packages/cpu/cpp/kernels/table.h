@@ -1,14 +1,14 @@
 // Which kernel serves which operation and dtype, for one instruction set.
 #pragma once
 #include "attention-operations.h"
-#include "block-product.h"
+#include "kernels/blocks/product.h"
 #include "cast.h"
 #include "cross-entropy.h"
 #include "elementwise.h"
-#include "gemm.h"
-#include "measure.h"
+#include "kernels/gemm/gemm.h"
+#include "kernels/gemm/measure.h"
 #include "optimizer.h"
-#include "quantize-file.h"
+#include "kernels/quantize/file.h"
 #include "rms-norm.h"
 #include "rope.h"
 #include "rows.h"

@@ -1,5 +1,5 @@
 // What JavaScript calls (src/wasm/module.ts): the functions of ../addon.cc over the module's own memory. Addresses are unsigned there.
-#include "../storage.h"
+#include "storage.h"
 #include "kernels.h"
 #include "pool.h"
 

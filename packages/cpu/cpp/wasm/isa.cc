@@ -1,7 +1,6 @@
 // The portable kernels, whose vectors of four floats are what SIMD128 has.
 #define CRIA_ISA wasm
-#include "../vec-baseline.h"
-#include "../kernels/table.h"
+#include "kernels/table.h"
 #include "kernels.h"
 
 namespace cria {

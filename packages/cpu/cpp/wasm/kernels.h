@@ -1,6 +1,6 @@
 // The one instruction set of this module.
 #pragma once
-#include "../command.h"
+#include "command.h"
 
 namespace cria {
 

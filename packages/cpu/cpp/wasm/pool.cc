@@ -1,7 +1,7 @@
 #include "pool.h"
 
-#include "../storage.h"
-#include "../together.h"
+#include "storage.h"
+#include "together.h"
 #include "kernels.h"
 
 namespace cria {

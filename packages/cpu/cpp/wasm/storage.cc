@@ -1,5 +1,5 @@
 // Storages in the module's memory.
-#include "../storage.h"
+#include "storage.h"
 
 #include <string.h>
 

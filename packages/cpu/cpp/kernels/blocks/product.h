@@ -6,11 +6,11 @@
 // Few rows read the packed weight as it lies, panel after panel. More rows work on a piece of it that was taken apart
 // into bytes and floats, in the first-level cache. Both add in the same order, so a row's bits do not depend on the others.
 #pragma once
-#include "block-rows.h"
+#include "rows.h"
 
 namespace cria::CRIA_ISA {
 
-/** Rounded activations (block-rows.h): the blocks of one strip of ROWS rows. */
+/** Rounded activations (rows.h): the blocks of one strip of ROWS rows. */
 template <int ROWS, int HALVES>
 struct RoundedStrip {
   const int8_t* q;

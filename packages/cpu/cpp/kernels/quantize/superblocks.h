@@ -1,8 +1,8 @@
 // Blocks of 256 with scales of their own for runs of 16 or 32: Q4_K, Q5_K, Q6_K.
 #pragma once
-#include "quantize-error.h"
-#include "quantize-half.h"
-#include "quantize-search.h"
+#include "error.h"
+#include "half.h"
+#include "search.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpsabi"

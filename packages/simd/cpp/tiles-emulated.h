@@ -1,7 +1,8 @@
 // The tile unit in plain code, for the test driver on processors without one: the arithmetic that was measured on a processor that has
 // it (order of sums, denormals as zeros, bits of NaN). Using the unit without configuring it, or past its layout, ends the program.
 #pragma once
-#include "operation.h"
+#include <stddef.h>
+#include "element.h"
 
 namespace cria::CRIA_ISA::tiles {
 

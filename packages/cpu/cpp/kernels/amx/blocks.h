@@ -1,9 +1,9 @@
-// Products with quantised weights by tiles: whole numbers, exact within a block of 32, then the float arithmetic of block-product.h in
+// Products with quantised weights by tiles: whole numbers, exact within a block of 32, then the float arithmetic of blocks/product.h in
 // the same order, so the bits are those of the other AVX-512 instruction sets. And, where a device was asked for it, the faster
 // arithmetic: weights widened to bf16, activations rounded to bf16. That one differs from what few rows get.
 #pragma once
-#include "amx-gemm.h"
-#include "block-product.h"
+#include "gemm.h"
+#include "kernels/blocks/product.h"
 
 namespace cria::CRIA_ISA {
 

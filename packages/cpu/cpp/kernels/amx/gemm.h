@@ -1,4 +1,4 @@
-// Products in bf16 by tiles, in all the forms of gemm.h. Every element of the result is one chain over k in steps of 32 (amx-tiles.h),
+// Products in bf16 by tiles, in all the forms of gemm.h. Every element of the result is one chain over k in steps of 32 (tiles.h),
 // whoever computes it: sums that wait in memory between pieces of k come back as they were, and rows do not see each other, so one row
 // has the bits it has among many.
 //
@@ -8,9 +8,9 @@
 //
 // 32 by 32 sums in four tiles: the operands of a step are loaded first, then multiplied (interleaved it was up to 20 % slower).
 #pragma once
-#include "amx-tiles.h"
-#include "gemm.h"
-#include "measure.h"
+#include "tiles.h"
+#include "kernels/gemm/gemm.h"
+#include "kernels/gemm/measure.h"
 
 namespace cria::CRIA_ISA {
 

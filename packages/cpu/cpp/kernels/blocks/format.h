@@ -7,7 +7,7 @@
 //             likewise. Those of Q4_K and Q5_K lie before the weights, of the other formats behind them
 // Weights are stored without sign; OFFSET is what was added.
 #pragma once
-#include "cast.h"
+#include "kernels/cast.h"
 
 namespace cria::CRIA_ISA {
 

@@ -1,7 +1,7 @@
 // The searches of ggml-quants.c for scales and minima, one sub-block a lane: every lane does exactly what the reference does, in its
 // order, so the bits are the same on every instruction set.
 #pragma once
-#include "quantize-lanes.h"
+#include "lanes.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpsabi"

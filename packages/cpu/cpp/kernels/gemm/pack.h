@@ -1,7 +1,7 @@
 // Packing: the left factor into strips of MR rows, the right one into panels of NR columns, both with k running slowest, so that the
-// tile reads two streams of words (gemm-unit.h). What does not exist is zero.
+// tile reads two streams of words (unit.h). What does not exist is zero.
 #pragma once
-#include "gemm-tile.h"
+#include "tile.h"
 
 namespace cria::CRIA_ISA {
 

@@ -1,6 +1,6 @@
 // The yardstick: how fast this instruction set multiplies and adds when nothing else is in the way.
 #pragma once
-#include "gemm-unit.h"
+#include "unit.h"
 
 namespace cria::CRIA_ISA {
 

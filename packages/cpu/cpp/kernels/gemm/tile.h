@@ -1,7 +1,7 @@
 // The innermost part of every matrix product: a register tile of MR rows by NV vectors. Each element of the result is one chain of
-// steps (gemm-unit.h) over k ascending, whoever computes it: the tile, the few-rows kernel, or two calls that each take a part of k.
+// steps (unit.h) over k ascending, whoever computes it: the tile, the few-rows kernel, or two calls that each take a part of k.
 #pragma once
-#include "gemm-unit.h"
+#include "unit.h"
 
 namespace cria::CRIA_ISA {
 

@@ -3,6 +3,7 @@
 #include <immintrin.h>
 #include <stdint.h>
 #include "element.h"
+#include "vec-x86.h"
 
 namespace cria::CRIA_ISA {
 
@@ -67,37 +68,21 @@ inline V fnma(V a, V b, V c) { return _mm256_fnmadd_ps(a, b, c); }
 
 inline V select(int64_t n, V low, V high) { return _mm256_blendv_ps(high, low, _mm256_castsi256_ps(lanes(n))); }
 
-inline float reduce_add(V a) {
-  __m128 q = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
-  q = _mm_add_ps(q, _mm_movehl_ps(q, q));
-  return _mm_cvtss_f32(_mm_add_ss(q, _mm_movehdup_ps(q)));
-}
-inline float reduce_max(V a) {
-  __m128 q = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
-  q = _mm_max_ps(q, _mm_movehl_ps(q, q));
-  return _mm_cvtss_f32(_mm_max_ss(q, _mm_movehdup_ps(q)));
-}
+inline float reduce_add(V a) { return sumOfEight(a); }
+inline float reduce_max(V a) { return largestOfEight(a); }
 
-/** 2ⁿ for −252 ≤ n ≤ 254, in two factors so that neither leaves the range of exponents. */
-inline V scale(V y, __m256i n) {
+using Exponent = __m256i;
+/** The nearest whole number, half to even, and as the exponent that `scale` takes. */
+inline V nearest(V x, Exponent& n) {
+  const V whole = _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  n = _mm256_cvtps_epi32(whole);
+  return whole;
+}
+/** y·2ⁿ for −252 ≤ n ≤ 254, in two factors so that neither leaves the range of exponents. */
+inline V scale(V y, Exponent n) {
   const __m256i half = _mm256_srai_epi32(n, 1), rest = _mm256_sub_epi32(n, half), bias = _mm256_set1_epi32(127);
   y = mul(y, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(half, bias), 23)));
   return mul(y, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23)));
-}
-
-inline V exp(V x) {
-  const V c = max(set1(-105.0f), min(set1(89.0f), x));
-  const V n = _mm256_round_ps(mul(c, set1(1.44269504f)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  V r = fnma(n, set1(0.693359375f), c);
-  r = fnma(n, set1(-2.12194440e-4f), r);
-  V p = set1(0.0013926191022619605f);
-  p = fma(p, r, set1(0.008363185450434685f));
-  p = fma(p, r, set1(0.041666556149721146f));
-  p = fma(p, r, set1(0.16666576266288757f));
-  p = fma(p, r, set1(0.5f));
-  p = fma(p, r, set1(1.0f));
-  p = fma(p, r, set1(1.0f));
-  return scale(p, _mm256_cvtps_epi32(n));
 }
 
 inline void load2(const float* p, V& even, V& odd) {
@@ -143,12 +128,6 @@ __attribute__((always_inline)) inline void turn(const float* const* rows, int at
 using I = __m256i;
 inline I loadInts(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
 inline I setInt(int32_t x) { return _mm256_set1_epi32(x); }
-/** The same four bytes in all lanes. */
-inline I quadAt(const int8_t* p) {
-  int32_t four;
-  __builtin_memcpy(&four, p, 4);
-  return setInt(four);
-}
 inline I addInts(I a, I b) { return _mm256_add_epi32(a, b); }
 inline I both(I a, I b) { return _mm256_and_si256(a, b); }
 inline I either(I a, I b) { return _mm256_or_si256(a, b); }
@@ -177,16 +156,15 @@ inline I dotBiased(I sum, I weights, I x) {
   const I w = _mm256_xor_si256(weights, _mm256_set1_epi8(-128));
   return dotBytes(sum, _mm256_sign_epi8(w, w), _mm256_sign_epi8(x, w));
 }
-inline I dotBytesAt(I sum, I weights, const int8_t* four) { return dotBytes(sum, weights, quadAt(four)); }
-inline I dotBiasedAt(I sum, I weights, const int8_t* four) { return dotBiased(sum, weights, quadAt(four)); }
+
+}  // namespace cria::CRIA_ISA
+
+#include "vec-common.h"
+
+namespace cria::CRIA_ISA {
 
 /** Sums stay chains: as trees, which the compiler would make of them, they do not fit the registers. */
 inline void keep(I& sum) { asm("" : "+x"(sum)); }
-inline I fourBytes(const void* p) {
-  int32_t four;
-  __builtin_memcpy(&four, p, 4);
-  return setInt(four);
-}
 /**
  * whole[m] = Σ over quads j of q(j) by the four bytes at x + m · 32 + 4 · j, FROM ≤ j < TO, for weights of up to 6 bits: each is prepared once
  * for M rows, and products wait in sums of 16 bits, FIT of them, before they are widened (FIT · 4 weights by 127 stay below 2¹⁵). Four rows
@@ -205,7 +183,7 @@ inline void dotRows(I (&whole)[M], Weights q, const int8_t* x) {
       const I w = q(j);
 #pragma GCC unroll 4
       for (int m = 0; m < M; m++) {
-        const I products = _mm256_maddubs_epi16(w, fourBytes(x + m * 32 + 4 * j));
+        const I products = _mm256_maddubs_epi16(w, quadAt(x + m * 32 + 4 * j));
         some[m] = j == first ? products : _mm256_add_epi16(some[m], products);
         keep(some[m]);
       }
@@ -218,7 +196,5 @@ inline void dotRows(I (&whole)[M], Weights q, const int8_t* x) {
     }
   }
 }
-
-inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
 }  // namespace cria::CRIA_ISA

@@ -1,6 +1,6 @@
 // Backward attention by tiles where all is bf16 and the heads' width fits, else as everywhere. (Forward, attention.h itself chooses.)
 #pragma once
-#include "attention-operations.h"
+#include "kernels/attention-operations.h"
 #include "amx-backward.h"
 
 namespace cria::CRIA_ISA {

@@ -1,6 +1,6 @@
 // Scales of blocks: IEEE halves, the same bits on every instruction set.
 #pragma once
-#include "operation.h"
+#include "kernels/operation.h"
 
 namespace cria::CRIA_ISA::blocks {
 

@@ -98,26 +98,18 @@ inline float reduce_max(V a) {
   return low > high ? low : high;
 }
 
-/** 2ⁿ for −252 ≤ n ≤ 254, in two factors so that neither leaves the range of exponents. */
-inline V scale(V y, int32x4_t n) {
+using Exponent = int32x4_t;
+/** The nearest whole number, half to even, and as the exponent that `scale` takes. */
+inline V nearest(V x, Exponent& n) {
+  const V whole = vrndnq_f32(x);
+  n = vcvtq_s32_f32(whole);
+  return whole;
+}
+/** y·2ⁿ for −252 ≤ n ≤ 254, in two factors so that neither leaves the range of exponents. */
+inline V scale(V y, Exponent n) {
   const int32x4_t half = vshrq_n_s32(n, 1), rest = vsubq_s32(n, half), bias = vdupq_n_s32(127);
   y = mul(y, vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(half, bias), 23)));
   return mul(y, vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(rest, bias), 23)));
-}
-
-inline V exp(V x) {
-  const V c = max(set1(-105.0f), min(set1(89.0f), x));
-  const V n = vrndnq_f32(mul(c, set1(1.44269504f)));
-  V r = fnma(n, set1(0.693359375f), c);
-  r = fnma(n, set1(-2.12194440e-4f), r);
-  V p = set1(0.0013926191022619605f);
-  p = fma(p, r, set1(0.008363185450434685f));
-  p = fma(p, r, set1(0.041666556149721146f));
-  p = fma(p, r, set1(0.16666576266288757f));
-  p = fma(p, r, set1(0.5f));
-  p = fma(p, r, set1(1.0f));
-  p = fma(p, r, set1(1.0f));
-  return scale(p, vcvtq_s32_f32(n));
 }
 
 inline void load2(const float* p, V& even, V& odd) {
@@ -145,12 +137,6 @@ __attribute__((always_inline)) inline void turn(const float* const* rows, int at
 using I = int32x4_t;
 inline I loadInts(const void* p) { return vreinterpretq_s32_u8(vld1q_u8(static_cast<const uint8_t*>(p))); }
 inline I setInt(int32_t x) { return vdupq_n_s32(x); }
-/** The same four bytes in all lanes. */
-inline I quadAt(const int8_t* p) {
-  int32_t four;
-  __builtin_memcpy(&four, p, 4);
-  return setInt(four);
-}
 inline I addInts(I a, I b) { return vaddq_s32(a, b); }
 inline I both(I a, I b) { return vandq_s32(a, b); }
 inline I either(I a, I b) { return vorrq_s32(a, b); }
@@ -192,9 +178,7 @@ inline I dotBytes(I sum, I weights, I x) {
 inline I dotBiased(I sum, I weights, I x) {
   return dotBytes(sum, veorq_s32(weights, vreinterpretq_s32_u8(vdupq_n_u8(128))), x);
 }
-inline I dotBytesAt(I sum, I weights, const int8_t* four) { return dotBytes(sum, weights, quadAt(four)); }
-inline I dotBiasedAt(I sum, I weights, const int8_t* four) { return dotBiased(sum, weights, quadAt(four)); }
-
-inline void prefetch(const void* p) { __builtin_prefetch(p); }
 
 }  // namespace cria::CRIA_ISA
+
+#include "vec-common.h"

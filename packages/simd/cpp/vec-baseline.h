@@ -87,27 +87,18 @@ inline float reduce_max(V a) {
   return low > high ? low : high;
 }
 
-inline V scale(V y, I n) {
+using Exponent = I;
+/** Adding and taking away 1.5·2²³ rounds to the nearest whole number and leaves it in the low bits. */
+inline V nearest(V x, Exponent& n) {
+  const V magic = set1(12582912.0f);
+  const V shifted = add(x, magic);
+  n = reinterpret_cast<I>(shifted) - 0x4b400000;
+  return sub(shifted, magic);
+}
+/** y·2ⁿ for −252 ≤ n ≤ 254, in two factors so that neither leaves the range of exponents. */
+inline V scale(V y, Exponent n) {
   const I half = n >> 1, rest = n - half;
   return y * reinterpret_cast<V>((half + 127) << 23) * reinterpret_cast<V>((rest + 127) << 23);
-}
-
-inline V exp(V x) {
-  const V c = max(set1(-105.0f), min(set1(89.0f), x));
-  // Adding and taking away 1.5·2²³ rounds to the nearest whole number and leaves it in the low bits.
-  const V magic = set1(12582912.0f);
-  const V shifted = add(mul(c, set1(1.44269504f)), magic);
-  const V n = sub(shifted, magic);
-  V r = fnma(n, set1(0.693359375f), c);
-  r = fnma(n, set1(-2.12194440e-4f), r);
-  V p = set1(0.0013926191022619605f);
-  p = fma(p, r, set1(0.008363185450434685f));
-  p = fma(p, r, set1(0.041666556149721146f));
-  p = fma(p, r, set1(0.16666576266288757f));
-  p = fma(p, r, set1(0.5f));
-  p = fma(p, r, set1(1.0f));
-  p = fma(p, r, set1(1.0f));
-  return scale(p, reinterpret_cast<I>(shifted) - 0x4b400000);
 }
 
 inline void load2(const float* p, V& even, V& odd) {
@@ -145,12 +136,6 @@ inline I loadInts(const void* p) {
   return a;
 }
 inline I setInt(int32_t x) { return I{x, x, x, x}; }
-/** The same four bytes in all lanes. */
-inline I quadAt(const int8_t* p) {
-  int32_t four;
-  __builtin_memcpy(&four, p, 4);
-  return setInt(four);
-}
 inline I addInts(I a, I b) { return a + b; }
 inline I both(I a, I b) { return a & b; }
 inline I either(I a, I b) { return a | b; }
@@ -196,9 +181,7 @@ inline I dotBiased(I sum, I weights, I x) {
   return sum + multiplyPairs(w & 255, (y << 8) >> 8) + multiplyPairs((w >> 8) & 255, y >> 8);
 }
 inline I dotBytes(I sum, I weights, I x) { return dotBiased(sum, weights, x); }
-inline I dotBytesAt(I sum, I weights, const int8_t* four) { return dotBytes(sum, weights, quadAt(four)); }
-inline I dotBiasedAt(I sum, I weights, const int8_t* four) { return dotBiased(sum, weights, quadAt(four)); }
-
-inline void prefetch(const void* p) { __builtin_prefetch(p); }
 
 }  // namespace cria::CRIA_ISA
+
+#include "vec-common.h"

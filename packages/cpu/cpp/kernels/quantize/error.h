@@ -1,6 +1,6 @@
 // What quantising loses.
 #pragma once
-#include "quantize-lanes.h"
+#include "lanes.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpsabi"

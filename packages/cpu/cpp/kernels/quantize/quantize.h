@@ -1,8 +1,8 @@
 // GGUF's block formats from float32, with the bits of ggml's reference quantisers (ggml-quants.c) and of packages/tensor/src/quantize, which
 // is the readable version: the operations.
 #pragma once
-#include "quantize-blocks.h"
-#include "quantize-superblocks.h"
+#include "blocks.h"
+#include "superblocks.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpsabi"

@@ -1,9 +1,10 @@
-// Vectors of 16 floats for AVX-512 (F, BW, DQ, VL). The three vec-*.h define the same names with the same meaning; everything above
+// Vectors of 16 floats for AVX-512 (F, BW, DQ, VL). All vec-*.h define the same names with the same meaning; everything above
 // them is one text for all instruction sets. Here a lane is one float and fma(a, b, c) = a·b + c is rounded once.
 #pragma once
 #include <immintrin.h>
 #include <stdint.h>
 #include "element.h"
+#include "vec-x86.h"
 
 namespace cria::CRIA_ISA {
 
@@ -121,34 +122,20 @@ inline V select(int64_t n, V low, V high) { return _mm512_mask_blend_ps(lanes(n)
 
 /** Halves are folded onto each other: lane i with i + 8, then + 4, + 2, + 1. */
 inline float reduce_add(V a) {
-  __m256 h = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
-  __m128 q = _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
-  q = _mm_add_ps(q, _mm_movehl_ps(q, q));
-  return _mm_cvtss_f32(_mm_add_ss(q, _mm_movehdup_ps(q)));
+  return sumOfEight(_mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1)));
 }
 inline float reduce_max(V a) {
-  __m256 h = _mm256_max_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
-  __m128 q = _mm_max_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
-  q = _mm_max_ps(q, _mm_movehl_ps(q, q));
-  return _mm_cvtss_f32(_mm_max_ss(q, _mm_movehdup_ps(q)));
+  return largestOfEight(_mm256_max_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1)));
 }
 
-/** e^x = 2ⁿ·p(r), n = round(x / ln 2), r = x − n·ln 2; less than 1 ulp off (all of f32's range was tried). NaN stays, overflow is ∞, underflow 0. */
-inline V exp(V x) {
-  // max and min return their second operand where one is NaN, so NaN passes both.
-  const V c = max(set1(-105.0f), min(set1(89.0f), x));
-  const V n = _mm512_roundscale_ps(mul(c, set1(1.44269504f)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  V r = fnma(n, set1(0.693359375f), c);
-  r = fnma(n, set1(-2.12194440e-4f), r);
-  V p = set1(0.0013926191022619605f);
-  p = fma(p, r, set1(0.008363185450434685f));
-  p = fma(p, r, set1(0.041666556149721146f));
-  p = fma(p, r, set1(0.16666576266288757f));
-  p = fma(p, r, set1(0.5f));
-  p = fma(p, r, set1(1.0f));
-  p = fma(p, r, set1(1.0f));
-  return _mm512_scalef_ps(p, n);
+/** What `scale` takes. */
+using Exponent = V;
+/** The nearest whole number, half to even, and as an exponent. */
+inline V nearest(V x, Exponent& n) {
+  return n = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
+/** y·2ⁿ */
+inline V scale(V y, Exponent n) { return _mm512_scalef_ps(y, n); }
 
 /** Elements 0, 2, 4 … and 1, 3, 5 … of 2·W floats. */
 inline void load2(const float* p, V& even, V& odd) {
@@ -207,12 +194,6 @@ __attribute__((always_inline)) inline void turn(const float* const* rows, int at
 using I = __m512i;
 inline I loadInts(const void* p) { return _mm512_loadu_si512(p); }
 inline I setInt(int32_t x) { return _mm512_set1_epi32(x); }
-/** The same four bytes in all lanes. */
-inline I quadAt(const int8_t* p) {
-  int32_t four;
-  __builtin_memcpy(&four, p, 4);
-  return setInt(four);
-}
 inline I addInts(I a, I b) { return _mm512_add_epi32(a, b); }
 inline I both(I a, I b) { return _mm512_and_si512(a, b); }
 inline I either(I a, I b) { return _mm512_or_si512(a, b); }
@@ -233,6 +214,7 @@ inline I bytesToInts(const int8_t* p) { return _mm512_cvtepi8_epi32(_mm_loadu_si
 inline void storeBytes(int8_t* p, I a) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a)); }
 /** sum + Σ of four products a lane: weights from 0 to 127 by signed bytes. `dotBiased`: weights from 0 to 255, less BIAS_DONE each. */
 #ifdef __AVX512VNNI__
+#define CRIA_DOT_AT
 constexpr int BIAS_DONE = 0;
 inline I dotBytes(I sum, I weights, I x) { return _mm512_dpbusd_epi32(sum, weights, x); }
 inline I dotBiased(I sum, I weights, I x) { return _mm512_dpbusd_epi32(sum, weights, x); }
@@ -255,10 +237,8 @@ inline I dotBiased(I sum, I weights, I x) {
   const I w = _mm512_xor_si512(weights, _mm512_set1_epi8(-128));
   return dotBytes(sum, _mm512_abs_epi8(w), _mm512_mask_sub_epi8(x, _mm512_movepi8_mask(w), _mm512_setzero_si512(), x));
 }
-inline I dotBytesAt(I sum, I weights, const int8_t* four) { return dotBytes(sum, weights, quadAt(four)); }
-inline I dotBiasedAt(I sum, I weights, const int8_t* four) { return dotBiased(sum, weights, quadAt(four)); }
 #endif
 
-inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
-
 }  // namespace cria::CRIA_ISA
+
+#include "vec-common.h"

@@ -1,8 +1,8 @@
 // Blocks of 32: Q8_0, Q4_0, Q4_1, Q5_0, Q5_1.
 #pragma once
-#include "quantize-error.h"
-#include "quantize-half.h"
-#include "quantize-search.h"
+#include "error.h"
+#include "half.h"
+#include "search.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpsabi"

@@ -9,7 +9,7 @@
 // lies is packed by each block. Inside a block k goes in pieces, so that a strip of A stays in L1 and the piece of B in L2; between the pieces the sums wait in C, or beside it where C is also the residual or
 // a half.
 #pragma once
-#include "gemm-pack.h"
+#include "pack.h"
 
 namespace cria::CRIA_ISA {
 

@@ -3,7 +3,7 @@
 //
 // They lie as the tile of many rows walks them, one after the other: [group of blocks][strip of rows][block][row][32].
 #pragma once
-#include "block-format.h"
+#include "format.h"
 
 namespace cria::CRIA_ISA {
 

@@ -3,7 +3,7 @@
 //
 // A word holds STEP neighbours along k. `words` makes W of them from a row along k, `wordsDown` from STEP rows that follow each other.
 #pragma once
-#include "cast.h"
+#include "kernels/cast.h"
 
 namespace cria::CRIA_ISA {
 

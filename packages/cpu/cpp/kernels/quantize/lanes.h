@@ -1,6 +1,6 @@
 // Vectors of the quantisers: as many numbers as a register has, with GCC's operators, and rounding as ggml does it.
 #pragma once
-#include "operation.h"
+#include "kernels/operation.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpsabi"

@@ -1,12 +1,12 @@
 // The tile unit: eight tiles of 16 rows by 64 bytes, the two products that kernels use, and what must surround them.
 //
 // Written as assembly: g++ 12 tells its optimizer that tile configuration reads only 8 of the 64 bytes, and drops the rest of the
-// writes to it. CRIA_AMX_EMULATED puts amx-emulated.h in the place of the processor's instructions.
+// writes to it. CRIA_AMX_EMULATED puts tiles-emulated.h in the place of the processor's instructions.
 #pragma once
-#include "operation.h"
+#include <stdint.h>
 
 #ifdef CRIA_AMX_EMULATED
-#include "amx-emulated.h"
+#include "tiles-emulated.h"
 #else
 
 namespace cria::CRIA_ISA::tiles {
