@@ -5,6 +5,7 @@ import { BlockPool } from './block-pool.ts';
 import { Generation } from './generation.ts';
 import { bytesPerBlock, type CacheDType, checkCacheDType, KeyValueBlocks } from './key-value-blocks.ts';
 import type { GenerationChunk } from './output.ts';
+import { PromptReader } from './prompt.ts';
 import { RequestError } from './request-error.ts';
 import { type GenerationRequest, resolveRequest } from './request.ts';
 import { Sampler } from './sampling.ts';
@@ -78,6 +79,7 @@ export class Engine implements AsyncDisposable {
   readonly contextLength: number;
   #model: Llama;
   #tokenizer: Tokenizer;
+  #prompts: PromptReader;
   #eosIds: ReadonlySet<number>;
   #dtype: ComputeDType;
   #cacheBytes: number;
@@ -127,6 +129,7 @@ export class Engine implements AsyncDisposable {
     }
     this.#model = model;
     this.#tokenizer = tokenizer;
+    this.#prompts = new PromptReader(tokenizer);
     this.#eosIds = new Set(options.eosIds ?? (tokenizer.eosId === undefined ? [] : [tokenizer.eosId]));
     this.#dtype = dtype;
     this.#cacheBytes = blocks * bytesPerBlock(shape);
@@ -139,6 +142,11 @@ export class Engine implements AsyncDisposable {
     this.#cache = new KeyValueBlocks(device, blocks, shape);
     this.#sampler = new Sampler(tokenizer.vocabSize);
     this.contextLength = Math.min(config.contextLength, this.#scheduler.maxTokens);
+  }
+
+  /** Why the engine ended by itself: a pass through the model failed. Undefined while it works, and after `close()`. */
+  get failure(): unknown {
+    return this.#closed?.cause;
   }
 
   get stats(): EngineStats {
@@ -162,7 +170,7 @@ export class Engine implements AsyncDisposable {
     const op = 'engine.generate';
     if (this.#closed) throw new RequestError('engine_closed', op, 'the engine is closed.', this.#closed);
     const { running, waiting } = this.#scheduler;
-    const resolved = resolveRequest(op, request, this.#tokenizer, this.contextLength);
+    const resolved = resolveRequest(op, request, this.#prompts, this.contextLength);
     if (running.length + waiting.length >= this.#maxActive) {
       const what = `${running.length + waiting.length} requests are running or waiting, and no more may.`;
       throw new RequestError('queue_full', op, what, { hint: 'try again later' });
@@ -171,6 +179,14 @@ export class Engine implements AsyncDisposable {
     if (resolved.maxTokens === 0) generation.finishEmpty();
     else this.#start(generation, request.signal);
     return generation.output;
+  }
+
+  /**
+   * Refuses a text that cannot fit the context, whatever its ids are, in little time: for those who encode long prompts elsewhere.
+   * @throws RequestError as `generate` would
+   */
+  checkLength(text: string): void {
+    this.#prompts.weigh('engine.generate', text, this.contextLength);
   }
 
   /** Ends everything that still runs with an error, waits for the step under way, and frees the cache. */
@@ -191,8 +207,8 @@ export class Engine implements AsyncDisposable {
 
   #start(generation: Generation, signal: AbortSignal | undefined): void {
     const { output } = generation;
-    if (signal?.aborted) return output.fail(signal.reason);
-    const abort = () => output.fail(signal?.reason);
+    if (signal?.aborted) return generation.fail(signal.reason);
+    const abort = () => generation.fail(signal?.reason);
     signal?.addEventListener('abort', abort);
     output.onEnd(() => signal?.removeEventListener('abort', abort));
     output.onEnd(() => this.#scheduler.remove(generation));
@@ -256,16 +272,22 @@ export class Engine implements AsyncDisposable {
     return this.#logits;
   }
 
+  /** Whatever goes wrong with one text ends that text: the others have nothing to do with it. */
   #sample(generation: Generation, logits: Float32Array): void {
     if (generation.state !== 'running') return; // cancelled during the step
     const { sampling, ignoreEos } = generation.request;
-    const id = this.#sampler.sample(logits, sampling, generation);
-    generation.accept(id, !ignoreEos && this.#eosIds.has(id));
+    try {
+      const id = this.#sampler.sample(logits, sampling, generation);
+      generation.accept(id, !ignoreEos && this.#eosIds.has(id));
+    } catch (error) {
+      generation.fail(error);
+    }
   }
 
   #end(error: unknown, closed: { cause?: unknown }): void {
     this.#closed = closed;
-    for (const { output } of [...this.#scheduler.running, ...this.#scheduler.waiting]) output.fail(error);
+    const { running, waiting } = this.#scheduler;
+    for (const generation of [...running, ...waiting]) generation.fail(error);
   }
 }
 

@@ -2,13 +2,16 @@
  * What a sampler does to the scores of the next token, one function a step, each in place over float64 scores [V]. A removed token
  * has the score −Infinity; at least one always stays. The meanings are those of Hugging Face transformers (logits processors), which
  * for top-p is Meta's rule too: a token stays while the probability before it is below p.
+ *
+ * Every step takes scores of which none is NaN or +Infinity and one at least is finite, and leaves such scores, whatever its number
+ * is within its bounds: what would overflow stays the largest number there is.
  */
 
 /** Scores of ids that occurred are divided by `penalty` where positive, else multiplied (Keskar et al. 2019, §4.1); once per id. */
 export function penalizeRepetition(scores: Float64Array, ids: ArrayLike<number>, penalty: number): void {
   for (const id of new Set(Array.from(ids))) {
     const score = scores[id] as number;
-    scores[id] = score >= 0 ? score / penalty : score * penalty;
+    scores[id] = bounded(score, score >= 0 ? score / penalty : score * penalty);
   }
 }
 
@@ -23,13 +26,24 @@ export function penalizeGenerated(
     const id = generated[i] as number;
     counts.set(id, (counts.get(id) ?? 0) + 1);
   }
-  for (const [id, count] of counts)
-    scores[id] = (scores[id] as number) - penalty.presence - penalty.frequency * count;
+  for (const [id, count] of counts) {
+    const score = scores[id] as number;
+    scores[id] = bounded(score, score - penalty.presence - penalty.frequency * count);
+  }
+}
+
+/** What became of a score; a finite one stays finite, so that a penalty alone never removes a token. */
+function bounded(score: number, changed: number): number {
+  if (!Number.isFinite(score)) return score;
+  return Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, changed));
 }
 
 /** score /= temperature                                                     temperature > 0 */
 export function scaleByTemperature(scores: Float64Array, temperature: number): void {
-  for (let i = 0; i < scores.length; i++) scores[i] = (scores[i] as number) / temperature;
+  const best = maxOf(scores);
+  // Only differences matter: where quotients overflow, the best score is 0 and what lies further below than a double is removed.
+  const origin = Number.isFinite(best / temperature) ? 0 : best;
+  for (let i = 0; i < scores.length; i++) scores[i] = ((scores[i] as number) - origin) / temperature;
 }
 
 /** Keeps the k largest, and everything equal to the smallest of them. */
@@ -51,9 +65,10 @@ export function keepTopP(scores: Float64Array, p: number): void {
   let before = 0;
   let at = sorted.length;
   while (at > 0 && before < p * total) before += sorted[--at] as number;
-  const least = sorted[Math.min(at, sorted.length - 1)] as number; // p = 0 keeps the first
+  at = Math.min(at, sorted.length - 1); // p = 0 keeps the first
+  const least = sorted[at] as number;
   let ties = 0;
-  for (let i = Math.min(at, sorted.length - 1); sorted[i] === least; i++) ties++;
+  while (at < sorted.length && sorted[at++] === least) ties++;
   for (let i = 0; i < scores.length; i++) {
     const weight = weights[i] as number;
     if (weight < least || (weight === least && ties-- <= 0)) scores[i] = -Infinity;

@@ -33,6 +33,17 @@ export class Generation extends Sequence {
     this.#tell([], '', 'length');
   }
 
+  /** Ends the text with an error. What was held back is text by now, so the reader gets it first. */
+  fail(error: unknown): void {
+    try {
+      const { text } = this.#assembler.end();
+      if (text !== '') this.#tell([], text);
+    } catch {
+      // The error may be the assembler's own: then there is nothing more to give.
+    }
+    this.output.fail(error);
+  }
+
   #tellLast(ids: number[], text: string, reason: FinishReason): void {
     const last: Assembled = this.#assembler.end();
     this.#tell(ids, text + last.text, last.stopped ? 'stop' : reason);

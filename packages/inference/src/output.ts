@@ -54,10 +54,9 @@ export class Output implements AsyncIterableIterator<GenerationChunk> {
     if (chunk.text !== '') this.#settle();
   }
 
-  /** What was not taken is lost; the reader gets the error. */
+  /** The reader gets what was made so far, and then the error. */
   fail(error: unknown): void {
     if (this.#ended) return;
-    this.#pending = undefined;
     this.#end({ error });
   }
 

@@ -29,8 +29,13 @@ export class RequestError extends CriaError {
   }
 }
 
+/** Characters of a wrong value that its message shows. */
+const MOST_SHOWN = 100;
+
 /** A field with a value it can not have. `wanted` says what it could be: "a whole number". */
 export function invalidField(op: string, param: string, value: unknown, wanted: string): RequestError {
-  const shown = typeof value === 'number' ? String(value) : JSON.stringify(value);
+  // JSON has neither NaN nor undefined; and a value may be megabytes.
+  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
+  const shown = text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}…` : text;
   return new RequestError('invalid_request', op, `${param} is ${shown}, not ${wanted}.`, { param });
 }

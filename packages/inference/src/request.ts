@@ -1,4 +1,4 @@
-import type { Tokenizer } from '@cria/tokenizer';
+import { type EncodedPrompt, type PromptReader, tooLong } from './prompt.ts';
 import { invalidField, RequestError } from './request-error.ts';
 import {
   checkNames,
@@ -7,11 +7,12 @@ import {
   samplingNames,
   type SamplingOptions,
 } from './sampling.ts';
+import { stopLimits } from './stop-strings.ts';
 
 export interface GenerationOptions extends SamplingOptions {
   /** Most tokens to generate; 0 generates none. Default and upper limit: what the context has left. */
   readonly maxTokens?: number;
-  /** The text ends before the first of these. Default none. */
+  /** The text ends before the first of these: up to 32, of 4,096 UTF-16 units together (`stopLimits`). Default none. */
   readonly stop?: string | readonly string[];
   /** Go on after the end-of-text token. Default false. */
   readonly ignoreEos?: boolean;
@@ -22,8 +23,11 @@ export interface GenerationOptions extends SamplingOptions {
 }
 
 export interface GenerationRequest extends GenerationOptions {
-  /** Text (BOS is put first), or ids that are taken as they are. The empty text is BOS alone. */
-  readonly prompt: string | ArrayLike<number>;
+  /**
+   * Text (BOS is put first), or ids that are taken as they are. The empty text is BOS alone. A text that was encoded elsewhere
+   * comes with its ids.
+   */
+  readonly prompt: string | ArrayLike<number> | EncodedPrompt;
 }
 
 /** A request with every check done and every default filled in. */
@@ -43,7 +47,7 @@ const optionNames = [...samplingNames, 'maxTokens', 'stop', 'ignoreEos', 'echo',
 export function resolveRequest(
   op: string,
   request: GenerationRequest,
-  tokenizer: Tokenizer,
+  prompts: PromptReader,
   limit: number,
 ): ResolvedRequest {
   checkNames(op, request, ['prompt', ...optionNames]);
@@ -52,55 +56,17 @@ export function resolveRequest(
   if (!(maxTokens === Infinity || (Number.isInteger(maxTokens) && maxTokens >= 0))) {
     throw invalidField(op, 'maxTokens', maxTokens, 'a whole number from 0 on');
   }
-  const ids = promptIds(op, request.prompt, tokenizer);
+  const { ids, echo } = prompts.read(op, request.prompt, limit);
   const room = limit - ids.length;
-  if (room < Math.min(1, maxTokens)) {
-    throw new RequestError(
-      'context_length_exceeded',
-      op,
-      `the prompt has ${ids.length} tokens, the context ${limit}.`,
-      {
-        hint: 'shorten the prompt, so that one token at least has room',
-        param: 'prompt',
-      },
-    );
-  }
-  const { prompt } = request;
+  if (room < Math.min(1, maxTokens)) throw tooLong(op, `${ids.length} tokens`, limit);
   return {
     ids,
     maxTokens: Math.min(maxTokens, room),
     stop: checkStop(op, request.stop ?? []),
     ignoreEos: checkFlag(op, 'ignoreEos', request.ignoreEos),
-    echoed: checkFlag(op, 'echo', request.echo)
-      ? typeof prompt === 'string'
-        ? prompt
-        : tokenizer.decode(prompt)
-      : '',
+    echoed: checkFlag(op, 'echo', request.echo) ? echo() : '',
     sampling,
   };
-}
-
-function promptIds(op: string, prompt: GenerationRequest['prompt'], tokenizer: Tokenizer): ArrayLike<number> {
-  if (typeof prompt === 'string') {
-    const ids = tokenizer.encode(prompt, { addBos: tokenizer.bosId !== undefined });
-    if (ids.length > 0) return ids;
-    throw invalidField(
-      op,
-      'prompt',
-      prompt,
-      'enough: the vocabulary has no BOS, so the text needs a first token',
-    );
-  }
-  if (typeof prompt !== 'object' || prompt === null || typeof prompt.length !== 'number') {
-    throw invalidField(op, 'prompt', prompt, 'a string or a list of token ids');
-  }
-  if (prompt.length === 0) throw invalidField(op, 'prompt', [], 'a list of at least one token id');
-  for (let i = 0; i < prompt.length; i++) {
-    const id: unknown = prompt[i];
-    if (typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < tokenizer.vocabSize) continue;
-    throw invalidField(op, 'prompt', id, `a token id: they go from 0 to ${tokenizer.vocabSize - 1}`);
-  }
-  return prompt;
 }
 
 function checkStop(op: string, stop: string | readonly string[]): readonly string[] {
@@ -109,7 +75,14 @@ function checkStop(op: string, stop: string | readonly string[]): readonly strin
     if (typeof string === 'string' && string !== '' && !/\p{Surrogate}/u.test(string)) continue;
     throw invalidField(op, 'stop', string, 'a string of at least one character, without half characters');
   }
-  return list as readonly string[]; // each was looked at
+  const strings = list as readonly string[]; // each was looked at
+  const length = strings.reduce((sum, string) => sum + string.length, 0);
+  if (strings.length > stopLimits.strings || length > stopLimits.length) {
+    const what = `stop has ${strings.length} strings of ${length} characters together.`;
+    const hint = `give up to ${stopLimits.strings}, of ${stopLimits.length} together`;
+    throw new RequestError('invalid_request', op, what, { hint, param: 'stop' });
+  }
+  return strings;
 }
 
 function checkFlag(op: string, name: string, value: unknown): boolean {

@@ -1,4 +1,4 @@
-import { hashName, nearestName, uniform } from '@cria/tensor';
+import { fail, hashName, nearestName, uniform } from '@cria/tensor';
 import {
   argmax,
   draw,
@@ -25,7 +25,7 @@ export interface SamplingOptions {
   readonly topP?: number;
   /** Only tokens at least this many times as probable as the first. 0 to 1, 0 = all. Default 0. */
   readonly minP?: number;
-  /** Divides positive and multiplies negative logits of ids in the prompt or the text so far. Above 0; default 1. */
+  /** Divides positive and multiplies negative logits of ids in the prompt or the text so far. 0.01 to 100; default 1. */
   readonly repetitionPenalty?: number;
   /** Subtracted from logits of ids generated before. −2 to 2; default 0. */
   readonly presencePenalty?: number;
@@ -55,6 +55,9 @@ const whole = (high: number, standard: () => number): Check => ({
   default: standard,
 });
 
+/** Least and largest `repetitionPenalty`. */
+export const repetitionPenaltyBounds = [0.01, 100] as const;
+
 const checks: Readonly<Record<keyof Sampling, Check>> = {
   temperature: {
     holds: (value) => value >= 0 && value < Infinity,
@@ -64,11 +67,8 @@ const checks: Readonly<Record<keyof Sampling, Check>> = {
   topK: whole(Number.MAX_SAFE_INTEGER, () => 0),
   topP: between(0, 1, 1),
   minP: between(0, 1, 0),
-  repetitionPenalty: {
-    holds: (value) => value > 0 && value < Infinity,
-    what: 'a number above 0',
-    default: () => 1,
-  },
+  // Beyond these a text is decided by what was said before alone; and 1e-308 would make infinities of ordinary logits.
+  repetitionPenalty: between(...repetitionPenaltyBounds, 1),
   presencePenalty: between(-2, 2, 0),
   frequencyPenalty: between(-2, 2, 0),
   seed: whole(Number.MAX_SAFE_INTEGER, randomSeed),
@@ -119,30 +119,40 @@ export class Sampler {
     this.#scores = new Float64Array(vocabSize);
   }
 
-  /** The id that follows `history`, of which only the ids, their number and the request's seed matter.   logits: [V] */
+  /**
+   * The id that follows `history`, of which only the ids, their number and the request's seed matter.   logits: [V]
+   * @throws CriaError where the logits are NaN or infinite; −Infinity is a token that never comes
+   */
   sample(logits: ArrayLike<number>, sampling: Sampling, history: History): number {
     const scores = this.#scores;
     scores.set(logits);
-    filterScores(scores, sampling, history);
-    const best = argmax(scores);
-    if (!Number.isFinite(scores[best])) {
-      throw new Error('[sampler] the logits are not finite. hint: the weights or the device are broken');
-    }
-    if (sampling.temperature < GREEDY_BELOW) return best;
+    // Before the filters: they rely on it, and keep it so.
+    const best = scores[argmax(scores)] ?? NaN;
+    if (!Number.isFinite(best))
+      fail(
+        'sampler',
+        `the largest logit is ${best}.`,
+        'the weights, or the arithmetic they run in, overflow',
+      );
+    penalize(scores, sampling, history);
+    if (sampling.temperature < GREEDY_BELOW) return argmax(scores);
+    keepProbable(scores, sampling);
     const total = exponentiate(scores);
     const stream = (STREAM ^ sampling.stream) >>> 0;
     return draw(scores, total, uniform({ seed: sampling.seed, stream, start: history.ids.length }));
   }
 }
 
-function filterScores(scores: Float64Array, sampling: Sampling, { ids, promptLength }: History): void {
-  const { temperature, topK, topP, minP, repetitionPenalty, presencePenalty, frequencyPenalty } = sampling;
+function penalize(scores: Float64Array, sampling: Sampling, { ids, promptLength }: History): void {
+  const { repetitionPenalty, presencePenalty, frequencyPenalty } = sampling;
   if (repetitionPenalty !== 1) penalizeRepetition(scores, ids, repetitionPenalty);
   if (presencePenalty !== 0 || frequencyPenalty !== 0) {
     const generated = Array.prototype.slice.call(ids, promptLength);
     penalizeGenerated(scores, generated, { presence: presencePenalty, frequency: frequencyPenalty });
   }
-  if (temperature < GREEDY_BELOW) return;
+}
+
+function keepProbable(scores: Float64Array, { temperature, topK, topP, minP }: Sampling): void {
   if (temperature !== 1) scaleByTemperature(scores, temperature);
   if (topK > 0) keepTopK(scores, topK);
   if (topP < 1) keepTopP(scores, topP);

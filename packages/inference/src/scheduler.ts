@@ -102,12 +102,17 @@ export class Scheduler<S extends Sequence = Sequence> {
   }
 
   #admitWaiting(plan: Map<S, number>): void {
+    // Free blocks that nobody counts on: what runs was admitted with the promise that all of its text so far finds room.
+    let unpromised = this.pool.freeCount;
+    for (const sequence of this.#running) unpromised -= this.#missingBlocks(sequence, sequence.length);
     while (this.#running.length < this.#options.maxSequences) {
       const sequence = this.#waiting[0];
       if (!sequence) return;
       const rows = this.#rowsFor(sequence, plan);
+      const needed = this.pool.blocksFor(sequence.length);
       // Room for all it has to catch up with, else it would be the first to be preempted.
-      if (rows === 0 || this.pool.blocksFor(sequence.length) > this.pool.freeCount) return;
+      if (rows === 0 || needed > unpromised) return;
+      unpromised -= needed;
       this.#waiting.shift();
       this.#running.push(sequence);
       sequence.state = 'running';
@@ -124,10 +129,15 @@ export class Scheduler<S extends Sequence = Sequence> {
 
   /** Takes the blocks that the next `rows` tokens need; all of them or none. */
   #reserve(sequence: S, rows: number): boolean {
-    const missing = this.pool.blocksFor(sequence.computed + rows) - sequence.blocks.length;
+    const missing = this.#missingBlocks(sequence, sequence.computed + rows);
     if (missing > this.pool.freeCount) return false;
     for (let i = 0; i < missing; i++) sequence.blocks.push(this.pool.take());
     return true;
+  }
+
+  /** Blocks that a sequence lacks for its first `tokens` tokens. */
+  #missingBlocks(sequence: S, tokens: number): number {
+    return this.pool.blocksFor(tokens) - sequence.blocks.length;
   }
 
   #preemptNewest(plan: Map<S, number>): void {

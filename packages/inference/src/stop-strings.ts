@@ -1,42 +1,40 @@
-/** One node of the automaton: the longest suffix of the text so far that begins some stop string. */
-interface Node {
-  /** Length of that suffix. */
-  readonly depth: number;
-  readonly next: Map<number, Node>;
-  /** The longest proper suffix of this one that also begins a stop string. */
-  fallback: Node | undefined;
-  /** Length of the longest stop string that ends here; 0 when none does. */
-  match: number;
-}
+/**
+ * What a request may ask to stop at. Every generated character is compared with every string, and each keeps 4 bytes a character:
+ * bounded, so that a request costs next to nothing beside its text.
+ */
+export const stopLimits = {
+  strings: 32,
+  /** UTF-16 units of all strings together. */
+  length: 4096,
+} as const;
 
 /**
- * Finds stop strings in a text that arrives in pieces (Aho and Corasick 1975, over UTF-16 units). Text is held back exactly while it
- * could still become part of a stop string: what is held is the longest suffix that begins one. The match that ends first wins,
- * and of those that end together the longest; neither depends on how the text was cut into pieces.
+ * Finds stop strings in a text that arrives in pieces. Text is held back exactly while it could still become part of a stop string:
+ * what is held is the longest suffix that begins one. The match that ends first wins, and of those that end together the longest;
+ * neither depends on how the text was cut into pieces.
  */
 export class StopStrings {
-  #root: Node;
-  #node: Node;
+  #patterns: readonly Pattern[];
   #held = '';
 
-  /** `strings` are well-formed and not empty (`checkStopStrings`). */
+  /** `strings` are well-formed and not empty (`resolveRequest` sees to it, and to `stopLimits`). */
   constructor(strings: readonly string[]) {
-    this.#root = build(strings);
-    this.#node = this.#root;
+    this.#patterns = strings.map((string) => new Pattern(string));
   }
 
   /** Text that is certain not to belong to a stop string; `stopped` when one is complete, and nothing after it counts. */
   push(text: string): { text: string; stopped: boolean } {
+    if (this.#patterns.length === 0) return { text, stopped: false };
     const start = this.#held.length;
     const all = this.#held + text;
     for (let i = start; i < all.length; i++) {
-      this.#node = advance(this.#root, this.#node, all.charCodeAt(i));
-      if (this.#node.match > 0) {
+      const match = this.#advance(all.charCodeAt(i));
+      if (match > 0) {
         this.#held = '';
-        return { text: all.slice(0, i + 1 - this.#node.match), stopped: true };
+        return { text: all.slice(0, i + 1 - match), stopped: true };
       }
     }
-    const certain = all.length - this.#node.depth;
+    const certain = all.length - Math.max(...this.#patterns.map((pattern) => pattern.matched));
     this.#held = all.slice(certain);
     return { text: all.slice(0, certain), stopped: false };
   }
@@ -45,48 +43,47 @@ export class StopStrings {
   end(): string {
     const held = this.#held;
     this.#held = '';
-    this.#node = this.#root;
+    for (const pattern of this.#patterns) pattern.matched = 0;
     return held;
   }
-}
 
-function advance(root: Node, from: Node, unit: number): Node {
-  for (let node: Node | undefined = from; node; node = node.fallback) {
-    const next = node.next.get(unit);
-    if (next) return next;
-  }
-  return root;
-}
-
-function build(strings: readonly string[]): Node {
-  const root: Node = { depth: 0, next: new Map(), fallback: undefined, match: 0 };
-  for (const string of strings) {
-    let node = root;
-    for (let i = 0; i < string.length; i++) {
-      const unit = string.charCodeAt(i);
-      const child: Node = node.next.get(unit) ?? {
-        depth: node.depth + 1,
-        next: new Map(),
-        fallback: undefined,
-        match: 0,
-      };
-      node.next.set(unit, child);
-      node = child;
+  /** Length of the longest string that ends with this unit; 0 where none does. */
+  #advance(unit: number): number {
+    let longest = 0;
+    for (const pattern of this.#patterns) {
+      pattern.advance(unit);
+      const { length } = pattern.string;
+      if (pattern.matched === length && length > longest) longest = length;
     }
-    node.match = string.length;
+    return longest;
   }
-  linkFallbacks(root);
-  return root;
 }
 
-/** Breadth first, so that the fallback of a node is complete before the node's children need it. */
-function linkFallbacks(root: Node): void {
-  const queue = [root];
-  for (const node of queue) {
-    for (const [unit, child] of node.next) {
-      child.fallback = node.fallback ? advance(root, node.fallback, unit) : root;
-      child.match ||= child.fallback.match;
-      queue.push(child);
+/** One string, and how much of it the text so far ends with (Knuth, Morris and Pratt 1977, over UTF-16 units). */
+class Pattern {
+  readonly string: string;
+  /** Units at the end of the text that are the beginning of the string. */
+  matched = 0;
+  /** borders[m]: the longest beginning of the first m units that is also their end, and shorter.     [length + 1] */
+  #borders: Int32Array;
+
+  constructor(string: string) {
+    this.string = string;
+    this.#borders = new Int32Array(string.length + 1);
+    for (let m = 2; m <= string.length; m++) {
+      this.#borders[m] = this.#longer(this.#borders[m - 1] ?? 0, string.charCodeAt(m - 1));
     }
+  }
+
+  advance(unit: number): void {
+    this.matched = this.#longer(this.matched, unit);
+  }
+
+  /** What is matched after `unit`, when `matched` units were before it. */
+  #longer(matched: number, unit: number): number {
+    let m = matched;
+    // A whole match has no next unit (NaN, equal to nothing), so it falls back to its border.
+    while (m > 0 && this.string.charCodeAt(m) !== unit) m = this.#borders[m] ?? 0;
+    return this.string.charCodeAt(m) === unit ? m + 1 : 0;
   }
 }

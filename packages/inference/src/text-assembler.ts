@@ -8,7 +8,10 @@ export interface Assembled {
   readonly stopped: boolean;
 }
 
-/** Turns generated ids into text as they come. */
+/**
+ * Turns generated ids into text as they come. Two things are held back: bytes that are not a character yet, and characters that may
+ * begin a stop string. Whatever ends a text must ask `end()` for them, unless a stop string ended it.
+ */
 export class TextAssembler {
   #decoder: ReturnType<Tokenizer['decodeStream']>;
   #stops: StopStrings;
@@ -26,7 +29,7 @@ export class TextAssembler {
 
   /** No more ids come: bytes that never became a character are U+FFFD, and what was held back is text after all. */
   end(): Assembled {
-    const { text, stopped } = this.#stops.push(this.#decoder.end());
-    return { text, stopped };
+    const last = this.#stops.push(this.#decoder.end());
+    return last.stopped ? last : { text: last.text + this.#stops.end(), stopped: false };
   }
 }

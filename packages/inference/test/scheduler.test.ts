@@ -147,6 +147,21 @@ describe('Scheduler', () => {
     ]);
   });
 
+  it('admits nobody into blocks that were promised to prompts which are still read', () => {
+    const options = { maxBatchRows: 16, prefillChunk: 4, maxSequences: 4 };
+    const scheduler = new Scheduler<Job>(new BlockPool(10, BLOCK), options);
+    const jobs = [new Job(0, 28, 2), new Job(1, 24, 2), new Job(2, 8, 2)];
+    for (const job of jobs) scheduler.add(job);
+    // The first needs 7 of 10 blocks and takes one a step; the second needs 6, and the third may not overtake it.
+    const world = { scheduler, jobs, options };
+    for (let i = 0; i < 7; i++) {
+      step(world);
+      expect(scheduler.running).toEqual([jobs[0]]);
+    }
+    while (jobs.some((job) => job.state !== 'finished')) step(world);
+    expect(scheduler.preemptions).toBe(0);
+  });
+
   it('refuses what could never fit, and a double give-back', () => {
     const pool = new BlockPool(2, BLOCK);
     const scheduler = new Scheduler<Job>(pool, { maxBatchRows: 8, prefillChunk: 8, maxSequences: 4 });
