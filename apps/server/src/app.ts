@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 import { ApiError, BODY_LIMIT, isOwnFault, toApiError } from './api-error.ts';
+import { refuseBadHttp, watchRequests } from './bad-http.ts';
 import { CompletionBody, explainBody } from './completion-schema.ts';
 import { Completion } from './completions.ts';
 import type { EngineClient } from './engine-client.ts';
@@ -57,6 +58,7 @@ export function createApp(state: ServerState, { localOnly = false } = {}): Fasti
   });
   // Bodies are JSON and say so, which also keeps other sites' forms out: browsers ask before they send it.
   app.removeContentTypeParser('text/plain');
+  watchRequests(app);
   if (localOnly) refuseOtherHosts(app);
   addPage(app);
   addHealth(app, state);
@@ -95,7 +97,7 @@ function addCompletions(app: FastifyInstance, state: ServerState): void {
       reply.raw.once('close', () => completion.cancel());
       if (reply.raw.destroyed) completion.cancel();
       if (!request.body.stream) return completion.whole();
-      const events = Readable.from(completion.events(), { highWaterMark: 1 });
+      const events = Readable.from(completion.events(state.onError), { highWaterMark: 1 });
       return reply
         .type('text/event-stream')
         .header('cache-control', 'no-cache')
@@ -120,25 +122,4 @@ function sendError(reply: FastifyReply, error: unknown): void {
   const { status, body, retryAfter } = toApiError(error);
   if (retryAfter !== undefined) void reply.header('retry-after', retryAfter);
   void reply.status(status).send(body);
-}
-
-const badHttp: Readonly<Record<string, string>> = {
-  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
-  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
-};
-
-/** Bytes that are not HTTP, or come too slowly, never reach a route. */
-function refuseBadHttp(error: Error & { code?: string }, socket: import('node:net').Socket): void {
-  if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) return void socket.destroy();
-  const status = badHttp[error.code ?? ''] ?? '400 Bad Request';
-  const { body } = new ApiError(
-    400,
-    '[server] the request is not HTTP that this server understands, or did not come in time.',
-    {
-      code: 'bad_http',
-    },
-  );
-  const text = JSON.stringify(body);
-  const headers = `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(text)}\r\nconnection: close`;
-  socket.end(`HTTP/1.1 ${status}\r\n${headers}\r\n\r\n${text}`);
 }

@@ -1,3 +1,4 @@
+import { repetitionPenaltyBounds, stopLimits } from '@cria/inference';
 import { nearestName } from '@cria/tensor';
 import Type, { type Static, type TSchema } from 'typebox';
 import { ApiError } from './api-error.ts';
@@ -33,16 +34,18 @@ export const CompletionBody = Type.Object(
     top_p: number(0, 1),
     top_k: integer(0, Number.MAX_SAFE_INTEGER),
     min_p: number(0, 1),
-    repetition_penalty: optional(Type.Number({ exclusiveMinimum: 0 }), 'a number above 0'),
+    repetition_penalty: number(...repetitionPenaltyBounds),
     presence_penalty: number(-2, 2),
     frequency_penalty: number(-2, 2),
     seed: integer(0, Number.MAX_SAFE_INTEGER),
     stop: optional(
       Type.Union([
-        Type.String({ minLength: 1 }),
-        Type.Array(Type.String({ minLength: 1 }), { maxItems: 32 }),
+        Type.String({ minLength: 1, maxLength: stopLimits.length }),
+        Type.Array(Type.String({ minLength: 1, maxLength: stopLimits.length }), {
+          maxItems: stopLimits.strings,
+        }),
       ]),
-      'a string of at least one character, or a list of up to 32 of them',
+      `a string, or a list of up to ${stopLimits.strings}, none empty, of ${stopLimits.length} characters together`,
     ),
     ignore_eos: optional(Type.Boolean(), 'true or false'),
     echo: optional(Type.Boolean(), 'true or false'),

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { FinishReason, GenerationChunk, Output, Usage } from '@cria/inference';
-import { ApiError, toApiError } from './api-error.ts';
+import { ApiError, isOwnFault, toApiError } from './api-error.ts';
 import { type CompletionBody, MAX_CHOICES } from './completion-schema.ts';
 import type { EngineClient } from './engine-client.ts';
 import { merge } from './merge.ts';
-import type { TextRequest } from './protocol.ts';
+import type { TextsRequest } from './protocol.ts';
 
 /** OpenAI's default; enough for a try, and nobody waits for a context full of text they did not ask for. */
 const DEFAULT_MAX_TOKENS = 16;
@@ -26,7 +26,7 @@ export class Completion {
 
   /** Hands every text of the request to the engine, or none. @throws ApiError, RequestError, EngineFailure */
   static async start(body: CompletionBody, engine: EngineClient): Promise<Completion> {
-    const outputs = await engine.generate(toRequests(body, engine.facts.id));
+    const outputs = await engine.generate(toRequest(body, engine.facts.id));
     return new Completion(outputs, body, engine.facts.id);
   }
 
@@ -68,8 +68,11 @@ export class Completion {
     return { ...this.#head, choices, usage: this.#usage() };
   }
 
-  /** The answer as server-sent events. An error after the first of them is an event too. */
-  async *events(): AsyncGenerator<string> {
+  /**
+   * The answer as server-sent events, `[DONE]` the last one. An error is an event too, and then the last: clients take `[DONE]` for a
+   * good end. `onError` hears of faults of the server itself.
+   */
+  async *events(onError: (error: unknown) => void): AsyncGenerator<string> {
     // vLLM's `continuous_usage_stats`: the totals so far in every event.
     const { include_usage: atEnd, continuous_usage_stats: always } = this.#streamOptions;
     try {
@@ -79,12 +82,13 @@ export class Completion {
         yield event({ ...this.#head, choices: [choice(index, chunk)], ...usage });
       }
       if (atEnd) yield event({ ...this.#head, choices: [], usage: this.#usage() });
+      yield 'data: [DONE]\n\n';
     } catch (error) {
+      if (isOwnFault(error)) onError(error);
       yield event(toApiError(error).body);
     } finally {
       this.cancel();
     }
-    yield 'data: [DONE]\n\n';
   }
 
   /** A prompt counts once, however many texts continue it. */
@@ -104,7 +108,7 @@ function event(data: object): string {
   return `data: ${JSON.stringify(data)}\n\n`;
 }
 
-function toRequests(body: CompletionBody, served: string): TextRequest[] {
+function toRequest(body: CompletionBody, served: string): TextsRequest {
   if (body.model != null && body.model !== served) {
     const message = `[completions] there is no model "${body.model}". hint: this server has "${served}"`;
     throw new ApiError(404, message, { code: 'model_not_found', param: 'model' });
@@ -115,11 +119,7 @@ function toRequests(body: CompletionBody, served: string): TextRequest[] {
     const message = `[completions] ${prompts.length} prompts times n = ${n} are more than ${MAX_CHOICES} texts. hint: send several requests`;
     throw new ApiError(400, message, { code: 'too_many_choices', param: 'n' });
   }
-  const options = toOptions(body);
-  // The texts of one prompt differ by their stream, so the first is what n = 1 gives.
-  return prompts.flatMap((prompt) =>
-    Array.from({ length: n }, (_, stream) => ({ ...options, prompt, stream })),
-  );
+  return { prompts, n, options: toOptions(body) };
 }
 
 function listPrompts(prompt: CompletionBody['prompt']): (string | number[])[] {
@@ -128,7 +128,7 @@ function listPrompts(prompt: CompletionBody['prompt']): (string | number[])[] {
 }
 
 /** Without a seed all texts of a request still share one, so that their streams differ and nothing else does. */
-function toOptions(body: CompletionBody): Omit<TextRequest, 'prompt'> {
+function toOptions(body: CompletionBody): TextsRequest['options'] {
   const fields = {
     maxTokens: body.max_tokens ?? DEFAULT_MAX_TOKENS,
     temperature: body.temperature,

@@ -1,20 +1,15 @@
 import { Worker } from 'node:worker_threads';
 import { Output, RequestError } from '@cria/inference';
-import type {
-  EngineSettings,
-  FromEngine,
-  ModelFacts,
-  PlainError,
-  TextRequest,
-  ToEngine,
+import {
+  type EngineSettings,
+  type FromEngine,
+  type ModelFacts,
+  ownThread,
+  type PlainError,
+  type TextsRequest,
+  type ThreadFile,
+  type ToEngine,
 } from './protocol.ts';
-
-/** Where the engine's thread starts. */
-export interface EngineThread {
-  readonly url: URL;
-  /** Options of Node for the thread; default those of this process. */
-  readonly execArgv?: readonly string[];
-}
 
 /** The engine broke, or could not start. Every request ends in this, and the server cannot go on. */
 export class EngineFailure extends Error {
@@ -27,11 +22,6 @@ interface Starting {
   readonly accept: (outputs: readonly Output[]) => void;
   readonly refuse: (error: unknown) => void;
 }
-
-/** Built code starts the built thread, sources start the source. */
-const ownThread: EngineThread = {
-  url: new URL(`./engine-worker.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url),
-};
 
 /** The HTTP thread's hold on the engine: requests go out, texts come back, nothing here ever waits for a computation. */
 export class EngineClient {
@@ -48,7 +38,10 @@ export class EngineClient {
   #closing: Promise<void> | undefined;
 
   /** Loads the model in a thread of its own. @throws EngineFailure with what was wrong */
-  static async start(settings: EngineSettings, thread: EngineThread = ownThread): Promise<EngineClient> {
+  static async start(
+    settings: EngineSettings,
+    thread: ThreadFile = ownThread('engine-worker'),
+  ): Promise<EngineClient> {
     const { promise: ready, resolve } = deferred<ModelFacts>();
     const client = new EngineClient(settings, thread, resolve);
     const first = await Promise.race([ready, client.failed]);
@@ -59,7 +52,7 @@ export class EngineClient {
 
   private constructor(
     settings: EngineSettings,
-    { url, execArgv }: EngineThread,
+    { url, execArgv }: ThreadFile,
     ready: (facts: ModelFacts) => void,
   ) {
     const worker = new Worker(url, { workerData: settings, ...(execArgv && { execArgv: [...execArgv] }) });
@@ -89,19 +82,20 @@ export class EngineClient {
   }
 
   /**
-   * Resolves when the engine has taken all of the requests, which it does or takes none; the texts then come, and `return()` cancels
-   * one. @throws RequestError for a fault of a request, EngineFailure
+   * Resolves when the engine has taken all of the texts, which it does or takes none; they then come, those of the first prompt first,
+   * and `return()` cancels one. @throws RequestError for a fault of the request, EngineFailure
    */
-  generate(requests: readonly TextRequest[]): Promise<readonly Output[]> {
+  generate(request: TextsRequest): Promise<readonly Output[]> {
     if (this.#failure) return Promise.reject(this.#failure);
     if (this.#closing)
       return Promise.reject(new RequestError('engine_closed', 'engine', 'the server is stopping.'));
     const first = this.#nextId;
-    this.#nextId += requests.length;
-    const outputs = requests.map((_, i) => this.#newText(first + i));
+    const texts = request.prompts.length * request.n;
+    this.#nextId += texts;
+    const outputs = Array.from({ length: texts }, (_, i) => this.#newText(first + i));
     return new Promise((accept, refuse) => {
       this.#starting.set(first, { outputs, accept, refuse });
-      this.#say({ type: 'generate', first, requests });
+      this.#say({ type: 'generate', first, request });
     });
   }
 

@@ -1,14 +1,34 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { Engine, type GenerationChunk, RequestError } from '@cria/inference';
+import {
+  type EncodedPrompt,
+  encodePrompt,
+  Engine,
+  type GenerationChunk,
+  LONG_PROMPT,
+  RequestError,
+} from '@cria/inference';
 import { countParameters } from '@cria/layers';
 import type { LoadedModel } from './load-model.ts';
-import type { EngineSettings, FromEngine, ModelFacts, PlainError, ToEngine } from './protocol.ts';
+import { PromptEncoder } from './prompt-encoder.ts';
+import type {
+  EngineSettings,
+  FromEngine,
+  ModelFacts,
+  PlainError,
+  TextsRequest,
+  ThreadFile,
+  ToEngine,
+} from './protocol.ts';
 
 /**
  * The engine's side of the two threads: loads the model, says that it is ready, and takes requests until it is told to close. A
- * request's fault is answered; a fault of the engine ends the thread, and the HTTP side sees to the rest.
+ * fault of a request or of one text is answered; a fault of the engine ends the thread, and the HTTP side sees to the rest.
+ * `promptThread`: where long prompts are encoded; without it here, between two steps of the engine.
  */
-export async function serveEngine(load: (settings: EngineSettings) => Promise<LoadedModel>): Promise<void> {
+export async function serveEngine(
+  load: (settings: EngineSettings) => Promise<LoadedModel>,
+  promptThread?: ThreadFile,
+): Promise<void> {
   if (!parentPort) throw new Error('[engine-thread] this runs in a worker thread only.');
   const settings = workerData as EngineSettings; // as the HTTP side wrote it
   try {
@@ -20,38 +40,58 @@ export async function serveEngine(load: (settings: EngineSettings) => Promise<Lo
       ...(cacheDType !== undefined && { cacheDType }),
     };
     const limits = { maxSequences, maxWaiting, maxBatchRows, ...cache };
-    const service = new Service(parentPort, new Engine({ model, tokenizer, eosIds, ...limits }), loaded);
+    const encoder = promptThread && new PromptEncoder(promptThread, settings);
+    const engine = new Engine({ model, tokenizer, eosIds, ...limits });
+    const service = new Service({
+      port: parentPort,
+      engine,
+      loaded,
+      encoder,
+      mostTexts: maxSequences + maxWaiting,
+    });
     service.say({ type: 'ready', facts: factsOf(loaded, service.engine, maxSequences) });
   } catch (error) {
     giveUp(parentPort, error);
   }
 }
 
+interface Parts {
+  readonly port: MessagePort;
+  readonly engine: Engine;
+  readonly loaded: LoadedModel;
+  readonly encoder: PromptEncoder | undefined;
+  /** Texts that may be made or wait, those whose prompts are still encoded included. */
+  readonly mostTexts: number;
+}
+
 class Service {
   readonly engine: Engine;
-  readonly #port: MessagePort;
-  readonly #loaded: LoadedModel;
+  readonly #parts: Parts;
   readonly #running = new Map<number, AsyncIterableIterator<GenerationChunk>>();
+  /** Texts whose prompts are on their way through the encoder. */
+  #encoding = 0;
 
-  constructor(port: MessagePort, engine: Engine, loaded: LoadedModel) {
-    this.engine = engine;
-    this.#port = port;
-    this.#loaded = loaded;
-    port.on('message', (message: ToEngine) => {
-      if (message.type === 'generate') this.#start(message);
+  constructor(parts: Parts) {
+    this.engine = parts.engine;
+    this.#parts = parts;
+    parts.port.on('message', (message: ToEngine) => {
+      if (message.type === 'generate') void this.#start(message);
       else if (message.type === 'cancel') void this.#running.get(message.id)?.return?.();
       else void this.#close();
     });
   }
 
   say(message: FromEngine): void {
-    this.#port.postMessage(message);
+    this.#parts.port.postMessage(message);
   }
 
-  #start({ first, requests }: Extract<ToEngine, { type: 'generate' }>): void {
+  async #start({ first, request }: Extract<ToEngine, { type: 'generate' }>): Promise<void> {
     const texts: AsyncIterableIterator<GenerationChunk>[] = [];
     try {
-      for (const request of requests) texts.push(this.engine.generate(request));
+      for (const prompt of await this.#read(request)) {
+        for (let stream = 0; stream < request.n; stream++)
+          texts.push(this.engine.generate({ ...request.options, prompt, stream }));
+      }
     } catch (error) {
       for (const text of texts) void text.return?.();
       return this.say({ type: 'refused', first, error: toPlain(error) });
@@ -60,22 +100,59 @@ class Service {
     texts.forEach((text, i) => void this.#forward(first + i, text));
   }
 
+  /** Prompts with their ids, each encoded once. Much text is weighed first, and encoded where nobody else waits for it. */
+  async #read({ prompts, n }: TextsRequest): Promise<(readonly number[] | EncodedPrompt)[]> {
+    const { encoder, loaded } = this.#parts;
+    const texts = prompts.filter((prompt) => typeof prompt === 'string');
+    for (const text of texts) this.engine.checkLength(text);
+    const much = texts.reduce((sum, { length }) => sum + length, 0) >= LONG_PROMPT;
+    const encode = (text: string) =>
+      much && encoder ? encoder.encode(text) : encodePrompt(loaded.tokenizer, text);
+    const read = () =>
+      Promise.all(
+        prompts.map(async (each) =>
+          typeof each === 'string' ? { text: each, ids: await encode(each) } : each,
+        ),
+      );
+    if (!much) return read();
+    const coming = prompts.length * n;
+    this.#refuseMoreThanMay(coming);
+    this.#encoding += coming;
+    try {
+      return await read();
+    } finally {
+      this.#encoding -= coming;
+    }
+  }
+
+  /** Who waits for the encoder is not in the engine's queue yet, but takes a place in it. */
+  #refuseMoreThanMay(coming: number): void {
+    const { running, waiting } = this.engine.stats;
+    const active = running + waiting + this.#encoding;
+    if (active + coming <= this.#parts.mostTexts) return;
+    const what = `${active} texts are running or waiting, and ${coming} more are too many.`;
+    throw new RequestError('queue_full', 'engine', what, { hint: 'try again later' });
+  }
+
   async #forward(id: number, text: AsyncIterableIterator<GenerationChunk>): Promise<void> {
     this.#running.set(id, text);
     try {
       for await (const chunk of text) this.say({ type: 'chunk', id, chunk });
     } catch (error) {
-      if (error instanceof RequestError) this.say({ type: 'broken', id, error: toPlain(error) });
-      else giveUp(this.#port, error);
+      const { failure } = this.engine;
+      if (failure === undefined) this.say({ type: 'broken', id, error: toPlain(error) });
+      else giveUp(this.#parts.port, failure);
     } finally {
       this.#running.delete(id);
     }
   }
 
   async #close(): Promise<void> {
+    const { port, loaded, encoder } = this.#parts;
     await this.engine.close();
-    this.#loaded.model.device[Symbol.dispose]();
-    this.#port.close();
+    await encoder?.close();
+    loaded.model.device[Symbol.dispose]();
+    port.close();
   }
 }
 

@@ -40,6 +40,13 @@ export async function loadModel(settings: EngineSettings): Promise<LoadedModel> 
   };
 }
 
+/** The tokenizer of a model alone, the same as `loadModel` would take. */
+export async function loadModelTokenizer(settings: EngineSettings): Promise<Tokenizer> {
+  const path = resolve(settings.model);
+  if (settings.tokenizer !== undefined) return loadTokenizer(settings.tokenizer);
+  return loadTokenizer(findTokenizer(path, (await openCheckpoint(weightsPath(path))).path));
+}
+
 /** A run folder of the trainer stands for its newest training state. */
 function weightsPath(path: string): string {
   const states = join(path, 'checkpoints');

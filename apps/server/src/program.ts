@@ -1,6 +1,7 @@
 import { CriaError } from '@cria/tensor';
-import { EngineFailure, type EngineThread } from './engine-client.ts';
+import { EngineFailure } from './engine-client.ts';
 import { helpText, parseFlags } from './flags.ts';
+import type { ThreadFile } from './protocol.ts';
 import { type RunningServer, startServer } from './server.ts';
 
 /** What the program has of the world. */
@@ -10,7 +11,7 @@ export interface World {
   /** Calls back at SIGTERM and Ctrl-C; returns how to stop listening. */
   readonly onStop: (stop: () => void) => () => void;
   /** Where the engine's thread starts; default the built one. */
-  readonly thread?: EngineThread;
+  readonly thread?: ThreadFile;
 }
 
 /** Serves until it is told to stop or the engine breaks; resolves to the exit code. */

@@ -1,13 +1,26 @@
-import type { CacheDType, GenerationChunk, GenerationRequest, RequestErrorCode } from '@cria/inference';
+import type { CacheDType, GenerationChunk, GenerationOptions, RequestErrorCode } from '@cria/inference';
 
 /*
  * What the HTTP thread and the engine's thread say to each other. Plain data only. Every text has a number that the HTTP thread
  * chose; the texts of one request are numbered in a row from `first`, and the engine takes all of them or none.
  */
 
+/** Where a thread starts. */
+export interface ThreadFile {
+  readonly url: URL;
+  /** Options of Node for the thread; default those of the thread that starts it. */
+  readonly execArgv?: readonly string[];
+}
+
+/** A file of this package: built code starts the built thread, sources start the source. */
+export function ownThread(name: string): ThreadFile {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  return { url: new URL(`./${name}.${extension}`, import.meta.url) };
+}
+
 /** What the engine's thread needs to know to start. */
 export interface EngineSettings {
-  /** Run folder, training state, Hugging Face folder or llama2.c file. */
+  /** Run folder, training state, Hugging Face folder, GGUF or llama2.c file. */
   readonly model: string;
   /** Tokenizer file, where it does not lie beside the model. */
   readonly tokenizer?: string;
@@ -47,11 +60,16 @@ export interface ModelFacts {
   readonly cacheBytes?: number;
 }
 
-/** One text to make; whoever asked cancels by a message. */
-export type TextRequest = Omit<GenerationRequest, 'signal'>;
+/** Texts to make, `n` for each prompt; whoever asked cancels by a message. A prompt crosses once, however many texts continue it. */
+export interface TextsRequest {
+  readonly prompts: readonly (string | readonly number[])[];
+  /** The texts of one prompt differ by their stream, so the first is what n = 1 gives. */
+  readonly n: number;
+  readonly options: Omit<GenerationOptions, 'signal' | 'stream'>;
+}
 
 export type ToEngine =
-  | { readonly type: 'generate'; readonly first: number; readonly requests: readonly TextRequest[] }
+  | { readonly type: 'generate'; readonly first: number; readonly request: TextsRequest }
   | { readonly type: 'cancel'; readonly id: number }
   | { readonly type: 'close' };
 

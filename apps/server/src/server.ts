@@ -2,13 +2,13 @@ import type { FastifyInstance } from 'fastify';
 import type { CacheDType } from '@cria/inference';
 import { checkOptions, fail } from '@cria/tensor';
 import { createApp, type ServerState } from './app.ts';
-import { EngineClient, type EngineFailure, type EngineThread } from './engine-client.ts';
+import { EngineClient, type EngineFailure } from './engine-client.ts';
 import { isLoopback } from './local-host.ts';
 import { OpenResponses } from './open-responses.ts';
-import type { EngineSettings, ModelFacts } from './protocol.ts';
+import type { EngineSettings, ModelFacts, ThreadFile } from './protocol.ts';
 
 export interface ServerOptions {
-  /** Run folder of the trainer, training state, Hugging Face folder or llama2.c file. */
+  /** Run folder of the trainer, training state, Hugging Face folder, GGUF or llama2.c file. */
   readonly model: string;
   /** Tokenizer file; default the one that lies beside the model. */
   readonly tokenizer?: string;
@@ -42,7 +42,7 @@ export interface ServerOptions {
   /** Called with every fault of the server that a client saw as a bare 500, other than the engine's failure. */
   readonly onError?: (error: unknown) => void;
   /** Where the engine's thread starts; default this package's own file. */
-  readonly thread?: EngineThread;
+  readonly thread?: ThreadFile;
 }
 
 export interface RunningServer {

@@ -4,6 +4,15 @@ import type { Tokenizer } from '@cria/tokenizer';
 import { serveEngine } from '../src/engine-thread.ts';
 import { byteTokenizer } from '../../../scripts/support/byte-tokenizer.ts';
 
+/** Encodes short texts only: the long ones are another thread's. */
+const wordy: Tokenizer = {
+  ...byteTokenizer,
+  encode(text, options) {
+    if (text.length > 1000) throw new TypeError('a long text on the thread of the engine');
+    return byteTokenizer.encode(text, options);
+  },
+};
+
 const cursed: Tokenizer = {
   ...byteTokenizer,
   encode() {
@@ -11,9 +20,12 @@ const cursed: Tokenizer = {
   },
 };
 
+const tinyPrompts = { url: new URL('./tiny-prompts.ts', import.meta.url) };
+
 // An engine's thread with a tiny random model, so that the server's tests need no file. The name of the model asks for trouble:
 // `slow` takes 3 ms a step, `broken` throws at the first step, `cursed` throws at every prompt, `dying` ends its thread at the first
-// step, `fragile` throws after some slow ones, `absent` cannot be loaded.
+// step, `fragile` throws after some slow ones, `poisoned` knows an id after which
+// every logit is NaN, `wordy` encodes no long text here, `absent` cannot be loaded.
 await serveEngine(({ model: name }) => {
   if (name === 'absent')
     throw new Error('[openCheckpoint] cannot open absent (ENOENT). hint: there is no such file or folder');
@@ -45,6 +57,7 @@ await serveEngine(({ model: name }) => {
       return forward(tokens, step);
     };
   }
+  if (name === 'poisoned') model.embedding.weight.value.slice(7, 8).write(new Float32Array(16).fill(NaN));
   if (name === 'dying') model.forward = () => process.exit(3);
   if (name === 'slow') {
     model.forward = (tokens, step) => {
@@ -54,10 +67,10 @@ await serveEngine(({ model: name }) => {
   }
   return Promise.resolve({
     model,
-    tokenizer: name === 'cursed' ? cursed : byteTokenizer,
+    tokenizer: { cursed, wordy }[name] ?? byteTokenizer,
     format: 'random',
     id: name,
     fallbackReason: undefined,
     eosIds: [],
   });
-});
+}, tinyPrompts);

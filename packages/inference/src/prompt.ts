@@ -29,7 +29,7 @@ export function encodePrompt(tokenizer: Tokenizer, text: string): Int32Array {
 /** Reads the prompts of one vocabulary, and refuses those that cannot fit, the long ones before they are encoded. */
 export class PromptReader {
   #tokenizer: Tokenizer;
-  #fewest: ((text: string, enough: number) => number) | undefined;
+  #fewest: ((text: string) => number) | undefined;
 
   constructor(tokenizer: Tokenizer) {
     this.#tokenizer = tokenizer;
@@ -58,7 +58,7 @@ export class PromptReader {
     if (text.length < LONG_PROMPT) return;
     this.#fewest ??= fewestTokens(this.#tokenizer);
     const bos = this.#tokenizer.bosId === undefined ? 0 : 1;
-    const least = this.#fewest(text, limit) + bos;
+    const least = this.#fewest(text) + bos;
     if (least > limit) throw tooLong(op, `${least} tokens or more`, limit);
   }
 

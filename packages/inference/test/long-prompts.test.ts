@@ -49,18 +49,17 @@ describe.each(Object.entries(await vocabularies()))('fewest tokens of a text, by
     const fewest = fewestTokens(tokenizer);
     fc.assert(
       fc.property(texts, (text) => {
-        expect(fewest(text, Infinity)).toBeLessThanOrEqual(tokenizer.encode(text).length);
+        expect(fewest(text)).toBeLessThanOrEqual(tokenizer.encode(text).length);
       }),
       { numRuns: 500 },
     );
   });
 
-  it('are a good part of those of English, and need no look at what is far too long', () => {
+  it('are a good part of those of English', () => {
     const fewest = fewestTokens(tokenizer);
     const english = 'the other llamas look at the llama, and so on. '.repeat(1000);
-    const counted = fewest(english, Infinity);
+    const counted = fewest(english);
     expect(counted).toBeGreaterThan(tokenizer.encode(english).length / 100);
-    expect(fewest(english, 20)).toBeLessThanOrEqual(22);
   });
 });
 
