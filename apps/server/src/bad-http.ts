@@ -10,8 +10,8 @@ const statuses: Readonly<Record<string, string>> = {
 
 interface BadHttp extends Error {
   readonly code?: string;
-  /** The bytes that came last. */
-  readonly rawPacket?: Buffer;
+  /** The bytes that came last, a `Buffer` where there are any. */
+  readonly rawPacket?: unknown;
 }
 
 /** Answers of the requests whose heads were understood, while they are on their way. */
@@ -44,8 +44,8 @@ export function refuseBadHttp(error: BadHttp, socket: Socket): void {
 }
 
 /** Whether the answer may have a body: none to HEAD, which strict clients take for the next answer, nor where nobody knows. */
-function takesBody(method: string | undefined, packet: Buffer | undefined): boolean {
+function takesBody(method: string | undefined, packet: unknown): boolean {
   if (method !== undefined) return method !== 'HEAD';
-  const text = packet?.toString('latin1') ?? '';
+  const text = Buffer.isBuffer(packet) ? packet.toString('latin1') : '';
   return /^[A-Z]+ /.test(text) && !/(^|\n)HEAD /.test(text);
 }
