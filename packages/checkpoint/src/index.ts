@@ -4,6 +4,7 @@ export { saveHuggingFace, type SaveHuggingFaceOptions } from './huggingface/fold
 export { fromHuggingFaceName, toHuggingFaceName } from './names.ts';
 export { type InferenceModel, type InferenceModelOptions, loadForInference } from './inference-model.ts';
 export { openCheckpoint } from './open.ts';
+export { findTokenizer, openModel, type OpenedModel, type OpenModelOptions } from './served-model.ts';
 export { toAdjacent, toHalfSplit } from './row-order.ts';
 export { type FloatDType, type StoredDType } from './safetensors/dtypes.ts';
 export { type HeaderTensor, parseHeader, type SafetensorsHeader } from './safetensors/header.ts';

@@ -1,5 +1,6 @@
+import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fail } from '@cria/tensor';
 import type { Checkpoint } from './checkpoint.ts';
 import { openGgufModel } from './gguf/open.ts';
@@ -11,8 +12,8 @@ import { isTrainingState, loadTrainingState } from './training-state/load.ts';
 
 /**
  * Opens the weights at a path, whatever format it holds: a GGUF file, a Hugging Face folder, a safetensors file with `config.json` beside
- * it, a folder of Meta's, a llama2.c `.bin`, a training state (every byte of which is checked), or a folder of training states (the
- * newest is taken). Only headers are read, but for training states.
+ * it, a folder of Meta's, a llama2.c `.bin`, a training state (every byte of which is checked), or a folder of training states or of a
+ * run of the trainer (the newest state is taken). Only headers are read, but for training states.
  */
 export async function openCheckpoint(path: string): Promise<Checkpoint> {
   const op = 'openCheckpoint';
@@ -26,8 +27,18 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
   });
   if (!found.isDirectory()) return openFile(op, path);
   if (isMetaFolder(path)) return openMetaFolder(path);
-  if (!(await isTrainingState(path))) return openHuggingFaceFolder(path);
-  return (await loadTrainingState(path)).checkpoint;
+  if (await isTrainingState(path)) return (await loadTrainingState(path)).checkpoint;
+  const states = statesOfRun(path);
+  if (states === undefined) return openHuggingFaceFolder(path);
+  if (!(await isTrainingState(states)))
+    fail(op, `${path} holds no complete training state yet.`, 'train longer, or wait for the first save');
+  return (await loadTrainingState(states)).checkpoint;
+}
+
+/** A run folder of the trainer keeps its states in `checkpoints`; a model's folder has a configuration of its own. */
+function statesOfRun(folder: string): string | undefined {
+  const states = join(folder, 'checkpoints');
+  return existsSync(states) && !existsSync(join(folder, 'config.json')) ? states : undefined;
 }
 
 /** By content: names lie, and `.bin` means many things. */

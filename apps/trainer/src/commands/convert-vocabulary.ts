@@ -1,17 +1,15 @@
 import { existsSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Checkpoint, ConversionTarget, Vocabulary } from '@cria/checkpoint';
+import type { ConversionTarget, OpenedModel, Vocabulary } from '@cria/checkpoint';
 import { fail } from '@cria/tensor';
-import { type GgufEntry, ggufVocabulary, serializeTokenizer, type VocabularyFormat } from '@cria/tokenizer';
-import { loadTokenizer } from '@cria/tokenizer/node';
-import type { AnyTokenizer } from './tokenizer-input.ts';
-
-export interface FoundVocabulary {
-  readonly tokenizer: AnyTokenizer;
-  /** Where it came from, for people. */
-  readonly from: string;
-}
+import {
+  type GgufEntry,
+  ggufVocabulary,
+  parseTokenizer,
+  SentencePieceTokenizer,
+  serializeTokenizer,
+} from '@cria/tokenizer';
 
 /** Files of a model folder that go to another one as they are. */
 const FOLDER_FILES = [
@@ -19,53 +17,42 @@ const FOLDER_FILES = [
   'tokenizer.json',
   'tokenizer_config.json',
   'special_tokens_map.json',
+  'added_tokens.json',
   'chat_template.jinja',
 ];
 
-/** The vocabulary that belongs to a checkpoint: named by the user, inside the GGUF, or beside the weights. */
-export async function findVocabulary(
-  checkpoint: Checkpoint,
-  named: string | undefined,
-): Promise<FoundVocabulary | undefined> {
-  if (named !== undefined) return { tokenizer: await loadTokenizer(named), from: named };
-  if (checkpoint.format === 'gguf') {
-    if (!checkpoint.metadata.has('tokenizer.ggml.model')) return undefined;
-    return { tokenizer: await loadTokenizer(checkpoint.path), from: checkpoint.path };
-  }
-  const folder = statSync(checkpoint.path).isDirectory() ? checkpoint.path : dirname(checkpoint.path);
-  const name = ['tokenizer.model', 'tokenizer.json', 'tokenizer.bin'].find((each) =>
-    existsSync(join(folder, each)),
-  );
-  if (name === undefined) return undefined;
-  return { tokenizer: await loadTokenizer(join(folder, name)), from: join(folder, name) };
+const CONFIG_FILE = 'tokenizer_config.json';
+
+/** The vocabulary of a model as the target wants it. From folder to folder the files stay as they are. */
+export async function vocabularyFor(to: ConversionTarget, model: OpenedModel): Promise<Vocabulary> {
+  const { tokenizer, tokenizerPath } = model;
+  const none = { files: new Map<string, Uint8Array>(), gguf: new Map<string, GgufEntry>() };
+  if (to === 'gguf') return { ...none, gguf: ggufEntries(model) };
+  if (to === 'llama2c') return { ...none, files: serializeTokenizer(tokenizer, 'llama2c') };
+  const kept = await filesBeside(tokenizerPath);
+  if (to === 'hf') return { ...none, files: kept.size > 0 ? kept : huggingFaceFiles(model) };
+  const file = kept.get('tokenizer.model');
+  const whole = file && isSame(file, tokenizer);
+  return {
+    ...none,
+    files: whole ? new Map([['tokenizer.model', file]]) : serializeTokenizer(tokenizer, ownFormat(tokenizer)),
+  };
 }
 
-/** The vocabulary as the target wants it. From folder to folder the files stay as they are. */
-export async function vocabularyFor(
-  to: ConversionTarget,
-  { tokenizer, from }: FoundVocabulary,
-): Promise<Vocabulary> {
-  const none = { files: new Map<string, Uint8Array>(), gguf: new Map<string, GgufEntry>() };
-  if (to === 'gguf') return { ...none, gguf: await ggufEntries(tokenizer, from) };
-  if (to === 'llama2c') return { ...none, files: serializeTokenizer(tokenizer, 'llama2c') };
-  const own: VocabularyFormat = 'pieces' in tokenizer || 'model' in tokenizer ? 'sentencepiece' : 'tiktoken';
-  const kept = await filesBeside(from);
-  if (to === 'meta') {
-    const model = kept.get('tokenizer.model');
-    return {
-      ...none,
-      files: model ? new Map([['tokenizer.model', model]]) : serializeTokenizer(tokenizer, own),
-    };
-  }
-  if (kept.size > 0) return { ...none, files: kept };
-  return { ...none, files: huggingFaceFiles(tokenizer, own) };
+/** Whether these bytes alone give the same ids; tokens may have been added in files beside them. */
+function isSame(bytes: Uint8Array, { fingerprint }: OpenedModel['tokenizer']): boolean {
+  return parseTokenizer(bytes).fingerprint === fingerprint;
+}
+
+function ownFormat(tokenizer: OpenedModel['tokenizer']): 'sentencepiece' | 'tiktoken' {
+  return tokenizer instanceof SentencePieceTokenizer ? 'sentencepiece' : 'tiktoken';
 }
 
 /** Hugging Face's `tokenizer.json`, and the original model beside it where there is one; at least one of them. */
-function huggingFaceFiles(tokenizer: AnyTokenizer, own: VocabularyFormat): Map<string, Uint8Array> {
+function huggingFaceFiles({ tokenizer, chatTemplate }: OpenedModel): Map<string, Uint8Array> {
   const files = new Map<string, Uint8Array>();
   const reasons: string[] = [];
-  for (const format of ['tokenizer.json', own] as const) {
+  for (const format of ['tokenizer.json', ownFormat(tokenizer)] as const) {
     try {
       for (const [name, bytes] of serializeTokenizer(tokenizer, format)) files.set(name, bytes);
     } catch (error) {
@@ -78,24 +65,29 @@ function huggingFaceFiles(tokenizer: AnyTokenizer, own: VocabularyFormat): Map<s
       `the vocabulary cannot be written: ${reasons.join(' ')}`,
       'give --no-tokenizer to leave it out',
     );
+  if (chatTemplate !== undefined) {
+    const config = files.get(CONFIG_FILE);
+    const fields = config ? (JSON.parse(Buffer.from(config).toString()) as object) : {};
+    const json = JSON.stringify({ ...fields, chat_template: chatTemplate }, null, 2);
+    files.set(CONFIG_FILE, new TextEncoder().encode(`${json}\n`));
+  }
   return files;
 }
 
-async function ggufEntries(tokenizer: AnyTokenizer, from: string): Promise<Map<string, GgufEntry>> {
+function ggufEntries({ tokenizer, chatTemplate }: OpenedModel): Map<string, GgufEntry> {
   const entries = new Map<string, GgufEntry>(ggufVocabulary(tokenizer));
-  const config = (await filesBeside(from)).get('tokenizer_config.json');
-  const template =
-    config && (JSON.parse(Buffer.from(config).toString()) as { chat_template?: unknown }).chat_template;
-  if (typeof template === 'string')
-    entries.set('tokenizer.chat_template', { type: 'string', value: template });
+  if (chatTemplate !== undefined)
+    entries.set('tokenizer.chat_template', { type: 'string', value: chatTemplate });
   return entries;
 }
 
+/** Files of a folder of vocabulary; a GGUF or llama2.c file has none beside it. */
 async function filesBeside(from: string): Promise<Map<string, Uint8Array>> {
   const files = new Map<string, Uint8Array>();
   if (from.endsWith('.gguf') || from.endsWith('.bin')) return files;
+  const folder = statSync(from).isDirectory() ? from : dirname(from);
   for (const name of FOLDER_FILES) {
-    const path = join(dirname(from), name);
+    const path = join(folder, name);
     if (existsSync(path)) files.set(name, new Uint8Array(await readFile(path)));
   }
   return files;

@@ -3,8 +3,11 @@ import {
   type Checkpoint,
   convertCheckpoint,
   type ConvertOptions,
+  findTokenizer,
   loadForInference,
   openCheckpoint,
+  type OpenedModel,
+  openModel,
   readImportance,
   type WeightReport,
 } from '@cria/checkpoint';
@@ -15,7 +18,7 @@ import { numberFlag } from '../arguments.ts';
 import { command } from '../command.ts';
 import { openRunDevice } from '../run/device.ts';
 import { count, duration } from '../show/format.ts';
-import { findVocabulary, vocabularyFor } from './convert-vocabulary.ts';
+import { vocabularyFor } from './convert-vocabulary.ts';
 
 /** A model from one format into another, weight by weight. */
 export const convert = command({
@@ -49,7 +52,7 @@ export const convert = command({
     if (input === undefined || output === undefined || rest.length > 0)
       fail('cria convert', `it takes two paths, not ${words.length}.`, 'cria convert IN OUT --to gguf');
     const began = now();
-    const { source, vocabulary } = await openSource(input, values, (line) => errors.write(`${line}\n`));
+    const { source, model } = await openSource(input, values, (line) => errors.write(`${line}\n`));
     const to = values.to as ConvertOptions['to'] | undefined;
     if (to === undefined) fail('cria convert', '--to is missing.', 'give hf, meta, gguf or llama2c');
     const threads =
@@ -71,7 +74,7 @@ export const convert = command({
       ...(quantizer
         ? { quantizer: values['no-mmap'] ? { quantize: quantizer.quantize.bind(quantizer) } : quantizer }
         : {}),
-      ...(vocabulary ? { vocabulary: await vocabularyFor(to, vocabulary) } : {}),
+      ...(model ? { vocabulary: await vocabularyFor(to, model) } : {}),
       onWeight: (report) => {
         reports.push(report);
         if (report.largest > 0) out.write(`${weightLine(report)}\n`);
@@ -81,12 +84,12 @@ export const convert = command({
     if (values.perplexity !== undefined) {
       if (!existsSync(values.perplexity))
         fail('cria convert', `${values.perplexity} does not exist.`, 'name a text file for --perplexity');
-      if (!vocabulary) fail('cria convert', '--perplexity needs a vocabulary.', 'give --tokenizer');
+      if (!model) fail('cria convert', '--perplexity needs a vocabulary.', 'give --tokenizer');
       const text = readFileSync(values.perplexity, 'utf8');
       using device = openRunDevice({ seed: 0, device: 'auto', threads: 0 }, (line) =>
         errors.write(`${line}\n`),
       );
-      const { tokenizer } = vocabulary;
+      const { tokenizer } = model;
       const measure = async (checkpoint: Checkpoint) => {
         using loaded = await loadForInference(checkpoint, device, { mmap: !values['no-mmap'] });
         return (await perplexity(loaded.model, tokenizer, text)).perplexity;
@@ -98,35 +101,28 @@ export const convert = command({
   },
 });
 
-/** The checkpoint and its vocabulary; ids that the weights' format has no place for come from the vocabulary. */
+/** The model with its vocabulary; without one where it has none or none is wanted. */
 async function openSource(
   input: string,
   values: { readonly tokenizer?: string; readonly 'no-tokenizer'?: boolean },
   say: (line: string) => void,
-) {
-  const checkpoint = await openCheckpoint(input);
-  if (values['no-tokenizer']) return { source: checkpoint, vocabulary: undefined };
-  const vocabulary = await findVocabulary(checkpoint, values.tokenizer);
-  if (!vocabulary) {
+): Promise<{ source: Checkpoint; model: OpenedModel | undefined }> {
+  const source = await openCheckpoint(input);
+  if (values['no-tokenizer']) return { source, model: undefined };
+  const place = values.tokenizer ?? findTokenizer(input, source);
+  if (place === undefined) {
     say(`no vocabulary lies beside ${input}, so none is written; --tokenizer names one`);
-    return { source: checkpoint, vocabulary };
+    return { source, model: undefined };
   }
-  const { tokenizer } = vocabulary;
-  if (tokenizer.vocabSize > checkpoint.config.vocabSize)
+  const model = await openModel(input, { tokenizer: place });
+  const { vocabSize } = source.config;
+  if (model.tokenizer.vocabSize > vocabSize)
     fail(
       'cria convert',
-      `${vocabulary.from} has ${tokenizer.vocabSize} tokens, the model ${checkpoint.config.vocabSize}.`,
+      `${place} has ${model.tokenizer.vocabSize} tokens, the model ${vocabSize}.`,
       'it belongs to another model; --no-tokenizer leaves it out',
     );
-  const { specialIds } = checkpoint;
-  if (specialIds.bos !== undefined || specialIds.eos.length > 0) return { source: checkpoint, vocabulary };
-  const ids = {
-    bos: tokenizer.bosId,
-    eos: tokenizer.eosId === undefined ? [] : [tokenizer.eosId],
-    pad: undefined,
-  };
-  const source: Checkpoint = { ...checkpoint, specialIds: ids };
-  return { source, vocabulary };
+  return { source: model.checkpoint, model };
 }
 
 function weightLine({ name, from, to, rmse, largest }: WeightReport): string {
