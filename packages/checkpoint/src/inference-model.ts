@@ -1,5 +1,5 @@
 import { Llama } from '@cria/layers';
-import { checkOptions, type Device, type DType } from '@cria/tensor';
+import { checkOptions, type Device } from '@cria/tensor';
 import type { Checkpoint } from './checkpoint.ts';
 import { mapWeights } from './map.ts';
 
@@ -13,23 +13,8 @@ export interface InferenceModel extends Disposable {
   readonly model: Llama;
 }
 
-/** Weights that devices multiply with as they are stored; others become f32. */
-const KEPT: readonly DType[] = [
-  'f32',
-  'bf16',
-  'f16',
-  'q8_0',
-  'q4_0',
-  'q4_1',
-  'q5_0',
-  'q5_1',
-  'q4_k',
-  'q5_k',
-  'q6_k',
-];
-
 /**
- * The model of a checkpoint for inference, each weight in the type that it has there. Matrices are packed for the device straight out of
+ * The model of a checkpoint for inference, each weight in the type that it has there where the device multiplies with it, else in f32. Matrices are packed for the device straight out of
  * the mapped file, which takes one reading of it and no second copy in memory; the embedding stays mapped, so that only the rows of
  * tokens that occur are ever read. A file that is cut while it is mapped ends the process: see `mapWeights`.
  */
@@ -40,7 +25,10 @@ export async function loadForInference(
 ): Promise<InferenceModel> {
   checkOptions('loadForInference', options, ['mmap']);
   const model = new Llama(checkpoint.config, { device });
-  const weights = await mapWeights(checkpoint, model.parameters, { keep: KEPT, ...options });
+  const weights = await mapWeights(checkpoint, model.parameters, {
+    keep: [...device.abilities.weights],
+    ...options,
+  });
   const dispose = () => {
     model[Symbol.dispose]();
     weights[Symbol.dispose]();

@@ -103,13 +103,14 @@ class Binding implements MappedWeights {
     return this.#copiedBytes;
   }
 
-  /** Makes a parameter a view of the file; false where the device cannot map files. */
+  /** Makes a parameter a view of the file; false where the device cannot map files, or not at such an offset. */
   async map(parameter: Parameter, weight: TensorInfo, dtype: DType): Promise<boolean> {
     const device = this.#device;
-    if (!device.mapFile) return false;
+    const { mapFile, offsetAlignment } = device.abilities;
     const { file, offset = 0 } = weight;
+    if (!mapFile || offset % offsetAlignment !== 0) return false;
     await refuseChanged(weight);
-    const storage = this.#files.get(file) ?? device.mapFile(file, 0, (await stat(file)).size);
+    const storage = this.#files.get(file) ?? mapFile(file, 0, (await stat(file)).size);
     this.#files.set(file, storage);
     parameter.value = new Tensor(device, dtype, parameter.shape, { storage, offset });
     this.#mapped.push([parameter, weight]);
@@ -146,13 +147,14 @@ class Binding implements MappedWeights {
   /** A mapping of one weight, or a copy where that is too small for one. */
   async #mapAlone(parameter: Parameter, weight: TensorInfo): Promise<void> {
     const device = this.#device;
+    const { mapFile } = device.abilities;
     const { file, offset = 0, bytes } = weight;
     const { dtype } = parameter.value;
     await refuseChanged(weight);
     const own =
-      device.mapFile && bytes >= LEAST_MAPPED
+      mapFile && bytes >= LEAST_MAPPED
         ? new Tensor(device, dtype, parameter.shape, {
-            storage: device.mapFile(file, offset, bytes),
+            storage: mapFile(file, offset, bytes),
             offset: 0,
           })
         : device.empty(parameter.shape, dtype);

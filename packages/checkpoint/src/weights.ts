@@ -1,4 +1,4 @@
-import { describe, fail, sizeOf, type StorageId, type Tensor } from '@cria/tensor';
+import { describe, fail, sizeOf, type Tensor } from '@cria/tensor';
 import type { TensorInfo } from './checkpoint.ts';
 import { decodeNumbers, encodeFloats, toWritable } from './convert.ts';
 import { readDirect } from './direct-read.ts';
@@ -115,26 +115,17 @@ export async function* plainChunks(
   const bytesPerRow = weightBytes(dtype, value.columns) ?? 0;
   const flat = value.reshape(value.rows, value.columns);
   const { device } = value;
-  const direct =
-    take && floatDTypes[dtype] === value.dtype && readsInto(device) ? { device, take } : undefined;
+  const { readInto } = device.abilities;
+  const direct = take && floatDTypes[dtype] === value.dtype && readInto ? { readInto, take } : undefined;
   for (const [start, end] of pieces(value.rows, bytesPerRow, group)) {
     const piece = flat.slice(start, end);
     if (!direct) yield encodeFloats(await piece.read(), value.dtype, dtype);
     else {
       const bytes = direct.take(piece.byteLength);
-      await direct.device.readInto(piece.storage, piece.offset, bytes);
+      await direct.readInto(piece.storage, piece.offset, bytes);
       yield bytes;
     }
   }
-}
-
-/** A device that copies its memory into that of the caller, as that of @cria/cpu does. */
-interface ReadsInto {
-  readInto(storage: StorageId, offset: number, data: Uint8Array): Promise<void>;
-}
-
-function readsInto(device: object): device is ReadsInto {
-  return 'readInto' in device && typeof device.readInto === 'function';
 }
 
 /** Only plain floats take the bits of a file, or numbers. */

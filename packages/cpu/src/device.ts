@@ -1,4 +1,6 @@
 import {
+  type Abilities,
+  cacheStoreDTypes,
   type ComputeDType,
   type Determinism,
   DeviceBase,
@@ -8,6 +10,7 @@ import {
   refuseWeight,
   type StorageId,
   Tensor,
+  weightDTypes,
 } from '@cria/tensor';
 import { isBlockFormat, packBlocks, packedBlockBytes } from './block-linear.ts';
 import { allocate, CommandList } from './command-list.ts';
@@ -16,6 +19,7 @@ import { createKernels } from './kernels.ts';
 import { matrix, numbers, pack, packedBytes, panelLayout } from './linear.ts';
 import { failFile, FileReads } from './file-read.ts';
 import type { Native } from './native.ts';
+import { peakOf } from './peak.ts';
 import { type OperationTime, Profile } from './profile.ts';
 
 export interface CpuDeviceOptions {
@@ -48,6 +52,7 @@ export class CpuDevice extends DeviceBase implements Encoder {
   readonly panel: number;
   readonly fastPrefill: boolean;
   readonly scratch: Scratch;
+  readonly abilities: Abilities;
   readonly #native: Native;
   readonly #isa: number;
   readonly #background: boolean;
@@ -81,6 +86,18 @@ export class CpuDevice extends DeviceBase implements Encoder {
     this.scratch = new Scratch(native);
     const reads = native.readFile && new FileReads(native.readFile, this);
     this.readFile = reads && ((...place) => reads.read(...place));
+    const { mapFile, readFile, readInto, record } = this;
+    this.abilities = {
+      weights: weightDTypes,
+      caches: cacheStoreDTypes,
+      storageLimit: Infinity,
+      offsetAlignment: 1,
+      mapFile,
+      ...(readFile && { readFile }),
+      readInto,
+      record,
+      measurePeak: (dtype) => peakOf(native, threads, isa, dtype === 'bf16' ? 'bf16' : 'f32'),
+    };
   }
 
   /** The list that takes commands. A long one is run before it takes more. */

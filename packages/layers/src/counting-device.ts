@@ -1,4 +1,12 @@
-import { DeviceBase, type Kernels, type StorageId, type Tensor } from '@cria/tensor';
+import {
+  type Abilities,
+  cacheStoreDTypes,
+  DeviceBase,
+  type Kernels,
+  type StorageId,
+  type Tensor,
+  weightDTypes,
+} from '@cria/tensor';
 
 /**
  * A device without memory: storages are numbers, kernels do nothing. A model that runs on it takes and gives back the same memory, in
@@ -10,6 +18,12 @@ export class CountingDevice extends DeviceBase {
   readonly computeDTypes = new Set(['f32', 'bf16', 'f16', 'f64'] as const);
   readonly determinism = 'none';
   readonly rowChunk = 64;
+  readonly abilities: Abilities = {
+    weights: weightDTypes,
+    caches: cacheStoreDTypes,
+    storageLimit: Infinity,
+    offsetAlignment: 1,
+  };
   #next = 0;
 
   protected createKernels(): Kernels {

@@ -1,4 +1,4 @@
-import { type ComputeDType, type Device, reference } from '@cria/tensor';
+import { type Abilities, type ComputeDType, type Device, reference, ReferenceDevice } from '@cria/tensor';
 import { describe, expect, test } from 'vitest';
 import { llamaConfig } from '../src/index.ts';
 import { devices } from './support/devices.ts';
@@ -40,6 +40,22 @@ async function train(device: Device, parts: readonly Part[], dtype: ComputeDType
 }
 
 const whole: readonly Part[] = [{ start: 0, end: rows, segments: [0, 64, 100, 192] }];
+
+/** Storages of 512 KiB at most, tensors at multiples of 256 bytes: what a GPU in a browser asks for, in small. */
+class LimitedDevice extends ReferenceDevice {
+  override readonly abilities: Abilities = {
+    ...reference().abilities,
+    storageLimit: 1 << 19,
+    offsetAlignment: 256,
+  };
+}
+
+test('a device with small storages and coarse offsets trains to the same bits', async () => {
+  using plain = reference();
+  using limited = new LimitedDevice();
+  expect(await train(limited, whole)).toEqual(await train(plain, whole));
+  expect(limited.memory.peak).toBeGreaterThan(2 * limited.abilities.storageLimit);
+});
 
 describe.each(devices)('on $name', ({ open }) => {
   test.each(['f32', 'bf16'] as const)(

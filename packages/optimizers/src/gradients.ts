@@ -1,4 +1,4 @@
-import { accumulatorDType, fail, type ParameterSpace, type Tensor } from '@cria/tensor';
+import { accumulatorDType, byteLength, fail, type ParameterSpace, type Tensor } from '@cria/tensor';
 
 /** √Σ g² over all gradients of a space; not finite when any of them is not. Waits for the device. */
 export async function gradientNorm(parameters: ParameterSpace): Promise<number> {
@@ -53,10 +53,16 @@ async function sumsOfSquares(gradients: readonly Tensor[]): Promise<number[]> {
   const [first] = gradients;
   if (!first) return [];
   const { device, dtype } = first;
-  const out = device.empty([gradients.length], accumulatorDType(dtype));
+  const wide = accumulatorDType(dtype);
+  // Each sum lies where a tensor may begin.
+  const stride = Math.max(1, device.abilities.offsetAlignment / byteLength(wide, 1));
+  const out = device.empty([gradients.length * stride], wide);
   try {
-    gradients.forEach((gradient, i) => device.kernels.sumSquares(out.slice(i, i + 1), gradient));
-    return Array.from(await out.read(), Number);
+    gradients.forEach((gradient, i) =>
+      device.kernels.sumSquares(out.slice(i * stride, i * stride + 1), gradient),
+    );
+    const sums = await out.read();
+    return gradients.map((_, i) => Number(sums[i * stride]));
   } finally {
     device.free(out.storage);
   }

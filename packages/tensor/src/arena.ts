@@ -1,6 +1,7 @@
 import type { Device, StorageId } from './device.ts';
 
-const ALIGNMENT = 256;
+/** Pieces are multiples of so many bytes, of more where the device's offsets are: neighbours share no line, and memory does not crumble. */
+const LEAST_ALIGNMENT = 256;
 const FIRST_SEGMENT = 1 << 20;
 
 interface Segment {
@@ -39,10 +40,11 @@ export interface ArenaState {
 /**
  * Memory for the tensors of a step. Because a device runs commands in order, memory may be given to another tensor as soon as the
  * last command that reads it is encoded: lifetimes are known here, without waiting for anything. Reset keeps the memory and, once
- * its size is known and nothing is lent, turns it into one piece.
+ * its size is known and nothing is lent, turns it into one piece. Where a storage has a limit the memory stays in several.
  */
 export class Arena {
   readonly device: Device;
+  readonly #alignment: number;
   #staging = new Int32Array(new ArrayBuffer(1 << 12));
   #segments: Segment[] = [];
   #lent = new Set<Region>();
@@ -51,6 +53,7 @@ export class Arena {
 
   constructor(device: Device) {
     this.device = device;
+    this.#alignment = Math.max(LEAST_ALIGNMENT, device.abilities.offsetAlignment);
   }
 
   /** Most bytes in use at one time since the arena was made. */
@@ -74,7 +77,7 @@ export class Arena {
   }
 
   allocate(bytes: number): Region {
-    const size = Math.max(ALIGNMENT, Math.ceil(bytes / ALIGNMENT) * ALIGNMENT);
+    const size = Math.max(1, Math.ceil(bytes / this.#alignment)) * this.#alignment;
     const region = this.#bestFit(size) ?? this.#grow(size);
     this.#inUse += size;
     this.#highWater = Math.max(this.#highWater, this.#inUse);
@@ -135,10 +138,11 @@ export class Arena {
     this.#segments = [];
   }
 
-  /** Several segments of which nothing is in use become one that would have held them all. */
+  /** Several segments of which nothing is in use become one that would have held them all, where one storage may be so large. */
   #unite(): void {
     if (this.#inUse > 0 || this.#segments.length < 2) return;
     const bytes = this.#segments.reduce((sum, segment) => sum + segment.extent, 0);
+    if (bytes > this.device.abilities.storageLimit) return;
     this.dispose();
     this.#addSegment(bytes);
   }
@@ -155,8 +159,11 @@ export class Arena {
     return best && carve(best.segment, best.index, bytes);
   }
 
+  /** Memory doubles, so that segments are few; none is larger than a storage may be. */
   #grow(bytes: number): Region {
-    return carve(this.#addSegment(Math.max(bytes, this.reserved, FIRST_SEGMENT)), 0, bytes);
+    const { storageLimit } = this.device.abilities;
+    const size = Math.max(bytes, Math.min(Math.max(this.reserved, FIRST_SEGMENT), storageLimit));
+    return carve(this.#addSegment(size), 0, bytes);
   }
 
   #addSegment(bytes: number): Segment {

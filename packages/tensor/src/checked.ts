@@ -188,11 +188,13 @@ export function checkKernels(device: Device, raw: Kernels): Kernels {
 /** Chained checks that name the kernel and the argument. */
 class Checker {
   #device: Device;
+  readonly #alignment: number;
   #op = '';
   #arguments: Record<string, Tensor | undefined> = {};
 
   constructor(device: Device) {
     this.#device = device;
+    this.#alignment = device.abilities.offsetAlignment;
   }
 
   op(name: string, tensors: Record<string, Tensor | undefined>): this {
@@ -203,6 +205,12 @@ class Checker {
       if (tensor && tensor.device !== this.#device) {
         fail(name, `${key} lies on device ${tensor.device.name}, the kernel on ${this.#device.name}.`);
       }
+      if (tensor && tensor.offset % this.#alignment !== 0)
+        fail(
+          name,
+          `${key} begins at byte ${tensor.offset} of its storage, not at a multiple of ${this.#alignment}.`,
+          'cut tensors where device.abilities.offsetAlignment allows it',
+        );
       if (tensor && tensor.layout !== 'plain' && key !== 'w') {
         fail(name, `${key} is packed: ${describe(tensor)}.`, 'only weights of linear may be packed');
       }

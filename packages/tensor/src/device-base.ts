@@ -1,3 +1,4 @@
+import type { Abilities } from './abilities.ts';
 import { Arena } from './arena.ts';
 import { checkKernels } from './checked.ts';
 import type { Determinism, Device, DeviceMemory, StorageId } from './device.ts';
@@ -20,6 +21,7 @@ export abstract class DeviceBase implements Device {
   readonly preferredDType: ComputeDType = 'f32';
   abstract readonly determinism: Determinism;
   abstract readonly rowChunk: number;
+  abstract readonly abilities: Abilities;
   #kernels: Kernels | undefined;
   /** What steps work in, of those that have ended. */
   #idle: Workspace[] = [];
@@ -49,6 +51,13 @@ export abstract class DeviceBase implements Device {
     if (this.#disposed) fail(`${this.name}.allocate`, 'the device was disposed of.');
     if (!Number.isSafeInteger(bytes) || bytes < 0)
       fail(`${this.name}.allocate`, `${bytes} is not a number of bytes.`);
+    const { storageLimit } = this.abilities;
+    if (bytes > storageLimit)
+      fail(
+        `${this.name}.allocate`,
+        `${bytes} bytes are more than the ${storageLimit} that one storage has here at most.`,
+        'cut what is larger into several storages, as arenas do',
+      );
     const storage = this.allocateStorage(bytes);
     return this.adopt(storage, bytes);
   }

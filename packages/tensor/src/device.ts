@@ -1,3 +1,4 @@
+import type { Abilities } from './abilities.ts';
 import type { ComputeDType, DType } from './dtype.ts';
 import type { Kernels } from './kernels.ts';
 import type { Step } from './step.ts';
@@ -38,6 +39,8 @@ export interface Device extends Disposable {
   /** One line for people: instruction set, threads. */
   readonly description: string;
   readonly kernels: Kernels;
+  /** What it can do beyond what every device must, and the limits of its memory. */
+  readonly abilities: Abilities;
   /** Dtypes that activations may have here. */
   readonly computeDTypes: ReadonlySet<ComputeDType>;
   /** The one of them in which training is fastest here without losing accuracy that matters: what `auto` means. */
@@ -55,16 +58,8 @@ export interface Device extends Disposable {
   writeBytes(storage: StorageId, offset: number, data: Uint8Array): void;
   /** Flushes, waits, copies out. */
   readBytes(storage: StorageId, offset: number, bytes: number): Promise<ArrayBuffer>;
-  /** The same into memory of the caller's; absent where the device cannot. */
-  readonly readInto?: (storage: StorageId, offset: number, data: Uint8Array) => Promise<void>;
   /** Runs what was encoded and waits for it. */
   flush(): Promise<void>;
-
-  /**
-   * Calls `encode` and keeps the commands that it encodes. Undefined where they are no commands to repeat: something was written from the
-   * host, or memory given back, or commands run, by the way. Absent where a device has no list to keep. `Step.repeat` knows when to use it.
-   */
-  readonly record?: (encode: () => void) => Recording | undefined;
 
   /** A zeroed tensor with memory of its own, freed with `free(tensor.storage)` or with the device. */
   empty(shape: Shape, dtype: DType): Tensor;
@@ -75,8 +70,6 @@ export interface Device extends Disposable {
    * caller gives it back. Where the device has no better layout the copy is plain.
    */
   pack(weight: Tensor): Tensor;
-  /** Maps part of a file read-only; absent where the device cannot. */
-  readonly mapFile?: (path: string, offset: number, bytes: number) => StorageId;
 
   /** A pass through a model: `using step = device.step({ rows })`. Its memory comes from an arena that is reset, not freed. */
   step(options: StepOptions): Step;

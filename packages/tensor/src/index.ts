@@ -1,3 +1,4 @@
+export { type Abilities, cacheStoreDTypes, weightDTypes } from './abilities.ts';
 export { Arena, Region } from './arena.ts';
 export { checkKernels } from './checked.ts';
 export { DeviceBase, refuseWeight } from './device-base.ts';

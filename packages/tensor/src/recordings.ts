@@ -19,8 +19,8 @@ export class Recordings {
 
   /** The tensor that `encode` makes, by the commands it encoded before in the same circumstances where they are still kept. */
   repeat(arena: Arena, key: readonly unknown[], encode: () => Tensor): Tensor {
-    const { device } = arena;
-    if (!device.record) return encode();
+    const { record } = arena.device.abilities;
+    if (!record) return encode();
     const kept = this.#take(arena, key);
     if (kept) {
       kept.recording.repeat();
@@ -29,7 +29,7 @@ export class Recordings {
     }
     const before = arena.state;
     let result: Tensor | undefined;
-    const recording = device.record(() => (result = encode()));
+    const recording = record(() => (result = encode()));
     if (recording) this.#keep({ key, before, after: arena.state, recording, result: result! });
     return result!;
   }

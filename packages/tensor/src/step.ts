@@ -14,8 +14,8 @@ import {
 } from './step-options.ts';
 import { checkShape, type Shape, sizeOf, Tensor } from './tensor.ts';
 
-/** Each list begins at a line of its own, as tensors of an arena do. */
-const INTEGERS_ALIGNMENT = 64;
+/** Each list begins at a line of its own, as tensors of an arena do: so many elements at least. */
+const LEAST_INTEGERS = 64;
 
 /** Memory that steps use one after another, and what they encoded over it. */
 export interface Workspace {
@@ -231,11 +231,12 @@ export class Step implements Disposable {
   /** Several lists in one write: for small models a write is no small part of a step. */
   #integers(lists: readonly ArrayLike<number>[]): Tensor[] {
     if (!this.#end) fail('step.integers', 'the step has ended.', 'its arena belongs to the next step now');
+    const alignment = Math.max(LEAST_INTEGERS, this.device.abilities.offsetAlignment / 4);
     const starts: number[] = [];
     let end = 0;
     for (const { length } of lists) {
       starts.push(end);
-      end += Math.ceil(Math.max(length, 1) / INTEGERS_ALIGNMENT) * INTEGERS_ALIGNMENT;
+      end += Math.ceil(Math.max(length, 1) / alignment) * alignment;
     }
     const region = this.arena.allocate(4 * end);
     region.holds = lists.length;

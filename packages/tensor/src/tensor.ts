@@ -106,7 +106,8 @@ export class Tensor {
     if (this.dtype !== 'f32' || to.length < this.size)
       fail('tensor.readInto', `${describe(this)} does not go into a Float32Array of ${to.length}.`);
     const bytes = new Uint8Array(to.buffer, to.byteOffset, this.byteLength);
-    if (this.device.readInto) await this.device.readInto(this.storage, this.offset, bytes);
+    const { readInto } = this.device.abilities;
+    if (readInto) await readInto(this.storage, this.offset, bytes);
     else bytes.set(new Uint8Array(await this.device.readBytes(this.storage, this.offset, bytes.length)));
   }
 

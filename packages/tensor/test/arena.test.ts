@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Arena, reference, type Region } from '@cria/tensor';
+import { type Abilities, Arena, reference, ReferenceDevice, type Region } from '@cria/tensor';
 
 type Act = { readonly allocate: number; readonly lend?: boolean } | { readonly release: number } | 'reset';
 
@@ -109,4 +109,54 @@ test('lent memory holds several segments apart until it is back', () => {
   const { reserved } = arena;
   expect(all().segment.bytes).toBe(reserved);
   expect(arena.reserved).toBe(reserved);
+});
+
+/** As devices whose buffers have a largest size, and whose bindings begin at multiples of 256 bytes or more. */
+class SmallDevice extends ReferenceDevice {
+  override readonly abilities: Abilities;
+  constructor(storageLimit: number, offsetAlignment: number) {
+    super();
+    this.abilities = { ...reference().abilities, storageLimit, offsetAlignment };
+  }
+}
+
+test('below a limit of storages the memory of steps stays in several, each reset gives all of it back', () => {
+  using device = new SmallDevice(1 << 16, 512);
+  const arena = new Arena(device);
+  const pass = () => {
+    const regions = Array.from({ length: 40 }, (_, i) => arena.allocate(300 + 997 * i));
+    expectApart(regions);
+    for (const { offset, segment } of regions)
+      expect([offset % 512, segment.bytes <= 1 << 16]).toEqual([0, true]);
+    arena.reset();
+    return regions.map(({ storage, offset }) => [storage, offset]);
+  };
+  const first = pass();
+  const { reserved } = arena;
+  expect(reserved).toBeGreaterThan(10 << 16);
+  expect([pass(), pass()]).toEqual([first, first]);
+  expect([arena.reserved, device.memory.allocated]).toEqual([reserved, reserved]);
+  expect(() => arena.allocate((1 << 16) + 1)).toThrow(
+    '[reference.allocate] 66048 bytes are more than the 65536 that one storage has here at most.',
+  );
+});
+
+test('several segments become one where a storage may be so large, and only there', () => {
+  const segmentsAfter = (limit: number) => {
+    using device = new SmallDevice(limit, 256);
+    const arena = new Arena(device);
+    for (let i = 0; i < 3; i++) arena.allocate(1 << 20);
+    arena.reset();
+    return arena.state.segments.length;
+  };
+  expect([segmentsAfter(3 << 20), segmentsAfter(2 << 20)]).toEqual([1, 3]);
+});
+
+test('a tensor that begins where the device cannot is refused by name', () => {
+  using device = new SmallDevice(Infinity, 256);
+  const x = device.empty([128], 'f32');
+  device.kernels.fill(x.slice(64, 128), 1);
+  expect(() => device.kernels.fill(x.slice(1, 3), 1)).toThrow(
+    '[fill] y begins at byte 4 of its storage, not at a multiple of 256.',
+  );
 });

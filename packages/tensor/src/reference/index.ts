@@ -1,6 +1,7 @@
+import { type Abilities, cacheStoreDTypes, weightDTypes } from '../abilities.ts';
 import { DeviceBase } from '../device-base.ts';
 import type { Determinism, StorageId } from '../device.ts';
-import type { ComputeDType } from '../dtype.ts';
+import type { ComputeDType, DType } from '../dtype.ts';
 import { checkOptions } from '../errors.ts';
 import type { Kernels } from '../kernels.ts';
 import type { Tensor } from '../tensor.ts';
@@ -33,6 +34,12 @@ export class ReferenceDevice extends DeviceBase {
   readonly computeDTypes: ReadonlySet<ComputeDType> = new Set<ComputeDType>(['f32', 'f64', 'bf16', 'f16']);
   readonly determinism: Determinism = 'batchInvariant';
   readonly rowChunk = 64;
+  readonly abilities: Abilities = {
+    weights: new Set<DType>([...weightDTypes, 'f64']),
+    caches: new Set<DType>([...cacheStoreDTypes, 'f64']),
+    storageLimit: Infinity,
+    offsetAlignment: 1,
+  };
   #memory = new Memory();
 
   /** Nothing is ever pending. */
