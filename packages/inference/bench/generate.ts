@@ -33,7 +33,7 @@ for (const name of values.presets.split(',')) {
 
 async function bench(name: string, threads: number): Promise<void> {
   using device = cpu({ threads });
-  const model = new Llama(preset(name), { device });
+  using model = new Llama(preset(name), { device });
   model.parameters.allocate();
   model.parameters.initialize(0);
   model.pack();
@@ -54,7 +54,6 @@ async function bench(name: string, threads: number): Promise<void> {
   show(name, threads, `prompt of ${tokens}`, median(rates.prompt));
   show(name, threads, 'one sequence', median(rates.one), (median(rates.one) * read) / 1e9);
   show(name, threads, 'eight together', median(rates.eight));
-  model.parameters.free();
 }
 
 /** Seconds for `count` requests at once: so many prompt tokens, so many generated. */

@@ -36,11 +36,13 @@ export class Embedding implements EmbeddingLayer {
     return y;
   }
 
-  /** dtable[tokens[t]] += dy[t]; token ids have no gradient. */
+  /** dtable[tokens[t]] += dy[t], after what others add to a shared table; token ids have no gradient. */
   backward(dy: Tensor, step: Step): void {
     if (!this.weight.trainable) return;
     const tokens = step.restore();
-    step.device.kernels.embeddingGrad(step.gradient(this.weight), dy, tokens);
+    const add = (grad: Tensor) => step.device.kernels.embeddingGrad(grad, dy, tokens);
+    if (this.weight.shared) step.addLater(this.weight, add, [dy, tokens]);
+    else add(step.gradient(this.weight));
     step.release(tokens);
   }
 }

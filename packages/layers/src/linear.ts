@@ -13,6 +13,7 @@ export class Linear implements LinearLayer {
     const { name, inFeatures, outFeatures, std = 0.02, weight } = options;
     this.parameters = parameterSpace('linear', options);
     this.#shared = weight !== undefined;
+    weight?.share();
     this.weight =
       weight ?? this.parameters.add(name, [outFeatures, inFeatures], { init: { normal: std }, decay: true });
   }

@@ -22,7 +22,10 @@ export interface PlanOptions {
   readonly segments?: ArrayLike<number>;
   /** With gradients, moments and a backward pass; default false: hidden states, then logits of the last row. */
   readonly training?: boolean;
-  /** Passes whose gradients add up before an update; default 1. Of several, all but the first begin with every gradient there. */
+  /**
+   * Passes whose gradients add up before an update; default 1. Of several, all but the first begin with every gradient there, and with what
+   * a tied embedding of the passes before will add to its own.
+   */
   readonly passes?: number;
 }
 
@@ -110,13 +113,15 @@ function count(
   model.parameters.allocate({ dtype, gradients });
   // Positions only matter for the rope table, which is added without being computed.
   const positions = new Int32Array(rows);
-  let peak = 0;
-  for (let pass = 0; pass < Math.min(passes, 2); pass++) {
+  const peaks: number[] = [];
+  while (peaks.length < Math.min(passes, 3)) {
     using step = device.step({ rows, dtype, training, recompute, segments, positions });
     runStep(model, step);
-    peak = Math.max(peak, step.arena.highWater);
+    peaks.push(step.arena.highWater);
   }
-  return { size: model.parameters.size, peak };
+  // From the third pass on each keeps as much as the one before it: what a tied embedding adds to its gradient at the end.
+  const [peak = 0, before = peak] = peaks.reverse();
+  return { size: model.parameters.size, peak: peak + (passes - peaks.length) * (peak - before) };
 }
 
 function runStep(model: Llama, step: Step): void {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { llamaConfig } from '../src/index.ts';
 import { devices } from './support/devices.ts';
 import { makeLlama, randomWeights, trainingStep } from './support/models.ts';
-import { expectClose, randomIds } from './support/numbers.ts';
+import { expectClose, randomIds, sum } from './support/numbers.ts';
 import { type Chunk, lastLogits, TestCache } from './support/paged-cache.ts';
 
 /** Odd widths, and more rows than one chunk, so that tiles and chunks are cut in every way. */
@@ -29,17 +29,25 @@ interface Part {
   readonly segments: readonly number[];
 }
 
-async function train(device: Device, parts: readonly Part[], dtype: ComputeDType = 'f32') {
-  using model = makeLlama(config, device, weights, { dtype, gradients: true });
+async function train(
+  device: Device,
+  parts: readonly Part[],
+  dtype: ComputeDType = 'f32',
+  { tied = false, gradients = true as boolean | 'borrowed' } = {},
+) {
+  const shape = { ...config, tiedEmbeddings: tied };
+  using model = makeLlama(shape, device, weights, { dtype, gradients });
   const losses: number[] = [];
   for (const { start, end, segments } of parts) {
     const batch = { tokens: tokens.slice(start, end), targets: targets.slice(start, end) };
     losses.push(...(await trainingStep(model, batch, { dtype, segments })).losses);
   }
-  return { losses, gradients: await model.parameters.gradients.toFloat32() };
+  const all: Record<string, Float32Array> = {};
+  for (const { name, grad } of model.parameters.parameters) all[name] = await grad.toFloat32();
+  return { losses, gradients: all };
 }
 
-const whole: readonly Part[] = [{ start: 0, end: rows, segments: [0, 64, 100, 192] }];
+const whole: readonly Part[] = [{ start: 0, end: rows, segments: [0, 64, 100, 128, 192] }];
 
 /** Storages of 512 KiB at most, tensors at multiples of 256 bytes: what a GPU in a browser asks for, in small. */
 class LimitedDevice extends ReferenceDevice {
@@ -71,16 +79,33 @@ describe.each(devices)('on $name', ({ open }) => {
     },
   );
 
-  test.each(['f32', 'bf16'] as const)(
-    'micro-batches of %s cut at multiples of the chunk have the same bits',
-    async (dtype) => {
+  const cut = (...lengths: number[]): Part[] => {
+    const ends = lengths.map((_, i) => sum(lengths.slice(0, i + 1)));
+    return ends.map((end, i) => {
+      const start = end - lengths[i]!;
+      const within = [64, 100, 128].filter((row) => row > start && row < end).map((row) => row - start);
+      return { start, end, segments: [0, ...within, end - start] };
+    });
+  };
+  // An output layer that is the embedding too adds to one gradient from two ends of the model.
+  test.each([
+    ['f32', false, true],
+    ['bf16', false, true],
+    ['f32', true, true],
+    ['f32', true, 'borrowed'],
+    ['bf16', true, 'borrowed'],
+  ] as const)(
+    'micro-batches of %s cut at multiples of the chunk have the same bits (tied %s, gradients %s)',
+    async (dtype, tied, gradients) => {
       using device = open();
       expect(64 % device.rowChunk).toBe(0);
-      const parts = [
-        { start: 0, end: 64, segments: [0, 64] },
-        { start: 64, end: 192, segments: [0, 36, 128] },
-      ];
-      expect(await train(device, parts, dtype)).toEqual(await train(device, whole, dtype));
+      const one = await train(device, whole, dtype, { tied, gradients });
+      for (const lengths of [
+        [64, 128],
+        [128, 64],
+        [64, 64, 64],
+      ])
+        expect(await train(device, cut(...lengths), dtype, { tied, gradients })).toEqual(one);
     },
   );
 
@@ -91,12 +116,13 @@ describe.each(devices)('on $name', ({ open }) => {
       await train(device, [
         { start: 0, end: 64, segments: [0, 64] },
         { start: 64, end: 100, segments: [0, 36] },
-        { start: 100, end: 192, segments: [0, 92] },
+        { start: 100, end: 192, segments: [0, 28, 92] },
       ]),
     ];
     // Rows do not depend on their neighbours, so losses agree in every bit.
     expect(many.losses).toEqual(one.losses);
-    expectClose(many.gradients, one.gradients, 1e-6, 'gradients');
+    for (const [name, gradient] of Object.entries(one.gradients))
+      expectClose(many.gradients[name]!, gradient, 1e-6, name);
   });
 
   test('logits do not depend on the batch, nor on how the prompt was cut', async () => {

@@ -19,6 +19,8 @@ export class Region {
   readonly offset: number;
   readonly bytes: number;
   holds = 1;
+  /** Holders beyond the end of the step. */
+  keeps = 0;
 
   constructor(segment: Segment, offset: number, bytes: number) {
     this.segment = segment;
@@ -89,6 +91,17 @@ export class Arena {
     const region = this.allocate(bytes);
     this.#lent.add(region);
     return region;
+  }
+
+  /** `reset` leaves it alone, too, until it was let go as often as it was kept. */
+  keep(region: Region): void {
+    region.keeps++;
+    this.#lent.add(region);
+  }
+
+  /** One keeper less; whether it was the last. The memory is not free before `release`. */
+  letGo(region: Region): boolean {
+    return --region.keeps === 0 && this.#lent.delete(region);
   }
 
   release(region: Region): void {

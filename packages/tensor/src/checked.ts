@@ -1,12 +1,13 @@
 import type { Device } from './device.ts';
 import { accumulatorDType, dtypes } from './dtype.ts';
 import { fail } from './errors.ts';
+import { type Bounds, boundsOf } from './integers.ts';
 import type { AttentionShape, Kernels } from './kernels.ts';
 import { describe, type Shape, type Tensor } from './tensor.ts';
 
 /**
- * The one place where kernel arguments are checked: shapes, dtypes, devices. Devices get arguments that fit and check nothing again;
- * contents (token ids, positions, segments) are checked where they are made, on the host.
+ * The one place where kernel arguments are checked: shapes, dtypes, devices, and whether indices (token ids, positions, segments, slots, …)
+ * stay inside what they are indices of, by what the host wrote into them. Devices get arguments that fit and check nothing again.
  */
 export function checkKernels(device: Device, raw: Kernels): Kernels {
   const check = new Checker(device);
@@ -39,11 +40,13 @@ export function checkKernels(device: Device, raw: Kernels): Kernels {
     embedding(y, tokens, table) {
       check.op('embedding', { y, tokens, table });
       check.integers(tokens).rows(tokens.size, y).columns(y, table.columns).float(y);
+      check.inside(tokens, table.rows);
       raw.embedding(y, tokens, table);
     },
     embeddingGrad(dtable, dy, tokens) {
       check.op('embeddingGrad', { dtable, dy, tokens });
       check.integers(tokens).rows(tokens.size, dy).columns(dtable, dy.columns).float(dy).wide(dtable, dy);
+      check.inside(tokens, dtable.rows);
       raw.embeddingGrad(dtable, dy, tokens);
     },
     rmsNorm(y, rstd, x, gain, options) {
@@ -76,7 +79,8 @@ export function checkKernels(device: Device, raw: Kernels): Kernels {
       check
         .multiple(x.columns, options.heads, 'heads')
         .columns(table, x.columns / options.heads)
-        .multiple(table.columns, 2, 'pairs');
+        .multiple(table.columns, 2, 'pairs')
+        .inside(positions, table.rows);
       raw.rope(y, x, positions, table, options);
     },
     swiglu(y, gate, up) {
@@ -97,7 +101,8 @@ export function checkKernels(device: Device, raw: Kernels): Kernels {
         .rows(q.rows, k, v)
         .integers(segments)
         .shape(lse, [q.rows, shape.heads])
-        .wide(lse, q);
+        .wide(lse, q)
+        .starts(segments, q.rows);
       raw.attention(out, lse, q, k, v, segments, shape);
     },
     attentionGrad(dq, dk, dv, dout, q, k, v, out, lse, segments, shape) {
@@ -107,7 +112,8 @@ export function checkKernels(device: Device, raw: Kernels): Kernels {
         .rows(q.rows, k, v)
         .integers(segments)
         .shape(lse, [q.rows, shape.heads])
-        .wide(lse, q);
+        .wide(lse, q)
+        .starts(segments, q.rows);
       for (const tensor of [dq, dout]) check.shape(tensor, q.shape).same(tensor, q);
       for (const tensor of [dk, dv]) check.shape(tensor, k.shape).same(tensor, k);
       raw.attentionGrad(dq, dk, dv, dout, q, k, v, out, lse, segments, shape);
@@ -120,7 +126,8 @@ export function checkKernels(device: Device, raw: Kernels): Kernels {
         .shape(v, k.shape)
         .columns(keyCache, k.columns)
         .shape(valueCache, keyCache.shape)
-        .cache(keyCache, valueCache);
+        .cache(keyCache, valueCache)
+        .inside(slots, keyCache.rows, 'negative');
       raw.cacheWrite(keyCache, valueCache, k, v, slots);
     },
     pagedAttention(out, q, keyCache, valueCache, blockTable, queryStarts, lengths, shape) {
@@ -133,7 +140,10 @@ export function checkKernels(device: Device, raw: Kernels): Kernels {
       check
         .integers(blockTable, queryStarts, lengths)
         .size(queryStarts, lengths.size + 1)
-        .rows(lengths.size, blockTable);
+        .rows(lengths.size, blockTable)
+        .starts(queryStarts, q.rows)
+        .inside(blockTable, keyCache.shape[0])
+        .inside(lengths, blockTable.columns * keyCache.shape[1] + 1);
       raw.pagedAttention(out, q, keyCache, valueCache, blockTable, queryStarts, lengths, shape);
     },
     linearCrossEntropy(losses, x, w, targets, grads) {
@@ -144,14 +154,15 @@ export function checkKernels(device: Device, raw: Kernels): Kernels {
         .integers(targets)
         .size(targets, x.rows)
         .size(losses, x.rows)
-        .wide(losses, x);
+        .wide(losses, x)
+        .inside(targets, w.rows, 'ignored');
       if (grads) check.shape(grads.dx, x.shape).same(grads.dx, x);
       if (grads?.dw) check.shape(grads.dw, w.shape).wide(grads.dw, x);
       raw.linearCrossEntropy(losses, x, w, targets, grads);
     },
     gatherRows(y, x, rows) {
       check.op('gatherRows', { y, x, rows });
-      check.integers(rows).size(rows, y.rows).columns(y, x.columns).same(y, x);
+      check.integers(rows).size(rows, y.rows).columns(y, x.columns).same(y, x).inside(rows, x.rows);
       raw.gatherRows(y, x, rows);
     },
     add(y, a, b) {
@@ -163,10 +174,12 @@ export function checkKernels(device: Device, raw: Kernels): Kernels {
       check.op('cast', { y, x });
       check.size(x, y.size);
       if (y.dtype !== x.dtype) check.float(y, x);
+      y.integers?.replaced(y.size, x.integers?.of(x.size));
       raw.cast(y, x);
     },
     fill(y, value) {
       check.op('fill', { y });
+      y.integers?.replaced(y.size, boundsOf([value]));
       raw.fill(y, value);
     },
     sumSquares(out, x) {
@@ -227,6 +240,40 @@ class Checker {
   integers(...tensors: Tensor[]): this {
     for (const tensor of tensors) if (tensor.dtype !== 'i32') this.#refuse(tensor, 'must be i32');
     return this;
+  }
+
+  /** Every element is an index of `count` things; or, where that is allowed, negative, or −100 for a target that is ignored. */
+  inside(tensor: Tensor, count: number, allowed?: 'negative' | 'ignored'): this {
+    const { least, most, leastId } = this.#known(tensor);
+    const low = { negative: 0, ignored: leastId, nothing: least }[allowed ?? 'nothing'];
+    if (low >= 0 && most < count) return this;
+    return this.#outside(tensor, low < 0 ? low : most, `0 to ${count - 1}`);
+  }
+
+  /** Elements ascend from 0 to `rows`: where sequences start. */
+  starts(tensor: Tensor, rows: number): this {
+    const { ascent, least, most } = this.#known(tensor);
+    if (tensor.size === tensor.integers?.size && ascent?.[0] === 0 && ascent[1] === rows) return this;
+    return this.#refuse(tensor, `must ascend from 0 to ${rows}; its elements are ${least} to ${most}`);
+  }
+
+  #known(tensor: Tensor): Bounds {
+    return (
+      tensor.integers?.bounds ??
+      fail(
+        this.#op,
+        `nobody knows what indices ${this.#name(tensor)} ${describe(tensor)} holds.`,
+        'write them with tensor.write, device.tensor or step.integers',
+      )
+    );
+  }
+
+  #outside(tensor: Tensor, value: number, range: string): never {
+    return fail(
+      this.#op,
+      `${this.#name(tensor)} ${describe(tensor)} holds ${value}, outside ${range}.`,
+      this.#all(),
+    );
   }
 
   same(tensor: Tensor, other: Tensor): this {

@@ -4,6 +4,7 @@ import { checkKernels } from './checked.ts';
 import type { Determinism, Device, DeviceMemory, StorageId } from './device.ts';
 import { byteLength, type ComputeDType, type DType } from './dtype.ts';
 import { fail } from './errors.ts';
+import { boundsOf } from './integers.ts';
 import type { Kernels } from './kernels.ts';
 import { Recordings } from './recordings.ts';
 import { Step, type Workspace } from './step.ts';
@@ -83,10 +84,13 @@ export abstract class DeviceBase implements Device {
 
   empty(shape: Shape, dtype: DType): Tensor {
     checkShape(`${this.name}.empty`, shape, dtype);
-    return new Tensor(this, dtype, shape, {
-      storage: this.allocate(byteLength(dtype, sizeOf(shape))),
+    const size = sizeOf(shape);
+    const tensor = new Tensor(this, dtype, shape, {
+      storage: this.allocate(byteLength(dtype, size)),
       offset: 0,
     });
+    tensor.integers?.replaced(size, boundsOf([0]));
+    return tensor;
   }
 
   tensor(data: ArrayLike<number>, shape: Shape, dtype: DType): Tensor {

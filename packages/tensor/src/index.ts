@@ -24,13 +24,9 @@ export {
   type Kernels,
   type RopePairing,
 } from './kernels.ts';
-export {
-  type AllocateOptions,
-  type Initializer,
-  Parameter,
-  type ParameterOptions,
-  ParameterSpace,
-} from './parameters.ts';
+export { type Initializer, Parameter, type ParameterOptions } from './parameter.ts';
+export { type AllocateOptions, ParameterSpace } from './parameters.ts';
+export type { ParameterPart } from './parts.ts';
 export { hashName, normals, permute, philox, type RandomPlace, uniform, uniforms } from './random.ts';
 export { reference, ReferenceDevice, type ReferenceOptions } from './reference/index.ts';
 export { Step } from './step.ts';

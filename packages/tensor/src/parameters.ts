@@ -1,116 +1,10 @@
 import type { Device } from './device.ts';
 import { accumulatorDType, byteLength, type ComputeDType } from './dtype.ts';
 import { fail } from './errors.ts';
-import { hashName, normals } from './random.ts';
-import { type Shape, sizeOf, Tensor } from './tensor.ts';
-
-/** How a parameter starts: constant, or N(0, std²) from the parameter's own random stream. */
-export type Initializer = { readonly constant: number } | { readonly normal: number };
-
-export interface ParameterOptions {
-  readonly init: Initializer;
-  /** Weight decay applies: matrices and embeddings yes, norm gains no. */
-  readonly decay: boolean;
-}
-
-/** A named piece of the flat space. `value` may be replaced by a packed or quantised tensor of the same shape for inference. */
-export class Parameter {
-  readonly name: string;
-  readonly shape: Shape;
-  readonly init: Initializer;
-  readonly decay: boolean;
-  #value: Tensor | undefined;
-  #grad: Tensor | undefined;
-  /** Where gradients are borrowed: gives this one's memory back. */
-  #giveBack: (() => void) | undefined;
-  #borrows = false;
-  readonly #replaced: () => void;
-
-  /** `replaced` is told whenever `value` is another tensor. */
-  constructor(name: string, shape: Shape, options: ParameterOptions, replaced: () => void = () => {}) {
-    this.#replaced = replaced;
-    this.name = name;
-    this.shape = shape;
-    this.init = options.init;
-    this.decay = options.decay;
-  }
-
-  get size(): number {
-    return sizeOf(this.shape);
-  }
-
-  get value(): Tensor {
-    return (
-      this.#value ??
-      fail(
-        'parameter.value',
-        `${this.name} has no memory yet.`,
-        'call parameters.allocate() after building the model',
-      )
-    );
-  }
-
-  set value(tensor: Tensor) {
-    if (tensor.shape.join() !== this.shape.join()) {
-      fail(
-        'parameter.value',
-        `${this.name} has shape [${this.shape.join(', ')}], not [${tensor.shape.join(', ')}].`,
-      );
-    }
-    this.#value = tensor;
-    this.#replaced();
-  }
-
-  /** Accumulated gradient, f32 (f64 beside f64). */
-  get grad(): Tensor {
-    return (
-      this.#grad ??
-      fail(
-        'parameter.grad',
-        `${this.name} has no gradient${this.#borrows ? ' yet' : ''}.`,
-        this.#borrows
-          ? 'gradients are borrowed: run a backward pass first'
-          : 'call parameters.allocate({ gradients: true })',
-      )
-    );
-  }
-
-  /** Undefined: no gradient from now on. */
-  set grad(tensor: Tensor | undefined) {
-    this.giveBackGrad();
-    this.#borrows = false;
-    this.#grad = tensor;
-  }
-
-  /** Whether backward passes should compute this gradient. */
-  get trainable(): boolean {
-    return this.#borrows || this.#grad !== undefined;
-  }
-
-  /** Trainable, and no step has lent memory for the gradient yet. */
-  get awaitsGrad(): boolean {
-    return this.#borrows && this.#grad === undefined;
-  }
-
-  /** From now on the gradient lies where steps lend memory for it: `step.gradient`. */
-  awaitGrad(): void {
-    this.grad = undefined;
-    this.#borrows = true;
-  }
-
-  /** Takes zeroed memory for the gradient that `awaitsGrad`. */
-  borrowGrad(grad: Tensor, giveBack: () => void): void {
-    this.#grad = grad;
-    this.#giveBack = giveBack;
-  }
-
-  /** A borrowed gradient is gone, and its memory is the lender's again; any other stays. */
-  giveBackGrad(): void {
-    if (!this.#giveBack) return;
-    this.#giveBack();
-    this.#giveBack = this.#grad = undefined;
-  }
-}
+import { Parameter, type ParameterOptions } from './parameter.ts';
+import { writeNormals } from './parts.ts';
+import { hashName } from './random.ts';
+import { type Shape, Tensor } from './tensor.ts';
 
 export interface AllocateOptions {
   /** Default f32. */
@@ -220,6 +114,13 @@ export class ParameterSpace {
   }
 
   get gradients(): Tensor {
+    if (this.#gradients)
+      for (const parameter of this.#parameters)
+        if (parameter.shared && parameter.trainable) void parameter.grad;
+    return this.#accumulators;
+  }
+
+  get #accumulators(): Tensor {
     return (
       this.#gradients ??
       fail('parameters.gradients', 'there is no flat space of them.', 'call allocate({ gradients: true })')
@@ -272,13 +173,16 @@ export class ParameterSpace {
     });
   }
 
-  /** Sets every parameter from (seed, its name, the element's index) alone: neither order, padding nor device matters. */
+  /**
+   * Sets every parameter from (seed, its name, the element's index in the whole) alone: neither order, padding, device nor the cut into
+   * parts matters.
+   */
   initialize(seed: number): void {
     for (const parameter of this.#parameters) {
       const { init, name } = parameter;
       const master = this.master(parameter);
       if ('constant' in init) this.device.kernels.fill(master, init.constant);
-      else writeNormals(master, { seed, stream: hashName(name), std: init.normal });
+      else writeNormals(master, { seed, stream: hashName(name), std: init.normal }, parameter.part);
     }
     this.roundMasters();
   }
@@ -287,7 +191,7 @@ export class ParameterSpace {
   clearGradients(): void {
     for (const parameter of this.#parameters) parameter.giveBackGrad();
     if (this.hasFlatGradients || !this.#parameters.some(({ trainable }) => trainable))
-      this.device.kernels.fill(this.gradients, 0);
+      this.device.kernels.fill(this.#accumulators, 0);
   }
 
   /** Gives all memory back. */
@@ -301,21 +205,5 @@ export class ParameterSpace {
   #place(parameter: Parameter): void {
     this.#offsets.set(parameter, this.#size);
     this.#size += Math.ceil(parameter.size / ELEMENT_ALIGNMENT) * ELEMENT_ALIGNMENT;
-  }
-}
-
-/** Rows at a time, so that a large matrix never needs a large host array. */
-function writeNormals(
-  value: Tensor,
-  draws: { readonly seed: number; readonly stream: number; readonly std: number },
-): void {
-  const { size } = value;
-  const flat = value.reshape(size);
-  const piece = new Float32Array(Math.min(size, 1 << 18));
-  for (let start = 0; start < size; start += piece.length) {
-    const end = Math.min(start + piece.length, size);
-    const part = piece.subarray(0, end - start);
-    normals({ ...draws, start }, part);
-    flat.slice(start, end).write(part);
   }
 }

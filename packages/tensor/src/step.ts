@@ -1,9 +1,10 @@
 import type { Arena, Region } from './arena.ts';
 import type { Device } from './device.ts';
+import { boundsOf } from './integers.ts';
 import type { Recordings } from './recordings.ts';
 import { accumulatorDType, byteLength, type ComputeDType, type DType } from './dtype.ts';
 import { fail } from './errors.ts';
-import type { Parameter } from './parameters.ts';
+import type { Parameter } from './parameter.ts';
 import {
   checkStep,
   defaultPositions,
@@ -129,7 +130,7 @@ export class Step implements Disposable {
    * memory of this step's arena, which outlives the step.
    */
   gradient(parameter: Parameter): Tensor {
-    if (!parameter.awaitsGrad) return parameter.grad;
+    if (!parameter.awaitsGrad) return parameter.accumulator;
     const { arena, device } = this;
     const dtype = accumulatorDType(this.dtype);
     const region = arena.lend(byteLength(dtype, parameter.size));
@@ -140,6 +141,17 @@ export class Step implements Disposable {
     device.kernels.fill(grad, 0);
     parameter.borrowGrad(grad, () => arena.release(region));
     return grad;
+  }
+
+  /**
+   * As adding to `gradient`, for a parameter that another layer adds to as well: `add`, which reads these tensors, has its turn when
+   * someone asks for the gradient. So all that is added at once comes before all that is added later, in one pass or in many, and the
+   * sum has the same bits. The tensors are kept until then, beyond the end of the step.
+   */
+  addLater(parameter: Parameter, add: (grad: Tensor) => void, reads: readonly Tensor[]): void {
+    this.gradient(parameter); // its memory
+    const giveBack = reads.map((tensor) => this.#keep(tensor));
+    parameter.addLater({ add, drop: () => giveBack.forEach((each) => each()) });
   }
 
   /** One holder more; returns the tensor. */
@@ -228,6 +240,19 @@ export class Step implements Disposable {
     }
   }
 
+  /** Holds a tensor until the result is called, be it within the step or after its end. */
+  #keep(tensor: Tensor): () => void {
+    const { region } = tensor;
+    if (!region) return () => {};
+    this.hold(tensor);
+    this.arena.keep(region);
+    return () => {
+      const last = this.arena.letGo(region);
+      if (this.#end) this.release(tensor);
+      else if (last) this.arena.release(region);
+    };
+  }
+
   /** Several lists in one write: for small models a write is no small part of a step. */
   #integers(lists: readonly ArrayLike<number>[]): Tensor[] {
     if (!this.#end) fail('step.integers', 'the step has ended.', 'its arena belongs to the next step now');
@@ -243,9 +268,14 @@ export class Step implements Disposable {
     const { integers, bytes } = this.arena.staging(end);
     lists.forEach((values, i) => integers.set(values, starts[i]));
     this.device.writeBytes(region.storage, region.offset, bytes);
-    return lists.map(({ length }, i) => {
+    return lists.map((values, i) => {
       const place = { storage: region.storage, offset: region.offset + 4 * starts[i], region };
-      return new Tensor(this.device, 'i32', [length], place);
+      const tensor = new Tensor(this.device, 'i32', [values.length], place);
+      tensor.integers?.replaced(
+        values.length,
+        boundsOf(integers.subarray(starts[i], starts[i] + values.length)),
+      );
+      return tensor;
     });
   }
 }

@@ -3,6 +3,7 @@ import type { Device, StorageId } from './device.ts';
 import { byteLength, type DType, dtypes, type HostArray, hostView } from './dtype.ts';
 import { fail } from './errors.ts';
 import { bf16ToNumber, f16ToNumber, numberToBf16, numberToF16 } from './half.ts';
+import { boundsOf, KnownIntegers } from './integers.ts';
 
 export type Shape = readonly number[];
 
@@ -14,6 +15,8 @@ export interface TensorPlace {
   readonly layout?: string;
   /** The piece of a step arena this tensor lies in, if it does. */
   readonly region?: Region | undefined;
+  /** Of a tensor of i32 that this one is a view of. */
+  readonly integers?: KnownIntegers | undefined;
 }
 
 /** A device, a dtype, a shape, and a place in a storage. Contiguous and row-major; it owns nothing and is never disposed of. */
@@ -25,6 +28,8 @@ export class Tensor {
   readonly offset: number;
   readonly layout: string;
   readonly region: Region | undefined;
+  /** What is known of its elements, where they are i32; shared with its views. */
+  readonly integers: KnownIntegers | undefined;
 
   constructor(device: Device, dtype: DType, shape: Shape, place: TensorPlace) {
     this.device = device;
@@ -34,6 +39,7 @@ export class Tensor {
     this.offset = place.offset;
     this.layout = place.layout ?? 'plain';
     this.region = place.region;
+    this.integers = place.integers ?? (dtype === 'i32' ? new KnownIntegers(sizeOf(shape)) : undefined);
   }
 
   /** Number of elements. */
@@ -90,6 +96,7 @@ export class Tensor {
       offset: this.offset + byteLength(this.dtype, start * elements),
       layout: this.layout,
       region: this.region,
+      integers: this.integers,
     });
   }
 
@@ -128,7 +135,9 @@ export class Tensor {
    */
   write(data: ArrayLike<number> & { readonly length: number }): this {
     this.#refusePacked('write');
-    this.device.writeBytes(this.storage, this.offset, encodeElements(this, data));
+    const bytes = encodeElements(this, data);
+    this.device.writeBytes(this.storage, this.offset, bytes);
+    this.integers?.replaced(this.size, boundsOf(asIntegers(bytes)));
     return this;
   }
 
@@ -209,6 +218,12 @@ function mapInto<A extends Float32Array | Uint16Array>(
 ): A {
   for (let i = 0; i < out.length; i++) out[i] = convert(data[i]);
   return out;
+}
+
+/** i32 in little-endian order, as they lie in memory. */
+function asIntegers(bytes: Uint8Array): Int32Array {
+  const { buffer, byteOffset, byteLength: length } = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+  return new Int32Array(buffer, byteOffset, length / 4);
 }
 
 function bytesOf(array: HostArray): Uint8Array {

@@ -72,6 +72,87 @@ test('initial values depend on seed and name alone', async () => {
   expect(std).toBeLessThan(0.026);
 });
 
+test.each([
+  [
+    [24, 10],
+    [7, 10],
+    [5, 0],
+  ],
+  [
+    [24, 10],
+    [24, 3],
+    [0, 6],
+  ],
+  [
+    [24, 10],
+    [5, 1],
+    [19, 9],
+  ],
+  [
+    [6, 5, 4],
+    [3, 2, 4],
+    [1, 3, 0],
+  ],
+  [[40], [9], [31]],
+] as [Shape, Shape, number[]][])(
+  'a part of %j of shape %j from %j on is drawn as in the whole',
+  async (of, shape, begin) => {
+    const draw = async (...parameter: [Shape, ParameterOptions]) => {
+      const space = spaceOf([['w', ...parameter]]);
+      space.initialize(3);
+      return space.get('w')!.value.toFloat32();
+    };
+    const whole = await draw(of, matrix);
+    // Element by element, by the coordinates of both.
+    const expected = Array.from({ length: shape.reduce((a, b) => a * b) }, (_, i) => {
+      let [rest, at, stride] = [i, 0, 1];
+      for (let axis = of.length - 1; axis >= 0; axis--) {
+        at += (begin[axis]! + (rest % shape[axis]!)) * stride;
+        rest = Math.floor(rest / shape[axis]!);
+        stride *= of[axis]!;
+      }
+      return whole[at];
+    });
+    expect([...(await draw(shape, { ...matrix, part: { of, begin } }))]).toEqual(expected);
+    const outside = begin.map((first, axis) => first + of[axis]!);
+    expect(() => spaceOf([['w', shape, { ...matrix, part: { of, begin: outside } }]])).toThrow(
+      /^\[parameters.add\] w of shape .* is no part of/,
+    );
+  },
+);
+
+test.each([true, 'borrowed'] as const)(
+  'what is added later comes last, when the gradient is asked for (%s)',
+  async (gradients) => {
+    const space = spaceOf([['w', [2, 3], matrix]], { gradients });
+    const { device } = space;
+    const w = space.get('w')!;
+    let arena;
+    for (const value of [1, 2]) {
+      using step = device.step({ rows: 1 });
+      arena = step.arena;
+      const term = step.empty([2, 3]).write(new Float32Array(6).fill(value));
+      step.addLater(w, (grad) => device.kernels.add(grad, grad, term), [term]);
+      step.release(term);
+      device.kernels.fill(step.gradient(w), 10 * value);
+    }
+    // The second pass has replaced what was there, and both terms come after it.
+    expect(await w.grad.toFloat32()).toEqual(new Float32Array(6).fill(23));
+    if (gradients === true) expect((await space.gradients.toFloat32())[5]).toBe(23);
+    space.clearGradients();
+    expect(arena!.inUse).toBe(0);
+    {
+      using step = device.step({ rows: 1 });
+      const term = step.empty([2, 3]).write(new Float32Array(6).fill(5));
+      step.addLater(w, (grad) => device.kernels.add(grad, grad, term), [term]);
+    }
+    space.clearGradients(); // forgotten, and its memory is back
+    expect(arena!.inUse).toBe(0);
+    using step = device.step({ rows: 1 });
+    expect(await step.gradient(w).toFloat32()).toEqual(new Float32Array(6));
+  },
+);
+
 test('halves that are trained are f32 masters, rounded', async () => {
   const space = spaceOf(SOME, { dtype: 'bf16', gradients: true, moments: true });
   const wide = spaceOf(SOME, { gradients: true, moments: true });

@@ -12,6 +12,8 @@ export interface Batch {
 export interface TrainingSource {
   /** Tokens of one sample. */
   readonly contextLength: number;
+  /** Ids are below this; where it is given, a model with a smaller vocabulary is refused before the first step. */
+  readonly vocabSize?: number;
   /** `size` samples from number `position` on. */
   batch(position: number, size: number): Batch;
 }
@@ -19,6 +21,7 @@ export interface TrainingSource {
 /** A fixed list of windows, the same at every evaluation. */
 export interface ValidationSource {
   readonly contextLength: number;
+  readonly vocabSize?: number;
   /** How many samples there are. */
   readonly length: number;
   batch(position: number, size: number): Batch;

@@ -164,7 +164,25 @@ function checkValues(options: ResolvedOptions): void {
     if (!(options[name] > 0 && Number.isFinite(options[name])))
       fail('train', `${name} is ${options[name]}.`, 'give a number above 0');
   }
-  if (data.contextLength > model.contextLength) {
-    fail('train', `samples have ${data.contextLength} tokens, the model's context ${model.contextLength}.`);
-  }
+  checkFit('data', data, model);
+  if (options.validation) checkFit('validation', options.validation, model);
+}
+
+/** A source can only give what the model takes. */
+function checkFit(
+  name: string,
+  { contextLength, vocabSize }: TrainingSource | ValidationSource,
+  model: LlamaConfig,
+): void {
+  if (contextLength > model.contextLength)
+    fail(
+      'train',
+      `samples of ${name} have ${contextLength} tokens, the model's context ${model.contextLength}.`,
+    );
+  if (vocabSize !== undefined && vocabSize > model.vocabSize)
+    fail(
+      'train',
+      `${name} has a vocabulary of ${vocabSize}, the model one of ${model.vocabSize}.`,
+      'was another tokenizer used?',
+    );
 }

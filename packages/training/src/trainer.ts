@@ -50,7 +50,12 @@ export class Trainer implements Disposable {
       gradients: 'borrowed',
       moments: true,
     });
-    this.optimizer = new AdamW(this.model.parameters, { beta1, beta2, weightDecay });
+    try {
+      this.optimizer = new AdamW(this.model.parameters, { beta1, beta2, weightDecay });
+    } catch (error) {
+      this.model[Symbol.dispose]();
+      throw error;
+    }
     this.#schedule = cosineSchedule({
       maxLearningRate: options.learningRate,
       warmupSteps: options.warmupSteps,
@@ -201,7 +206,7 @@ export class Trainer implements Disposable {
   /** Gives the model's memory back. A save that nobody waited for goes on; its error, if it has one, ends up as nobody's. */
   [Symbol.dispose](): void {
     void this.#saver?.[Symbol.asyncDispose]();
-    this.model.parameters.free();
+    this.model[Symbol.dispose]();
   }
 
   /** The save that has ended since the last look, if one has. */

@@ -14,6 +14,9 @@ export const tinyModel = llamaConfig({
   contextLength,
 });
 
+/** The trainer's usual shape: one matrix for both ends. */
+export const tiedModel = { ...tinyModel, tiedEmbeddings: true };
+
 /** Samples of a little grammar (each token names its successor, with some noise), packed as two documents; pure in the counter. */
 export const tinyData: TrainingSource & { readonly length: number } = {
   contextLength,

@@ -4,9 +4,16 @@ import { join } from 'node:path';
 import { listTrainingStates, loadTrainingState } from '@cria/checkpoint';
 import type { Device, HostArray, Recompute } from '@cria/tensor';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { measureSpeed, train, Trainer, type TrainingEvent, type TrainingOptions } from '../src/index.ts';
+import {
+  measureSpeed,
+  train,
+  Trainer,
+  type TrainingEvent,
+  type TrainingOptions,
+  type TrainingSource,
+} from '../src/index.ts';
 import { devices } from './devices.ts';
-import { contextLength, tinyData, tinyOptions } from './tiny.ts';
+import { contextLength, tiedModel, tinyData, tinyModel, tinyOptions } from './tiny.ts';
 
 interface Outcome {
   readonly weights: HostArray;
@@ -74,9 +81,13 @@ describe.each(cases)('training in $dtype on $name', ({ open, dtype }) => {
 
   it('gives the same bits for every split into micro-batches of whole row chunks', async () => {
     expect(contextLength % device.rowChunk).toBe(0);
-    const whole = await outcome(tinyOptions({ device, dtype, totalSteps: 4 }));
-    for (const microBatchSize of [1, 2])
-      expect(await outcome(tinyOptions({ device, dtype, totalSteps: 4, microBatchSize }))).toEqual(whole);
+    const run = (extra: Partial<TrainingOptions>) =>
+      outcome(tinyOptions({ device, dtype, totalSteps: 3, ...extra }));
+    const whole = await run({});
+    for (const microBatchSize of [1, 2]) expect(await run({ microBatchSize })).toEqual(whole);
+    // Both ends of a tied model add to one gradient.
+    const tied = await run({ model: tiedModel });
+    expect(await run({ model: tiedModel, microBatchSize: 1 })).toEqual(tied);
   });
 
   it('gives the same bits at every recompute level', async () => {
@@ -98,6 +109,50 @@ describe.each(cases)('training in $dtype on $name', ({ open, dtype }) => {
     });
     expect(await parameters.values.read()).toEqual(before);
     await expect(trainer.update()).rejects.toThrow(/2 updates in a row were not finite/);
+  });
+
+  it('refuses ids of another vocabulary before it computes with them', async () => {
+    const { vocabSize } = tinyModel;
+    const spoilt = (list: 'tokens' | 'targets', id: number): TrainingSource => ({
+      contextLength,
+      batch: (position, size) => {
+        const batch = tinyData.batch(position, size);
+        batch[list][70] = id;
+        return batch;
+      },
+    });
+    const bad: ['tokens' | 'targets', number][] = [
+      ['tokens', vocabSize],
+      ['tokens', 1e8],
+      ['tokens', -1],
+      ['tokens', -100],
+      ['targets', vocabSize],
+      ['targets', -2],
+    ];
+    for (const [list, id] of bad) {
+      using trainer = await Trainer.open(tinyOptions({ device, dtype, data: spoilt(list, id) }));
+      const before = await trainer.model.parameters.values.read();
+      const message = `[llama.${list}] id ${id} of row 70 is outside a vocabulary of 31.`;
+      await expect(trainer.update()).rejects.toThrow(message);
+      expect(await trainer.model.parameters.values.read()).toEqual(before);
+      using other = await Trainer.open(tinyOptions({ device, dtype, validation: { ...spoilt(list, id), length: 2 } })); // prettier-ignore
+      await expect(other.evaluate()).rejects.toThrow(message);
+    }
+  });
+
+  it('gives all its memory back, that of RoPE tables too', async () => {
+    const run = async () => {
+      using trainer = await Trainer.open(tinyOptions({ device, dtype }));
+      await trainer.update();
+    };
+    await run();
+    await measureSpeed(tinyOptions({ device, dtype }), 0.01);
+    await device.flush();
+    const { allocated } = device.memory; // what stays is the arena of steps
+    for (let i = 0; i < 3; i++) await run();
+    await measureSpeed(tinyOptions({ device, dtype }), 0.01);
+    await expect(Trainer.open(tinyOptions({ device, dtype, beta1: 2 }))).rejects.toThrow('beta1 is 2');
+    expect(device.memory.allocated).toBe(allocated);
   });
 
   it('evaluates the same held-out windows whatever the batch', async () => {
@@ -269,7 +324,19 @@ describe('options', () => {
     [{ keepEvery: 0.5 }, 'keepEvery is 0.5'],
     [{ learningRate: NaN }, 'learningRate is NaN'],
     [{ warmupSteps: 12 }, 'warmupSteps is 12 of 12'],
-    [{ data: { ...tinyData, contextLength: 128 } }, "samples have 128 tokens, the model's context 64"],
+    [
+      { data: { ...tinyData, contextLength: 128 } },
+      "samples of data have 128 tokens, the model's context 64",
+    ],
+    [
+      { validation: { ...tinyData, contextLength: 128 } },
+      "samples of validation have 128 tokens, the model's context 64",
+    ],
+    [
+      { data: { ...tinyData, vocabSize: 32 } },
+      'data has a vocabulary of 32, the model one of 31. hint: was another tokenizer used?',
+    ],
+    [{ validation: { ...tinyData, vocabSize: 32 } }, 'validation has a vocabulary of 32'],
   ])('%o is refused', async (extra, message) => {
     await expect(Trainer.open({ ...tinyOptions({ device }), ...(extra as object) })).rejects.toThrow(message);
   });

@@ -146,7 +146,7 @@ async function finalSamples(
 ): Promise<string> {
   const state = (await listTrainingStates(runPaths(folder).checkpoints)).find((saved) => saved.step === step);
   const checkpoint = await openCheckpoint(state!.folder);
-  const model = new Llama(shape, { device });
+  using model = new Llama(shape, { device });
   model.parameters.allocate();
   await checkpoint.load(model.parameters);
   const texts: string[] = [];
@@ -163,7 +163,6 @@ async function finalSamples(
       );
     }
   }
-  model.parameters.free();
   return texts.join('\n') + '\n';
 }
 

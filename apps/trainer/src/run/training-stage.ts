@@ -130,9 +130,10 @@ function stepsWorth({ batch_size }: Config['training'], windows: number): number
 
 /** At most so many held-out windows. */
 function firstWindows(validation: TokenDataset, most: number): NonNullable<TrainingOptions['validation']> {
-  const { contextLength } = validation;
+  const { contextLength, vocabSize } = validation;
   return {
     contextLength,
+    vocabSize,
     length: Math.min(most, validation.samples),
     batch: (position, size) => validation.batch(position, size),
   };
