@@ -244,6 +244,7 @@ class Checker {
 
   /** Every element is an index of `count` things; or, where that is allowed, negative, or −100 for a target that is ignored. */
   inside(tensor: Tensor, count: number, allowed?: 'negative' | 'ignored'): this {
+    if (tensor.size === 0) return this;
     const { least, most, leastId } = this.#known(tensor);
     const low = { negative: 0, ignored: leastId, nothing: least }[allowed ?? 'nothing'];
     if (low >= 0 && most < count) return this;
