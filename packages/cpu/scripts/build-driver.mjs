@@ -17,7 +17,7 @@ const cross = 'aarch64-linux-gnu-g++';
 /**
  * @typedef {'address' | 'thread' | 'neon' | 'tiles' | 'tiles-address'} Kind
  * @typedef {object} Plan
- * @property {string} compiler
+ * @property {import('./compile.mjs').Compiler} compiler
  * @property {string} arch
  * @property {readonly string[]} wanted
  * @property {readonly string[]} flags
@@ -27,11 +27,12 @@ const cross = 'aarch64-linux-gnu-g++';
 /** @param {Kind} kind @param {boolean} all @returns {Plan | string} the plan, or what is missing */
 function planOf(kind, all) {
   if (kind === 'neon') {
-    if (!findCompiler([cross])) return `${cross} is not here (Debian: apt-get install g++-aarch64-linux-gnu)`;
+    const compiler = findCompiler([cross]);
+    if (!compiler) return `${cross} is not here (Debian: apt-get install g++-aarch64-linux-gnu)`;
     const link = ['-pthread', '-static'];
-    return { compiler: cross, arch: 'arm64', wanted: isasOf('arm64'), flags: commonFlags, link };
+    return { compiler, arch: 'arm64', wanted: isasOf('arm64'), flags: commonFlags, link };
   }
-  const compiler = findCompiler()?.command;
+  const compiler = findCompiler();
   if (!compiler) return 'no C++ compiler is here (looked for $CXX, g++, clang++, c++)';
   const { arch } = process;
   const sanitizer =
@@ -46,7 +47,7 @@ function planOf(kind, all) {
     const wanted = ['avx512', 'amx', 'avx512vnni'];
     return { compiler, arch, wanted, flags, link: ['-pthread', ...sanitizer] };
   }
-  const wanted = all ? isasOf(arch) : ownIsas(compiler);
+  const wanted = all ? isasOf(arch) : ownIsas(compiler.command);
   return { compiler, arch, wanted, flags: [...sanitized, ...sanitizer], link: ['-pthread', ...sanitizer] };
 }
 
@@ -59,7 +60,7 @@ export async function buildDriver(kind, { all = false } = {}) {
   const plan = planOf(kind, all);
   if (typeof plan === 'string') return { problem: plan };
   const { compiler, arch, wanted, flags, link } = plan;
-  const { known, leftOut } = knownTo(compiler, wanted);
+  const { known, leftOut } = knownTo(compiler.command, wanted);
   for (const [name, reason] of Object.entries(leftOut))
     console.log(`driver-${kind}: ${name} left out: ${reason}`);
   const path = join(build, `driver-${kind}`);
@@ -69,9 +70,9 @@ export async function buildDriver(kind, { all = false } = {}) {
   const started = performance.now();
   const folder = join(build, `objects-${kind}`);
   mkdirSync(folder, { recursive: true });
-  const plain = ['storage', 'pool', 'isa', 'driver', 'driver-serve'];
+  const plain = { storage: [], pool: [], driver: [], 'driver-serve': [] };
   const parts = units({ arch, chosen: known, leftOut, plain, folder, flags });
-  const problem = await make(compiler, parts, path, link);
+  const { problem } = await make(compiler, parts, path, link);
   if (problem) return { problem: problem.trimEnd() };
   writeFileSync(stamp, key);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);

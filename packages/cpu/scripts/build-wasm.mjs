@@ -6,7 +6,9 @@ import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { fingerprint, sources } from './sources.mjs';
+import { objectKey } from './includes.mjs';
+import { keep, kept } from './kept.mjs';
+import { fingerprint, includeFolders, sources } from './sources.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const build = join(root, 'build');
@@ -59,11 +61,13 @@ function files() {
   return tree;
 }
 
+/** The compiler's version. */
+const version = () => readFileSync(join(root, 'scripts/wasm-compiler/package-lock.json'), 'utf8');
+
 /** Hash of what decides the bytes of the file: flags, compiler and sources. */
 function key() {
-  const version = readFileSync(join(root, 'scripts/wasm-compiler/package-lock.json'), 'utf8');
   return createHash('sha256')
-    .update(JSON.stringify([flags, link, version, fingerprint('wasm')]))
+    .update(JSON.stringify([flags, link, version(), fingerprint('wasm')]))
     .digest('hex');
 }
 
@@ -109,35 +113,75 @@ function installCompiler() {
   return '';
 }
 
-/** Compiles and links; gives the module's bytes. @returns {Promise<Uint8Array>} */
-async function compile() {
+/** Sources in cpp/wasm and their own flags: one alone carries the fingerprint of all. @returns {Record<string, string[]>} */
+const units = () => ({
+  isa: [],
+  heap: [],
+  storage: [],
+  pool: [],
+  exports: [`-DCRIA_SOURCES="${fingerprint('wasm')}"`],
+});
+
+/** Loads the compiler; gives a function that runs it on a tree of files and returns one of those it made. */
+async function loadCompiler() {
   const entry = join(compilerFolder, 'node_modules/@yowasp/clang/gen/bundle.js');
   const { runClang, runLLVM, Exit } = await import(pathToFileURL(entry).href);
-  const decoder = new TextDecoder();
-  let said = '';
-  const hear = (/** @type {Uint8Array | null} */ bytes) => {
-    if (bytes) said += decoder.decode(bytes, { stream: true });
-  };
   await runLLVM(null, {}, { fetchProgress: () => undefined }); // loads the compiler without a word
-  const units = ['isa', 'heap', 'storage', 'pool', 'exports'].map((name) => `cpp/wasm/${name}.cc`);
-  const own = [`-DCRIA_SOURCES="${fingerprint('wasm')}"`, '-Icpp', '-Iattention', '-Isimd'];
-  try {
-    const made = await runClang(
-      ['clang++', ...flags, ...own, ...units, '-o', 'cria-cpu.wasm', ...link],
-      files(),
-      { stdout: hear, stderr: hear },
-    );
-    return made['cria-cpu.wasm'];
-  } catch (error) {
-    if (error instanceof Exit)
-      throw new Error(`${said.trimEnd()}\nclang++ could not compile the kernels`, { cause: error });
-    throw error;
+  return async (
+    /** @type {string[]} */ args,
+    /** @type {Record<string, any>} */ tree,
+    /** @type {string} */ output,
+  ) => {
+    const decoder = new TextDecoder();
+    let said = '';
+    const hear = (/** @type {Uint8Array | null} */ bytes) => {
+      if (bytes) said += decoder.decode(bytes, { stream: true });
+    };
+    try {
+      const made = await runClang(['clang++', ...args, '-o', output], tree, { stdout: hear, stderr: hear });
+      return /** @type {Uint8Array} */ (made[output]);
+    } catch (error) {
+      if (error instanceof Exit)
+        throw new Error(`${said.trimEnd()}\nclang++ could not compile the kernels`, { cause: error });
+      throw error;
+    }
+  };
+}
+
+/** @param {string} name @param {readonly string[]} own flags */
+const objectHash = (name, own) =>
+  objectKey([version(), flags, own], join(root, 'cpp/wasm', `${name}.cc`), includeFolders);
+
+/** Compiles the objects of which none is kept, and links. @returns {Promise<Uint8Array>} the module's bytes */
+async function compile() {
+  const clang = await loadCompiler();
+  const parts = Object.entries(units()).map(([name, own]) => ({ name, own, hash: objectHash(name, own) }));
+  const tree = files();
+  /** @type {Record<string, Uint8Array>} */
+  const objects = {};
+  for (const { name, own, hash } of parts) {
+    const ready = kept(hash);
+    const args = [...flags, ...own, '-Icpp', '-Iattention', '-Isimd', '-c', `cpp/wasm/${name}.cc`];
+    const object = ready ?? (await clang(args, tree, `${name}.o`));
+    objects[`${name}.o`] = object;
+    // What was edited since may or may not be in the object.
+    if (!ready && objectHash(name, own) === hash) keep(hash, object);
   }
+  return clang([...flags, ...Object.keys(objects), ...link], objects, 'cria-cpu.wasm');
 }
 
 /** Whether the file was built from the sources that lie here, for tests. */
 export function wasmIsCurrent() {
   return existsSync(target) && existsSync(stamp) && readFileSync(stamp, 'utf8') === key();
+}
+
+/** @param {Uint8Array} bytes @param {string} made key of the bytes */
+function write(bytes, made) {
+  mkdirSync(build, { recursive: true });
+  const partial = `${target}.${process.pid}.tmp`;
+  writeFileSync(partial, bytes);
+  renameSync(partial, target);
+  writeFileSync(stamp, made);
 }
 
 /**
@@ -146,17 +190,20 @@ export function wasmIsCurrent() {
  * @returns {Promise<{ problem: string, noCompiler: boolean }>}
  */
 export async function buildWasm() {
-  const made = key();
   if (wasmIsCurrent()) return { problem: '', noCompiler: false };
+  const made = key();
+  const ready = kept(made);
+  if (ready) {
+    write(ready, made);
+    return { problem: '', noCompiler: false };
+  }
   const missing = installCompiler();
   if (missing) return { problem: missing, noCompiler: true };
   const started = performance.now();
   try {
     const bytes = await compile();
-    const partial = `${target}.${process.pid}.tmp`;
-    writeFileSync(partial, bytes);
-    renameSync(partial, target);
-    writeFileSync(stamp, made);
+    write(bytes, made);
+    if (key() === made) keep(made, bytes);
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     console.log(`@cria/cpu: built cria-cpu.wasm (${Math.round(bytes.length / 1024)} kB) in ${seconds} s`);
     return { problem: '', noCompiler: false };

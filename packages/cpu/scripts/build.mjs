@@ -52,7 +52,7 @@ function wasmBeside() {
 }
 
 /** Both forms; without a C++ compiler the native build makes wasm by itself. */
-async function buildBoth(/** @type {NonNullable<ReturnType<typeof findCompiler>>} */ compiler) {
+async function buildBoth(/** @type {import('./compile.mjs').Compiler} */ compiler) {
   const [native, wasm] = await Promise.all([buildNative(compiler), wasmBeside()]);
   return native || wasm;
 }
@@ -70,7 +70,7 @@ async function main() {
   return process.argv.includes('--wasm') ? buildBoth(compiler) : buildNative(compiler);
 }
 
-/** @param {NonNullable<ReturnType<typeof findCompiler>>} compiler */
+/** @param {import('./compile.mjs').Compiler} compiler */
 async function buildNative(compiler) {
   const native = isasOf(process.arch);
   const headers = join(dirname(require.resolve('node-api-headers/package.json')), 'include');
@@ -100,11 +100,13 @@ async function buildNative(compiler) {
     arch: process.arch,
     chosen: known,
     leftOut,
-    plain: ['storage', 'pool', 'isa', 'addon'],
+    // One file alone carries the fingerprint of all, or an edit to one header would compile all of them.
+    plain: { storage: [], pool: [], addon: [`-DCRIA_SOURCES="${sources}"`] },
     folder: objects,
-    flags: [...commonFlags, `-I${headers}`, `-DCRIA_SOURCES="${sources}"`],
+    flags: commonFlags,
+    headers: [headers],
   });
-  const failure = await make(compiler.command, parts, output, linkFlags());
+  const { problem: failure, compiled } = await make(compiler, parts, output, linkFlags());
   if (failure === '') {
     // Kept for the test that no symbol leaks out of an instruction set's namespace.
     for (const { object } of parts.slice(0, known.length))
@@ -122,9 +124,9 @@ async function buildNative(compiler) {
   }
   writeFileSync(stamp, key);
   rmSync(join(build, 'reason.json'), { force: true });
-  console.log(
-    `@cria/cpu: built ${target} (${known.join(', ')}) in ${((performance.now() - started) / 1000).toFixed(1)} s`,
-  );
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  const made = `${compiled} of ${parts.length} objects compiled`;
+  console.log(`@cria/cpu: built ${target} (${known.join(', ')}; ${made}) in ${seconds} s`);
   return 0;
 }
 

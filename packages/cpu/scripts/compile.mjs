@@ -1,11 +1,12 @@
 // Compiling and linking C++ with whatever compiler there is.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isas, isasOf } from './isas.mjs';
+import { keep, kept } from './kept.mjs';
 import { includeFolders } from './sources.mjs';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
@@ -28,10 +29,11 @@ export const commonFlags = [
   // g++ 12 warns about its own intrinsics headers.
   '-Wno-uninitialized',
   '-Wno-maybe-uninitialized',
-  ...includeFolders.map((folder) => `-I${folder}`),
 ];
 
-/** @returns {{ command: string, version: string } | undefined} */
+/** @typedef {{ command: string, version: string }} Compiler */
+
+/** @returns {Compiler | undefined} */
 export function findCompiler(candidates = [process.env.CXX?.trim() ?? '', 'g++', 'clang++', 'c++']) {
   for (const command of candidates) {
     if (command === '') continue;
@@ -42,18 +44,27 @@ export function findCompiler(candidates = [process.env.CXX?.trim() ?? '', 'g++',
   return undefined;
 }
 
-/** @param {string} command @param {string[]} args @returns {Promise<string>} what the compiler said when it failed, else '' */
-function compile(command, args) {
+/**
+ * Runs the compiler. `problem` is what it said when it failed, else ''.
+ * @param {string} command @param {string[]} args @returns {Promise<{ problem: string, output: string }>}
+ */
+function run(command, args) {
   return new Promise((resolve) => {
     const [program = '', ...first] = command.split(/\s+/);
     const child = spawn(program, [...first, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-    let output = '';
+    let [output, said] = ['', ''];
     child.stdout.on('data', (data) => (output += data));
-    child.stderr.on('data', (data) => (output += data));
-    child.on('error', (error) => resolve(error.message));
-    child.on('close', (code) => resolve(code === 0 ? '' : output || `${program} ended with status ${code}`));
+    child.stderr.on('data', (data) => (said += data));
+    child.on('error', (error) => resolve({ problem: error.message, output }));
+    child.on('close', (code) => {
+      const problem = code === 0 ? '' : output + said || `${program} ended with status ${code}`;
+      resolve({ problem, output });
+    });
   });
 }
+
+/** @param {string} command @param {string[]} args @returns {Promise<string>} what the compiler said when it failed, else '' */
+const compile = async (command, args) => (await run(command, args)).problem;
 
 /** Runs the jobs, as many at one time as there are cores (four at most); the first failure's message, or ''. */
 async function all(/** @type {(() => Promise<string>)[]} */ jobs) {
@@ -70,90 +81,108 @@ async function all(/** @type {(() => Promise<string>)[]} */ jobs) {
 }
 
 /**
+ * @typedef {object} Part an object file of a build
+ * @property {string} source in `cpp`
+ * @property {string} object path
+ * @property {readonly string[]} flags
+ * @property {readonly string[]} folders searched for headers
+ */
+
+/**
  * Object files of a build. Instruction sets come first, they take longest.
  * @param {object} options
  * @param {string} options.arch `process.arch` of the target
  * @param {readonly string[]} options.chosen instruction sets
  * @param {Record<string, string>} [options.leftOut] why others of that architecture are not there, where more is known than that
- * @param {readonly string[]} options.plain other sources, without `.cc`
+ * @param {Record<string, readonly string[]>} options.plain other sources, without `.cc`, and their own flags
  * @param {string} options.folder for objects
  * @param {readonly string[]} options.flags of all of them
+ * @param {readonly string[]} [options.headers] folders of headers beside the workspace's
+ * @returns {Part[]}
  */
-export function units({ arch, chosen, leftOut = {}, plain, folder, flags }) {
+export function units({ arch, chosen, leftOut = {}, plain, folder, flags, headers = [] }) {
+  const folders = [...includeFolders, ...headers];
+  const part = (/** @type {string} */ name, /** @type {readonly string[]} */ own) => ({
+    source: `${name}.cc`,
+    object: join(folder, `${name}.o`),
+    flags: [...flags, ...own],
+    folders,
+  });
   const others = isasOf(arch).filter((name) => !chosen.includes(name));
   const without = others.map(
     (name) => `-DCRIA_WITHOUT_${name}="${leftOut[name] ?? 'this file was built without it'}"`,
   );
   return [
-    ...chosen.map((name) => ({
-      source: `isa-${name}.cc`,
-      object: join(folder, `isa-${name}.o`),
-      flags: [...flags, ...(isas[name]?.flags ?? [])],
-    })),
-    ...plain.map((name) => ({
-      source: `${name}.cc`,
-      object: join(folder, `${name}.o`),
-      flags: [...flags, ...without],
-    })),
+    ...chosen.map((name) => part(`isa-${name}`, isas[name]?.flags ?? [])),
+    part('isa', without),
+    ...Object.entries(plain).map(([name, own]) => part(name, own)),
   ];
 }
 
 /**
- * What an object was made from: compiler, flags and the files that the compiler read the last time; '' before there is any.
- * @param {string} compiler @param {ReturnType<typeof units>[number]} part
+ * What decides the bytes of an object: compiler, flags, and the source as the preprocessor leaves it, with all that it includes, the system's
+ * headers too. Comments, and where the files lie, are gone by then (but where debuggers are told of lines).
+ * @param {Compiler} compiler @param {Part} part
+ * @returns {Promise<string>} '' where the compiler refuses the source
  */
-function fingerprint(compiler, { object, flags }) {
-  if (!existsSync(object) || !existsSync(`${object}.d`)) return '';
-  const hash = createHash('sha256').update(JSON.stringify([compiler, flags]));
-  for (const path of dependencies(object))
-    hash.update(`${path}\0`).update(existsSync(path) ? readFileSync(path) : '');
-  return hash.digest('hex');
+async function keyOf({ command, version }, { source, flags, folders }) {
+  const paths = folders.map((folder) => `-I${folder}`);
+  const lines = flags.includes('-g') ? [] : ['-P'];
+  const args = [...flags, ...paths, '-E', ...lines, join(cpp, source)];
+  const { problem, output } = await run(command, args);
+  if (problem) return '';
+  return createHash('sha256')
+    .update(JSON.stringify([command, version, flags]))
+    .update(output)
+    .digest('hex');
 }
 
-/** Files that an object was made from, as the compiler wrote them down. @param {string} object */
-function dependencies(object) {
-  if (!existsSync(`${object}.d`)) return [];
-  const [, files = ''] = readFileSync(`${object}.d`, 'utf8').split(/: /);
-  return files.split(/[\s\\]+/).filter((file) => file !== '');
+/** An object from those that are kept, or else from the compiler. @param {Compiler} compiler @param {Part} part */
+async function makeObject(compiler, part) {
+  const { source, object, flags, folders } = part;
+  const key = await keyOf(compiler, part);
+  const ready = key === '' ? undefined : kept(key);
+  if (ready) {
+    writeFileSync(object, ready);
+    return { compiled: false, problem: '' };
+  }
+  const paths = folders.map((folder) => `-I${folder}`);
+  const problem = await compile(compiler.command, [
+    ...flags,
+    ...paths,
+    '-c',
+    join(cpp, source),
+    '-o',
+    object,
+  ]);
+  // What was edited meanwhile may or may not be in the object.
+  if (problem === '' && (await keyOf(compiler, part)) === key) keep(key, readFileSync(object));
+  return { compiled: true, problem };
 }
 
 /**
- * Compiles the parts that changed since the last time and links them to `output`, which appears whole or not at all. One build at a time
- * may use a folder of objects.
- * @param {string} compiler
- * @param {ReturnType<typeof units>} parts
+ * Makes the objects, compiling those of which none is kept, and links them to `output`, which appears whole or not at all. One build
+ * at a time may use a folder of objects.
+ * @param {Compiler} compiler
+ * @param {readonly Part[]} parts
  * @param {string} output
  * @param {readonly string[]} linkFlags
- * @returns {Promise<string>} what the compiler said when it failed, else ''
+ * @returns {Promise<{ problem: string, compiled: number }>} what the compiler said when it failed, else ''; objects that it made
  */
 export async function make(compiler, parts, output, linkFlags) {
-  const stale = parts.filter((part) => {
-    const stamp = `${part.object}.sha256`;
-    const key = fingerprint(compiler, part);
-    return key === '' || !existsSync(stamp) || readFileSync(stamp, 'utf8') !== key;
-  });
+  let compiled = 0;
   const failure = await all(
-    stale.map((part) => async () => {
-      const { source, object, flags } = part;
-      rmSync(`${object}.sha256`, { force: true });
-      const files = ['-MMD', '-MF', `${object}.d`, '-c', join(cpp, source), '-o', object];
-      const started = Date.now();
-      const message = await compile(compiler, [...flags, ...files]);
-      // What was edited meanwhile may or may not be in the object: it is made again next time.
-      const edited = dependencies(object).some(
-        (path) => (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Infinity) >= started,
-      );
-      if (message === '' && !edited) writeFileSync(`${object}.sha256`, fingerprint(compiler, part));
-      return message;
+    parts.map((part) => async () => {
+      const made = await makeObject(compiler, part);
+      if (made.compiled) compiled++;
+      return made.problem;
     }),
   );
-  if (failure) return failure;
+  if (failure) return { problem: failure, compiled };
   const partial = `${output}.${process.pid}.tmp`;
-  const linked = await compile(compiler, [...parts.map(({ object }) => object), ...linkFlags, '-o', partial]);
-  if (linked) {
-    rmSync(partial, { force: true });
-    return linked;
-  }
-  renameSync(partial, output);
-  return '';
+  const objects = parts.map(({ object }) => object);
+  const problem = await compile(compiler.command, [...objects, ...linkFlags, '-o', partial]);
+  if (problem) rmSync(partial, { force: true });
+  else renameSync(partial, output);
+  return { problem, compiled };
 }

@@ -35,7 +35,7 @@ describe('build script', () => {
       execFileSync('cp', ['-r', path('../scripts'), path('../cpp'), folder]);
       const { status, stdout } = spawnSync(process.execPath, [join(folder, 'scripts/build.mjs')], {
         encoding: 'utf8',
-        env: { PATH: folder, CXX: join(folder, 'no-such-compiler') },
+        env: { PATH: folder, CXX: join(folder, 'no-such-compiler'), CRIA_CACHE: 'off' },
       });
       expect(status).toBe(0);
       expect(stdout).toMatch(/no C\+\+ compiler was found/);
