@@ -1,7 +1,7 @@
 /** Chat formats: Llama 2, Llama 3 and 3.1+ built in, any `chat_template` with the optional peer @huggingface/jinja. */
-import type { ChatFormat } from './chat-format.ts';
-import { llama2Chat } from './chat-llama2.ts';
-import { llama31Chat, llama3Chat } from './chat-llama3.ts';
+import type { ChatFormat } from './chat/format.ts';
+import { llama2Chat } from './chat/llama2.ts';
+import { llama31Chat, llama3Chat } from './chat/llama3.ts';
 import { failure } from './errors.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
@@ -12,10 +12,10 @@ export type {
   ChatOptions,
   ChatTokenizer,
   ChatToolCall,
-} from './chat-format.ts';
-export { jinjaChat, type JinjaChatOptions } from './chat-jinja.ts';
-export { llama2Chat } from './chat-llama2.ts';
-export { llama31Chat, llama3Chat } from './chat-llama3.ts';
+} from './chat/format.ts';
+export { jinjaChat, type JinjaChatOptions } from './chat/jinja.ts';
+export { llama2Chat } from './chat/llama2.ts';
+export { llama31Chat, llama3Chat } from './chat/llama3.ts';
 
 /** The built-in format that a vocabulary's special tokens speak for. Throws where none does. */
 export function chatFormatFor(tokenizer: Tokenizer): ChatFormat {

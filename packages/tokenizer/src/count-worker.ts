@@ -1,14 +1,14 @@
-/** A thread that counts the words of the texts it is sent (counting-threads.ts). */
+/** A thread that counts the words of the texts it is sent (training/counting-threads.ts). */
 import { parentPort, workerData } from 'node:worker_threads';
-import type { WordCounts } from './word-counter.ts';
-import { createWordReader, type WordReaderOptions } from './word-reader.ts';
+import type { WordCounts } from './training/word-counter.ts';
+import { createWordReader, type WordReaderOptions } from './training/create-word-reader.ts';
 
 /** Texts in UTF-8 with a free byte before each and behind the last, and their ends; or the order to send the counts. */
 export type CountRequest =
   { readonly bytes: Uint8Array<ArrayBuffer>; readonly ends: Int32Array<ArrayBuffer> } | 'finish';
 export type CountReply = { readonly skippedLines: number } | { readonly words: WordCounts };
 
-const reader = createWordReader(workerData as WordReaderOptions); // as counting-threads.ts passes it
+const reader = createWordReader(workerData as WordReaderOptions); // as training/counting-threads.ts passes it
 
 parentPort?.on('message', (request: CountRequest) => {
   if (request === 'finish') {

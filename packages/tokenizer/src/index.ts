@@ -1,28 +1,36 @@
 export type { DecodeOptions, EncodeOptions, Encoding, TokenDecoder, Tokenizer } from './tokenizer.ts';
-export { SentencePieceTokenizer, type SentencePieceOptions } from './sentencepiece.ts';
+export { SentencePieceTokenizer, type SentencePieceOptions } from './sentencepiece/tokenizer.ts';
 export {
   readSentencePieceModel,
   writeSentencePieceModel,
   type SentencePieceModel,
   type SentencePieceSettings,
-} from './sentencepiece-model.ts';
-export { PieceList, type Piece } from './piece-list.ts';
+} from './sentencepiece/model.ts';
+export { PieceList, type Piece } from './sentencepiece/piece-list.ts';
+export { SentencePieceTrainer, type SentencePieceTrainerOptions } from './training/sentencepiece-trainer.ts';
+export type { TrainingProgress } from './training/progress.ts';
+export { ByteLevelTrainer, type ByteLevelTrainerOptions } from './training/byte-level-trainer.ts';
+export type { AddedToken } from './added-tokens.ts';
+export type { ByteLevelOptions } from './byte-level/options.ts';
+export { ByteLevelTokenizer } from './byte-level/tokenizer.ts';
+export type { MergeList } from './bpe/merge-list.ts';
+export { TokenBytes } from './bytes/token-bytes.ts';
+export { GPT2_PATTERN, LLAMA3_PATTERN } from './byte-level/patterns.ts';
+export type { NormalizerStep } from './text/normalizers.ts';
+export type { PrefixStep, SplitBehavior, SplitPattern, SplitStep } from './text/splitter.ts';
 export {
-  SentencePieceTrainer,
-  type SentencePieceTrainerOptions,
-  type TrainingProgress,
-} from './sentencepiece-trainer.ts';
-export { ByteLevelTrainer, type ByteLevelTrainerOptions } from './byte-level-trainer.ts';
-export { ByteLevelTokenizer, type ByteLevelOptions, type MergeList } from './byte-level.ts';
-export { TokenBytes } from './token-bytes.ts';
-export { GPT2_PATTERN, LLAMA3_PATTERN } from './split-patterns.ts';
-export { llama3SpecialTokens, readTiktoken, writeTiktoken, type TiktokenOptions } from './tiktoken.ts';
-export { detectFormat, parseTokenizer, type ParseOptions, type VocabularyFormat } from './parse.ts';
-export { serializeTokenizer } from './convert.ts';
-export { readLlama2c, writeLlama2c } from './llama2c.ts';
-export { readTokenizerJson, type TokenizerJsonOptions } from './tokenizer-json.ts';
-export { writeTokenizerJson, type TokenizerJsonFiles } from './tokenizer-json-writer.ts';
-export { ggufVocabulary, tokenizerFromGguf } from './gguf-vocabulary.ts';
+  llama3SpecialTokens,
+  readTiktoken,
+  writeTiktoken,
+  type TiktokenOptions,
+} from './formats/tiktoken.ts';
+export { detectFormat, parseTokenizer, type ParseOptions, type VocabularyFormat } from './formats/parse.ts';
+export { serializeTokenizer } from './formats/serialize.ts';
+export { readLlama2c, writeLlama2c } from './formats/llama2c.ts';
+export { readTokenizerJson, type TokenizerJsonOptions } from './formats/tokenizer-json.ts';
+export { writeTokenizerJson, type TokenizerJsonFiles } from './formats/tokenizer-json-writer.ts';
+export { tokenizerFromGguf } from './formats/gguf-vocabulary.ts';
+export { ggufVocabulary } from './formats/gguf-vocabulary-writer.ts';
 export { GgufCutError } from './gguf/cursor.ts';
 export { isGguf, readGguf, type ReadGgufOptions } from './gguf/header.ts';
 export { readGgufFront } from './gguf/front.ts';

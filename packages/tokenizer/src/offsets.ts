@@ -1,5 +1,4 @@
 /** Where in the text each token came from, from the number of bytes each token covers. */
-import type { Segment } from './special-tokens.ts';
 import type { Encoding } from './tokenizer.ts';
 
 /** Ids of one part of a text, with the bytes each covers. In SentencePiece parts a literal `▁` counts one byte, as a space does. */
@@ -12,48 +11,42 @@ export interface MeasuredIds {
 }
 
 export class OffsetCollector {
-  private readonly ids: number[] = [];
-  private readonly byteStart: number[] = [];
-  private readonly byteEnd: number[] = [];
-  private readonly start: number[] = [];
-  private readonly end: number[] = [];
-  private byteAt = 0;
-  private unitAt = 0;
+  readonly #ids: number[] = [];
+  readonly #byteStart: number[] = [];
+  readonly #byteEnd: number[] = [];
+  readonly #start: number[] = [];
+  readonly #end: number[] = [];
+  #byteAt = 0;
+  #unitAt = 0;
 
   /** A token without text. */
   addEmpty(id: number): void {
-    this.add(id, this.byteAt, this.byteAt, this.unitAt, this.unitAt);
+    this.#add(id, this.#byteAt, this.#byteAt, this.#unitAt, this.#unitAt);
   }
 
-  addSegments(
-    text: string,
-    segments: readonly Segment[],
-    measure: (part: string, index: number) => MeasuredIds,
-  ): void {
-    segments.forEach(({ start, end, special }, index) => {
-      const part = text.slice(start, end);
-      if (special < 0) return this.addPart(part, measure(part, index));
-      const bytes = utf8Length(part);
-      this.add(special, this.byteAt, this.byteAt + bytes, this.unitAt, this.unitAt + part.length);
-      this.byteAt += bytes;
-      this.unitAt += part.length;
-    });
+  /** An added token, which covers `source` as it stands. */
+  addToken(id: number, source: string): void {
+    const bytes = utf8Length(source);
+    this.#add(id, this.#byteAt, this.#byteAt + bytes, this.#unitAt, this.#unitAt + source.length);
+    this.#byteAt += bytes;
+    this.#unitAt += source.length;
   }
 
   finish(): Encoding {
     return {
-      ids: Int32Array.from(this.ids),
-      byteStart: Int32Array.from(this.byteStart),
-      byteEnd: Int32Array.from(this.byteEnd),
-      start: Int32Array.from(this.start),
-      end: Int32Array.from(this.end),
+      ids: Int32Array.from(this.#ids),
+      byteStart: Int32Array.from(this.#byteStart),
+      byteEnd: Int32Array.from(this.#byteEnd),
+      start: Int32Array.from(this.#start),
+      end: Int32Array.from(this.#end),
     };
   }
 
-  private addPart(text: string, { ids, lengths, prefix, wideSpaces }: MeasuredIds): void {
+  /** Plain text, whose ids cover so many bytes each. */
+  addPart(text: string, { ids, lengths, prefix, wideSpaces }: MeasuredIds): void {
     let unit = 0; // index in `text` of the character that the stream stands in
     let inside = 0; // bytes of it already consumed
-    let byte = this.byteAt;
+    let byte = this.#byteAt;
     let missing = prefix;
     for (let i = 0; i < ids.length; i++) {
       let left = lengths[i];
@@ -78,18 +71,18 @@ export class OffsetCollector {
           inside = 0;
         }
       }
-      this.add(ids[i], byteStart, byte, this.unitAt + unitStart, this.unitAt + unitEnd);
+      this.#add(ids[i], byteStart, byte, this.#unitAt + unitStart, this.#unitAt + unitEnd);
     }
-    this.byteAt = byte;
-    this.unitAt += text.length;
+    this.#byteAt = byte;
+    this.#unitAt += text.length;
   }
 
-  private add(id: number, byteStart: number, byteEnd: number, start: number, end: number): void {
-    this.ids.push(id);
-    this.byteStart.push(byteStart);
-    this.byteEnd.push(byteEnd);
-    this.start.push(start);
-    this.end.push(end);
+  #add(id: number, byteStart: number, byteEnd: number, start: number, end: number): void {
+    this.#ids.push(id);
+    this.#byteStart.push(byteStart);
+    this.#byteEnd.push(byteEnd);
+    this.#start.push(start);
+    this.#end.push(end);
   }
 }
 

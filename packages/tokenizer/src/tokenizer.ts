@@ -46,6 +46,9 @@ export interface Tokenizer {
   readonly eosId: number | undefined;
   readonly unkId: number | undefined;
   readonly padId: number | undefined;
+  /** Whether the model expects texts to begin with BOS (end with EOS): `add_bos_token`, or the file's post-processor. */
+  readonly addsBos: boolean;
+  readonly addsEos: boolean;
   /** Ids of the special (control) tokens by their text. */
   readonly specialTokens: ReadonlyMap<string, number>;
   /** Hash of the vocabulary and the encoding rules, 32 hex digits: equal for tokenizers that give equal ids, whatever file they came from. */

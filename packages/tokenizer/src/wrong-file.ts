@@ -4,7 +4,7 @@
  * ("header length 2336927755350992246") tells nobody.
  */
 import { failure } from './errors.ts';
-import { decodeUtf8 } from './utf8.ts';
+import { decodeUtf8 } from './bytes/utf8.ts';
 
 export interface WrongFile {
   /** For an error message, behind "this is": `a Git LFS pointer to 500,058 bytes, not the file itself`. */

@@ -1,5 +1,5 @@
 import { TokenizerError } from '../errors.ts';
-import { decodeUtf8Strict } from '../utf8.ts';
+import { decodeUtf8Strict } from '../bytes/utf8.ts';
 import { type GgufScalar, type GgufScalarType, ggufValueBytes } from './types.ts';
 
 const OP = 'readGguf';

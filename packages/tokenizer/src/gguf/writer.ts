@@ -1,4 +1,4 @@
-import { encodeUtf8 } from '../utf8.ts';
+import { encodeUtf8 } from '../bytes/utf8.ts';
 import {
   GGUF_ALIGNMENT,
   GGUF_MAGIC,
