@@ -20,6 +20,8 @@ export const byteTokenizer = {
     ['<s>', BOS],
     ['</s>', EOS],
   ]),
+  addsBos: true,
+  addsEos: false,
   fingerprint: '0'.repeat(32),
   encode: (text: string, { addBos = false, addEos = false }: EncodeOptions = {}): Int32Array =>
     // Not `of`, whose arguments must fit the stack.

@@ -1,4 +1,4 @@
-import { CriaError } from '@cria/tensor';
+import { isExplained } from '@cria/tensor';
 import { EngineFailure } from './engine-client.ts';
 import { helpText, parseFlags } from './flags.ts';
 import type { ThreadFile } from './protocol.ts';
@@ -22,7 +22,7 @@ export async function main(args: readonly string[], world: World): Promise<numbe
     world.out.write(helpText());
     return 0;
   } catch (error) {
-    const known = error instanceof CriaError || error instanceof EngineFailure;
+    const known = isExplained(error) || error instanceof EngineFailure;
     world.errors.write(`${known ? error.message : stackOf(error)}\n`);
     return 1;
   }

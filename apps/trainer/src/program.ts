@@ -1,4 +1,4 @@
-import { CriaError, fail, nearestName } from '@cria/tensor';
+import { fail, isExplained, nearestName } from '@cria/tensor';
 import { describeFlags, parseFlags } from './arguments.ts';
 import type { Command, Context } from './command.ts';
 import { convert } from './commands/convert.ts';
@@ -36,11 +36,9 @@ export async function main(args: readonly string[], context: Context): Promise<n
     await dispatch(args, context);
     return 0;
   } catch (error) {
-    const known =
-      error instanceof CriaError ||
-      isSystemError(error) ||
-      /^\[[\w .-]+\] /.test((error as Error).message ?? '');
-    context.errors.write(`${known ? (error as Error).message : ((error as Error).stack ?? String(error))}\n`);
+    const known = isExplained(error) || isSystemError(error);
+    const stack = error instanceof Error ? error.stack : undefined;
+    context.errors.write(`${known ? error.message : (stack ?? String(error))}\n`);
     return 1;
   }
 }
@@ -82,6 +80,6 @@ function overview(): string {
 }
 
 /** A refusal by the operating system (a full disk, a read-only folder) is the user's to mend, not a fault. */
-function isSystemError(error: unknown): boolean {
+function isSystemError(error: unknown): error is Error {
   return error instanceof Error && 'syscall' in error && 'code' in error;
 }

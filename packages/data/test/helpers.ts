@@ -54,6 +54,8 @@ export function byteTokenizer(changes: Partial<Tokenizer> = {}): Tokenizer {
     unkId: undefined,
     padId: undefined,
     specialTokens: new Map(),
+    addsBos: true,
+    addsEos: false,
     fingerprint: '0123456789abcdef0123456789abcdef',
     encode,
     encodeBatch: (texts, options) => texts.map((text) => encode(text, options)),

@@ -23,7 +23,7 @@ export const LONG_PROMPT = 1 << 14;
 
 /** The ids of a text prompt: BOS, where the vocabulary has one, and the text's own. */
 export function encodePrompt(tokenizer: Tokenizer, text: string): Int32Array {
-  return tokenizer.encode(text, { addBos: tokenizer.bosId !== undefined });
+  return tokenizer.encode(text, { addBos: tokenizer.addsBos });
 }
 
 /** Reads the prompts of one vocabulary, and refuses those that cannot fit, the long ones before they are encoded. */

@@ -12,6 +12,11 @@ export class CriaError extends Error {
   }
 }
 
+/** Whether an error explains itself to its reader: a `CriaError`, or the like of a package that does not know this one. */
+export function isExplained(error: unknown): error is Error & Pick<CriaError, 'op' | 'hint'> {
+  return error instanceof Error && 'op' in error && 'hint' in error;
+}
+
 /** Throws a `CriaError`; `what` ends with a full stop. */
 export function fail(op: string, what: string, hint?: string, cause?: unknown): never {
   throw new CriaError(op, what, hint, cause === undefined ? undefined : { cause });

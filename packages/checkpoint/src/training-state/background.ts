@@ -103,7 +103,7 @@ export class BackgroundSaver {
     };
     const broken = (what: string, cause?: unknown) => {
       this.#worker = undefined;
-      end({ failure: new Error(`[BackgroundSaver] its thread ${what}`, { cause }) });
+      end({ failure: new CriaError('BackgroundSaver', `its thread ${what}`, undefined, { cause }) });
     };
     worker.on('message', (reply: SaveReply) => {
       this.#memory = reply.memory;
