@@ -18,6 +18,7 @@ export const floors = /** @type {const} */ ({
   evaluation: 4,
   tfjs: 4,
   training: 5,
+  devices: 5,
 });
 
 /** Rooms of C++ headers only, which the C++ of their own floor includes too. @type {readonly string[]} */

@@ -80,9 +80,13 @@ function problemOf(room, imported, { published, rooms, rootDevDependencies }) {
   return `${name} is not declared. hint: add it to "${where}" of ${room.path}/package.json`;
 }
 
-/** Declared dependencies that nothing in the room mentions. @param {Room} room @param {readonly Import[]} published */
-function unusedDependencies(room, published) {
+/** Declared dependencies that nothing in the room mentions. @param {Room} room @param {readonly Import[]} published @param {readonly Room[]} rooms */
+function unusedDependencies(room, published, rooms) {
   const imported = new Set(published.map(({ specifier }) => packageName(specifier)));
+  // What another dependency takes from whoever installs it is used by that one.
+  for (const other of rooms)
+    if (imported.has(other.manifest.name))
+      for (const peer of Object.keys(other.manifest.peerDependencies ?? {})) imported.add(peer);
   const { dependencies = {}, devDependencies = {} } = room.manifest;
   const unused = Object.keys(dependencies).filter((name) => !imported.has(name));
   /** @param {string} name  as it may be written: by name, or (headers of a workspace package) by folder */
@@ -139,7 +143,7 @@ export function importProblems(rooms, { root, rootDevDependencies }) {
         if (problem !== undefined) problems.push(`${place}:${imported.line}: ${problem}`);
       }
     }
-    problems.push(...unusedDependencies(room, published), ...foreignVersions(room, rooms));
+    problems.push(...unusedDependencies(room, published, rooms), ...foreignVersions(room, rooms));
   }
   return problems;
 }

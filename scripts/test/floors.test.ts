@@ -13,14 +13,15 @@ type Package = {
   files: Record<string, string>;
   dependencies?: Record<string, string>;
   devDependencies?: object;
+  peerDependencies?: object;
 };
 
 /** Writes a workspace of the given packages and returns what the check says about it. */
 function problemsOf(packages: Record<string, Package>, rootDevDependencies: string[] = ['vitest']): string[] {
   const root = mkdtempSync(join(tmpdir(), 'cria-floors-'));
   folders.push(root);
-  for (const [path, { files, dependencies = {}, devDependencies = {} }] of Object.entries(packages)) {
-    const manifest = { name: `@cria/${path.split('/')[1]}`, version: '0.0.0', dependencies, devDependencies };
+  for (const [path, { files, ...declared }] of Object.entries(packages)) {
+    const manifest = { name: `@cria/${path.split('/')[1]}`, version: '0.0.0', ...declared };
     for (const [name, text] of Object.entries({ ...files, 'package.json': JSON.stringify(manifest) })) {
       mkdirSync(dirname(join(root, path, name)), { recursive: true });
       writeFileSync(join(root, path, name), text);
@@ -156,4 +157,19 @@ test("C++ includes lower floors and the vectors beside it, from below the other 
   expect(problemsOf({ 'packages/simd': sideways, 'packages/attention': fine })).toEqual([
     'packages/simd/cpp/vec.h:1: "attention.h" of attention is on floor 0, beside simd on floor 0',
   ]);
+});
+
+test('what a dependency asks its users to install is used', () => {
+  const server = {
+    files: { 'src/index.ts': `import '@cria/devices';` },
+    dependencies: uses('@cria/devices', '@cria/cpu'),
+  };
+  const problems = (peers: object) =>
+    problemsOf({
+      'packages/cpu': { files: {} },
+      'packages/devices': { files: {}, peerDependencies: peers },
+      'apps/server': server,
+    });
+  expect(problems(uses('@cria/cpu'))).toEqual([]);
+  expect(problems({})).toEqual(['apps/server/package.json: @cria/cpu is declared and never used']);
 });

@@ -1,3 +1,4 @@
+import { deviceChoice, deviceChoices } from '@cria/devices';
 import { parseArgs } from 'node:util';
 import { type CacheDType, cacheDTypes } from '@cria/inference';
 import { fail, nearestName } from '@cria/tensor';
@@ -17,7 +18,7 @@ const flags = {
   tokenizer: { value: 'FILE', help: 'tokenizer, where it does not lie beside the model' },
   port: { value: 'N', help: 'port to listen on; 0 takes a free one (8080)' },
   host: { value: 'HOST', help: 'address to listen on; 0.0.0.0 for every one (127.0.0.1)' },
-  device: { value: 'NAME', help: 'auto, cpu or reference (auto: the fastest that works here)' },
+  device: { value: 'NAME', help: `${deviceChoices.join(', ')} (auto: the fastest that works here)` },
   threads: { value: 'N', help: 'threads that compute (one a core)' },
   'no-mmap': { help: 'read the weights instead of mapping their files, which others may cut meanwhile' },
   'max-sequences': { value: 'N', help: 'texts made together (16)' },
@@ -47,7 +48,7 @@ export function parseFlags(args: readonly string[]): ServerOptions | 'help' {
   const options: { [Name in keyof ServerOptions]?: ServerOptions[Name] | undefined } = {
     tokenizer,
     host,
-    device: device === undefined ? undefined : deviceName(device),
+    device: device === undefined ? undefined : deviceChoice(OP, '--device', device),
     port: whole('port', 0, 65535),
     threads: whole('threads', 1, 256),
     mmap: 'no-mmap' in values ? false : undefined,
@@ -131,9 +132,4 @@ function cacheDType(name: string | undefined): CacheDType | undefined {
     cacheDTypes.find((known) => known === name) ??
     fail(OP, `--cache-dtype is "${name}".`, `give ${cacheDTypes.join(', ')}`)
   );
-}
-
-function deviceName(name: string): 'auto' | 'cpu' | 'reference' {
-  if (name === 'auto' || name === 'cpu' || name === 'reference') return name;
-  return fail(OP, `--device is "${name}".`, 'give auto, cpu or reference');
 }

@@ -1,9 +1,9 @@
 import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { type Checkpoint, loadForInference, openCheckpoint } from '@cria/checkpoint';
-import { cpu, openDevice } from '@cria/cpu';
+import { openDevice } from '@cria/devices';
 import type { Llama } from '@cria/layers';
-import { type Device, fail, reference } from '@cria/tensor';
+import { fail } from '@cria/tensor';
 import type { Tokenizer } from '@cria/tokenizer';
 import { loadTokenizer } from '@cria/tokenizer/node';
 import type { EngineSettings } from './protocol.ts';
@@ -27,15 +27,16 @@ export async function loadModel(settings: EngineSettings): Promise<LoadedModel> 
   const path = resolve(settings.model);
   const checkpoint = await openCheckpoint(weightsPath(path));
   const tokenizer = await loadTokenizer(settings.tokenizer ?? findTokenizer(path, checkpoint.path));
-  const { device, reason } = chooseDevice(settings);
-  const { model } = await loadForInference(checkpoint, device, { mmap: settings.mmap ?? true });
+  const { threads } = settings;
+  const opened = await openDevice(settings.device, threads === undefined ? {} : { threads });
+  const { model } = await loadForInference(checkpoint, opened.device, { mmap: settings.mmap ?? true });
   const { format } = checkpoint;
   return {
     model,
     tokenizer,
     format,
     id: nameOf(path),
-    fallbackReason: reason,
+    fallbackReason: opened.warning === undefined ? undefined : opened.reason,
     eosIds: endIds(checkpoint, tokenizer),
   };
 }
@@ -81,12 +82,4 @@ function nameOf(path: string): string {
 function endIds({ format, specialIds }: Checkpoint, { bosId, eosId }: Tokenizer): number[] {
   const named = specialIds.eos.length > 0 ? specialIds.eos : eosId === undefined ? [] : [eosId];
   return format === 'llama2c' && bosId !== undefined ? [...named, bosId] : [...named];
-}
-
-function chooseDevice({ device, threads }: EngineSettings): { device: Device; reason: string | undefined } {
-  const options = threads === undefined ? {} : { threads };
-  if (device === 'reference') return { device: reference(), reason: undefined };
-  if (device === 'cpu') return { device: cpu(options), reason: undefined };
-  const opened = openDevice(options);
-  return { device: opened.device, reason: opened.device.name === 'reference' ? opened.reason : undefined };
 }

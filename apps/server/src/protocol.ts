@@ -1,3 +1,4 @@
+import type { DeviceChoice } from '@cria/devices';
 import type { CacheDType, GenerationChunk, GenerationOptions, RequestErrorCode } from '@cria/inference';
 
 /*
@@ -24,7 +25,7 @@ export interface EngineSettings {
   readonly model: string;
   /** Tokenizer file, where it does not lie beside the model. */
   readonly tokenizer?: string;
-  readonly device: 'auto' | 'cpu' | 'reference';
+  readonly device: DeviceChoice;
   /** Default one a core. */
   readonly threads?: number;
   /** Map the files of the weights where that is possible; default true. */

@@ -1,3 +1,4 @@
+import type { DeviceChoice } from '@cria/devices';
 import type { FastifyInstance } from 'fastify';
 import type { CacheDType } from '@cria/inference';
 import { checkOptions, fail } from '@cria/tensor';
@@ -17,7 +18,7 @@ export interface ServerOptions {
   /** Default 127.0.0.1, this machine only. */
   readonly host?: string;
   /** `auto` (default) takes the fastest that works here. */
-  readonly device?: 'auto' | 'cpu' | 'reference';
+  readonly device?: DeviceChoice;
   /** Threads that compute; default one a core. */
   readonly threads?: number;
   /**

@@ -17,5 +17,6 @@ export {
   type QuantizedRows,
   type QuantizerOptions,
 } from './quantize.ts';
+export { providers } from './providers.ts';
 export type { OperationTime } from './profile.ts';
 export { loadWasm, wasm, type WasmLoadResult, type WasmOptions } from './wasm.ts';

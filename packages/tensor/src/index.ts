@@ -28,7 +28,8 @@ export { type Initializer, Parameter, type ParameterOptions } from './parameter.
 export { type AllocateOptions, ParameterSpace } from './parameters.ts';
 export type { ParameterPart } from './parts.ts';
 export { hashName, normals, permute, philox, type RandomPlace, uniform, uniforms } from './random.ts';
-export { reference, ReferenceDevice, type ReferenceOptions } from './reference/index.ts';
+export type { DeviceProvider, ProviderOptions } from './provider.ts';
+export { reference, ReferenceDevice, type ReferenceOptions, referenceProvider } from './reference/index.ts';
 export { Step } from './step.ts';
 export type { PagedCache, Recompute, StepOptions } from './step-options.ts';
 export { checkShape, describe, type Shape, sizeOf, Tensor, type TensorPlace } from './tensor.ts';

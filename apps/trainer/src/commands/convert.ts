@@ -86,9 +86,7 @@ export const convert = command({
         fail('cria convert', `${values.perplexity} does not exist.`, 'name a text file for --perplexity');
       if (!model) fail('cria convert', '--perplexity needs a vocabulary.', 'give --tokenizer');
       const text = readFileSync(values.perplexity, 'utf8');
-      using device = openRunDevice({ seed: 0, device: 'auto', threads: 0 }, (line) =>
-        errors.write(`${line}\n`),
-      );
+      using device = await openRunDevice({ device: 'auto', threads: 0 }, (line) => errors.write(`${line}\n`));
       const { tokenizer } = model;
       const measure = async (checkpoint: Checkpoint) => {
         using loaded = await loadForInference(checkpoint, device, { mmap: !values['no-mmap'] });

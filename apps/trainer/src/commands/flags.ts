@@ -1,3 +1,4 @@
+import { deviceChoices } from '@cria/devices';
 import { existsSync } from 'node:fs';
 import { fail } from '@cria/tensor';
 import { type Flags, numberFlag, type Values } from '../arguments.ts';
@@ -28,7 +29,7 @@ export const runFlags = {
     value: 'NAME',
     help: 'f32, bf16 (with f32 masters), or auto: bf16 where it is faster here',
   },
-  device: { type: 'string', value: 'NAME', help: 'auto, cpu or reference' },
+  device: { type: 'string', value: 'NAME', help: deviceChoices.join(', ') },
   threads: { type: 'string', value: 'N', help: 'one a core; no result depends on it' },
   'keep-last': { type: 'string', value: 'N', help: 'saved states to keep; 2' },
   'keep-every': {

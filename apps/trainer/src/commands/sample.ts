@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { listTrainingStates, loadForInference, openCheckpoint } from '@cria/checkpoint';
+import { deviceChoice, deviceChoices } from '@cria/devices';
 import { type CacheDType, cacheDTypes, Engine } from '@cria/inference';
 import { fail } from '@cria/tensor';
 import { loadTokenizer } from '@cria/tokenizer/node';
@@ -32,7 +33,7 @@ export const sample = command({
       help: 'how keys and values are kept: f32, bf16, f16 or q8_0; bf16',
     },
     count: { type: 'string', value: 'N', help: 'how many texts, with seeds counting up; 1' },
-    device: { type: 'string', value: 'NAME', help: 'auto, cpu or reference' },
+    device: { type: 'string', value: 'NAME', help: deviceChoices.join(', ') },
     threads: { type: 'string', value: 'N', help: 'one a core' },
     'no-mmap': {
       type: 'boolean',
@@ -60,9 +61,8 @@ export const sample = command({
     const checkpoint = await openCheckpoint(path);
     const tokenizer = await loadTokenizer(values.tokenizer ?? tokenizerPlace(path));
     const threads = number('threads', 0, whole);
-    using device = openRunDevice({ seed: 0, device: deviceName(values.device), threads }, (line) =>
-      errors.write(`${line}\n`),
-    );
+    const choice = deviceChoice('cria sample', '--device', values.device ?? 'auto');
+    using device = await openRunDevice({ device: choice, threads }, (line) => errors.write(`${line}\n`));
     const { model } = await loadForInference(checkpoint, device, { mmap: !values['no-mmap'] });
     const cacheDType = cacheName(values['cache-dtype']);
     await using engine = new Engine({ model, tokenizer, maxSequences: 1, cacheDType });
@@ -111,9 +111,4 @@ function cacheName(name = 'bf16'): CacheDType {
     cacheDTypes.find((known) => known === name) ??
     fail('cria sample', `--cache-dtype is "${name}".`, `give ${cacheDTypes.join(', ')}`)
   );
-}
-
-function deviceName(name: string | undefined): 'auto' | 'cpu' | 'reference' {
-  if (name === undefined || name === 'auto' || name === 'cpu' || name === 'reference') return name ?? 'auto';
-  return fail('cria sample', `--device is "${name}".`, 'give auto, cpu or reference');
 }

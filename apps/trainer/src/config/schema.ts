@@ -1,3 +1,4 @@
+import { type DeviceChoice, deviceChoices } from '@cria/devices';
 import Type, { type Static } from 'typebox';
 
 /*
@@ -37,10 +38,12 @@ export const ConfigSchema = Type.Object(
           minimum: 0,
           description: 'initialisation, order of the data, samples',
         }),
-        device: Type.Union([Type.Literal('auto'), Type.Literal('cpu'), Type.Literal('reference')], {
-          default: 'auto',
-          description: 'auto takes the fastest there is',
-        }),
+        device: Type.Unsafe<DeviceChoice>(
+          Type.Union(
+            deviceChoices.map((name) => Type.Literal(name)),
+            { default: 'auto', description: 'auto takes the fastest there is' },
+          ),
+        ),
         threads: Type.Integer({
           default: 0,
           minimum: 0,

@@ -1,6 +1,5 @@
 import { resolve } from 'node:path';
 import { listTrainingStates, openCheckpoint } from '@cria/checkpoint';
-import { cpuAvailability, measurePeak } from '@cria/cpu';
 import { TokenDataset, unigramLoss } from '@cria/data';
 import { countParameters, Llama, planMemory } from '@cria/layers';
 import { type ComputeDType, type Device, fail } from '@cria/tensor';
@@ -52,7 +51,7 @@ export async function runPipeline(config: Config, context: Context): Promise<Run
   const dataFingerprint = await dataStage(config, folder, tokenizer, context, stop.signal);
   if (dataFingerprint === undefined) return { folder, finished: false };
 
-  using device = openRunDevice(config.run, (line) => context.errors.write(`${line}\n`));
+  using device = await openRunDevice(config.run, (line) => context.errors.write(`${line}\n`));
   // Another device might choose otherwise, and the run would be another one.
   const dtype = run.dtype ?? computeDType(device, config.training.dtype);
   const stage = await openStage(config, folder, tokenizer, dataFingerprint, device, dtype, stop.signal);
@@ -100,9 +99,7 @@ async function openStage(
     });
   const [train, validation] = [await open('train'), await open('validation')];
   const model = modelOf(config, tokenizer.vocabSize);
-  const threads = config.run.threads || cpuAvailability().threads;
-  const peak =
-    device.name === 'cpu' ? measurePeak(threads, 'auto', dtype === 'bf16' ? dtype : 'f32') : undefined;
+  const peak = device.abilities.measurePeak?.(dtype);
   return {
     folder,
     config,

@@ -4,6 +4,7 @@ import type { Determinism, StorageId } from '../device.ts';
 import type { ComputeDType, DType } from '../dtype.ts';
 import { checkOptions } from '../errors.ts';
 import type { Kernels } from '../kernels.ts';
+import type { DeviceProvider } from '../provider.ts';
 import type { Tensor } from '../tensor.ts';
 import { attentionKernels } from './attention.ts';
 import { crossEntropyKernels } from './cross-entropy.ts';
@@ -27,6 +28,12 @@ export function reference(options: ReferenceOptions = {}): ReferenceDevice {
   checkOptions('reference', options, []);
   return new ReferenceDevice();
 }
+
+/** For those who open devices by name: it is always there. */
+export const referenceProvider: DeviceProvider = {
+  check: () => ({ available: true, reason: 'plain TypeScript runs everywhere' }),
+  open: () => reference(),
+};
 
 export class ReferenceDevice extends DeviceBase {
   readonly name = 'reference';
