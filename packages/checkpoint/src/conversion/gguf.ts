@@ -13,6 +13,7 @@ import { toGgufName } from '../names.ts';
 import { matrixShape, type WeightForm } from '../weight-form.ts';
 import type { StoredWeight } from '../weights.ts';
 import { type Conversion, weightsInOrder } from './conversion.ts';
+import { filledMetadata } from './fill-vocabulary.ts';
 import type { OutputFile } from './output.ts';
 
 /** `general.file_type` of plain files. */
@@ -58,7 +59,7 @@ function formOf({ op, source, options, floatDType }: Conversion, weight: StoredW
 }
 
 async function metadataOf(
-  { source, options, floatDType }: Conversion,
+  { op, source, options, floatDType }: Conversion,
   tensors: readonly GgufTensorToWrite[],
 ): Promise<ReadonlyMap<string, GgufEntry>> {
   const { config, specialIds } = source;
@@ -83,5 +84,5 @@ async function metadataOf(
   metadata.delete('general.alignment'); // what is written here has the default
   metadata.delete('general.quantization_version');
   if (quantised) metadata.set('general.quantization_version', u32(2));
-  return metadata;
+  return filledMetadata(op, metadata, config.vocabSize);
 }

@@ -1,6 +1,7 @@
 import { fail } from '@cria/tensor';
 import { llama2cChunks } from '../llama2c-writer.ts';
 import { type Conversion, weightsInOrder } from './conversion.ts';
+import { filledTokenizerBin } from './fill-vocabulary.ts';
 import type { OutputFile } from './output.ts';
 
 /** One llama2.c file of version 0, and `tokenizer.bin` beside it where a vocabulary is given. */
@@ -29,9 +30,9 @@ export async function planLlama2c(conversion: Conversion): Promise<OutputFile[]>
       const weight = weights.get(each) ?? fail(op, `${source.path} has no tensor "${each}".`);
       return conversion.chunks(weight, { dtype: 'F32' });
     });
-  const files = [...(options.vocabulary?.files ?? [])].map(([file, bytes]) => ({
-    name: file,
-    chunks: () => [bytes],
-  }));
+  const files = [...(options.vocabulary?.files ?? [])].map(([file, bytes]) => {
+    const content = file === 'tokenizer.bin' ? filledTokenizerBin(op, bytes, config.vocabSize) : bytes;
+    return { name: file, chunks: () => [content] };
+  });
   return [{ name, chunks }, ...files];
 }

@@ -58,7 +58,7 @@ export async function openMetaFolder(folder: string): Promise<Checkpoint> {
       `${folder} has no tok_embeddings.weight or no layers.0.feed_forward.w1.weight.`,
       'is it a LLaMA?',
     );
-  const facts = { vocabSize, ffnDim, tiedEmbeddings: !weights.has('output.weight') };
+  const facts = { vocabSize, ffnDim, hasOutput: weights.has('output.weight') };
   const config = parseMetaParams(join(folder, PARAMS_FILE), json, facts);
   const metadata = new Map(Object.entries(json as object));
   return makeCheckpoint(

@@ -6,7 +6,8 @@ import { llama3Scaling } from '../rope-scaling.ts';
 export interface MetaFacts {
   readonly vocabSize: number;
   readonly ffnDim: number;
-  readonly tiedEmbeddings: boolean;
+  /** Whether there is a matrix `output.weight`. */
+  readonly hasOutput: boolean;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -52,12 +53,23 @@ export function parseMetaParams(file: string, json: unknown, facts: MetaFacts): 
       normEps: number('norm_eps', 1e-5),
       ropeTheta,
       ...(scaling ? { ropeScaling: scaling } : {}),
-      tiedEmbeddings: facts.tiedEmbeddings || fields['tie_word_embeddings'] === true,
+      tiedEmbeddings: readTied(file, fields, facts),
     });
   } catch (error) {
     if (!(error instanceof CriaError) || error.op === op) throw error;
     return fail(op, `${file}: ${error.message}`, undefined, error);
   }
+}
+
+/** Meta's code knows no tied matrices: files without an output matrix are not whole, unless our own field says that they are. */
+function readTied(file: string, fields: Fields, { hasOutput }: MetaFacts): boolean {
+  const tied = fields['tie_word_embeddings'] === true;
+  if (!tied && !hasOutput) {
+    const hint =
+      'a file of the checkpoint is damaged or missing; "tie_word_embeddings": true would say that it is the embedding';
+    fail('openCheckpoint', `the weights beside ${file} have no output.weight.`, hint);
+  }
+  return tied;
 }
 
 function readScaling(
