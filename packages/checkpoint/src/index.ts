@@ -39,6 +39,7 @@ export { type ConversionTarget, type ConvertOptions, type Vocabulary } from './c
 export { convertCheckpoint, planConversion } from './conversion/plan.ts';
 export type { Output, OutputFile } from './conversion/output.ts';
 export { type BlockError, plainQuantizer, type Quantized, type Quantizer } from './quantizer.ts';
+export type { NotFinite, NotFiniteReport } from './not-finite.ts';
 export type { QuantizedDType, WeightReport } from './weight-form.ts';
 export { readImportance } from './importance.ts';
 export { type LoraAdapter, type LoraFactors, mergeLora, readLora, writeLora } from './lora.ts';

@@ -2,10 +2,13 @@ import { Llama } from '@cria/layers';
 import { checkOptions, type Device } from '@cria/tensor';
 import type { Checkpoint } from './checkpoint.ts';
 import { mapWeights } from './map.ts';
+import type { NotFiniteReport } from './not-finite.ts';
 
 export interface InferenceModelOptions {
   /** Map files into memory where the device can. Default true; false reads them. */
   readonly mmap?: boolean;
+  /** Told about weights that have values which are NaN or infinite, where their type is changed. */
+  readonly onNotFinite?: (report: NotFiniteReport) => void;
 }
 
 /** A model that is ready to generate. */
@@ -23,7 +26,7 @@ export async function loadForInference(
   device: Device,
   options: InferenceModelOptions = {},
 ): Promise<InferenceModel> {
-  checkOptions('loadForInference', options, ['mmap']);
+  checkOptions('loadForInference', options, ['mmap', 'onNotFinite']);
   const model = new Llama(checkpoint.config, { device });
   const weights = await mapWeights(checkpoint, model.parameters, {
     keep: [...device.abilities.weights],

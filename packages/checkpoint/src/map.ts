@@ -13,6 +13,7 @@ import {
 import type { Checkpoint, TensorInfo } from './checkpoint.ts';
 import { isNumeric, numericDTypes } from './dtypes.ts';
 import { label, planLoad } from './load-plan.ts';
+import type { NotFiniteReport } from './not-finite.ts';
 import { copyWeights, numericDType } from './weights.ts';
 
 export interface MapOptions {
@@ -22,6 +23,8 @@ export interface MapOptions {
   readonly dtype?: ComputeDType;
   /** Map files into memory where the device can. Default true; false copies every weight. */
   readonly mmap?: boolean;
+  /** Told about weights that have values which are NaN or infinite, where their type is changed. */
+  readonly onNotFinite?: (report: NotFiniteReport) => void;
 }
 
 /** Weights that were bound to a model; they go with it. */
@@ -55,7 +58,7 @@ export async function mapWeights(
   parameters: ParameterSpace,
   options: MapOptions = {},
 ): Promise<MappedWeights> {
-  checkOptions(op, options, ['keep', 'dtype', 'mmap']);
+  checkOptions(op, options, ['keep', 'dtype', 'mmap', 'onNotFinite']);
   const { keep = [...parameters.device.computeDTypes], dtype = 'f32', mmap = true } = options;
   const { path, tensors, config } = checkpoint;
   const plan = await planLoad(op, path, tensors, parameters.parameters, {
@@ -72,7 +75,7 @@ export async function mapWeights(
         continue;
       copies.push([binding.allocate(parameter, kept ? stored : dtype), weight]);
     }
-    await copyWeights(copies);
+    await copyWeights(copies, options.onNotFinite);
   } catch (error) {
     binding[Symbol.dispose]();
     throw error;

@@ -1,10 +1,11 @@
 import { fail, quantizable, type QuantizableDType } from '@cria/tensor';
 import { decodeNumbers, encodeNumbers } from './convert.ts';
 import { blockDTypes, isBlock, weightBytes } from './dtypes.ts';
+import { countNotFinite, type NotFinite } from './not-finite.ts';
 import type { BlockError, Quantizer } from './quantizer.ts';
 import { toHalfSplit } from './row-order.ts';
 import { type FloatDType, floatDTypes } from './safetensors/dtypes.ts';
-import { numericDType, ordered, pieces, rowBytes, type StoredWeight } from './weights.ts';
+import { numericDType, ordered, pieces, readFloat32, rowBytes, type StoredWeight } from './weights.ts';
 
 /** The form in which a weight goes into a file. */
 export interface WeightForm {
@@ -30,6 +31,8 @@ export interface WeightReport {
   /** Root of the mean squared difference, and the largest, between source and file; 0 where the bits are the same. */
   readonly rmse: number;
   readonly largest: number;
+  /** Values that are NaN or infinite, where the type was changed; else not counted, since nothing was lost. */
+  readonly notFinite: NotFinite;
 }
 
 const op = 'convert';
@@ -63,7 +66,7 @@ export async function* formChunks(
     return;
   }
   const group = Math.max(weight.halfSplit ?? 1, form.halfSplit ?? 1);
-  const error = { squares: 0, largest: 0 };
+  const total = new Total();
   const ranges = [...pieces(lastRow - firstRow, stored, group)];
   const read = (index: number): Promise<Uint8Array> | undefined => {
     const range = ranges[index];
@@ -80,16 +83,14 @@ export async function* formChunks(
       if (columns !== allColumns) bytes = cutColumns(bytes, weight, firstColumn, lastColumn);
       if (source !== form.dtype) {
         const numbers = decodeNumbers(bytes, source);
-        bytes = await encode(weight, numbers, columns, form, quantizer, error);
+        bytes = await encode(weight, numbers, columns, form, quantizer, total);
       }
     }
     yield form.halfSplit === undefined
       ? bytes
       : toHalfSplit(bytes, weightBytes(form.dtype, columns) ?? 0, form.halfSplit);
   }
-  const elements = (lastRow - firstRow) * columns;
-  const rmse = Math.sqrt(error.squares / Math.max(1, elements));
-  report({ name: weight.name, from: source, to: form.dtype, elements, rmse, largest: error.largest });
+  report(total.report(weight, form, (lastRow - firstRow) * columns));
 }
 
 const inFile = { F32: 'f32', BF16: 'bf16', F16: 'f16' } as const;
@@ -112,7 +113,7 @@ async function* fileChunks(
   const { file, offset = 0, halfSplit } = weight;
   const [, columns] = matrixShape(weight);
   const stored = rowBytes(weight);
-  const error = { squares: 0, largest: 0 };
+  const total = new Total();
   const ranges = [...pieces(lastRow - firstRow, stored, halfSplit ?? 1)];
   const dtype = inFile[weight.dtype as keyof typeof inFile];
   const start = (index: number) => {
@@ -131,21 +132,57 @@ async function* fileChunks(
     const result = await ahead.shift();
     ahead.push(start(i + 2));
     if (!result) break;
-    if (!Number.isFinite(result.error.squares)) refuseNumbers(weight, form.dtype);
-    add(error, result.error);
+    if (!Number.isFinite(result.error.squares)) await refuseNumbers(weight, form.dtype);
+    total.add(result.error);
     yield result.blocks;
   }
-  const elements = (lastRow - firstRow) * columns;
-  const rmse = Math.sqrt(error.squares / Math.max(1, elements));
-  report({ name: weight.name, from: weight.dtype, to: form.dtype, elements, rmse, largest: error.largest });
+  report(total.report(weight, form, (lastRow - firstRow) * columns));
 }
 
-function refuseNumbers(weight: StoredWeight, dtype: string): never {
+/** Blocks have one scale for many values: a value that it cannot express spoils its neighbours. */
+async function refuseNumbers(weight: StoredWeight, dtype: string): Promise<never> {
+  const [rows] = matrixShape(weight);
+  const bytesPerRow = rowBytes(weight);
+  let count = 0;
+  for (const [first, last] of pieces(rows, bytesPerRow, weight.halfSplit ?? 1))
+    count += countNotFinite(await readFloat32(op, weight, first, last), 'f32').before;
+  const what =
+    count > 0 ? `${count} values that are no numbers or infinite` : `numbers that are too large for ${dtype}`;
   return fail(
     op,
-    `${weight.storedName} in ${weight.file} holds a NaN, an infinity, or numbers too large for ${dtype}.`,
-    'blocks cannot hold them; convert to a float type',
+    `${weight.storedName} in ${weight.file} holds ${what}.`,
+    'blocks cannot hold them; convert to a float type (BF16 has the range of F32)',
   );
+}
+
+/** What is known of a weight once all its rows went by. */
+class Total {
+  #squares = 0;
+  #largest = 0;
+  #before = 0;
+  #after = 0;
+
+  add({ squares, largest }: BlockError): void {
+    this.#squares += squares;
+    this.#largest = Math.max(this.#largest, largest);
+  }
+
+  count({ before, after }: NotFinite): void {
+    this.#before += before;
+    this.#after += after;
+  }
+
+  report(weight: StoredWeight, form: WeightForm, elements: number): WeightReport {
+    return {
+      name: weight.name,
+      from: weight.dtype,
+      to: form.dtype,
+      elements,
+      rmse: Math.sqrt(this.#squares / Math.max(1, elements)),
+      largest: this.#largest,
+      notFinite: { before: this.#before, after: this.#after },
+    };
+  }
 }
 
 /** Columns of rows of plain floats. */
@@ -168,12 +205,13 @@ async function encode(
   columns: number,
   form: WeightForm,
   quantizer: Quantizer,
-  total: { squares: number; largest: number },
+  total: Total,
 ): Promise<Uint8Array> {
   const { dtype } = form;
   if (!isBlock(dtype)) {
     const bytes = encodeNumbers(numbers, dtype);
-    if (losesBits(weight.dtype, dtype)) add(total, floatError(decodeNumbers(bytes, dtype), numbers));
+    total.count(countNotFinite(numbers, floatDTypes[dtype]));
+    if (losesBits(weight.dtype, dtype)) total.add(floatError(decodeNumbers(bytes, dtype), numbers));
     return bytes;
   }
   const x = numbers instanceof Float32Array ? numbers : new Float32Array(numbers);
@@ -183,14 +221,9 @@ async function encode(
     columns,
     form.importance,
   );
-  if (!Number.isFinite(error.squares)) refuseNumbers(weight, dtype);
-  add(total, error);
+  if (!Number.isFinite(error.squares)) await refuseNumbers(weight, dtype);
+  total.add(error);
   return blocks;
-}
-
-function add(total: { squares: number; largest: number }, { squares, largest }: BlockError): void {
-  total.squares += squares;
-  total.largest = Math.max(total.largest, largest);
 }
 
 function losesBits(from: string, to: FloatDType): boolean {

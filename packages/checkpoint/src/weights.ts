@@ -4,6 +4,7 @@ import { decodeNumbers, encodeFloats, toWritable } from './convert.ts';
 import { readDirect } from './direct-read.ts';
 import { isNumeric, type NumericDType, numericDTypes, weightBytes } from './dtypes.ts';
 import { label, planLoad } from './load-plan.ts';
+import { countNotFinite, type NotFiniteReport } from './not-finite.ts';
 import { toAdjacent, toHalfSplit } from './row-order.ts';
 import { type FloatDType, floatDTypes, storedFloatDType } from './safetensors/dtypes.ts';
 
@@ -39,13 +40,16 @@ export async function loadWeights(
 const LANES = 4;
 
 /** Writes weights into tensors of their shapes. An error is told when nothing is being written any more. */
-export async function copyWeights(pairs: readonly (readonly [Tensor, StoredWeight])[]): Promise<void> {
+export async function copyWeights(
+  pairs: readonly (readonly [Tensor, StoredWeight])[],
+  onNotFinite?: (report: NotFiniteReport) => void,
+): Promise<void> {
   const rest = pairs.values();
   let stopped = false;
   const lane = async () => {
     for (const [value, weight] of rest) {
       if (stopped) return;
-      await loadOne(value, weight).catch((error: unknown) => {
+      await loadOne(value, weight, onNotFinite).catch((error: unknown) => {
         stopped = true;
         throw error;
       });
@@ -137,20 +141,32 @@ function refuse({ name, value }: LoadTarget, weight: StoredWeight): string | und
 }
 
 /** Writes a weight into a tensor of its shape, converting its type. */
-async function loadOne(value: Tensor, weight: StoredWeight): Promise<void> {
+async function loadOne(
+  value: Tensor,
+  weight: StoredWeight,
+  onNotFinite?: (report: NotFiniteReport) => void,
+): Promise<void> {
   const dtype = numericDType('checkpoint.load', weight);
   if (numericDTypes[dtype] === value.dtype && value.layout === 'plain' && (await readDirect(value, weight)))
     return;
   const bytesPerRow = rowBytes(weight);
   const flat = value.reshape(value.rows, value.columns);
+  const lost = { before: 0, after: 0 };
   for (const [start, end] of pieces(value.rows, bytesPerRow, weight.halfSplit ?? 1)) {
     const bytes = ordered(
       await weight.readBytes(start * bytesPerRow, end * bytesPerRow),
       weight,
       bytesPerRow,
     );
-    flat.slice(start, end).write(toWritable(bytes, dtype, value.dtype));
+    const numbers = toWritable(bytes, dtype, value.dtype);
+    flat.slice(start, end).write(numbers);
+    if (!onNotFinite || numbers instanceof Uint8Array) continue;
+    const { before, after } = countNotFinite(numbers, value.dtype);
+    lost.before += before;
+    lost.after += after;
   }
+  if (lost.after > 0)
+    onNotFinite?.({ name: weight.name, from: dtype, to: value.dtype, elements: value.size, ...lost });
 }
 
 /** Ranges of rows of some 16 MiB, in whole heads. */

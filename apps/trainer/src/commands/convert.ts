@@ -80,6 +80,7 @@ export const convert = command({
         if (report.largest > 0) out.write(`${weightLine(report)}\n`);
       },
     });
+    for (const line of lossLines(reports)) errors.write(`${line}\n`);
     out.write(`${summary(source, output, reports)}  ${duration(now() - began)}\n`);
     if (values.perplexity !== undefined) {
       if (!existsSync(values.perplexity))
@@ -125,6 +126,23 @@ async function openSource(
 
 function weightLine({ name, from, to, rmse, largest }: WeightReport): string {
   return `  ${name.padEnd(40)} ${from.padStart(4)} → ${to.padEnd(4)}  rmse ${rmse.toExponential(3)}  largest ${largest.toExponential(3)}`;
+}
+
+/** A line for each weight with values that no program can compute with; a weight in several shards is reported in parts. */
+function lossLines(reports: readonly WeightReport[]): string[] {
+  const names = new Set(reports.filter(({ notFinite }) => notFinite.after > 0).map(({ name }) => name));
+  return [...names].map((name) => {
+    const parts = reports.filter((report) => report.name === name);
+    const sum = (of: (report: WeightReport) => number) => parts.reduce((total, part) => total + of(part), 0);
+    const [before, after] = [
+      sum(({ notFinite }) => notFinite.before),
+      sum(({ notFinite }) => notFinite.after),
+    ];
+    const { from = '', to = '' } = parts[0] ?? {};
+    const counts = `${before} of ${sum(({ elements }) => elements)} values are NaN or infinite as ${from}, ${after} as ${to}`;
+    const hint = after > before && to === 'F16' ? '. hint: BF16 has the range of F32' : '';
+    return `warning: ${name}: ${counts}${hint}`;
+  });
 }
 
 function summary({ config, format }: Checkpoint, output: string, reports: readonly WeightReport[]): string {

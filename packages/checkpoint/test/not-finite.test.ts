@@ -1,0 +1,90 @@
+import { join } from 'node:path';
+import {
+  type Checkpoint,
+  convertCheckpoint,
+  type ConvertOptions,
+  loadForInference,
+  mapWeights,
+  type NotFiniteReport,
+  openCheckpoint,
+  saveHuggingFace,
+  type WeightReport,
+} from '@cria/checkpoint';
+import { Llama, llamaConfig } from '@cria/layers';
+import { reference } from '@cria/tensor';
+import { describe, expect, it } from 'vitest';
+import { spaceOf, temporaryFolder, tiny } from './helpers.ts';
+
+const config = llamaConfig({ ...tiny, dim: 32, nHeads: 4, nKvHeads: 4, headDim: 8, ffnDim: 64 });
+const NAME = 'layers.1.feed_forward.w3.weight';
+/** In every type a matter of its own: no number, infinite, too large for f16, for bf16 and f32, and just small enough. */
+const VALUES = [NaN, Infinity, -Infinity, 1e6, -65_520, 65_519, 1e300, 3.4e38, 3.402823e38];
+
+/** A double-precision model with these values in one weight, from Meta's order of rows on. */
+async function poisoned(dtype: 'F64' | 'F32' | 'BF16' = 'F64'): Promise<Checkpoint> {
+  const folder = join(temporaryFolder(), 'model');
+  const space = spaceOf(config, { dtype: 'f64' });
+  space.initialize(3);
+  const parameter = space.get(NAME);
+  const numbers = Float64Array.from(await parameter!.value.toFloat32());
+  VALUES.forEach((value, i) => (numbers[i * 31] = value));
+  parameter!.value.write(numbers);
+  await saveHuggingFace(folder, config, space, { dtype });
+  return openCheckpoint(folder);
+}
+
+async function reportsOf(source: Checkpoint, options: ConvertOptions): Promise<Map<string, WeightReport>> {
+  const reports = new Map<string, WeightReport>();
+  const path = join(temporaryFolder(), 'out');
+  await convertCheckpoint(source, path, { ...options, onWeight: (each) => reports.set(each.name, each) });
+  const back = await openCheckpoint(path);
+  // What the file really holds, counted by a plain loop.
+  for (const [name, { notFinite, to }] of reports) {
+    const stored = to === 'F64' ? undefined : [...(await back.read(name))];
+    if (stored && notFinite.after > 0)
+      expect(stored.filter((value) => !Number.isFinite(value)).length, name).toBe(notFinite.after);
+  }
+  return reports;
+}
+
+describe('values that are NaN or infinite', () => {
+  it.each<['F64' | 'F32' | 'BF16', ConvertOptions, number, number]>([
+    ['F64', { to: 'gguf', dtype: 'F32' }, 3, 4],
+    ['F64', { to: 'gguf', dtype: 'F16' }, 3, 8],
+    ['F64', { to: 'hf', dtype: 'BF16' }, 3, 6],
+    ['F64', { to: 'meta', dtype: 'F16' }, 3, 8],
+    ['F64', { to: 'llama2c' }, 3, 4],
+    ['F32', { to: 'gguf', dtype: 'F16' }, 4, 8],
+    ['F32', { to: 'gguf', dtype: 'BF16' }, 4, 6],
+    ['BF16', { to: 'meta', dtype: 'F16' }, 6, 9],
+    ['BF16', { to: 'hf', dtype: 'F32' }, 6, 6],
+  ])('are counted in a model of %s, %j', async (stored, options, before, after) => {
+    const reports = await reportsOf(await poisoned(stored), options);
+    expect(reports.get(NAME)?.notFinite).toEqual({ before, after });
+    for (const [name, { notFinite }] of reports)
+      if (name !== NAME) expect(notFinite, name).toEqual({ before: 0, after: 0 });
+  });
+
+  it('are refused in blocks, with their number', async () => {
+    const out = join(temporaryFolder(), 'x.gguf');
+    const refusal = convertCheckpoint(await poisoned('F32'), out, { to: 'gguf', quantize: 'q8_0' });
+    await expect(refusal).rejects.toThrow('mlp.up_proj.weight');
+    await expect(refusal).rejects.toThrow('holds 4 values that are no numbers or infinite');
+  });
+
+  it('are told where loading for inference changes the type', async () => {
+    const told: NotFiniteReport[] = [];
+    const onNotFinite = (report: NotFiniteReport) => void told.push(report);
+    using loaded = await loadForInference(await poisoned(), reference(), { onNotFinite });
+    expect(loaded.model.config.dim).toBe(32);
+    expect(told).toEqual([{ name: NAME, from: 'F64', to: 'f32', elements: 64 * 32, before: 3, after: 4 }]);
+    const model = new Llama(config, { device: reference() });
+    using mapped = await mapWeights(await poisoned(), model.parameters, {
+      dtype: 'f16',
+      keep: [],
+      onNotFinite,
+    });
+    expect(mapped.mappedBytes).toBe(0);
+    expect(told[1]).toMatchObject({ name: NAME, to: 'f16', before: 3, after: 8 });
+  });
+});
