@@ -34,7 +34,7 @@ static inline bool find_piece(int64_t piece, const int32_t* starts, int32_t S, i
 static inline Tile make_tile(const int32_t* starts, int32_t s, int64_t flat, int64_t position, int head, const Shape& shape) {
   const int G = shape.H / shape.K;
   const int64_t lanes = (static_cast<int64_t>(starts[s + 1]) - starts[s]) * G - flat;
-  return {starts[s], position, flat, static_cast<int>(min64(LANES, lanes)), head, G};
+  return {starts[s], position, flat, static_cast<int>(min64(LANES, lanes)), head, G, shape.window};
 }
 
 static inline int64_t forward_units(const Shape& shape) {
@@ -43,7 +43,10 @@ static inline int64_t forward_units(const Shape& shape) {
 
 static inline void tile_of(const Results& results, const Queries& queries, const Tile& tile, const Shape& shape, const Source& source, void* scratch) {
   const Scratch s(scratch, shape.E);
-  if (in_pairs(source.stored, shape.E)) return forward_tile<HalfWords>(results, queries, tile, shape, s, source);
+  if (in_pairs(source.stored, shape.E)) {
+    if (shape.windowed()) return forward_tile<WindowWords>(results, queries, tile, shape, s, source);
+    return forward_tile<HalfWords>(results, queries, tile, shape, s, source);
+  }
   forward_tile<FloatWords>(results, queries, tile, shape, s, source);
 }
 
@@ -107,7 +110,7 @@ static inline void backward_unit(int64_t unit, void* scratch, void* dq, void* dk
   }
   const int64_t length = static_cast<int64_t>(segments[s + 1]) - segments[s], start = segments[s] * step + static_cast<int64_t>(head) * E;
   end = queries ? length : min64(length, begin + KEYS);
-  const int64_t flat_end = keys ? length * G : min64(length * G, flat + LANES), first = start + begin * step;
+  const int64_t flat_end = keys ? min64(length, end - 1 + shape.window) * G : min64(length * G, flat + LANES), first = start + begin * step;
   const BackwardScratch memory(scratch, E, summed_keys(half, segments, shape));
   const Stored stored = half ? Stored::bf16 : Stored::f32;
   KeyRows rows{{static_cast<const char*>(k) + bytes_of(stored, start), static_cast<const char*>(v) + bytes_of(stored, start), bytes_of(stored, step), nullptr, 0, stored},

@@ -133,20 +133,10 @@ static inline void words_of_keys(float* words, const float* panel, int keys) {
   (void)words, (void)panel, (void)keys;
 }
 
-// sums[0 .. E] += the product of one pair whose first lane does not see the key
-static inline void accumulate_second_of_pair(float* sums, float word, const float* values, int E) {
-#ifdef CRIA_ATTENTION_PAIRS
-  for (int e = 0; e < E; e += W) {
-    const int rest = E - e < W ? E - e : W;
-    store(sums + e, dot(highHalves(set1(word)), highHalves(load(values + e, rest)), load(sums + e, rest)), rest);
-  }
-#endif
-  (void)sums, (void)word, (void)values, (void)E;
-}
-
 // One panel: scores -> p, dp -> ds; both zero where a lane does not see a key.     lse in s.max, delta in s.sum
 static inline void gradient_panel(float* weights, float* dweights, int full, int keys, int zeroes, int64_t first, int lane, const Tile& tile,
                                   const BackwardScratch& s, float scale) {
+  const bool windowed = tile.hides(first);
   const V lse = load(s.max + lane), delta = load(s.sum + lane), factor = set1(scale);
   for (int j = 0; j < keys; j++) {
     V p = exp(sub(load(weights + j * W), lse)), ds = mul(mul(p, sub(load(dweights + j * W), delta)), factor);
@@ -154,6 +144,11 @@ static inline void gradient_panel(float* weights, float* dweights, int full, int
       const int hidden = tile.first_lane(first + j) - lane;
       p = select(hidden, zero(), p);
       ds = select(hidden, zero(), ds);
+    }
+    if (windowed) {
+      const int seeing = tile.end_lane(first + j) - lane;
+      p = select(seeing, p, zero());
+      ds = select(seeing, ds, zero());
     }
     store(weights + j * W, p);
     store(dweights + j * W, ds);
@@ -169,6 +164,15 @@ static inline void gradient_panel(float* weights, float* dweights, int full, int
 template <class Words>
 static inline void accumulate_seeing(int n, const Accumulate& a, const Width& width, const Tile& tile, int64_t key) {
   constexpr int STEP = Words::STEP;
+  if (tile.end_lane(key) < tile.lanes) {
+    Accumulate part = a;
+    for (int i = 0; i < n; i++) {
+      part.sums = a.sums + i;
+      part.weights = a.weights + i * W;
+      accumulate_range<Words, SUM_LANES>(part, width, tile.first_lane(key + i), tile.end_lane(key + i), [&](int word) { return part.weights[word / W * PANEL + word % W]; });
+    }
+    return;
+  }
   const int last = tile.first_lane(key + n - 1), words = (tile.lanes + STEP - 1) / STEP, common = last == tile.lanes ? words : (last + STEP - 1) / STEP;
   Accumulate part = a;
   part.to = common;
@@ -198,7 +202,7 @@ static inline void round_row(void* to, const float* sums, int E) {
   }
 }
 
-// One tile of lanes against keys begin to end of its segment; dk and dv are added to, dq starts anew at key 0.
+// One tile of lanes against keys begin to end of its segment; dk and dv are added to, dq starts anew at the first key that it sees.
 template <class Words>
 static void backward_tile(const Gradients& g, const KeyRows& rows, const Tile& tile, int64_t begin, int64_t end, const Shape& shape,
                           const BackwardScratch& s) {
@@ -233,6 +237,7 @@ static void backward_tile(const Gradients& g, const KeyRows& rows, const Tile& t
     lane_rows<Words>(queries, g.half, tile.lanes, E, s.queries, query_rows);
     lane_rows<Words>(douts, g.half, tile.lanes, E, s.douts, dout_rows);
   }
+  begin = max64(begin, tile.start(0) / BACKWARD_KEYS * BACKWARD_KEYS);
   end = min64(end, tile.visible(tile.lanes - 1));
   for (int64_t first = begin; first < end; first += BACKWARD_KEYS) {
     const int n = static_cast<int>(min64(BACKWARD_KEYS, end - first));
@@ -261,7 +266,7 @@ static void backward_tile(const Gradients& g, const KeyRows& rows, const Tile& t
       for (int l = lane; l <= last; l += width.rows()) {
         const int count = last - l + 1 < width.rows() ? last - l + 1 : width.rows();
         if (tile.visible(l + count - 1) <= first) continue;
-        const Accumulate a{dqs + l, weights + l - lane, STEP == 1 ? keys : key_pairs, 0, 0, first == 0 ? nullptr : one, E};
+        const Accumulate a{dqs + l, weights + l - lane, STEP == 1 ? keys : key_pairs, 0, 0, first == begin ? nullptr : one, E};
         accumulate_visible<Words, SUM_KEYS>(count, a, width, tile, l, first, n);
       }
     }

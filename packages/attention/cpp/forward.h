@@ -50,14 +50,52 @@ static inline void accumulate_first_of_pair(float* sums, float word, const float
   (void)sums, (void)word, (void)values, (void)E;
 }
 
+// sums[0 .. E] += the product of one pair whose first summand is hidden
+static inline void accumulate_second_of_pair(float* sums, float word, const float* values, int E) {
+#ifdef CRIA_ATTENTION_PAIRS
+  for (int e = 0; e < E; e += W) {
+    const int rest = E - e < W ? E - e : W;
+    store(sums + e, dot(highHalves(set1(word)), highHalves(load(values + e, rest)), load(sums + e, rest)), rest);
+  }
+#endif
+  (void)sums, (void)word, (void)values, (void)E;
+}
+
+// accumulate<S> of one row over the summands from `from` to `to`, in numbers: the ends may cut a pair. weight(word): of that word
+template <class Words, Summed S, class Weight>
+static inline void accumulate_range(Accumulate part, const Width& width, int from, int to, Weight weight) {
+  constexpr int STEP = Words::STEP;
+  static const float one[1] = {1};
+  if (part.factors == nullptr) __builtin_memset(part.sums[0], 0, static_cast<size_t>(part.E) * sizeof(float));
+  part.factors = one;
+  if (from >= to) return;
+  if (from % STEP != 0) {
+    accumulate_second_of_pair(part.sums[0], weight(from / STEP), part.values[from / STEP], part.E);
+    from++;
+  }
+  part.from = from / STEP;
+  part.to = to / STEP;
+  if (part.to > part.from) accumulate<Words, S>(1, part, width);
+  if (to % STEP != 0 && to > from) accumulate_first_of_pair(part.sums[0], weight(to / STEP), part.values[to / STEP], part.E);
+}
+
 // accumulate<S> of n rows that are lanes `lane` on, over those of `keys` keys from `first` on that each sees: the keys that all see together,
 // the others row by row, because a hidden value that is not finite must not be multiplied by a weight of zero.
 template <class Words, Summed S>
 static inline void accumulate_visible(int n, const Accumulate& a, const Width& width, const Tile& tile, int lane, int64_t first, int keys) {
   constexpr int STEP = Words::STEP, NEXT_ROW = S == SUM_KEYS ? 1 : KEYS / STEP, NEXT = S == SUM_KEYS ? W : 1;
   static const float one[ROWS] = {1, 1, 1, 1, 1, 1, 1, 1};
-  const int common = static_cast<int>(max64(0, min64(keys, tile.visible(lane) - first)));
   Accumulate part = a;
+  if (tile.hides(first)) {
+    for (int i = 0; i < n; i++) {
+      part.sums = a.sums + i;
+      part.weights = a.weights + i * NEXT_ROW;
+      const int64_t seen = min64(keys, tile.visible(lane + i) - first), hidden = max64(0, tile.start(lane + i) - first);
+      accumulate_range<Words, S>(part, width, static_cast<int>(min64(keys, hidden)), static_cast<int>(max64(0, seen)), [&](int word) { return part.weights[word * NEXT]; });
+    }
+    return;
+  }
+  const int common = static_cast<int>(max64(0, min64(keys, tile.visible(lane) - first)));
   part.from = 0;
   part.to = common == keys ? (keys + STEP - 1) / STEP : common / STEP;  // the pair of the last key holds nothing else
   accumulate<Words, S>(n, part, width);
@@ -87,6 +125,7 @@ static void chunk_sums(const Tile& tile, const Shape& shape, const Scratch& s, c
   stored_rows<Words>(source, first, n, shape.E, s.room, chunk);
   score_chunk<Words, true>(s.weights, chunk.keys, n, first, s.columns, tile, shape.E / Words::STEP, shape.scale);
   if (few(tile)) {
+    if (tile.hides(first)) hide_before_window(s.weights, n, first, tile);
     softmax_lanes<Words>(s.weights, words, n, first, tile, s.chunk);
     const int parts = (tile.lanes + width.rows() - 1) / width.rows(), rows = (tile.lanes + parts - 1) / parts;
     for (int l = 0; l < tile.lanes; l += rows) {
@@ -104,6 +143,7 @@ static void chunk_sums(const Tile& tile, const Shape& shape, const Scratch& s, c
       continue;
     }
     float* panel = words + lane / W * (PANEL / Words::STEP);
+    if (tile.hides(first)) hide_before_window(s.weights + lane / W * PANEL, seen, first, lane, tile);
     softmax_panel<Words>(s.weights + lane / W * PANEL, panel, in_chunk(tile.visible(lane) - first), seen, first, lane, tile, s.chunk);
     for (int l = lane; l <= last; l += width.rows()) {
       const int rows = last - l + 1 < width.rows() ? last - l + 1 : width.rows();
@@ -170,13 +210,13 @@ template <class Words>
 static void forward_tile(const Results& results, const Queries& queries, const Tile& tile, const Shape& shape, const Scratch& s, const Source& source) {
   [[maybe_unused]] const typename Words::Hold hold;
   queries.pack<Words>(tile, shape, s);
-  const int64_t end = tile.visible(tile.lanes - 1);
-  // The first chunk is the total of itself.
+  const int64_t begin = tile.start(0) / KEYS * KEYS, end = tile.visible(tile.lanes - 1);
+  // The first chunk is the total of itself; lanes whose window begins later have nothing there, to which the next chunk is joined unchanged.
   Scratch first = s;
   first.sums = s.totals;
   first.chunk = s.total;
-  chunk_sums<Words>(tile, shape, first, source, 0, end);
-  for (int64_t key = KEYS; key < end; key += KEYS) {
+  chunk_sums<Words>(tile, shape, first, source, begin, end);
+  for (int64_t key = begin + KEYS; key < end; key += KEYS) {
     chunk_sums<Words>(tile, shape, s, source, key, end);
     for (int l = 0; l < tile.lanes; l += W) join_statistics(s.total.max + l, s.total.sum + l, s.chunk.max + l, s.chunk.sum + l, s.old + l, s.fresh + l);
     for (int l = tile.first_lane(key); l < tile.lanes; l++) {

@@ -116,7 +116,8 @@ static void chunk_of_heads(const PagedPart& part, const Queries& queries, const 
   const int64_t end = min64((part.chunk + 1) * KEYS, cache.lengths[part.s]);
   const Heads heads{cache.tile(part.s, 0, part.head, shape), last - part.head};
   const Source source = cache.source(part.s, part.head, shape);
-  if (!Words::TILES && few(heads.tile)) return few_lanes_chunk<Words>(part.partials, part.chunk, end, queries, heads, source, shape, s);
+  if (heads.tile.start(0) >= end) return;  // before the window of every row
+  if (!Words::TILES && few(heads.tile) && !heads.tile.hides(part.chunk * KEYS)) return few_lanes_chunk<Words>(part.partials, part.chunk, end, queries, heads, source, shape, s);
   const int64_t bytes = bytes_of(cache.stored, static_cast<int64_t>(heads.count) * shape.E);
   read_ahead(source.keys, source, part.chunk * KEYS, end, bytes);
   read_ahead(source.values, source, part.chunk * KEYS, end, bytes);
@@ -126,7 +127,10 @@ static void chunk_of_heads(const PagedPart& part, const Queries& queries, const 
 static inline void paged_unit(int64_t unit, void* scratch, void* out, float* partials, const void* q, bool half, const PagedCache& cache, const Shape& shape) {
   const PagedPart part = find_part(paged_units(cache, shape) - 1 - unit, partials, cache, shape);
   if (!cache.split(part.s)) return tile_of({out, nullptr, half}, {q, half}, cache.tile(part.s, part.flat, part.head, shape), shape, cache.source(part.s, part.head, shape), scratch);
-  if (in_pairs(cache.stored, shape.E)) return chunk_of_heads<HalfWords>(part, {q, half}, cache, shape, scratch);
+  if (in_pairs(cache.stored, shape.E)) {
+    if (shape.windowed()) return chunk_of_heads<WindowWords>(part, {q, half}, cache, shape, scratch);
+    return chunk_of_heads<HalfWords>(part, {q, half}, cache, shape, scratch);
+  }
   chunk_of_heads<FloatWords>(part, {q, half}, cache, shape, scratch);
 }
 
@@ -150,7 +154,8 @@ static inline void join_unit(int64_t unit, void* scratch, void* out, float* part
   }
   const int64_t lanes = cache.rows(s) * shape.H, seen = cache.lengths[s] - cache.rows(s) + 1;
   const auto visible = [&](int64_t lane) { return seen + lane / shape.H; };
-  join_lanes({out, nullptr, half}, static_cast<int64_t>(cache.query_starts[s]) * shape.H, {partials, lanes, shape.E}, unit * W, static_cast<int>(min64(W, lanes - unit * W)), visible, Scratch(scratch, shape.E).totals);
+  const int64_t begin = max64(0, visible(unit * W) - shape.window) / KEYS;
+  join_lanes({out, nullptr, half}, static_cast<int64_t>(cache.query_starts[s]) * shape.H, {partials, lanes, shape.E}, unit * W, static_cast<int>(min64(W, lanes - unit * W)), begin, visible, Scratch(scratch, shape.E).totals);
 }
 
 }  // namespace cria::CRIA_ISA::attention

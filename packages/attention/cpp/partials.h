@@ -18,9 +18,9 @@ struct Partials {
   }
 };
 
-// Joins the chunks of W lanes or fewer from `first` on and writes their results. Lanes of later rows see more keys: visible(lane) ascends.
+// Joins the chunks from `begin` on of W lanes or fewer from `first` on and writes their results. Lanes of later rows see more keys: visible(lane) ascends.
 template <class Visible>
-static inline void join_lanes(const Results& results, int64_t row, const Partials& partials, int64_t first, int n, Visible visible, float* totals) {
+static inline void join_lanes(const Results& results, int64_t row, const Partials& partials, int64_t first, int n, int64_t begin, Visible visible, float* totals) {
   const int E = partials.E;
   const auto statistics = [&](int64_t chunk, V& max, V& sum) {
     const Statistics from = partials.statistics(chunk);
@@ -29,9 +29,9 @@ static inline void join_lanes(const Results& results, int64_t row, const Partial
   };
   V M, L, m, l;
   float old[W], fresh[W], most[W], sum[W];
-  statistics(0, M, L);
-  __builtin_memcpy(totals, partials.sums(0, first), static_cast<size_t>(n) * E * sizeof(float));
-  for (int64_t chunk = 1; chunk * KEYS < visible(first + n - 1); chunk++) {
+  statistics(begin, M, L);
+  __builtin_memcpy(totals, partials.sums(begin, first), static_cast<size_t>(n) * E * sizeof(float));
+  for (int64_t chunk = begin + 1; chunk * KEYS < visible(first + n - 1); chunk++) {
     int lane = 0;
     while (visible(first + lane) <= chunk * KEYS) lane++;
     statistics(chunk, m, l);

@@ -4,11 +4,17 @@
 
 namespace cria::CRIA_ISA::attention {
 
+// Longer than any text, and small enough to be added to a position and multiplied by a number of heads.
+constexpr int64_t NO_WINDOW = int64_t{1} << 40;
+
 // T query rows, S segments or sequences, H query heads, K key/value heads (dividing H), E head width (at most 256).
 struct Shape {
   int64_t T;
   int32_t S, H, K, E;
   float scale;
+  int64_t window = NO_WINDOW;  // keys that a row sees at most, its own among them
+
+  bool windowed() const { return window != NO_WINDOW; }
 };
 
 // Lanes of a tile: lane l is flat lane `flat + l` of its segment, that is row (flat + l) / G, head (flat + l) % G of the group, at position
@@ -18,15 +24,22 @@ struct Tile {
   int64_t position;  // of that row, in keys of the segment; not negative
   int64_t flat;
   int lanes, head, G;
+  int64_t window;
 
   int64_t row_of(int lane) const { return (flat + lane) / G; }
   // Keys that a lane sees.
   int64_t visible(int lane) const { return position + row_of(lane) + 1; }
-  // First lane that sees a key.
+  // Keys before the window of a lane: it sees those from here on.
+  int64_t start(int lane) const { return visible(lane) > window ? visible(lane) - window : 0; }
+  // Whether some lane does not see this key because its window begins later.
+  bool hides(int64_t key) const { return start(lanes - 1) > key; }
+  // First lane whose position reaches a key.
   int first_lane(int64_t key) const {
     const int64_t lane = (key - position) * G - flat;
     return lane < 0 ? 0 : lane > lanes ? lanes : static_cast<int>(lane);
   }
+  // First lane that sees a key no more, `lanes` where there is none.
+  int end_lane(int64_t key) const { return first_lane(key + window); }
   // Row and head of a lane, as one index of [T, H].
   int64_t head_row(int lane, const Shape& shape) const { return (row + row_of(lane)) * shape.H + static_cast<int64_t>(head) * G + (flat + lane) % G; }
   // Element of q, out or their gradients where the row of a lane starts.

@@ -74,6 +74,18 @@ static inline void softmax_panel(float* weights, float* words, int full, int key
   store(r.sum + lane, parts[0]);
 }
 
+// Scores of keys that lie before a lane's window become those of nothing: of a panel, or of a tile of few lanes.
+static inline void hide_before_window(float* panel, int keys, int64_t first, int lane, const Tile& tile) {
+  for (int j = 0; j < keys && tile.end_lane(first + j) < tile.lanes; j++)
+    store(panel + j * W, select(tile.end_lane(first + j) - lane, load(panel + j * W), set1(-__builtin_inff())));
+}
+static inline void hide_before_window(float* weights, int keys, int64_t first, const Tile& tile) {
+  for (int l = 0; l < tile.lanes; l++) {
+    const int64_t hidden = min64(keys, tile.start(l) - first);
+    for (int64_t j = 0; j < hidden; j++) weights[l * KEYS + j] = -__builtin_inff();
+  }
+}
+
 // All lanes of a tile of few, weights and words [lane][KEYS].
 template <class Words>
 static inline void softmax_lanes(float* weights, float* words, int keys, int64_t first, const Tile& tile, const Statistics& r) {

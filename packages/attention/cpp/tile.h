@@ -56,6 +56,13 @@ using HalfWords = FloatWords;
 constexpr int LEAST_WIDTH = 1;
 #endif
 
+// A window hides keys at the front of a chunk, which the tile unit's routines do not know.
+#if defined(CRIA_ATTENTION_TILES)
+using WindowWords = PairWords;
+#else
+using WindowWords = HalfWords;
+#endif
+
 constexpr int LANES = 64;
 constexpr int PANELS = LANES / W;
 // Keys are walked in chunks of this many, counted from the first key of the segment or sequence.

@@ -1,5 +1,5 @@
 import { BY_KEY, BY_ROW, KEY_CHUNK, ROW_TILE, accumulateRows, multiplyRows } from './tile.ts';
-import { checkLikeQuery, setLimits } from './flash.ts';
+import { checkLikeQuery, firstChunk, setLimits, setStarts } from './flash.ts';
 import type { RowTile } from './flash.ts';
 import { allocate, checkPrecision, resolveProblem } from './options.ts';
 import type { AttentionGradients, AttentionOptions, FloatArray, Problem } from './types.ts';
@@ -40,7 +40,7 @@ export function flashBackward(
   lse: FloatArray,
   problem: Problem,
 ): void {
-  const { segments, queryOffset, heads, kvHeads, headDim: E, keys } = problem;
+  const { segments, queryOffset, heads, kvHeads, headDim: E, keys, window } = problem;
   const group = heads / kvHeads;
   for (let s = 0; s + 1 < segments.length; s++) {
     const length = segments.length > 2 ? segments[s + 1] - segments[s] : keys;
@@ -58,6 +58,7 @@ export function flashBackward(
             heads,
             position: row - segments[s] + queryOffset,
             length,
+            window,
           };
           backwardTile(dq, dout, q, k, v, out, lse, tile, scratch, problem.scale, firstKey, kvHeads * E);
         }
@@ -83,10 +84,10 @@ class BackwardScratch {
   readonly limits = new Int32Array(ROW_TILE);
   readonly queryAt = new Int32Array(ROW_TILE);
   readonly keyAt = new Int32Array(KEY_CHUNK);
-  readonly none = new Int32Array(KEY_CHUNK);
-  /** Of each key, the rows of the tile that see it: from firstSeen[j] to all. */
+  readonly starts = new Int32Array(ROW_TILE);
+  /** Of each key, the rows of the tile that see it: from firstSeen[j] to endSeen[j]. */
   readonly firstSeen = new Int32Array(KEY_CHUNK);
-  readonly all = new Int32Array(KEY_CHUNK);
+  readonly endSeen = new Int32Array(KEY_CHUNK);
 
   constructor(like: FloatArray, width: number, length: number) {
     this.p = allocate(like, ROW_TILE * KEY_CHUNK);
@@ -112,8 +113,8 @@ function backwardTile(
   keyStep: number,
 ): void {
   const { rows, heads } = tile;
-  const { p, ds, querySums, keySums, valueSums, delta, limits, queryAt, keyAt, none, firstSeen, all } =
-    scratch;
+  const { p, ds, querySums, keySums, valueSums, delta, limits, starts, queryAt, keyAt } = scratch;
+  const { firstSeen, endSeen } = scratch;
   const E = querySums.length / ROW_TILE;
   for (let i = 0; i < rows; i++) {
     queryAt[i] = ((tile.row + i) * heads + tile.head) * E;
@@ -121,28 +122,30 @@ function backwardTile(
     for (let e = queryAt[i]; e < queryAt[i] + E; e++) delta[i] += dout[e] * out[e]; // Σ_j p · dp
   }
   querySums.fill(0);
-  all.fill(rows);
   const end = Math.min(tile.position + rows, tile.length);
-  for (let first = 0; first < end; first += KEY_CHUNK) {
+  for (let first = firstChunk(tile); first < end; first += KEY_CHUNK) {
     const count = Math.min(KEY_CHUNK, end - first);
     for (let j = 0; j < count; j++) keyAt[j] = firstKey + (first + j) * keyStep;
     setLimits(limits, tile, first);
-    for (let j = 0, i = 0; j < count; j++) {
+    setStarts(starts, tile, first);
+    for (let j = 0, i = 0, ended = 0; j < count; j++) {
       while (limits[i] <= j) i++;
+      while (ended < rows && starts[ended] <= j) ended++;
       firstSeen[j] = i;
+      endSeen[j] = Math.max(i, ended);
     }
     multiplyRows(p, q, queryAt, rows, k, keyAt, limits, E, scale);
     multiplyRows(ds, dout, queryAt, rows, v, keyAt, limits, E, 1); // dp = dout·v
     for (let i = 0; i < rows; i++) {
       const logSum = lse[queryAt[i] / E];
-      for (let j = i * KEY_CHUNK; j < i * KEY_CHUNK + limits[i]; j++) {
+      for (let j = i * KEY_CHUNK + starts[i]; j < i * KEY_CHUNK + limits[i]; j++) {
         p[j] = Math.exp(p[j] - logSum); // p = softmax(score)
         ds[j] = scale * p[j] * (ds[j] - delta[i]);
       }
     }
-    accumulateRows(querySums, 0, ds, BY_ROW, rows, none, limits, k, keyAt, E); // score = scale · q·k
-    accumulateRows(valueSums, first, p, BY_KEY, count, firstSeen, all, dout, queryAt, E); // out = Σ p · v
-    accumulateRows(keySums, first, ds, BY_KEY, count, firstSeen, all, q, queryAt, E);
+    accumulateRows(querySums, 0, ds, BY_ROW, rows, starts, limits, k, keyAt, E); // score = scale · q·k
+    accumulateRows(valueSums, first, p, BY_KEY, count, firstSeen, endSeen, dout, queryAt, E); // out = Σ p · v
+    accumulateRows(keySums, first, ds, BY_KEY, count, firstSeen, endSeen, q, queryAt, E);
   }
   for (let i = 0; i < rows; i++) {
     for (let e = 0; e < E; e++) dq[queryAt[i] + e] = querySums[i * E + e];

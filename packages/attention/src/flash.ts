@@ -1,6 +1,7 @@
 /**
  * Blocked attention with an online softmax (Milakov & Gimelshein 2018; Dao et al. 2022): tiles of query rows walk chunks of keys with a
- * running maximum m and sum l, so only q, k, v, out and lse are ever stored, and chunks that causality hides are never touched.
+ * running maximum m and sum l, so only q, k, v, out and lse are ever stored, and chunks that causality or the window hides are never
+ * touched.
  */
 import { fail } from './errors.ts';
 import { allocate, resolveProblem } from './options.ts';
@@ -30,7 +31,7 @@ export function flashForward(
   v: FloatArray,
   problem: Problem,
 ): void {
-  const { segments, queryOffset, heads, kvHeads, headDim: E, keys } = problem;
+  const { segments, queryOffset, heads, kvHeads, headDim: E, keys, window } = problem;
   const scratch = new ForwardScratch(q, E);
   for (let s = 0; s + 1 < segments.length; s++) {
     const length = segments.length > 2 ? segments[s + 1] - segments[s] : keys;
@@ -44,6 +45,7 @@ export function flashForward(
           heads,
           position: row - segments[s] + queryOffset,
           length,
+          window,
         };
         forwardTile(out, lse, q, k, v, tile, scratch, problem.scale, (at, first, count) => {
           for (let j = 0; j < count; j++) at[j] = ((segments[s] + first + j) * kvHeads + head) * E;
@@ -64,6 +66,8 @@ export interface RowTile {
   readonly position: number;
   /** Keys of the sequence. */
   readonly length: number;
+  /** Keys that a row sees at most. */
+  readonly window: number;
 }
 
 /** Writes the offsets of keys first to first + count of the sequence at hand into `at`. */
@@ -93,6 +97,19 @@ export function setLimits(limits: Int32Array, tile: RowTile, first: number): voi
   }
 }
 
+/** Keys of the chunk that starts at `first` which lie before the window of row i. */
+export function setStarts(starts: Int32Array, tile: RowTile, first: number): void {
+  for (let i = 0; i < tile.rows; i++) {
+    starts[i] = Math.min(KEY_CHUNK, Math.max(0, tile.position + i + 1 - tile.window - first));
+  }
+}
+
+/** First key of the first chunk that the tile sees something of. */
+export function firstChunk(tile: RowTile): number {
+  const start = Math.max(0, tile.position + 1 - tile.window);
+  return start - (start % KEY_CHUNK);
+}
+
 /** The one routine behind full, packed, chunked and paged attention: a row's bits do not depend on which of them asks. */
 export function forwardTile(
   out: FloatArray,
@@ -113,9 +130,10 @@ export function forwardTile(
   max.fill(-Infinity);
   total.fill(0);
   const end = Math.min(tile.position + rows, tile.length);
-  for (let first = 0; first < end; first += KEY_CHUNK) {
+  for (let first = firstChunk(tile); first < end; first += KEY_CHUNK) {
     locate(keyAt, first, Math.min(KEY_CHUNK, end - first));
     setLimits(limits, tile, first);
+    setStarts(from, tile, first);
     multiplyRows(scores, q, queryAt, rows, k, keyAt, limits, E, scale);
     for (let i = 0; i < rows; i++) softmaxStep(scratch, i, E);
     accumulateRows(sums, 0, scores, BY_ROW, rows, from, limits, v, keyAt, E);
@@ -127,10 +145,10 @@ export function forwardTile(
   }
 }
 
-/** scores → exp(score − m), with m, l and the sums so far brought to the new maximum. */
-function softmaxStep({ scores, sums, max, total, limits }: ForwardScratch, i: number, E: number): void {
-  const start = i * KEY_CHUNK;
-  const end = start + limits[i];
+/** Scores that the row sees → exp(score − m), with m, l and the sums so far brought to the new maximum. */
+function softmaxStep({ scores, sums, max, total, from, limits }: ForwardScratch, i: number, E: number): void {
+  const start = i * KEY_CHUNK + from[i];
+  const end = i * KEY_CHUNK + limits[i];
   let m = max[i];
   for (let j = start; j < end; j++) if (scores[j] > m) m = scores[j];
   if (m > max[i]) {

@@ -1,10 +1,10 @@
 import { checkNames, fail } from './errors.ts';
 import type { AttentionOptions, FloatArray, HeadOptions, Problem } from './types.ts';
 
-export const HEAD_NAMES = ['heads', 'kvHeads', 'headDim', 'scale'] as const;
+export const HEAD_NAMES = ['heads', 'kvHeads', 'headDim', 'scale', 'window'] as const;
 export const ATTENTION_NAMES = [...HEAD_NAMES, 'segments', 'queryOffset'] as const;
 
-/** H, K, E and scale with their defaults. */
+/** H, K, E, scale and window with their defaults. */
 export function resolveHeads(op: string, options: HeadOptions): Required<HeadOptions> {
   const { heads, headDim } = options;
   const kvHeads = options.kvHeads ?? heads;
@@ -15,7 +15,10 @@ export function resolveHeads(op: string, options: HeadOptions): Required<HeadOpt
     fail(op, `${heads} query heads cannot share ${kvHeads} key/value heads.`, 'kvHeads must divide heads');
   const scale = options.scale ?? 1 / Math.sqrt(headDim);
   if (!Number.isFinite(scale)) fail(op, `scale is ${scale}.`, 'leave it out for 1/√headDim');
-  return { heads, kvHeads, headDim, scale };
+  const window = options.window ?? Infinity;
+  if (!(window === Infinity || Number.isSafeInteger(window)) || window < 1)
+    fail(op, `window is ${window}.`, 'give a whole number above 0, or leave it out for all keys');
+  return { heads, kvHeads, headDim, scale, window };
 }
 
 /** Number of rows of `width` elements in an array. */

@@ -92,16 +92,17 @@ function resolveOracle(
   return problem;
 }
 
-/** Calls `body` for every row and head with the range of keys that causality lets it see. */
+/** Calls `body` for every row and head with the range of keys that causality and the window let it see. */
 function forEachHead(
   problem: Problem,
   body: (t: number, h: number, first: number, end: number) => void,
 ): void {
-  const { segments, queryOffset, keys, heads } = problem;
+  const { segments, queryOffset, keys, heads, window } = problem;
   for (let s = 0; s + 1 < segments.length; s++) {
     for (let t = segments[s]; t < segments[s + 1]; t++) {
       const end = Math.max(segments[s], Math.min(keys, t + queryOffset + 1));
-      for (let h = 0; h < heads; h++) body(t, h, segments[s], end);
+      const first = Math.min(end, Math.max(segments[s], t + queryOffset + 1 - window));
+      for (let h = 0; h < heads; h++) body(t, h, first, end);
     }
   }
 }

@@ -20,8 +20,7 @@ export function pagedAttention<A extends FloatArray>(
   options: PagedOptions,
 ): void {
   checkPaged('pagedAttention', out, q, keyCache, valueCache, options);
-  const { heads, kvHeads, headDim, scale } = resolveHeads('pagedAttention', options);
-  pagedForward(out, q, keyCache, valueCache, { ...options, heads, kvHeads, headDim, scale });
+  pagedForward(out, q, keyCache, valueCache, { ...options, ...resolveHeads('pagedAttention', options) });
 }
 
 /** `pagedAttention` with shapes unchecked: what a device calls. */
@@ -32,7 +31,7 @@ export function pagedForward(
   valueCache: FloatArray,
   options: Required<PagedOptions>,
 ): void {
-  const { heads, kvHeads, headDim: E, scale, blockSize, blockTable, queryStarts, lengths } = options;
+  const { heads, kvHeads, headDim: E, scale, window, blockSize, blockTable, queryStarts, lengths } = options;
   const scratch = new ForwardScratch(q, E);
   const blocks = blockTable.length / lengths.length;
   for (let s = 0; s < lengths.length; s++) {
@@ -48,6 +47,7 @@ export function pagedForward(
           heads,
           position,
           length: lengths[s],
+          window,
         };
         forwardTile(out, undefined, q, keyCache, valueCache, tile, scratch, scale, (at, first, count) => {
           for (let j = 0; j < count; j++) {

@@ -16,6 +16,8 @@ export interface HeadOptions {
   readonly headDim: number;
   /** Factor on q·k. Default: 1/√E. */
   readonly scale?: number;
+  /** A row sees so many keys at most: those of the last `window` positions, its own among them. Default: all before it. */
+  readonly window?: number;
 }
 
 /** Causal attention of T query rows over N key rows. */
@@ -69,6 +71,8 @@ export interface Problem {
   readonly kvHeads: number;
   readonly headDim: number;
   readonly scale: number;
+  /** Infinity for none. */
+  readonly window: number;
   readonly segments: Int32Array;
   readonly queryOffset: number;
   /** N, key rows. */

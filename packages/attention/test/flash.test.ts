@@ -40,14 +40,29 @@ describe('flash attention equals the oracle', () => {
     });
   }
 
+  it.each([1, 5, 64, 128, 129, 200, 1000])('with a window of %d', (window) => {
+    for (const segments of [
+      [0, 300],
+      [0, 150, 151, 300],
+    ]) {
+      const options = { heads: 3, kvHeads: 1, headDim: 6, window, segments: Int32Array.from(segments) };
+      const next = random(window);
+      const [wide, narrow] = [300 * 18, 300 * 6];
+      const arrays = [wide, narrow, narrow, wide].map((n) => randomF64(n, next, 2));
+      compareAll(arrays[0], arrays[1], arrays[2], arrays[3], options, 1e-12);
+    }
+  });
+
   it('with more keys than queries, and with rows that see none', () => {
-    for (const [T, N, queryOffset] of [
+    for (const [T, N, queryOffset, window] of [
       [5, 140, 135],
       [70, 70, -3],
       [9, 4, -20],
       [3, 200, 7],
+      [3, 200, 150, 20],
+      [9, 4, 2, 3],
     ]) {
-      const options = { heads: 2, kvHeads: 1, headDim: 4, queryOffset };
+      const options = { heads: 2, kvHeads: 1, headDim: 4, queryOffset, ...(window && { window }) };
       const next = random(N);
       compareAll(
         randomF64(T * 8, next),
@@ -81,6 +96,7 @@ describe('gradients equal central differences in float64', () => {
   const cases: Record<string, { T: number; N: number; options: AttentionOptions }> = {
     grouped: { T: 9, N: 9, options: { heads: 4, kvHeads: 2, headDim: 3 } },
     packed: { T: 8, N: 8, options: { heads: 2, headDim: 4, segments: Int32Array.of(0, 3, 8) } },
+    window: { T: 9, N: 9, options: { heads: 2, kvHeads: 1, headDim: 3, window: 4 } },
     prefix: { T: 4, N: 135, options: { heads: 2, kvHeads: 1, headDim: 3, scale: 0.7 } },
   };
   for (const [name, { T, N, options }] of Object.entries(cases)) {
@@ -164,11 +180,12 @@ describe('same bits', () => {
       fc.property(
         fc.array(fc.integer({ min: 1, max: 200 }), { minLength: 1, maxLength: 3 }),
         fc.constantFrom(1, 4, 16, 128),
+        fc.constantFrom(undefined, 1, 40, 128, 130),
         fc.integer(),
-        (lengths, blockSize, seed) => {
+        (lengths, blockSize, window, seed) => {
           const next = random(seed);
           const pick = (n: number): number => Math.min(n - 1, Math.floor(((next() + 1) / 2) * n));
-          const shape = { heads: 4, kvHeads: 2, headDim: 6 };
+          const shape = { heads: 4, kvHeads: 2, headDim: 6, ...(window && { window }) };
           const [wide, narrow] = [24, 12];
           const maxBlocks = Math.ceil(Math.max(...lengths) / blockSize);
           const blocks = maxBlocks * lengths.length + 3;
@@ -214,6 +231,18 @@ describe('same bits', () => {
       ),
       { numRuns: 25 },
     );
+  });
+
+  it('no row depends on what lies before its window, even if it is not finite', () => {
+    const [T, options] = [250, { heads: 2, kvHeads: 1, headDim: 4, window: 60 }];
+    const next = random(3);
+    const [q, k, v] = [randomF32(T * 8, next), randomF32(T * 4, next), randomF32(T * 4, next)];
+    const before = flashAttention(q, k, v, options).out;
+    k.fill(NaN, 0, 100 * 4);
+    v.fill(Infinity, 0, 100 * 4);
+    const after = flashAttention(q, k, v, options).out;
+    expect(bits(after.subarray(159 * 8)).equals(bits(before.subarray(159 * 8)))).toBe(true);
+    expect(after.subarray(0, 159 * 8).every(Number.isNaN)).toBe(true);
   });
 
   it('no row depends on later rows, even if they are not finite', () => {

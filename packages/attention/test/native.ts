@@ -101,6 +101,8 @@ export interface Problem {
   /** Take the units of work in descending order. */
   readonly reverse?: boolean;
   readonly scale?: number;
+  /** Keys that a row sees at most; default all. */
+  readonly window?: number | undefined;
   /** q, k, v and out are bf16. */
   readonly half?: boolean;
   /** How a cache is stored: places in `storedForms`. */
@@ -132,6 +134,7 @@ function encode(p: Problem): Buffer {
     p.reverse ? 1 : 0,
     p.half ? 1 : 0,
     storedForms.indexOf(p.stored ?? 'f32'),
+    p.window ?? 0,
   );
   const scale = Float32Array.of(p.scale ?? 1 / Math.sqrt(headDim));
   return Buffer.concat(

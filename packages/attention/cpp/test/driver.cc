@@ -1,6 +1,6 @@
 // Runs attention kernels on problems from standard input and writes the results to standard output, as raw little-endian numbers.
 //
-// A problem: int32 {op, T, S, H, K, E, blockSize, maxBlocks, blocks, reverse, half, stored}, float scale, then the arrays that `op` names
+// A problem: int32 {op, T, S, H, K, E, blockSize, maxBlocks, blocks, reverse, half, stored, window}, float scale, then the arrays that `op` names
 // below. `reverse` takes the units in descending order; `half`: all arrays of activations are bf16; `stored`: how caches are. Built once an instruction set:  g++ -DCRIA_ISA=avx2 -mavx2 -mfma -mf16c -I ../../../simd/cpp driver.cc
 #include "../paged.h"
 
@@ -121,11 +121,11 @@ void run_exp(size_t count) {
 }  // namespace
 
 int main() {
-  int32_t header[12];
+  int32_t header[13];
   float scale;
   while (fread(header, sizeof header, 1, stdin) == 1 && fread(&scale, sizeof scale, 1, stdin) == 1) {
-    const auto [op, T, S, H, K, E, block_size, max_blocks, blocks, reverse, half, stored] = header;
-    const Shape shape{T, S, H, K, E, scale};
+    const auto [op, T, S, H, K, E, block_size, max_blocks, blocks, reverse, half, stored, window] = header;
+    const Shape shape{T, S, H, K, E, scale, window == 0 ? NO_WINDOW : window};
     const size_t wide = static_cast<size_t>(T) * H * E, narrow = static_cast<size_t>(T) * K * E, heads = static_cast<size_t>(T) * H;
     Array<char> scratch(scratch_bytes(E));
     scratch.fill(-1);  // NaN everywhere: nothing may be read before it is written

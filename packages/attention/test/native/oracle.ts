@@ -18,6 +18,17 @@ const cases: (Shape & { readonly segments: readonly number[] })[] = [
   { heads: 2, kvHeads: 2, headDim: 128, segments: [0, 21, 320] },
   { heads: 2, kvHeads: 1, headDim: 256, segments: [0, 140] },
   { heads: 4, kvHeads: 4, headDim: 112, segments: [0, 10, 20, 50, 80, 100, 101, 110] },
+  // Windows shorter than a tile, of a chunk and one more, and in segments shorter than the window.
+  { heads: 4, kvHeads: 2, headDim: 24, window: 1, segments: [0, 3, 200] },
+  { heads: 3, kvHeads: 1, headDim: 33, window: 7, segments: [0, 290] },
+  { heads: 2, kvHeads: 2, headDim: 16, window: 129, segments: [0, 64, 65, 400] },
+  {
+    heads: 5,
+    kvHeads: 1,
+    headDim: 48,
+    window: 128,
+    segments: [0, 300, 340, 341, 342, 350, 360, 370, 380, 500],
+  },
 ];
 
 type Results = Record<'out' | 'lse' | 'dq' | 'dk' | 'dv', Float64Array>;

@@ -34,6 +34,9 @@ export function pagedTests(isa: Isa, driver: () => Driver): void {
     { heads: 8, kvHeads: 1, headDim: 64, blockSize: 128 },
     { heads: 6, kvHeads: 2, headDim: 20, blockSize: 32 },
     { heads: 24, kvHeads: 2, headDim: 40, blockSize: 8 },
+    { heads: 4, kvHeads: 2, headDim: 33, blockSize: 16, window: 30 },
+    { heads: 8, kvHeads: 1, headDim: 64, blockSize: 128, window: 129 },
+    { heads: 12, kvHeads: 1, headDim: 24, blockSize: 32, window: 1 },
   ])(
     'a paged cache, in chunks of any length, equals full attention bit for bit: %o',
     ({ blockSize, ...shape }) => {
@@ -99,6 +102,9 @@ export function pagedTests(isa: Isa, driver: () => Driver): void {
     { stored: 'bf16', half: true, heads: 12, kvHeads: 1, headDim: 48, blockSize: 128 },
     { stored: 'q8_0', half: false, heads: 4, kvHeads: 2, headDim: 32, blockSize: 64 },
     { stored: 'q8_0', half: true, heads: 20, kvHeads: 1, headDim: 96, blockSize: 16 },
+    { stored: 'bf16', half: true, heads: 8, kvHeads: 2, headDim: 64, blockSize: 16, window: 131 },
+    { stored: 'q8_0', half: false, heads: 4, kvHeads: 2, headDim: 32, blockSize: 64, window: 257 },
+    { stored: 'bf16', half: true, heads: 3, kvHeads: 1, headDim: 33, blockSize: 16, window: 51 },
   ] as const)('a cache in any form, in chunks of any length, is one sum: %o', (example) => {
     const { stored, half, blockSize, ...shape } = example;
     const { heads, kvHeads, headDim } = shape;

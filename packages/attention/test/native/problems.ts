@@ -12,6 +12,7 @@ export interface Shape {
   readonly heads: number;
   readonly kvHeads: number;
   readonly headDim: number;
+  readonly window?: number;
 }
 export interface Inputs {
   readonly q: Float32Array;
