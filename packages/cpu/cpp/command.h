@@ -13,6 +13,7 @@
   X(copy)                                                                                                            \
   X(fill)                                                                                                            \
   X(add)                                                                                                             \
+  X(addBias)                                                                                                         \
   X(cast)                                                                                                            \
   X(gatherRows)                                                                                                      \
   X(scatterAddRows)                                                                                                  \

@@ -195,10 +195,11 @@ void pagedAttention(List& list) {
   const int64_t row = kvHeads * width, bytes = blocks * block * (stored == 0 ? 4 * row : stored == 3 ? row / 32 * 34 : 2 * row);
   const int32_t out = list.own(T * heads * width * (half ? 2 : 4)), sums = list.own(4 * partials), q = list.halves(T * heads * width * (half ? 2 : 4));
   const int32_t keys = list.halves(bytes), values = list.halves(bytes), table = list.integers(S * most, 0, blocks);
+  const int64_t window = below(2) ? 0 : 1 + below(200);
   for (const Op op : {Op::pagedAttention_, Op::joinChunks_}) {
     list.begin(op).place(out).place(sums).place(q).place(keys).place(values).place(table).place(queryStarts).place(lengths);
     list.number(static_cast<double>(block)).number(static_cast<double>(most)).number(static_cast<double>(stored)).number(static_cast<double>(half));
-    list.number(T).number(S).number(heads).number(kvHeads).number(width).number(0.3).end();
+    list.number(T).number(S).number(heads).number(kvHeads).number(width).number(0.3).number(window).end();
   }
 }
 
@@ -214,7 +215,7 @@ void attention(List& list, Op op) {
     list.place(list.floats(T * heads));
   }
   list.place(list.starts(S, T)).number(static_cast<double>(half));
-  list.number(T).number(S).number(heads).number(kvHeads).number(width).number(0.3).end();
+  list.number(T).number(S).number(heads).number(kvHeads).number(width).number(0.3).number(below(2) ? 0 : 1 + below(200)).end();
 }
 
 void command(List& list, Op op, int64_t panel) {
@@ -270,7 +271,8 @@ void command(List& list, Op op, int64_t panel) {
       list.begin(Op::sumPartials_).place(list.floats(1)).place(partials).number((n + 65535) / 65536).end();
       break;
     }
-    case Op::sumRows_: list.begin(op).place(list.floats(D)).place(list.floats(n)).number(T).number(D).end(); break;
+    case Op::sumRows_: list.begin(op, dtype).place(list.floats(D)).place(list.halves(n * bytesOf(dtype))).number(T).number(D).end(); break;
+    case Op::addBias_: list.begin(op, dtype).place(list.own(n * bytesOf(dtype))).place(list.floats(D)).number(T).number(D).number(below(3)).end(); break;
     case Op::adamw_: {
       const int64_t copy = below(4);
       list.begin(op).place(list.floats(n)).place(list.floats(n)).place(list.floats(n)).place(list.floats(n));

@@ -82,14 +82,17 @@ function same(tensor: Tensor, other: Tensor): Tensor {
   return tensor;
 }
 
-/** T, S, H, K, E, scale */
+/** T, S, H, K, E, scale, window (0: none) */
 function end(
   list: CommandList,
   q: Tensor,
   sequences: number,
-  { heads, kvHeads, scale }: AttentionShape,
+  { heads, kvHeads, scale, window = 0 }: AttentionShape,
 ): void {
   const width = q.columns / heads;
   list.number(q.rows).number(sequences).number(heads).number(kvHeads).number(width);
-  list.number(scale ?? 1 / Math.sqrt(width)).end();
+  list
+    .number(scale ?? 1 / Math.sqrt(width))
+    .number(window)
+    .end();
 }

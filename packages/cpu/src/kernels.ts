@@ -97,7 +97,7 @@ function rowKernels(
 
 function elementwiseKernels(
   encoder: Encoder,
-): Pick<Kernels, 'rope' | 'swiglu' | 'swigluGrad' | 'add' | 'cast' | 'fill'> {
+): Pick<Kernels, 'rope' | 'swiglu' | 'swigluGrad' | 'add' | 'addBias' | 'biasGrad' | 'cast' | 'fill'> {
   return {
     rope(y, x, positions, table, { heads, pairing, inverse }) {
       encoder.list.begin('rope', computeCode(x)).place(y).place(x).place(integers(positions)).f32(table);
@@ -120,6 +120,20 @@ function elementwiseKernels(
     add(y, a, b) {
       encoder.list.begin('add', computeCode(y)).place(y).place(a).place(b).number(y.size).end();
     },
+    addBias(y, bias) {
+      const { list } = encoder;
+      list.begin('addBias', computeCode(y)).place(y).place(bias);
+      list.number(y.rows).number(y.columns).number(biasCode(bias)).end();
+    },
+    biasGrad(dbias, dy) {
+      encoder.list
+        .begin('sumRows', computeCode(dy))
+        .f32(dbias)
+        .place(dy)
+        .number(dy.rows)
+        .number(dy.columns)
+        .end();
+    },
     cast(y, x) {
       if (y.dtype === x.dtype) {
         if (y.storage !== x.storage || y.offset !== x.offset) encoder.list.copy(y, x, x.byteLength);
@@ -135,6 +149,11 @@ function elementwiseKernels(
       encoder.list.begin('fill').place(y).number(y.size).number(bytes).number(bitPattern(y, value)).end();
     },
   };
+}
+
+/** A bias may have any float type, whatever the rows are. */
+function biasCode(bias: Tensor): number {
+  return dtypeCodes[bias.dtype] ?? refuseWeight('addBias', bias);
 }
 
 /** The element's bits as a whole number. */

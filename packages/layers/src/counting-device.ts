@@ -33,6 +33,8 @@ export class CountingDevice extends DeviceBase {
       linears: nothing,
       linearGradInput: nothing,
       linearGradWeight: nothing,
+      addBias: nothing,
+      biasGrad: nothing,
       embedding: nothing,
       embeddingGrad: nothing,
       rmsNorm: nothing,

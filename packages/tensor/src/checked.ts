@@ -37,6 +37,16 @@ export function checkKernels(device: Device, raw: Kernels): Kernels {
       check.float(dy, x).rows(dy.rows, x).rows(dy.columns, dw).columns(dw, x.columns).wide(dw, x);
       raw.linearGradWeight(dw, dy, x);
     },
+    addBias(y, bias) {
+      check.op('addBias', { y, bias });
+      check.float(y, bias).size(bias, y.columns);
+      raw.addBias(y, bias);
+    },
+    biasGrad(dbias, dy) {
+      check.op('biasGrad', { dbias, dy });
+      check.float(dy).size(dbias, dy.columns).wide(dbias, dy);
+      raw.biasGrad(dbias, dy);
+    },
     embedding(y, tokens, table) {
       check.op('embedding', { y, tokens, table });
       check.integers(tokens).rows(tokens.size, y).columns(y, table.columns).float(y);
@@ -317,10 +327,12 @@ class Checker {
     return this;
   }
 
-  heads(out: Tensor, q: Tensor, k: Tensor, v: Tensor, { heads, kvHeads }: AttentionShape): this {
+  heads(out: Tensor, q: Tensor, k: Tensor, v: Tensor, { heads, kvHeads, window }: AttentionShape): this {
     this.float(out, q).shape(out, q.shape).same(out, q).shape(v, k.shape).multiple(q.columns, heads, 'heads');
     if (!(kvHeads > 0) || heads % kvHeads !== 0)
       fail(this.#op, `${heads} heads do not divide into ${kvHeads} kv heads.`);
+    if (window !== undefined && !(Number.isSafeInteger(window) && window > 0))
+      fail(this.#op, `window is ${window}.`, 'give a whole number above 0, or leave it out');
     return this.columns(k, (q.columns / heads) * kvHeads);
   }
 

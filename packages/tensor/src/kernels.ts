@@ -16,6 +16,8 @@ export interface AttentionShape {
   readonly kvHeads: number;
   /** Factor on q·k; 1/√E where absent. */
   readonly scale?: number;
+  /** A row sees so many positions at most, its own among them; all before it where absent. */
+  readonly window?: number | undefined;
 }
 
 /** Which elements of a head form a rotated pair: `adjacent` (2j, 2j+1) as in Meta's and GGUF's weights, `half` (j, j + E/2) as in HF's. */
@@ -44,6 +46,11 @@ export interface Kernels {
   linearGradInput(dx: Tensor, dy: Tensor, w: Tensor, options?: { readonly accumulate?: boolean }): void;
   /** dw += dyᵀ·x                                                           dw: [N, C]   dy: [T, N]   x: [T, C] */
   linearGradWeight(dw: Tensor, dy: Tensor, x: Tensor): void;
+
+  /** y[t] += bias                                                          y: [T, N]   bias: [N] of any float type */
+  addBias(y: Tensor, bias: Tensor): void;
+  /** dbias += Σ_T dy[t], one row after another                             dbias: [N]   dy: [T, N] */
+  biasGrad(dbias: Tensor, dy: Tensor): void;
 
   /** y[t] = table[tokens[t]]                                               y: [T, D]   tokens: i32 [T]   table: [V, D] */
   embedding(y: Tensor, tokens: Tensor, table: Tensor): void;

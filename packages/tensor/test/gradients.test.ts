@@ -95,10 +95,22 @@ test('swiglu', async () => {
   await expectGradients({ gate, up }, () => (kernels.swiglu(y, gate, up), y), dy, { gate: dgate, up: dup });
 });
 
-test.each([undefined, 0.3])('attention with scale %s', async (scale) => {
+test('addBias', async () => {
+  const [x, dy, bias] = [random(5, 3, 1), random(5, 3, 2), random(1, 3, 3).reshape(3)];
+  const [y, dbias] = [zeros(x), zeros(bias)];
+  kernels.biasGrad(dbias, dy);
+  const forward = () => (kernels.cast(y, x), kernels.addBias(y, bias), y);
+  await expectGradients({ x, bias }, forward, dy, { x: dy, bias: dbias });
+});
+
+test.each([
+  [undefined, undefined],
+  [0.3, undefined],
+  [undefined, 2],
+])('attention with scale %s, window %s', async (scale, window) => {
   const [q, k, v] = [random(9, 4 * 6, 1), random(9, 2 * 6, 2), random(9, 2 * 6, 3)];
   const [dy, segments] = [random(9, 24, 4), ints([0, 3, 4, 9])];
-  const shape = { heads: 4, kvHeads: 2, ...(scale !== undefined && { scale }) };
+  const shape = { heads: 4, kvHeads: 2, window, ...(scale !== undefined && { scale }) };
   const [y, lse, dq, dk, dv] = [zeros(q), device.empty([9, 4], 'f64'), zeros(q), zeros(k), zeros(v)];
   const forward = () => (kernels.attention(y, lse, q, k, v, segments, shape), y);
   forward();

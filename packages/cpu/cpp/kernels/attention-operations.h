@@ -5,7 +5,7 @@
 
 namespace cria::CRIA_ISA {
 
-/** T, S, H, K, E and the scale, in that order. */
+/** T, S, H, K, E, the scale and the window (0: none), in that order. */
 inline attention::Shape readShape(Arguments& in) {
   attention::Shape shape;
   shape.T = in.integer();
@@ -14,6 +14,8 @@ inline attention::Shape readShape(Arguments& in) {
   shape.K = static_cast<int32_t>(in.integer());
   shape.E = static_cast<int32_t>(in.integer());
   shape.scale = in.scalar();
+  const int64_t window = in.integer();
+  if (window > 0 && window < attention::NO_WINDOW) shape.window = window;
   return shape;
 }
 

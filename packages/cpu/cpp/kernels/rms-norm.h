@@ -1,10 +1,10 @@
-// RMSNorm and its gradient.
+// RMSNorm and its gradient, and what else adds a vector to every row or every row to a vector.
 #pragma once
 #include "cast.h"
 
 namespace cria::CRIA_ISA {
 
-/** A gain [D] of any float type as floats: itself, or a copy in the thread's memory. */
+/** A gain or bias [D] of any float type as floats: itself, or a copy in the thread's memory. */
 struct Gain {
   const void* gain;
   int64_t columns, type;
@@ -120,13 +120,39 @@ struct RmsNormGrad {
   }
 };
 
-/** y[c] = (…((y[c] + x[0, c]) + x[1, c]) + …): rows in order               y: [columns]   x: [rows, columns] */
-struct SumRows {
-  float* y;
-  const float* x;
+/** y[t] += bias                                                          y: [T, N]   bias: [N] of any float type */
+template <class T>
+struct AddBias {
+  T* y;
+  Gain bias;
   int64_t rows, columns;
 
-  explicit SumRows(Arguments& in) : y(in.tensor<float>()), x(in.tensor<const float>()), rows(in.integer()), columns(in.integer()) {}
+  explicit AddBias(Arguments& in) {
+    y = in.tensor<T>();
+    bias.gain = in.tensor<const char>();
+    rows = in.integer();
+    bias.columns = columns = in.integer();
+    bias.type = in.integer();
+  }
+  int64_t chunks() const { return ceilDivide(rows, rowsPerChunk(columns)); }
+  void run(int64_t chunk, ThreadMemory& thread) const {
+    const Range range = piece(chunk, rowsPerChunk(columns), rows);
+    const float* added = bias.floats(thread);
+    for (int64_t t = range.start; t < range.end; t++) {
+      T* row = y + t * columns;
+      forVectors(0, columns, [&](int64_t i, int64_t n) { storeSome(row + i, add(loadSome(row + i, n), loadSome(added + i, n)), n); });
+    }
+  }
+};
+
+/** y[c] = (…((y[c] + x[0, c]) + x[1, c]) + …): rows in order               y: [columns]   x: [rows, columns] */
+template <class T>
+struct SumRows {
+  float* y;
+  const T* x;
+  int64_t rows, columns;
+
+  explicit SumRows(Arguments& in) : y(in.tensor<float>()), x(in.tensor<const T>()), rows(in.integer()), columns(in.integer()) {}
   int64_t width() const { return roundUp(rowsPerChunk(rows), 64); }
   int64_t chunks() const { return ceilDivide(columns, width()); }
   void run(int64_t chunk, ThreadMemory&) const {

@@ -52,6 +52,8 @@ inline void fillTable(Kernel* table) {
   f32(Op::fill_) = entry<Fill>();
   f32(Op::add_) = entry<Add<float>>();
   bf16(Op::add_) = entry<Add<Bf16>>();
+  f32(Op::addBias_) = entry<AddBias<float>>();
+  bf16(Op::addBias_) = entry<AddBias<Bf16>>();
   f32(Op::cast_) = entry<Cast>();
   f32(Op::gatherRows_) = entry<GatherRows>();
   f32(Op::scatterAddRows_) = entry<ScatterAddRows<float>>();
@@ -59,7 +61,8 @@ inline void fillTable(Kernel* table) {
   f32(Op::sumSquares_) = entry<SumSquares<float>>();
   bf16(Op::sumSquares_) = entry<SumSquares<Bf16>>();
   f32(Op::sumPartials_) = entry<SumPartials>();
-  f32(Op::sumRows_) = entry<SumRows>();
+  f32(Op::sumRows_) = entry<SumRows<float>>();
+  bf16(Op::sumRows_) = entry<SumRows<Bf16>>();
   f32(Op::adamw_) = entry<Adamw>();
   f32(Op::rmsNorm_) = entry<RmsNorm<float>>();
   bf16(Op::rmsNorm_) = entry<RmsNorm<Bf16>>();

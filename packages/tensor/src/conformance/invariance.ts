@@ -35,15 +35,17 @@ export function invarianceChecks(subject: Subject): Check[] {
       });
       return { y, rstd, dx };
     }),
-    check(subject, dtype, 'rope, swiglu, swigluGrad, add', (b, pieces) => {
+    check(subject, dtype, 'rope, swiglu, swigluGrad, add, addBias', (b, pieces) => {
       const [x, gate, dy] = [b.normal([ROWS, 36]), b.normal([ROWS, 36]), b.normal([ROWS, 36])];
       const [positions, table] = [b.indices(ROWS, 50), ropeTable(b, 50, 12)];
+      const bias = b.normal([36]);
       const [turned, y, dgate, dup, sum] = Array.from({ length: 5 }, () => b.output([ROWS, 36]));
       forPieces(pieces, (cut) => {
         b.kernels.rope(cut(turned), cut(x), cut(positions), table, { heads: 3, pairing: 'half' });
         b.kernels.swiglu(cut(y), cut(gate), cut(x));
         b.kernels.swigluGrad(cut(dgate), cut(dup), cut(dy), cut(gate), cut(x));
         b.kernels.add(cut(sum), cut(x), cut(dy));
+        b.kernels.addBias(cut(sum), bias);
       });
       return { turned, y, dgate, dup, sum };
     }),
@@ -55,9 +57,13 @@ export function invarianceChecks(subject: Subject): Check[] {
       );
       return { losses, dx };
     }),
-    check(subject, dtype, 'attention and attentionGrad, packed and alone', packedAttention),
-    pagedCheck(subject, dtype),
-    ...CACHES.map((cache) => storedCheck(subject, dtype, cache)),
+    ...WINDOWS.flatMap((window) => [
+      check(subject, dtype, `attention and attentionGrad, packed and alone${windowed(window)}`, (b, pieces) =>
+        packedAttention(b, pieces, window),
+      ),
+      pagedCheck(subject, dtype, window),
+      ...CACHES.map((cache) => storedCheck(subject, dtype, cache, window)),
+    ]),
     togetherCheck(subject, dtype),
   ]);
 }
@@ -126,6 +132,7 @@ export function splitChecks(subject: Subject): Check[] {
         const [w, losses, dx] = [b.normal([70, 33], 0.3), b.wideOutput([rows]), b.output([rows, 33])];
         const [y, rstd] = [b.output([rows, 33]), b.wideOutput([rows])];
         const dw = b.changing('normal', [33, 33], 'wide');
+        const dbias = b.changing('normal', [33], 'wide');
         const dtable = b.changing('normal', [9, 33], 'wide');
         const dgain = b.changing('normal', [33], 'wide');
         const dhead = b.changing('normal', [70, 33], 'wide');
@@ -133,10 +140,11 @@ export function splitChecks(subject: Subject): Check[] {
           b.kernels.rmsNorm(cut(y), cut(rstd), cut(x), gain, { eps: 1e-5 });
           b.kernels.rmsNormGrad(cut(dx), dgain, cut(dy), cut(x), gain, cut(rstd));
           b.kernels.linearGradWeight(dw, cut(dy), cut(x));
+          b.kernels.biasGrad(dbias, cut(dy));
           b.kernels.embeddingGrad(dtable, cut(dy), cut(tokens));
           b.kernels.linearCrossEntropy(cut(losses), cut(x), w, cut(targets), { dx: cut(dx), dw: dhead });
         });
-        return { dw, dtable, dgain, dhead };
+        return { dw, dbias, dtable, dgain, dhead };
       },
       'row chunks',
       [rows],
@@ -175,10 +183,15 @@ function forPieces(pieces: readonly number[], body: (cut: (tensor: Tensor) => Te
 }
 
 const SHAPE = { heads: 4, kvHeads: 2 };
+/** Of attention: none, and one that begins inside chunks and tiles. */
+const WINDOWS = [undefined, 45] as const;
+type Window = (typeof WINDOWS)[number];
+const windowed = (window: Window) => (window ? `, window ${window}` : '');
 const LENGTHS = [1, 129, 7, 64, 70];
 
 /** One packed call where `pieces` is the whole, else one call a segment. */
-function packedAttention(b: Bench, pieces: readonly number[]): Outputs {
+function packedAttention(b: Bench, pieces: readonly number[], window: Window): Outputs {
+  const shape = { ...SHAPE, window };
   const rows = startsOf(LENGTHS).at(-1) ?? 0;
   const [q, dout] = [b.normal([rows, 64]), b.normal([rows, 64])];
   const [k, v] = [b.normal([rows, 32]), b.normal([rows, 32])];
@@ -187,23 +200,23 @@ function packedAttention(b: Bench, pieces: readonly number[]): Outputs {
   const packed = pieces.length === 1;
   forPieces(packed ? [rows] : LENGTHS, (cut) => {
     const segments = b.integers(packed ? startsOf(LENGTHS) : [0, cut(q).rows]);
-    b.kernels.attention(cut(out), cut(lse), cut(q), cut(k), cut(v), segments, SHAPE);
+    b.kernels.attention(cut(out), cut(lse), cut(q), cut(k), cut(v), segments, shape);
     const forward = [cut(q), cut(k), cut(v), cut(out), cut(lse)] as const;
-    b.kernels.attentionGrad(cut(dq), cut(dk), cut(dv), cut(dout), ...forward, segments, SHAPE);
+    b.kernels.attentionGrad(cut(dq), cut(dk), cut(dv), cut(dout), ...forward, segments, shape);
   });
   return { out, lse, dq, dk, dv };
 }
 
 /** Rows over a paged cache, one by one and in chunks, have the bits of full attention. */
-function pagedCheck(subject: Subject, dtype: ComputeDType): Check {
-  const name = `paged attention is full attention, ${dtype}`;
+function pagedCheck(subject: Subject, dtype: ComputeDType, window: Window): Check {
+  const name = `paged attention is full attention${windowed(window)}, ${dtype}`;
   return {
     group: 'batch invariance',
     name,
     async run() {
       const run = async (cuts: readonly number[] | undefined) => {
         const b = new Bench(subject.device, dtype, name);
-        return b.finish({ out: cuts ? pagedRows(b, cuts) : fullRows(b) });
+        return b.finish({ out: cuts ? pagedRows(b, cuts, window) : fullRows(b, window) });
       };
       const full = await run(undefined);
       for (const cuts of CUTS) {
@@ -218,15 +231,15 @@ const PAGED = 300;
 const CUTS = [[PAGED], [1, 127, 1, 3, 64, 4, 99, 1], Array<number>(PAGED).fill(1)];
 
 /** The same over a cache that is stored in its own way, where full attention has nothing to compare. */
-function storedCheck(subject: Subject, dtype: ComputeDType, cache: DType): Check {
-  const name = `paged attention over a cache of ${cache} in chunks of any length, ${dtype}`;
+function storedCheck(subject: Subject, dtype: ComputeDType, cache: DType, window: Window): Check {
+  const name = `paged attention over a cache of ${cache} in chunks of any length${windowed(window)}, ${dtype}`;
   return {
     group: 'batch invariance',
     name,
     async run() {
       const run = async (cuts: readonly number[]) => {
         const b = new Bench(subject.device, dtype, name);
-        return b.finish({ out: pagedRows(b, cuts, cache) });
+        return b.finish({ out: pagedRows(b, cuts, window, cache) });
       };
       const whole = await run(CUTS[0]);
       for (const cuts of CUTS.slice(1))
@@ -320,20 +333,21 @@ function operands(b: Bench) {
   };
 }
 
-function fullRows(b: Bench): Tensor {
+function fullRows(b: Bench, window: Window): Tensor {
   const { q, k, v, out } = operands(b);
-  b.kernels.attention(out, b.wideOutput([PAGED, 4]), q, k, v, b.integers([0, PAGED]), SHAPE);
+  b.kernels.attention(out, b.wideOutput([PAGED, 4]), q, k, v, b.integers([0, PAGED]), { ...SHAPE, window });
   return out;
 }
 
-function pagedRows(b: Bench, cuts: readonly number[], cache?: DType): Tensor {
+function pagedRows(b: Bench, cuts: readonly number[], window: Window, cache?: DType): Tensor {
+  const shape = { ...SHAPE, window };
   const { q, k, v, out } = operands(b);
   const { caches, blockTable } = fillCache(b, [PAGED], k, v, 16, cache);
   const ends = startsOf(cuts).slice(1);
   cuts.forEach((rows, i) => {
     const cut = (tensor: Tensor) => tensor.slice(ends[i] - rows, ends[i]);
     const [starts, lengths] = [b.integers([0, rows]), b.integers([ends[i]])];
-    b.kernels.pagedAttention(cut(out), cut(q), ...caches, blockTable, starts, lengths, SHAPE);
+    b.kernels.pagedAttention(cut(out), cut(q), ...caches, blockTable, starts, lengths, shape);
   });
   return out;
 }

@@ -29,6 +29,7 @@ const EXCEPTIONS: Partial<Record<keyof Kernels, Readonly<Record<string, Row>>>> 
   rmsNorm: { rstd: WIDE },
   rmsNormGrad: { dx: CANCELLING, dgain: WIDE },
   embeddingGrad: { dtable: WIDE },
+  biasGrad: { dbias: WIDE },
   attention: { lse: WIDE },
   pagedAttention: { halved: HALVED },
   attentionGrad: { dq: CANCELLING, dk: CANCELLING, dv: CANCELLING },

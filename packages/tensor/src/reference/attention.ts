@@ -56,6 +56,7 @@ function headsOf(q: Tensor, shape: AttentionShape) {
     kvHeads: shape.kvHeads,
     headDim,
     scale: shape.scale ?? 1 / Math.sqrt(headDim),
+    window: shape.window ?? Infinity,
   };
 }
 

@@ -1,4 +1,4 @@
-import { type ComputeDType, type Device, type Kernels, Tensor } from '@cria/tensor';
+import { type AttentionShape, type ComputeDType, type Device, type Kernels, Tensor } from '@cria/tensor';
 
 /** Kernels that are wrong in one place, made from right ones. */
 export type Break = (raw: Kernels, device: Device) => Partial<Kernels>;
@@ -166,6 +166,32 @@ export const brokenKernels: [string, RegExp, Break, ComputeDType?][] = [
     (raw) => ({
       attention: (out, lse, q, k, v, s, { heads, kvHeads }) =>
         raw.attention(out, lse, q, k, v, s, { heads, kvHeads }),
+    }),
+  ],
+  ...(['attention', 'attentionGrad', 'pagedAttention'] as const).map((kernel): [string, RegExp, Break] => [
+    `${kernel} forgets the window`,
+    new RegExp(`^${kernel}:`),
+    (raw) => ({
+      [kernel]: (...all: [...Tensor[], AttentionShape]) =>
+        (raw[kernel] as (...all: unknown[]) => void)(
+          ...all.slice(0, -1),
+          { ...(all.at(-1) as AttentionShape), window: undefined }, // the last argument of all three
+        ),
+    }),
+  ]),
+  [
+    'addBias leaves the last row out',
+    /^addBias:/,
+    (raw) => ({ addBias: (y, bias) => y.rows > 1 && raw.addBias(y.slice(0, y.rows - 1), bias) }),
+  ],
+  [
+    'biasGrad overwrites',
+    /^biasGrad:/,
+    (raw) => ({
+      biasGrad(dbias, dy) {
+        raw.fill(dbias, 0);
+        raw.biasGrad(dbias, dy);
+      },
     }),
   ],
   [

@@ -17,6 +17,8 @@ const SHAPES: readonly Shape[] = [
   { heads: 4, kvHeads: 1, E: 64, lengths: [63, 65] },
   { heads: 2, kvHeads: 1, E: 8, lengths: [1, 1, 200, 3], scale: 0.2 },
   { heads: 4, kvHeads: 2, E: 32, lengths: [129, 64] },
+  { heads: 4, kvHeads: 2, E: 12, lengths: [40, 1, 190], window: 17 },
+  { heads: 3, kvHeads: 1, E: 32, lengths: [300], window: 129 },
 ];
 
 /** Caches stored otherwise than activations: head widths that are whole blocks, sequences that end at, before and after chunks of 128. */
@@ -25,14 +27,15 @@ const STORED: readonly { readonly shape: Shape; readonly blockSize: number }[] =
   { shape: { heads: 4, kvHeads: 4, E: 64, lengths: [129, 1, 40] }, blockSize: 128 },
   { shape: { heads: 6, kvHeads: 2, E: 96, lengths: [255, 127] }, blockSize: 32 },
   { shape: { heads: 5, kvHeads: 1, E: 128, lengths: [270] }, blockSize: 64 },
+  { shape: { heads: 4, kvHeads: 2, E: 64, lengths: [290, 20, 128], window: 60 }, blockSize: 16 },
 ];
 
 /** How keys and values may be stored besides the compute dtype. */
 export const CACHES: readonly DType[] = ['f32', 'bf16', 'f16', 'q8_0'];
 
 export function attentionCases(): Case[] {
-  const nameOf = ({ heads, kvHeads, E, lengths }: Shape) =>
-    `H ${heads}, K ${kvHeads}, E ${E}, segments of ${lengths.join(', ')}`;
+  const nameOf = ({ heads, kvHeads, E, lengths, window }: Shape) =>
+    `H ${heads}, K ${kvHeads}, E ${E}, segments of ${lengths.join(', ')}${window ? `, window ${window}` : ''}`;
   return [
     ...SHAPES.flatMap((shape) => [
       forwardCase(nameOf(shape), shape),

@@ -1,8 +1,59 @@
-import type { Case } from '../case.ts';
+import { type DType, dtypes } from '../../dtype.ts';
+import type { Case, CaseOptions } from '../case.ts';
 
 const SIZES = [1, 3, 63, 64, 65, 100, 4097] as const;
 
-export function elementwiseCases(): Case[] {
+/** Rows and columns. */
+const BIASED = [
+  [1, 1],
+  [3, 17],
+  [65, 64],
+  [130, 33],
+  [2, 4097],
+] as const;
+
+export function elementwiseCases({ weights }: CaseOptions): Case[] {
+  const floats = weights.filter((dtype) => dtypes[dtype].blockSize === 1);
+  return [...plainCases(), ...biasCases(), ...floats.map(storedBiasCase)];
+}
+
+function biasCases(): Case[] {
+  return BIASED.flatMap(([T, N]): Case[] => [
+    {
+      kernel: 'addBias',
+      name: `T ${T}, N ${N}`,
+      run(b) {
+        const y = b.changing('normal', [T, N]);
+        b.kernels.addBias(y, b.normal([N]));
+        return { y };
+      },
+    },
+    {
+      kernel: 'biasGrad',
+      name: `T ${T}, N ${N}`,
+      run(b) {
+        const dbias = b.changing('normal', [N], 'wide');
+        b.kernels.biasGrad(dbias, b.normal([T, N]));
+        return { dbias };
+      },
+    },
+  ]);
+}
+
+/** A bias in another type than the activations. */
+function storedBiasCase(dtype: DType): Case {
+  return {
+    kernel: 'addBias',
+    name: `bias ${dtype}`,
+    run(b) {
+      const y = b.changing('normal', [5, 65]);
+      b.kernels.addBias(y, b.weight([1, 65], dtype).reshape(65));
+      return { y };
+    },
+  };
+}
+
+function plainCases(): Case[] {
   return SIZES.flatMap((n): Case[] => [
     {
       kernel: 'add',

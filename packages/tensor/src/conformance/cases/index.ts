@@ -17,7 +17,7 @@ export function kernelCases(options: CaseOptions): Case[] {
     ...activationCases(),
     ...attentionCases(),
     ...crossEntropyCases(),
-    ...elementwiseCases(),
+    ...elementwiseCases(options),
     ...optimizerCases(),
   ];
 }
