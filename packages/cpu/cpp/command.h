@@ -43,6 +43,8 @@
   X(quantize)                                                                                                        \
   X(quantizeFile)                                                                                                    \
   X(widenedProduct)                                                                                                  \
+  X(unpackPanels)                                                                                                    \
+  X(unpackBlocks)                                                                                                    \
   X(together)
 
 namespace cria {

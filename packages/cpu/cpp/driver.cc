@@ -124,6 +124,10 @@ void blocks(List& list, Op op) {
   } else if (op == Op::gatherBlocks_) {
     list.place(list.own(rows * k * bytesOf(type))).place(list.halves(columns * FILE_BYTES[format] * supers)).place(list.integers(rows, 0, columns));
     list.number(rows).number(k).number(type).number(format).end();
+  } else if (op == Op::unpackBlocks_) {
+    const int64_t inPanels = below(2), first = 256 * below(supers), width = k - first;
+    list.place(list.own(columns * width * bytesOf(type))).place(list.halves(inPanels != 0 ? panels : columns * FILE_BYTES[format] * supers));
+    list.number(columns).number(k).number(first).number(width).number(type).number(format).number(inPanels).end();
   } else if (op == Op::roundRows_) {
     list.place(list.own(rows * k)).place(list.own(rows * k / 8)).place(list.own(rows * k / 8 * halves)).place(list.halves(rows * k * bytesOf(type)));
     list.number(rows).number(k).number(type).number(format).end();
@@ -301,6 +305,12 @@ void command(List& list, Op op, int64_t panel) {
       else list.number(T).number(1).number(type).end();
       break;
     }
+    case Op::unpackPanels_: {
+      const int64_t unit = below(3), first = below(D + 1), columns = D - first;
+      list.begin(op, unit).place(list.own(T * columns * bytesOf(unit))).place(list.halves(panelBytes(unit, T, D, panel)));
+      list.number(T).number(D).number(first).number(columns).end();
+      break;
+    }
     case Op::packStrips_: {
       const int64_t type = below(3), columns = below(2);
       list.begin(op, below(3)).place(list.own(stripBytes(T, D))).place(list.halves(n * bytesOf(type)));
@@ -310,6 +320,7 @@ void command(List& list, Op op, int64_t panel) {
     case Op::gemm_: product(list, panel); break;
     case Op::packBlocks_:
     case Op::gatherBlocks_:
+    case Op::unpackBlocks_:
     case Op::roundRows_:
     case Op::blockProduct_:
     case Op::widenedProduct_: blocks(list, op); break;
@@ -319,6 +330,7 @@ void command(List& list, Op op, int64_t panel) {
     case Op::crossEntropy_:
       if (D == 0) return;
       list.begin(op).place(list.floats(T)).place(list.floats(n)).place(below(3) ? list.integers(T, 0, D) : list.integers(T, -100, -99));
+      list.place(below(2) ? list.floats(T) : 0);
       list.number(T).number(D).number(D).number(below(3)).end();
       break;
     case Op::attention_:

@@ -13,6 +13,7 @@ namespace cria::amx {
 static void fillTileProducts(Kernel* table) {
   const auto of = [table](Op op, Dtype dtype) -> Kernel& { return table[static_cast<int32_t>(op) + OPERATIONS * static_cast<int32_t>(dtype)]; };
   of(Op::packPanels_, Dtype::bf16) = entry<TilePackPanels>();
+  of(Op::unpackPanels_, Dtype::bf16) = entry<TileUnpackPanels>();
   of(Op::gemm_, Dtype::bf16) = entry<TileGemm>();
   of(Op::measure_, Dtype::bf16) = entry<TileMeasure>();
   of(Op::blockProduct_, Dtype::f32) = entry<TileBlockProduct>();

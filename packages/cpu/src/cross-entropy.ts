@@ -3,10 +3,6 @@ import type { Place } from './command-list.ts';
 import { type Encoder, integers } from './encoder.ts';
 import {
   arithmetic,
-  type Matrix,
-  matrix,
-  type Numbers,
-  numbers,
   pack,
   packedBytes,
   packStrips,
@@ -16,6 +12,7 @@ import {
   stripsBytes,
   takesTiles,
 } from './linear.ts';
+import { elementsOn, fromColumn, type Matrix, matrix, type Numbers, numbers } from './matrix.ts';
 
 /** Bytes of logits that are held at one time, with a part of the weight where it goes through in parts. */
 const MOST_LOGITS = 64 << 20;
@@ -70,7 +67,7 @@ interface Packed {
  */
 export function crossEntropyKernels(encoder: Encoder): Pick<Kernels, 'linearCrossEntropy'> {
   return {
-    linearCrossEntropy(losses, x, w, targets, grads) {
+    linearCrossEntropy(losses, x, w, targets, grads, weights) {
       const [T, D, V] = [x.rows, x.columns, w.rows];
       const [unit, inputUnit] = [arithmetic(x, w), numbers(x)];
       const whole = packedBytes(encoder, unit, V, D) <= MOST_WHOLE;
@@ -115,7 +112,10 @@ export function crossEntropyKernels(encoder: Encoder): Pick<Kernels, 'linearCros
         const rows = Math.min(block, T - start);
         const input = rowsOf(matrix(x), start);
         score(work, input, rows);
-        softmax(work, at(plain(losses), start), at(integers(targets), start), rows, grads !== undefined);
+        const lists = [plain(losses), integers(targets), weights && plain(weights)].map(
+          (list) => list && at(list, start),
+        ) as [Place, Place, Place | undefined];
+        softmax(work, lists, rows, grads !== undefined);
         if (grads) propagate(work, rowsOf(matrix(grads.dx), start), grads.dw, input, rows);
       }
     },
@@ -153,10 +153,16 @@ function packPart({ encoder, unit }: Work, { source, place, columns, k, part }: 
   pack(encoder, place, { ...from, as: source.as }, unit, Math.min(part, columns - first), k);
 }
 
-/** losses, and logits ← softmax − onehot */
-function softmax(work: Work, losses: Place, targets: Place, rows: number, gradient: boolean): void {
+/** losses, and logits ← weight · (softmax − onehot) */
+function softmax(
+  work: Work,
+  [losses, targets, weights]: readonly [Place, Place, Place | undefined],
+  rows: number,
+  gradient: boolean,
+): void {
   const { list } = work.encoder;
   list.begin('crossEntropy').place(losses).place(work.logits).place(targets);
+  list.place(weights ?? { storage: 0, offset: 0 });
   list.number(rows).number(work.vocabulary).number(work.stride);
   list.number(gradientForms[gradient ? gradientType(work) : 'none']).end();
 }
@@ -202,17 +208,6 @@ function partOf(encoder: Encoder, unit: Numbers, columns: number, k: number): nu
 /** A matrix from row `first` on. */
 function rowsOf(matrix: Matrix, first: number): Matrix {
   return elementsOn(matrix, first * matrix.stride);
-}
-
-/** A matrix from column `first` on. */
-function fromColumn(matrix: Matrix, first: number): Matrix {
-  return elementsOn(matrix, first);
-}
-
-function elementsOn(matrix: Matrix, elements: number): Matrix {
-  const bytes = (matrix.dtype ?? 'f32') === 'f32' ? 4 : 2;
-  const { storage, offset } = matrix.place;
-  return { ...matrix, place: { storage, offset: offset + bytes * elements } };
 }
 
 function at({ storage, offset }: Place, elements: number): Place {

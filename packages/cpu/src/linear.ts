@@ -2,21 +2,12 @@ import { describe, fail, type Kernels, refuseWeight, type Tensor } from '@cria/t
 import { blockLinears, FEW_ROWS, isBlockFormat } from './block-linear.ts';
 import type { Place } from './command-list.ts';
 import { dtypeCodes, type Encoder, multipliesHalves } from './encoder.ts';
+import { fromColumn, type Made, type Matrix, matrix, type Numbers, numbers } from './matrix.ts';
+import { stripesOf } from './unpack.ts';
 
 /** How a factor lies in memory: `Gemm::Factor` and `Gemm::Right` in cpp/kernels/gemm/gemm.h. */
 const left = { byRows: 0, byColumns: 1, inStrips: 2 } as const;
 const right = { packed: 0, across: 1, along: 2 } as const;
-
-/** Float types that products read and write. */
-export type Numbers = 'f32' | 'bf16' | 'f16';
-
-export interface Matrix {
-  readonly place: Place;
-  /** Elements from row to row. */
-  readonly stride: number;
-  /** Default f32. */
-  readonly dtype?: Numbers;
-}
 
 export interface Product {
   readonly c: Matrix;
@@ -68,11 +59,13 @@ export function linearKernels(
     },
 
     linearGradInput(dx, dy, w, { accumulate } = {}) {
-      const b = { ...matrix(w), as: 'along' } as const;
-      const factors = { rows: dy.rows, k: w.rows, unit: arithmetic(dy, w) };
-      multiply(encoder, { ...matrix(dy), as: 'byRows' }, factors, [
-        { c: matrix(dx), b, residual: accumulate ? matrix(dx) : undefined, columns: w.columns },
-      ]);
+      const stripes = stripesOf(encoder, dy, w.layout === 'plain' ? w : ours(encoder, w));
+      const factors = { rows: dy.rows, k: w.rows, unit: stripes.unit };
+      const products = stripes.all.map(({ first, ...stripe }) => {
+        const c = fromColumn(matrix(dx), first);
+        return { c, residual: accumulate ? c : undefined, ...stripe };
+      });
+      multiply(encoder, { ...matrix(dy), as: 'byRows' }, factors, products);
     },
 
     linearGradWeight(dw, dy, x) {
@@ -117,7 +110,9 @@ function multiply(
   encoder: Encoder,
   a: Product['a'],
   { rows, k, unit }: Common,
-  products: readonly Pick<Product, 'c' | 'b' | 'residual' | 'columns' | 'accumulate'>[],
+  products: readonly (Pick<Product, 'c' | 'b' | 'residual' | 'columns' | 'accumulate'> & {
+    readonly made?: Made | undefined;
+  })[],
 ): void {
   const strips = rows >= PACK_FROM_ROWS && !takesTiles(encoder, unit);
   const asItLies = (as: Product['b']['as']) =>
@@ -126,18 +121,21 @@ function multiply(
   const panelBytes = products.map(({ b, columns }) =>
     asItLies(b.as) ? 0 : packedBytes(encoder, unit, columns, k),
   );
-  const [left, right] = encoder.scratch.begin(
+  const [left, right, made] = encoder.scratch.begin(
     encoder.list,
     strips ? stripsBytes(encoder, unit, rows, k) : 0,
     Math.max(...panelBytes),
-  ) as [Place, Place];
+    Math.max(...products.map((p) => p.made?.bytes ?? 0)),
+  ) as [Place, Place, Place];
   if (strips) packStrips(encoder, left, a, unit, rows, k);
   products.forEach((p, i) => {
-    if (panelBytes[i]! > 0) pack(encoder, right, p.b as Source, unit, p.columns, k);
+    p.made?.into(made);
+    const b = p.made ? { ...p.b, place: made } : p.b;
+    if (panelBytes[i]! > 0) pack(encoder, right, b as Source, unit, p.columns, k);
     product(encoder, {
       ...p,
       a: strips ? { place: left, stride: 0, as: 'inStrips' } : a,
-      b: panelBytes[i]! > 0 ? { place: right, stride: 0, as: 'packed' } : p.b,
+      b: panelBytes[i]! > 0 ? { place: right, stride: 0, as: 'packed' } : b,
       rows,
       k,
       unit,
@@ -240,19 +238,7 @@ export function arithmetic(rows: Tensor, w: Tensor): Numbers {
   return rows.dtype === 'bf16' && w.dtype === 'f32' && w.layout === 'plain' ? 'bf16' : numbers(w);
 }
 
-/** The float type of a tensor that products take. */
-export function numbers(tensor: Tensor): Numbers {
-  const { dtype } = tensor;
-  if (dtype !== 'f32' && dtype !== 'bf16' && dtype !== 'f16') refuseWeight('cpu', tensor);
-  return dtype;
-}
-
 export function plain(w: Tensor): Place {
   if (w.dtype !== 'f32' || w.layout !== 'plain') refuseWeight('cpu', w);
   return w;
-}
-
-export function matrix(tensor: Tensor): Matrix {
-  if (tensor.layout !== 'plain') refuseWeight('cpu', tensor);
-  return { place: tensor, stride: tensor.columns, dtype: numbers(tensor) };
 }

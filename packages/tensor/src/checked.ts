@@ -156,8 +156,8 @@ export function checkKernels(device: Device, raw: Kernels): Kernels {
         .inside(lengths, blockTable.columns * keyCache.shape[1] + 1);
       raw.pagedAttention(out, q, keyCache, valueCache, blockTable, queryStarts, lengths, shape);
     },
-    linearCrossEntropy(losses, x, w, targets, grads) {
-      check.op('linearCrossEntropy', { losses, x, w, targets, dx: grads?.dx, dw: grads?.dw });
+    linearCrossEntropy(losses, x, w, targets, grads, weights) {
+      check.op('linearCrossEntropy', { losses, x, w, targets, dx: grads?.dx, dw: grads?.dw, weights });
       check
         .float(x)
         .columns(w, x.columns)
@@ -168,7 +168,8 @@ export function checkKernels(device: Device, raw: Kernels): Kernels {
         .inside(targets, w.rows, 'ignored');
       if (grads) check.shape(grads.dx, x.shape).same(grads.dx, x);
       if (grads?.dw) check.shape(grads.dw, w.shape).wide(grads.dw, x);
-      raw.linearCrossEntropy(losses, x, w, targets, grads);
+      if (weights) check.size(weights, x.rows).wide(weights, x);
+      raw.linearCrossEntropy(losses, x, w, targets, grads, weights);
     },
     gatherRows(y, x, rows) {
       check.op('gatherRows', { y, x, rows });

@@ -42,7 +42,7 @@ export interface Kernels {
   linear(y: Tensor, x: Tensor, w: Tensor, options?: { readonly residual?: Tensor }): void;
   /** ys[i] = x·ws[i]ᵀ, each with the bits of `linear`: several weights of one x (q, k and v; gate and up) in one go */
   linears(ys: readonly Tensor[], x: Tensor, ws: readonly Tensor[]): void;
-  /** dx = dy·w (+ dx)                                                      dx: [T, C]   dy: [T, N]   w: [N, C] */
+  /** dx = dy·w (+ dx)                                                      dx: [T, C]   dy: [T, N]   w: [N, C] plain, packed or quantised */
   linearGradInput(dx: Tensor, dy: Tensor, w: Tensor, options?: { readonly accumulate?: boolean }): void;
   /** dw += dyᵀ·x                                                           dw: [N, C]   dy: [T, N]   x: [T, C] */
   linearGradWeight(dw: Tensor, dy: Tensor, x: Tensor): void;
@@ -143,9 +143,9 @@ export interface Kernels {
   ): void;
 
   /**
-   * losses[t] = −log softmax(x[t]·wᵀ)[targets[t]], 0 where the target is −100; the logits of a step are never all held at once. With
-   * `grads` also dx (overwritten) and dw += of the **sum** of the losses, in the same pass.
-   *                                    losses: [T]   x, dx: [T, D]   w, dw: [V, D]   targets: i32 [T]
+   * losses[t] = −weights[t] · log softmax(x[t]·wᵀ)[targets[t]], 0 where the target is −100 or the weight 0; the logits of a step are never all
+   * held at once. With `grads` also dx (overwritten) and dw += of the **sum** of the losses, in the same pass. Without weights each is 1.
+   *                                    losses, weights: [T], f32 (f64 beside f64)   x, dx: [T, D]   w, dw: [V, D]   targets: i32 [T]
    */
   linearCrossEntropy(
     losses: Tensor,
@@ -153,6 +153,7 @@ export interface Kernels {
     w: Tensor,
     targets: Tensor,
     grads?: { readonly dx: Tensor; readonly dw: Tensor | undefined },
+    weights?: Tensor,
   ): void;
 
   /** y[i] = x[rows[i]]                                                     y: [R, D]   x: [T, D]   rows: i32 [R] */

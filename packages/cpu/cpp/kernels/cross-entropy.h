@@ -5,14 +5,16 @@
 namespace cria::CRIA_ISA {
 
 /**
- * losses[t] = log Σ exp(x[t] − max) + max − x[t, target], 0 where the target is −100; with `gradient` x[t] ← softmax(x[t]) − onehot(target),
- * zeros where the target is −100                               x: logits [rows, columns], `stride` apart   targets: i32 [rows]
+ * losses[t] = weight[t] · (log Σ exp(x[t] − max) + max − x[t, target]); with `gradient` x[t] ← weight[t] · (softmax(x[t]) − onehot(target)). All
+ * zeros where the target is −100 or the weight 0               x: logits [rows, columns], `stride` apart   targets: i32 [rows]
+ *                                                              weights: [rows], or null: each is 1
  * As bf16 the gradient of a row takes the first half of the row's memory: rows of halves, 2·stride apart.
  */
 struct CrossEntropy {
   static constexpr int32_t IGNORE = -100;
   float *losses, *x;
   const int32_t* targets;
+  const float* weights;
   int64_t rows, columns, stride;
   enum Gradient { none = 0, floats = 1, halves = 2 };
   int64_t gradient;
@@ -21,6 +23,7 @@ struct CrossEntropy {
     losses = in.tensor<float>();
     x = in.tensor<float>();
     targets = in.tensor<const int32_t>();
+    weights = in.tensor<const float>();
     rows = in.integer();
     columns = in.integer();
     stride = in.integer();
@@ -35,7 +38,8 @@ struct CrossEntropy {
  private:
   void row(int64_t t) const {
     float* logits = x + t * stride;
-    if (targets[t] == IGNORE) {
+    const float weight = weights != nullptr ? weights[t] : 1.0f;
+    if (targets[t] == IGNORE || weight == 0.0f) {
       losses[t] = 0.0f;
       if (gradient != none) __builtin_memset(logits, 0, static_cast<size_t>(columns) * sizeof(float));
       return;
@@ -61,16 +65,18 @@ struct CrossEntropy {
       if (gradient != none) storeSome(logits + at, a, n);
     });
     const float sum = reduce_add(add(sums[0], sums[1]));
-    losses[t] = __builtin_logf(sum) + (largest - atTarget);
-    if (gradient == floats) toGradient(logits, logits, targets[t], 1.0f / sum);
-    if (gradient == halves) toGradient(reinterpret_cast<Bf16*>(logits), logits, targets[t], 1.0f / sum);
+    // By a weight of 1 nothing changes, not in any bit.
+    losses[t] = weight * (__builtin_logf(sum) + (largest - atTarget));
+    if (gradient == floats) toGradient(logits, logits, targets[t], 1.0f / sum, weight);
+    if (gradient == halves) toGradient(reinterpret_cast<Bf16*>(logits), logits, targets[t], 1.0f / sum, weight);
   }
 
-  /** to = e · scale − onehot; `to` may begin where e does. */
+  /** to = weight · (e · scale − onehot); `to` may begin where e does. */
   template <class T>
-  void toGradient(T* to, const float* e, int32_t target, float scale) const {
-    const float atTarget = e[target] * scale - 1.0f;
-    forVectors(0, columns, [&](int64_t at, int64_t n) { storeSome(to + at, mul(loadSome(e + at, n), set1(scale)), n); });
+  void toGradient(T* to, const float* e, int32_t target, float scale, float weight) const {
+    const float atTarget = weight * (e[target] * scale - 1.0f);
+    const V factor = set1(weight * scale);
+    forVectors(0, columns, [&](int64_t at, int64_t n) { storeSome(to + at, mul(loadSome(e + at, n), factor), n); });
     assign(to[target], atTarget);
   }
 

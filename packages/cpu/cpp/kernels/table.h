@@ -2,6 +2,7 @@
 #pragma once
 #include "attention-operations.h"
 #include "kernels/blocks/product.h"
+#include "kernels/blocks/unpack.h"
 #include "cast.h"
 #include "cross-entropy.h"
 #include "elementwise.h"
@@ -20,10 +21,12 @@ namespace cria::CRIA_ISA {
 inline void fillHalfProducts(Kernel* table) {
   const auto of = [table](Op op, Dtype dtype) -> Kernel& { return table[static_cast<int32_t>(op) + OPERATIONS * static_cast<int32_t>(dtype)]; };
   of(Op::packPanels_, Dtype::bf16) = entry<PackPanels<Bf16Unit>>();
+  of(Op::unpackPanels_, Dtype::bf16) = entry<UnpackPanels<Bf16Unit>>();
   of(Op::packStrips_, Dtype::bf16) = entry<PackStrips<Bf16Unit>>();
   of(Op::gemm_, Dtype::bf16) = entry<Gemm<Bf16Unit>>();
   of(Op::measure_, Dtype::bf16) = entry<Measure<Bf16Unit>>();
   of(Op::packPanels_, Dtype::f16) = entry<PackPanels<Widened<F16>>>();
+  of(Op::unpackPanels_, Dtype::f16) = entry<UnpackPanels<Widened<F16>>>();
   of(Op::packStrips_, Dtype::f16) = entry<PackStrips<Widened<F16>>>();
   of(Op::gemm_, Dtype::f16) = entry<Gemm<Widened<F16>>>();
 }
@@ -32,6 +35,7 @@ inline void fillHalfProducts(Kernel* table) {
 inline void fillBlockProducts(Kernel* table) {
   const auto f32 = [table](Op op) -> Kernel& { return table[static_cast<int32_t>(op)]; };
   f32(Op::packBlocks_) = entry<PackBlocks>();
+  f32(Op::unpackBlocks_) = entry<UnpackBlocks>();
   f32(Op::gatherBlocks_) = entry<GatherBlocks>();
   f32(Op::roundRows_) = entry<RoundRows>();
   f32(Op::blockProduct_) = entry<BlockProduct>();
@@ -75,6 +79,7 @@ inline void fillTable(Kernel* table) {
   f32(Op::swigluGrad_) = entry<SwigluGrad<float>>();
   bf16(Op::swigluGrad_) = entry<SwigluGrad<Bf16>>();
   f32(Op::packPanels_) = entry<PackPanels<Widened<float>>>();
+  f32(Op::unpackPanels_) = entry<UnpackPanels<Widened<float>>>();
   f32(Op::packStrips_) = entry<PackStrips<Widened<float>>>();
   f32(Op::gemm_) = entry<Gemm<Widened<float>>>();
   fillHalfProducts(table);

@@ -3,9 +3,9 @@ import { reference } from '../reference/index.ts';
 import { Bench } from './bench.ts';
 import type { Check, Subject } from './checks.ts';
 import { outputOf } from './cases/linear.ts';
-import { expectClose } from './compare.ts';
+import { expectClose, expectSameBits } from './compare.ts';
 
-/** A packed weight gives what the plain one gives, lives in memory of its own, and leaves the original as it was. */
+/** A packed weight gives what the plain one gives, forward and backward, lives in memory of its own, and leaves the original as it was. */
 export function packingChecks(subject: Subject): Check[] {
   return subject.dtypes.flatMap((dtype) => {
     const all: readonly DType[] = [...new Set<DType>([dtype, ...subject.weights])];
@@ -30,15 +30,28 @@ async function checkPacked({ device }: Subject, dtype: ComputeDType, weight: DTy
     const results = [];
     for (const b of [exact, bench]) {
       const [x, plain, y] = [b.normal([T, C]), b.weight([N, C], weight), b.output([T, N])];
+      const [dy, dx, plainDx] = [b.normal([T, N]), b.output([T, C]), b.output([T, C])];
       const before = b.device.memory.allocated;
       const packed = b.device.pack(plain);
       if (packed.storage === plain.storage)
         throw new Error(`${name}: the packed weight shares the original's memory`);
       b.kernels.linear(y, x, packed);
+      b.kernels.linearGradInput(dx, dy, packed);
+      b.kernels.linearGradInput(plainDx, dy, plain);
       b.device.free(packed.storage);
       if (b.device.memory.allocated !== before)
         throw new Error(`${name}: freeing a packed weight did not give its memory back`);
-      results.push(await b.finish(outputOf(weight, dtype, y)));
+      const {
+        dx: fromPacked,
+        plainDx: fromPlain,
+        ...rest
+      } = await b.finish({
+        ...outputOf(weight, dtype, y),
+        dx,
+        plainDx,
+      });
+      expectSameBits({ dx: fromPacked }, { dx: fromPlain }, `${name}, linearGradInput`);
+      results.push(rest);
     }
     expectClose('linear', dtype, results[1], results[0], name);
   }

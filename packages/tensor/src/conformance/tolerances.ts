@@ -25,6 +25,7 @@ const QUANTISED: Row = { f64: 1e-12, f32: 3e-2, f16: 3e-2, bf16: 3e-2, floor: 0.
 
 const EXCEPTIONS: Partial<Record<keyof Kernels, Readonly<Record<string, Row>>>> = {
   linear: { halved: HALVED, quantised: QUANTISED },
+  linearGradInput: { halved: HALVED },
   linearGradWeight: { dw: WIDE },
   rmsNorm: { rstd: WIDE },
   rmsNormGrad: { dx: CANCELLING, dgain: WIDE },

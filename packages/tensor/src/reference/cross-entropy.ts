@@ -4,11 +4,12 @@ import type { Memory, Numbers } from './memory.ts';
 
 export function crossEntropyKernels(memory: Memory, rowChunk: number): Pick<Kernels, 'linearCrossEntropy'> {
   return {
-    linearCrossEntropy(losses, x, w, targets, grads) {
+    linearCrossEntropy(losses, x, w, targets, grads, weights) {
       const [T, V, D] = [x.rows, w.rows, x.columns];
       const input = memory.numbers(x);
       const weight = memory.numbers(w);
       const ids = memory.integers(targets);
+      const factors = weights && memory.numbers(weights);
       const output = memory.target(losses);
       const dx = grads && memory.target(grads.dx);
       const dw = grads?.dw && memory.numbers(grads.dw);
@@ -18,7 +19,7 @@ export function crossEntropyKernels(memory: Memory, rowChunk: number): Pick<Kern
         const chunk = input.subarray(t * D, (t + rows) * D);
         multiply(rows, V, D, rowsOf(chunk, D), rowsOf(weight, D), logits);
         for (let i = 0; i < rows; i++)
-          output[t + i] = crossEntropyRow(logits.subarray(i * V, (i + 1) * V), ids[t + i]);
+          output[t + i] = crossEntropyRow(logits.subarray(i * V, (i + 1) * V), ids[t + i], factors?.[t + i]);
         // The logits have become their gradients.
         if (dx) addInputGradient(dx.subarray(t * D, (t + rows) * D), logits, weight, rows, V, D);
         if (dw) addWeightGradient(dw, logits, chunk, rows, V, D);
@@ -32,10 +33,10 @@ export function crossEntropyKernels(memory: Memory, rowChunk: number): Pick<Kern
 
 /**
  * log Σ exp(z − max) − (z[target] − max): subtracting a stored log-sum from the logit would lose the sum beside large logits.
- * Replaces the logits by the loss's gradient, softmax(z) − [v = target]; both are 0 where the target is ignored.    z: [V]
+ * Replaces the logits by the loss's gradient, softmax(z) − [v = target]; both times `weight`, 0 where that is 0 or the target ignored.   z: [V]
  */
-export function crossEntropyRow(z: Float64Array, target: number): number {
-  if (target === IGNORE_TARGET) {
+export function crossEntropyRow(z: Float64Array, target: number, weight = 1): number {
+  if (target === IGNORE_TARGET || weight === 0) {
     z.fill(0);
     return 0;
   }
@@ -46,7 +47,8 @@ export function crossEntropyRow(z: Float64Array, target: number): number {
   for (let v = 0; v < z.length; v++) sum += z[v] = Math.exp(z[v] - max);
   for (let v = 0; v < z.length; v++) z[v] /= sum;
   z[target] -= 1;
-  return Math.log(sum) - centred;
+  if (weight !== 1) for (let v = 0; v < z.length; v++) z[v] *= weight;
+  return weight * (Math.log(sum) - centred);
 }
 
 /** dx = dlogits · w                                                          dx: [rows, D]   w: [V, D] */

@@ -242,18 +242,26 @@ export const brokenKernels: [string, RegExp, Break, ComputeDType?][] = [
     'cross entropy overwrites dw',
     /^linearCrossEntropy:/,
     (raw) => ({
-      linearCrossEntropy(losses, x, w, targets, grads) {
+      linearCrossEntropy(losses, x, w, targets, grads, weights) {
         if (grads?.dw) raw.fill(grads.dw, 0);
-        raw.linearCrossEntropy(losses, x, w, targets, grads);
+        raw.linearCrossEntropy(losses, x, w, targets, grads, weights);
       },
+    }),
+  ],
+  [
+    'cross entropy forgets the weights of rows',
+    /^linearCrossEntropy: .*weights of rows/,
+    (raw) => ({
+      linearCrossEntropy: (losses, x, w, targets, grads) =>
+        raw.linearCrossEntropy(losses, x, w, targets, grads),
     }),
   ],
   [
     'cross entropy counts rows without a target',
     /^special values: rows that count nothing/,
     (raw, device) => ({
-      linearCrossEntropy: (losses, x, w, targets, grads) =>
-        raw.linearCrossEntropy(losses, x, w, device.empty(targets.shape, 'i32'), grads),
+      linearCrossEntropy: (losses, x, w, targets, grads, weights) =>
+        raw.linearCrossEntropy(losses, x, w, device.empty(targets.shape, 'i32'), grads, weights),
     }),
   ],
   [

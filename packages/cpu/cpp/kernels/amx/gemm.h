@@ -67,6 +67,25 @@ struct TilePackPanels : PackPanels<Paired> {
   }
 };
 
+/** The same as `UnpackPanels` from the tiles that `TilePackPanels` makes: a step of k is two tiles of 16 rows of the weight each. */
+struct TileUnpackPanels : UnpackPanels<Paired> {
+  explicit TileUnpackPanels(Arguments& in) : UnpackPanels<Paired>(in) {}
+  int64_t chunks() const { return ceilDivide(rows, TILE_NR); }
+  void run(int64_t chunk, ThreadMemory&) const {
+    constexpr int64_t HALF = TILE_NR / 2;
+    const Element* panel = packed + chunk * TILE_NR * depthOf<Paired>(k) * 2;
+    const Range range = piece(chunk, TILE_NR, rows);
+    for (int64_t c = first; c < first + columns; c++) {
+      const int64_t step = c / TILE_K * TILE_K, here = min(TILE_K, k - step), tile = depthOf<Paired>(here) * HALF * 2;
+      const Element* from = panel + step * TILE_NR + (c - step) / 2 * HALF * 2 + (c - step) % 2;
+      for (int64_t row = range.start; row < range.end; row++) {
+        const int64_t i = row - range.start;
+        y[row * columns + c - first] = from[i / HALF * tile + i % HALF * 2];
+      }
+    }
+  }
+};
+
 /** Sums of STRIPS strips by PANELS panels over `steps` steps, in tiles 0 to 3. */
 template <int STRIPS, int PANELS>
 struct TileBlock {

@@ -120,4 +120,44 @@ using PackPanels = PackFactor<Unit, typename Unit::Right, NR>;
 template <class Unit>
 using PackStrips = PackFactor<Unit, typename Unit::Left, MR>;
 
+/** Memory of an element, whatever its bits mean. */
+template <int64_t BYTES>
+struct Bits;
+template <>
+struct Bits<2> {
+  using Type = uint16_t;
+};
+template <>
+struct Bits<4> {
+  using Type = uint32_t;
+};
+
+/** Columns `first` to first + columns of a weight [rows, k] that lies in panels, row by row again.            y: [rows, columns] */
+template <class Unit>
+struct UnpackPanels {
+  using Word = typename Unit::Right;
+  using Element = typename Bits<sizeof(Word) / Unit::STEP>::Type;
+  Element* y;
+  const Element* packed;
+  int64_t rows, k, first, columns;
+
+  explicit UnpackPanels(Arguments& in) {
+    y = in.tensor<Element>();
+    packed = in.tensor<const Element>();
+    rows = in.integer();
+    k = in.integer();
+    first = in.integer();
+    columns = in.integer();
+  }
+  int64_t chunks() const { return ceilDivide(rows, NR); }
+  void run(int64_t chunk, ThreadMemory&) const {
+    const Element* panel = packed + chunk * NR * depthOf<Unit>(k) * Unit::STEP;
+    const Range range = piece(chunk, NR, rows);
+    for (int64_t c = 0; c < columns; c++) {
+      const Element* word = panel + ((first + c) / Unit::STEP * NR) * Unit::STEP + (first + c) % Unit::STEP;
+      for (int64_t row = range.start; row < range.end; row++) y[row * columns + c] = word[(row - range.start) * Unit::STEP];
+    }
+  }
+};
+
 }  // namespace cria::CRIA_ISA

@@ -14,7 +14,12 @@ export function crossEntropyCases(): Case[] {
   return [
     ...SIZES.flatMap(([T, D, V]): Case[] => {
       const name = `T ${T}, D ${D}, V ${V}`;
-      return [lossCase(name, T, D, V), gradCase(name, T, D, V, true), gradCase(name, T, D, V, false)];
+      return [
+        lossCase(name, T, D, V),
+        gradCase(name, T, D, V, true),
+        gradCase(name, T, D, V, false),
+        weightCase(name, T, D, V),
+      ];
     }),
     {
       kernel: 'linearCrossEntropy',
@@ -56,6 +61,24 @@ function gradCase(name: string, T: number, D: number, V: number, wanted: boolean
       const [dx, dw] = [b.output([T, D]), wanted ? b.changing('normal', [V, D], 'wide') : undefined];
       b.kernels.linearCrossEntropy(losses, x, w, targetsOf(b, T, V), { dx, dw });
       return dw ? { losses, dx, dw } : { losses, dx };
+    },
+  };
+}
+
+/** Weights of every kind: 0, 1, below 0 and above 1. */
+function weightCase(name: string, T: number, D: number, V: number): Case {
+  return {
+    kernel: 'linearCrossEntropy',
+    name: `${name}, gradients, weights of rows`,
+    run(b) {
+      const [x, w, losses] = [b.normal([T, D]), b.normal([V, D], 2 * D ** -0.5), b.wideOutput([T])];
+      const [dx, dw] = [b.output([T, D]), b.changing('normal', [V, D], 'wide')];
+      const weights = b.wide(
+        Array.from({ length: T }, (_, t) => [0.25, 1, 0, -0.5, 1.75][t % 5]),
+        [T],
+      );
+      b.kernels.linearCrossEntropy(losses, x, w, targetsOf(b, T, V), { dx, dw }, weights);
+      return { losses, dx, dw };
     },
   };
 }

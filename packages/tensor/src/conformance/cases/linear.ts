@@ -36,7 +36,29 @@ export function linearCases({ weights }: CaseOptions): Case[] {
         },
       }));
     }),
+    ...weights.flatMap((dtype) =>
+      (dtypes[dtype].blockSize > 1 ? BLOCK_SIZES : SIZES).map(([T, C, N]): Case =>
+        gradInputCase(T, C, N, dtype),
+      ),
+    ),
   ];
+}
+
+/** Nothing is rounded to 8 bits here: the weight becomes numbers, at worst those of the compute dtype. */
+function gradInputCase(T: number, C: number, N: number, dtype: DType): Case {
+  return {
+    kernel: 'linearGradInput',
+    name: `T ${T}, C ${C}, N ${N}, weight ${dtype}, accumulate`,
+    run(b) {
+      const [dy, w, dx] = [
+        b.normal([T, N], N ** -0.5),
+        b.weight([N, C], dtype),
+        b.changing('normal', [T, C]),
+      ];
+      b.kernels.linearGradInput(dx, dy, w, { accumulate: true });
+      return { halved: dx };
+    },
+  };
 }
 
 /** Named by what a device may do first: nothing, round the wider factor to the other's halves, or quantise the activations. */
