@@ -42,7 +42,10 @@ export { type BlockError, plainQuantizer, type Quantized, type Quantizer } from 
 export type { NotFinite, NotFiniteReport } from './not-finite.ts';
 export type { QuantizedDType, WeightReport } from './weight-form.ts';
 export { readImportance } from './importance.ts';
-export { type LoraAdapter, type LoraFactors, mergeLora, readLora, writeLora } from './lora.ts';
+export type { LoraAdapter, LoraFactors } from './lora/adapter.ts';
+export { mergeLora } from './lora/merge.ts';
+export { readLora } from './lora/read.ts';
+export { writeLora, type WriteLoraOptions } from './lora/write.ts';
 export { BackgroundSaver } from './training-state/background.ts';
 export { planReshard, type ReshardOptions, type ReshardPiece, shardOf } from './training-state/reshard.ts';
 export { type MapOptions, type MappedWeights, mapWeights } from './map.ts';
