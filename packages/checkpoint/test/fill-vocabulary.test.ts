@@ -15,6 +15,7 @@ import {
   parseTokenizer,
   SentencePieceTrainer,
   serializeTokenizer,
+  withoutPlaceholders,
 } from '@cria/tokenizer';
 import { describe, expect, it } from 'vitest';
 import { spaceOf, temporaryFolder, tiny } from './helpers.ts';
@@ -99,6 +100,9 @@ describe('an embedding with more rows than the vocabulary has tokens', () => {
     expect(back.tokenizer.vocabSize).toBe(333);
     for (const text of texts)
       expect([...back.tokenizer.encode(text)], text).toEqual([...tokenizer.encode(text)]);
+    // Formats without unused tokens get the vocabulary as it was.
+    expect(withoutPlaceholders(back.tokenizer).fingerprint).toBe(tokenizer.fingerprint);
+    expect(withoutPlaceholders(tokenizer)).toBe(tokenizer);
   });
 
   it('llama2.c reads as many tokens as rows, too', async () => {

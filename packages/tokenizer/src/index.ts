@@ -25,6 +25,7 @@ export {
   type TiktokenOptions,
 } from './formats/tiktoken.ts';
 export { detectFormat, parseTokenizer, type ParseOptions, type VocabularyFormat } from './formats/parse.ts';
+export { withoutPlaceholders } from './formats/placeholders.ts';
 export { serializeTokenizer } from './formats/serialize.ts';
 export { readLlama2c, writeLlama2c } from './formats/llama2c.ts';
 export { readTokenizerJson, type TokenizerJsonOptions } from './formats/tokenizer-json.ts';

@@ -9,6 +9,7 @@ import {
   parseTokenizer,
   SentencePieceTokenizer,
   serializeTokenizer,
+  withoutPlaceholders,
 } from '@cria/tokenizer';
 
 /** Files of a model folder that go to another one as they are. */
@@ -25,12 +26,14 @@ const CONFIG_FILE = 'tokenizer_config.json';
 
 /** The vocabulary of a model as the target wants it. From folder to folder the files stay as they are. */
 export async function vocabularyFor(to: ConversionTarget, model: OpenedModel): Promise<Vocabulary> {
-  const { tokenizer, tokenizerPath } = model;
+  const { tokenizerPath } = model;
+  const tokenizer = withoutPlaceholders(model.tokenizer);
   const none = { files: new Map<string, Uint8Array>(), gguf: new Map<string, GgufEntry>() };
   if (to === 'gguf') return { ...none, gguf: ggufEntries(model) };
   if (to === 'llama2c') return { ...none, files: serializeTokenizer(tokenizer, 'llama2c') };
   const kept = await filesBeside(tokenizerPath);
-  if (to === 'hf') return { ...none, files: kept.size > 0 ? kept : huggingFaceFiles(model) };
+  if (to === 'hf')
+    return { ...none, files: kept.size > 0 ? kept : huggingFaceFiles({ ...model, tokenizer }) };
   const file = kept.get('tokenizer.model');
   const whole = file && isSame(file, tokenizer);
   return {

@@ -163,7 +163,7 @@ export function denseRanks(scores: Float32Array): Int32Array {
 
 /**
  * Whether symbols can be ids: every character of a piece is a piece (else a merge could begin at a character without id; not asked without
- * a table, as merge lists name ids), no piece is unused, no user-defined piece has a space, and spaces stay as they are.
+ * a table, as merge lists name ids), no unused piece can be made, no user-defined piece has a space, and spaces stay as they are.
  */
 export function isFastVocabulary(
   pieces: PieceList,
@@ -176,7 +176,7 @@ export function isFastVocabulary(
   const seen = new Uint8Array(0x110000 >> 3); // a bit a character
   for (let id = 0; id < pieces.size; id++) {
     const type = types[id];
-    if (type === UNUSED) return false;
+    if (type === UNUSED && (table === undefined || canBeMade(pieces, table, id))) return false;
     if ((type !== NORMAL && type !== USER_DEFINED) || pieces.spacedNames.has(id) || found.has(id)) continue;
     const end = offsets[id + 1];
     for (let at = offsets[id]; at < end;) {
@@ -192,6 +192,20 @@ export function isFastVocabulary(
     }
   }
   return true;
+}
+
+/**
+ * Whether characters or merges may lead to a piece: it is a character, or two pieces or characters one after the other. Placeholders that only
+ * fill up an embedding (`[PAD32001]`) cannot be made, so no text needs them to be taken apart again.
+ */
+function canBeMade({ pool, offsets }: PieceList, table: ByteTable, id: number): boolean {
+  const [start, end] = [offsets[id], offsets[id + 1]];
+  const isSymbol = (from: number, to: number): boolean =>
+    to - from === sequenceLength(pool[from]) || table.find(pool, from, to) >= 0;
+  if (end - start === sequenceLength(pool[start])) return true;
+  for (let at = start + sequenceLength(pool[start]); at < end; at += sequenceLength(pool[at]))
+    if (isSymbol(start, at) && isSymbol(at, end)) return true;
+  return false;
 }
 
 /**
