@@ -1,6 +1,6 @@
 /** llama2.c's `tokenizer.bin` (karpathy/llama2.c, tokenizer.py): scores and texts of the pieces, `▁` written as a space. */
 import { failure } from '../errors.ts';
-import { BYTE, CONTROL, NORMAL, PieceListBuilder, UNKNOWN } from '../sentencepiece/piece-list.ts';
+import { BYTE, CONTROL, NORMAL, PieceListBuilder, UNKNOWN, UNUSED } from '../sentencepiece/piece-list.ts';
 import { SentencePieceTokenizer } from '../sentencepiece/tokenizer.ts';
 import { decodeUtf8, encodeUtf8 } from '../bytes/utf8.ts';
 import { refuseWrongFile } from '../wrong-file.ts';
@@ -8,7 +8,13 @@ import { refuseWrongFile } from '../wrong-file.ts';
 const OP = 'readLlama2c';
 const HINT = 'this is no llama2.c tokenizer.bin, or a damaged one';
 
-/** The file does not hold types: ids 0, 1, 2 are `<unk>`, `<s>`, `</s>`, and pieces named `<0xHH>` are bytes, as in every LLaMA vocabulary. */
+/** Score of the placeholders that stand for rows of the embedding without a token. */
+const PLACEHOLDER_SCORE = -10_000;
+
+/**
+ * The file does not hold types: ids 0, 1, 2 are `<unk>`, `<s>`, `</s>`, pieces named `<0xHH>` are bytes, as in every LLaMA vocabulary, and
+ * `[PAD32001]` at id 32001 with a score that no piece has is a placeholder.
+ */
 export function readLlama2c(bytes: Uint8Array): SentencePieceTokenizer {
   refuseWrongFile(OP, bytes);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -27,18 +33,22 @@ export function readLlama2c(bytes: Uint8Array): SentencePieceTokenizer {
       throw failure(OP, `token ${id} has ${length} bytes`, HINT);
     const text = decodeUtf8(bytes.subarray(at, at + length));
     at += length;
-    const isByte = /^<0x[0-9A-F]{2}>$/.test(text);
+    const isByte = isByteName(text);
     const piece = encodeUtf8(id < 3 ? names[id] : isByte ? text : text.replaceAll(' ', '▁'));
-    builder.add(
-      piece,
-      0,
-      piece.length,
-      score,
-      id === 0 ? UNKNOWN : id < 3 ? CONTROL : isByte ? BYTE : NORMAL,
-    );
+    builder.add(piece, 0, piece.length, score, typeOf(id, text, score));
   }
   const pieces = builder.finish();
   return SentencePieceTokenizer.fromPieces(pieces, { byteFallback: pieces.types.includes(BYTE) });
+}
+
+function isByteName(text: string): boolean {
+  return /^<0x[0-9A-F]{2}>$/.test(text);
+}
+
+function typeOf(id: number, text: string, score: number): number {
+  if (id < 3) return id === 0 ? UNKNOWN : CONTROL;
+  if (isByteName(text)) return BYTE;
+  return text === `[PAD${id}]` && score === PLACEHOLDER_SCORE ? UNUSED : NORMAL;
 }
 
 /** Throws where the format cannot hold the vocabulary: other special ids, spaces inside names, user-defined or unused pieces. */
@@ -64,7 +74,7 @@ export function writeLlama2c(tokenizer: SentencePieceTokenizer): Uint8Array {
   let total = 4;
   for (let id = 0; id < pieces.size; id++) {
     const { piece, type } = pieces.at(id);
-    if (id > 2 && type !== NORMAL && type !== BYTE)
+    if (type !== typeOf(id, piece, pieces.scores[id]))
       throw cannot(`llama2.c has no place for the type of piece ${id} '${piece}'`);
     const text = encodeUtf8(id === 1 || id === 2 ? `\n${piece}\n` : piece.replaceAll('▁', ' '));
     longest = Math.max(longest, text.length);
