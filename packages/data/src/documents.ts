@@ -73,13 +73,30 @@ async function* readLines(
 function parseLine(bytes: Uint8Array, field: string, where: string, report: Report): string | undefined {
   const line = decode(bytes, report);
   if (line === undefined || line.trim() === '') return undefined;
-  try {
-    const value = (JSON.parse(line) as Record<string, unknown> | null)?.[field];
-    if (typeof value === 'string') return value;
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
+  const value = parseJson(line);
+  if (value === undefined) return void report.drop('malformed', bytes.length, where);
+  const text = (value as Record<string, unknown> | null)?.[field];
+  if (typeof text === 'string') return text;
+  report.noteFields(value);
+  return void report.drop('no text in its field', bytes.length, where);
+}
+
+/** A string of JSON, or one of the numbers that only Python writes. */
+const stringOrNumber = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\b(?:NaN|Infinity)\b/gs;
+
+/** Undefined where it is no JSON. NaN and Infinity, as Python's `json` writes them, make no line unreadable: its text is intact. */
+function parseJson(line: string): unknown {
+  for (const text of [
+    line,
+    () => line.replace(stringOrNumber, (part) => (part[0] === '"' ? part : 'null')),
+  ]) {
+    try {
+      return JSON.parse(typeof text === 'string' ? text : text());
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+    }
   }
-  return void report.drop('malformed', bytes.length, where);
+  return undefined;
 }
 
 interface Line {

@@ -13,7 +13,7 @@ import { checkPrepareOptions } from './prepare-options.ts';
 import { Progress } from './progress.ts';
 import { SourceJob } from './source-job.ts';
 import { stage } from './staging.ts';
-import { findFiles } from './walk.ts';
+import { walk } from './walk.ts';
 
 /**
  * Reads, cleans and tokenises text into a dataset that `TokenDataset.open` reads: shards of tokens and a manifest, in a folder that appears
@@ -25,14 +25,14 @@ import { findFiles } from './walk.ts';
 export async function prepare(options: PrepareOptions): Promise<PrepareResult> {
   checkPrepareOptions(options);
   const { sources, tokenizer, out, seed = 0, validationShare = 0.01 } = options;
-  const found = sources.map((source) => ({ source, files: findFiles(source, seed) }));
+  const found = sources.map((source) => ({ source, ...walk(source, seed) }));
   const staging = stage(out);
   try {
     const progress = new Progress(options, found);
     const seen = new Set<string>();
     const prepared: PreparedSource[] = [];
     const shards: ShardEntry[] = [];
-    for (const { source, files } of found) {
+    for (const { source, ...files } of found) {
       const job = new SourceJob(staging.folder, source, options, seen, progress);
       prepared.push(await job.run(files));
       shards.push(...job.shards);

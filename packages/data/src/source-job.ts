@@ -7,9 +7,9 @@ import { HeldOut } from './held-out.ts';
 import type { ShardEntry } from './manifest.ts';
 import type { PreparedSource, PrepareOptions, SourceOptions, Split } from './options.ts';
 import type { Progress } from './progress.ts';
-import { describeDrops, Report } from './report.ts';
+import { type CleaningReport, describeDrops, Report } from './report.ts';
 import { SplitWriter } from './split-writer.ts';
-import type { FoundFile } from './walk.ts';
+import type { FoundFile, FoundFiles } from './walk.ts';
 
 /** Below this many tokens a shard is one file. */
 const DEFAULT_SHARD_TOKENS = 2 ** 28;
@@ -52,7 +52,8 @@ export class SourceJob {
     return [...this.#writers.train.entries, ...this.#writers.validation.entries];
   }
 
-  async run(files: readonly FoundFile[]): Promise<PreparedSource> {
+  async run({ files, unreadable }: FoundFiles): Promise<PreparedSource> {
+    for (const _ of unreadable) this.#report.drop('unreadable', 0);
     try {
       for (const file of files) await this.#addFile(file, false);
       const [first] = files;
@@ -69,13 +70,7 @@ export class SourceJob {
     }
     const { name, weight } = this.#source;
     const report = this.#report.result();
-    if (report.kept.count === 0) {
-      fail(
-        'prepare',
-        `source "${name}": nothing is left of ${report.files} files; dropped: ${describeDrops(report)}.`,
-        'check the paths, or loosen the filters',
-      );
-    }
+    if (report.kept.count === 0) this.#refuseEmpty(report);
     const { train, validation } = this.#writers;
     return {
       name,
@@ -84,6 +79,18 @@ export class SourceJob {
       validation: validation.size,
       report,
     };
+  }
+
+  #refuseEmpty(report: CleaningReport): never {
+    const { name, textField = 'text' } = this.#source;
+    const { otherFields } = report;
+    const hint =
+      otherFields.length > 0
+        ? `lines have ${otherFields.map((field) => `"${field}"`).join(', ')} and no text in "${textField}": ` +
+          'name the field (textField of a source, --text-field, data.text_field)'
+        : 'check the paths, or loosen the filters';
+    const what = `nothing is left of ${report.files} files; dropped: ${describeDrops(report)}.`;
+    return fail('prepare', `source "${name}": ${what}`, hint);
   }
 
   async #addFile(file: FoundFile, cut: boolean): Promise<void> {

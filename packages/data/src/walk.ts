@@ -19,22 +19,35 @@ export interface FoundFile {
  * links into many places count once. Sorted by relative path; with `maxBytes`, by a hash of seed and path.
  */
 export function findFiles(source: SourceOptions, seed: number): FoundFile[] {
-  const walk = new Walk(source);
-  for (const path of source.paths) walk.addRoot(path);
-  walk.followLinks();
-  const files = walk.files.sort((a, b) => compare(a.relative, b.relative) || compare(a.path, b.path));
+  return walk(source, seed).files;
+}
+
+export interface FoundFiles {
+  readonly files: FoundFile[];
+  /** Entries of folders that could not be looked at. */
+  readonly unreadable: readonly string[];
+}
+
+/** `findFiles`, and what it had to leave out. */
+export function walk(source: SourceOptions, seed: number): FoundFiles {
+  const found = new Walk(source);
+  for (const path of source.paths) found.addRoot(path);
+  found.followLinks();
+  const { unreadable } = found;
+  const files = found.files.sort((a, b) => compare(a.relative, b.relative) || compare(a.path, b.path));
   if (files.length === 0)
     fail(
       'prepare',
       `source "${source.name}": no files in ${source.paths.join(', ')}.`,
       'check the paths, extensions and globs',
     );
-  if (source.maxBytes === undefined) return files;
+  if (source.maxBytes === undefined) return { files, unreadable };
   const ranks = new Map(files.map((file) => [file, hashToUnit(seed, file.relative)]));
-  return files.sort(
+  files.sort(
     (a, b) =>
       (ranks.get(a) ?? 0) - (ranks.get(b) ?? 0) || compare(a.relative, b.relative) || compare(a.path, b.path),
   );
+  return { files, unreadable };
 }
 
 interface Link {
@@ -45,6 +58,7 @@ interface Link {
 
 class Walk {
   readonly files: FoundFile[] = [];
+  readonly unreadable: string[] = [];
   readonly #source: SourceOptions;
   readonly #extensions: ReadonlySet<string>;
   readonly #included: (path: string) => boolean;
@@ -63,7 +77,13 @@ class Walk {
 
   addRoot(given: string): void {
     const path = resolve(given);
-    const stat = statSync(path, { throwIfNoEntry: false });
+    const { stat, reason } = look(path);
+    if (reason !== undefined)
+      fail(
+        'prepare',
+        `source "${this.#source.name}": cannot look at ${given} (${reason}).`,
+        'check its permissions',
+      );
     if (!stat) fail('prepare', `source "${this.#source.name}": ${given} does not exist.`, 'check the path');
     if (stat.isDirectory())
       this.#enter(path, '', this.#source.nodeModules ?? path.split(sep).includes('node_modules'));
@@ -77,7 +97,7 @@ class Walk {
       const links = this.#links.sort((a, b) => compare(a.relative, b.relative));
       this.#links = [];
       for (const { path, relative, insideModules } of links) {
-        const stat = statSync(path, { throwIfNoEntry: false });
+        const { stat } = this.#lookAtEntry(path);
         if (stat?.isDirectory()) this.#enter(path, `${relative}/`, insideModules);
         else if (stat?.isFile() && this.#wanted(relative)) this.#addFile(path, relative, stat);
       }
@@ -85,9 +105,8 @@ class Walk {
   }
 
   #enter(folder: string, prefix: string, insideModules: boolean): void {
-    const real = realpathSync.native(folder);
-    if (this.#seen.has(real)) return;
-    this.#seen.add(real);
+    const real = this.#seeOnce(folder);
+    if (real === undefined) return;
     for (const entry of readFolder(this.#source.name, real)) {
       const { name } = entry;
       const path = `${real}${sep}${name}`;
@@ -97,8 +116,31 @@ class Walk {
       if (this.#excluded(relative)) continue;
       if (entry.isSymbolicLink()) this.#links.push({ path, relative, insideModules });
       else if (entry.isDirectory()) this.#enter(path, `${relative}/`, insideModules);
-      else if (entry.isFile() && this.#wanted(relative)) this.#addFile(path, relative, statSync(path));
+      else if (entry.isFile() && this.#wanted(relative)) {
+        const { stat } = this.#lookAtEntry(path);
+        if (stat) this.#addFile(path, relative, stat);
+      }
     }
+  }
+
+  /** One odd entry does not end the reading of a folder: it is left out and counted. */
+  #lookAtEntry(path: string): Look {
+    const found = look(path);
+    if (found.reason !== undefined) this.unreadable.push(path);
+    return found;
+  }
+
+  /** Where a path really leads; undefined where that was seen before, or leads nowhere by now. */
+  #seeOnce(path: string): string | undefined {
+    let real: string;
+    try {
+      real = realpathSync.native(path);
+    } catch {
+      return void this.unreadable.push(path); // it was there when it was looked at
+    }
+    if (this.#seen.has(real)) return undefined;
+    this.#seen.add(real);
+    return real;
   }
 
   #wanted(relative: string): boolean {
@@ -106,10 +148,28 @@ class Walk {
   }
 
   #addFile(path: string, relative: string, stat: Stats): void {
-    const real = realpathSync.native(path);
-    if (this.#seen.has(real)) return;
-    this.#seen.add(real);
+    const real = this.#seeOnce(path);
+    if (real === undefined) return;
     this.files.push({ path: real, relative, bytes: stat.size });
+  }
+}
+
+interface Look {
+  /** Absent where nothing is there, and where nothing can be seen. */
+  readonly stat?: Stats;
+  /** Why nothing can be seen. */
+  readonly reason?: string;
+}
+
+/** Errors that mean that nothing is there: no entry, a link to itself, a link through a file. */
+const NOTHING = ['ENOENT', 'ELOOP', 'ENOTDIR'];
+
+function look(path: string): Look {
+  try {
+    return { stat: statSync(path) };
+  } catch (error) {
+    const { code = 'unknown error' } = error as NodeJS.ErrnoException;
+    return NOTHING.includes(code) ? {} : { reason: code };
   }
 }
 

@@ -96,13 +96,50 @@ describe('prepare', () => {
       'invalid UTF-8': 1,
       'licence file': 1,
       'long line': 1,
-      malformed: 2,
+      malformed: 1,
+      'no text in its field': 1,
       'too large': 1,
     });
     expect(report.dropped['too large']!.bytes).toBe(5000);
     expect(report.malformed.map((place) => place.split('/').at(-1))).toEqual(['one.jsonl:4', 'one.jsonl:5']);
+    expect(report.otherFields).toEqual(['txet']);
     expect(train).toEqual({ documents: 7, tokens: train.bytes + 14, bytes: train.bytes });
     expect(seen.at(-1)!.totalFiles).toBe(14);
+  });
+
+  it('takes lines with numbers that only Python writes, whose text is intact', async () => {
+    const lines = [
+      '{"text": "not a number", "score": NaN}',
+      '{"score": -Infinity, "text": "NaN, \\"Infinity\\" and -Infinity"}',
+      '{"text": "a list", "scores": [1, NaN, Infinity, {"x": -Infinity}]}',
+      '{"text": "no", "score": nan}',
+      '{"text": "no", "score": NaNa}',
+      '{"text": "no" NaN}',
+    ];
+    const folder = writeFiles(temporaryFolder(), { 'in/a.jsonl': lines.join('\n') });
+    const source = { name: 'a', paths: [join(folder, 'in')] };
+    expect(await collect(readTexts([source]))).toEqual([
+      'not a number',
+      'NaN, "Infinity" and -Infinity',
+      'a list',
+    ]);
+    const { sources } = await prepare({ sources: [source], tokenizer, out: join(folder, 'out') });
+    expect(sources[0]!.report.dropped).toEqual({ malformed: { count: 3, bytes: expect.any(Number) } });
+  });
+
+  it('says which fields lines have that have no text in theirs, and takes the one that is named', async () => {
+    const lines = ['{"id": 1, "content": "one"}', '{"id": 2, "content": "two", "url": "x"}', '[1]', '7'];
+    const folder = writeFiles(temporaryFolder(), { 'in/a.jsonl': lines.join('\n') });
+    const source = { name: 'a', paths: [join(folder, 'in')] };
+    const options = { tokenizer, out: join(folder, 'out') };
+    await expect(prepare({ sources: [source], ...options })).rejects.toThrow(
+      /dropped: 4 no text in its field \(\d+ bytes\)\. hint: lines have "content", "url" and no text in "text": name the field/,
+    );
+    const [named] = (await prepare({ sources: [{ ...source, textField: 'content' }], ...options })).sources;
+    expect(named!.report).toMatchObject({
+      kept: { count: 2 },
+      dropped: { 'no text in its field': { count: 2 } },
+    });
   });
 
   it('gives equal bytes for equal input, and another fingerprint for other input', async () => {

@@ -1,10 +1,10 @@
 import { symlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { globMatcher } from '@cria/data';
 import { cutText } from '../src/cut.ts';
-import { findFiles } from '../src/walk.ts';
+import { findFiles, walk } from '../src/walk.ts';
 import { temporaryFolder, writeFiles } from './helpers.ts';
 
 function names(folder: string, options: object = {}): string[] {
@@ -69,6 +69,29 @@ describe('finding files', () => {
     expect(order(1)).not.toEqual(order(2));
     expect(order(1)).not.toEqual(names(folder));
     expect([...order(1)].sort()).toEqual(names(folder));
+  });
+
+  it('leaves out links that lead nowhere, and entries that go while it looks', () => {
+    const folder = writeFiles(temporaryFolder(), { 'in/a.txt': 'a', 'in/b/c.txt': 'c', 'in/file': 'x' });
+    const link = (target: string, name: string) => symlinkSync(target, join(folder, 'in', name));
+    link('self', 'self');
+    link('self.txt', 'self.txt');
+    link('nowhere.txt', 'gone.txt');
+    link('a.txt/below.txt', 'through-a-file.txt');
+    link('..', 'round');
+    link(`${'x'.repeat(300)}.txt`, 'too-long.txt');
+    const { files, unreadable } = walk({ name: 'a', paths: [join(folder, 'in')] }, 0);
+    expect(files.map(({ relative }) => relative)).toEqual(['a.txt', 'b/c.txt']);
+    expect(unreadable.map((path) => basename(path))).toEqual(['too-long.txt']);
+    const roots = ['in/self', 'in/gone.txt', 'in/through-a-file.txt'].map((name) => join(folder, name));
+    for (const path of roots)
+      expect(() => findFiles({ name: 'a', paths: [path] }, 0)).toThrow(
+        `${path} does not exist. hint: check the path`,
+      );
+    const long = join(folder, 'in/too-long.txt');
+    expect(() => findFiles({ name: 'a', paths: [long] }, 0)).toThrow(
+      `[prepare] source "a": cannot look at ${long} (ENAMETOOLONG). hint`,
+    );
   });
 
   it('says what is missing', () => {

@@ -5,7 +5,7 @@ import { prepareData } from '../run/data-stage.ts';
 import { stopSignal } from '../run/stop.ts';
 import { configOfFlags, runFlags } from './flags.ts';
 
-const { config, set, data, seed } = runFlags;
+const { config, set, data, 'text-field': textField, seed } = runFlags;
 
 /** Texts into token shards, for runs and programs that want them ready. */
 export const dataPrepare = command({
@@ -13,6 +13,7 @@ export const dataPrepare = command({
   usage: 'cria data prepare --data ./texts --tokenizer tokenizer.model --out ./shards',
   flags: {
     data,
+    'text-field': textField,
     tokenizer: { type: 'string', value: 'FILE', help: 'tokenizer of the model to train' },
     out: { type: 'string', value: 'FOLDER', help: 'folder of the dataset; replaced as a whole' },
     config,

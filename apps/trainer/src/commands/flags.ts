@@ -15,6 +15,7 @@ export const runFlags = {
     help: 'one setting over the configuration, as training.steps=100; repeatable',
   },
   data: { type: 'string', multiple: true, value: 'PATH', help: 'a file or folder to train on; repeatable' },
+  'text-field': { type: 'string', value: 'NAME', help: 'field of a JSONL line that holds its text; text' },
   preset: { type: 'string', value: 'NAME', help: 'shape of the model: 260k, 15m, 42m, 110m, …' },
   minutes: {
     type: 'string',
@@ -54,6 +55,7 @@ export function configOfFlags(
   if (values.steps !== undefined)
     add('training.steps', numberFlag(verb, 'steps', values.steps, { min: 1, integer: true }));
   if (values.folder !== undefined) add('run.folder', values.folder);
+  if (values['text-field'] !== undefined) add('data.text_field', values['text-field']);
   if (values.seed !== undefined)
     add('run.seed', numberFlag(verb, 'seed', values.seed, { min: 0, integer: true }));
   if (values.dtype !== undefined) add('training.dtype', values.dtype);

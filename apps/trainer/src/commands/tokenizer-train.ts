@@ -10,7 +10,7 @@ import { bytes, duration } from '../show/format.ts';
 import { Progress } from '../show/progress.ts';
 import { configOfFlags, runFlags } from './flags.ts';
 
-const { config, set, data, seed, threads } = runFlags;
+const { config, set, data, 'text-field': textField, seed, threads } = runFlags;
 const VERB = 'tokenizer train';
 
 /** A vocabulary from texts: SentencePiece BPE as LLaMA 1 and 2 have it, or byte-level BPE as Llama 3 has it. */
@@ -19,6 +19,7 @@ export const tokenizerTrain = command({
   usage: 'cria tokenizer train --data ./texts --vocab-size 32000 --out tokenizer.model',
   flags: {
     data,
+    'text-field': textField,
     'vocab-size': { type: 'string', value: 'N', help: 'pieces; 4096' },
     'byte-level': {
       type: 'boolean',

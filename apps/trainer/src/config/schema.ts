@@ -22,6 +22,7 @@ const Source = Type.Object(
       Type.Array(Type.String(), { description: 'file name endings; texts, markdown and code' }),
     ),
     max_bytes: Type.Optional(Type.Integer({ minimum: 1, description: 'take no more bytes than this' })),
+    text_field: Type.Optional(Type.String({ description: 'field of a JSONL line that holds its text' })),
   },
   { additionalProperties: false },
 );
@@ -92,6 +93,9 @@ export const ConfigSchema = Type.Object(
           minimum: 1,
           description: 'larger files are left out',
         }),
+        text_field: Type.Optional(
+          Type.String({ description: 'field of a JSONL line that holds its text; text' }),
+        ),
         filter_code: Type.Boolean({
           default: true,
           description: 'line-length and alphanumeric filters of the paper, section 2.1 GitHub',

@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import type { SourceOptions } from '@cria/data';
+import { defaultFilters, type SourceOptions } from '@cria/data';
 import { fail } from '@cria/tensor';
 import type { Config } from './schema.ts';
 
@@ -41,9 +41,14 @@ export function sourcesOf({ data }: Config): SourceOptions[] {
       ...(source.weight === undefined ? {} : { weight: source.weight }),
       ...(source.extensions === undefined ? {} : { extensions: source.extensions }),
       ...(source.max_bytes === undefined ? {} : { maxBytes: source.max_bytes }),
-      ...(data.filter_code ? {} : { filters: {} }),
+      ...(data.filter_code ? {} : { filters: defaultFilters.text }),
+      ...textField(source.text_field ?? data.text_field),
     };
   });
+}
+
+function textField(name: string | undefined): { textField?: string } {
+  return name === undefined ? {} : { textField: name };
 }
 
 /** A name that shards can have, and that no other source has. */
