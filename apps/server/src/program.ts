@@ -1,4 +1,4 @@
-import { isExplained } from '@cria/tensor';
+import { errorText } from '@cria/tensor';
 import { EngineFailure } from './engine-client.ts';
 import { helpText, parseFlags } from './flags.ts';
 import type { ThreadFile } from './protocol.ts';
@@ -22,8 +22,7 @@ export async function main(args: readonly string[], world: World): Promise<numbe
     world.out.write(helpText());
     return 0;
   } catch (error) {
-    const known = isExplained(error) || error instanceof EngineFailure;
-    world.errors.write(`${known ? error.message : stackOf(error)}\n`);
+    world.errors.write(`${error instanceof EngineFailure ? error.message : errorText(error)}\n`);
     return 1;
   }
 }

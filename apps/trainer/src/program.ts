@@ -1,4 +1,4 @@
-import { fail, isExplained, nearestName } from '@cria/tensor';
+import { errorText, fail, nearestName } from '@cria/tensor';
 import { describeFlags, parseFlags } from './arguments.ts';
 import type { Command, Context } from './command.ts';
 import { convert } from './commands/convert.ts';
@@ -13,6 +13,7 @@ import { tokenizerEncode } from './commands/tokenizer-encode.ts';
 import { tokenizerInspect } from './commands/tokenizer-inspect.ts';
 import { tokenizerTrain } from './commands/tokenizer-train.ts';
 import { trainCommand } from './commands/train.ts';
+import { ReaderGone } from './show/printer.ts';
 
 /** Every verb of `cria`, by the words that call it. */
 export const commands: Readonly<Record<string, Command>> = {
@@ -30,15 +31,17 @@ export const commands: Readonly<Record<string, Command>> = {
   doctor,
 };
 
-/** Runs one command line; resolves to the exit code. Errors are one line, never a stack, unless they are faults of the program. */
+/**
+ * Runs one command line; resolves to the exit code. Errors are one line, never a stack, unless they are faults of the program. That
+ * nobody reads any more (`| head`) is none.
+ */
 export async function main(args: readonly string[], context: Context): Promise<number> {
   try {
     await dispatch(args, context);
     return 0;
   } catch (error) {
-    const known = isExplained(error) || isSystemError(error);
-    const stack = error instanceof Error ? error.stack : undefined;
-    context.errors.write(`${known ? error.message : (stack ?? String(error))}\n`);
+    if (error instanceof ReaderGone) return 0;
+    context.errors.write(`${errorText(error)}\n`);
     return 1;
   }
 }
@@ -77,9 +80,4 @@ function overview(): string {
     ([name, { summary }]) => `  cria ${name.padEnd(width)}  ${summary}`,
   );
   return `cria trains LLaMA models.\n\n${lines.join('\n')}\n\ncria COMMAND --help shows the flags of a command.\n`;
-}
-
-/** A refusal by the operating system (a full disk, a read-only folder) is the user's to mend, not a fault. */
-function isSystemError(error: unknown): error is Error {
-  return error instanceof Error && 'syscall' in error && 'code' in error;
 }

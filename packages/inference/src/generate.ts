@@ -15,6 +15,8 @@ export interface GeneratedText {
 export interface GenerateOptions extends GenerationOptions {
   /** Called with each piece of the text as it comes. */
   readonly onText?: (text: string) => void;
+  /** Ids that end a text: `stopIds` of `openModel`. Default the tokenizer's EOS. */
+  readonly eosIds?: readonly number[];
 }
 
 /**
@@ -27,8 +29,9 @@ export async function generate(
   prompt: GenerationRequest['prompt'],
   options: GenerateOptions = {},
 ): Promise<GeneratedText> {
-  const { onText, ...rest } = options;
-  await using engine = new Engine({ model, tokenizer, maxSequences: 1, maxWaiting: 0 });
+  const { onText, eosIds, ...rest } = options;
+  const ends = eosIds === undefined ? {} : { eosIds };
+  await using engine = new Engine({ model, tokenizer, ...ends, maxSequences: 1, maxWaiting: 0 });
   return await collect(engine.generate({ ...rest, prompt }), onText);
 }
 

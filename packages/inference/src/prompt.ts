@@ -57,8 +57,7 @@ export class PromptReader {
   weigh(op: string, text: string, limit: number): void {
     if (text.length < LONG_PROMPT) return;
     this.#fewest ??= fewestTokens(this.#tokenizer);
-    const bos = this.#tokenizer.bosId === undefined ? 0 : 1;
-    const least = this.#fewest(text) + bos;
+    const least = this.#fewest(text) + (this.#tokenizer.addsBos ? 1 : 0);
     if (least > limit) throw tooLong(op, `${least} tokens or more`, limit);
   }
 

@@ -3,11 +3,14 @@ export class CriaError extends Error {
   override readonly name = 'CriaError';
   /** The function, file or flag that refused. */
   readonly op: string;
+  /** What was wrong, a sentence, without the rest. */
+  readonly what: string;
   readonly hint: string | undefined;
 
   constructor(op: string, what: string, hint?: string, options?: ErrorOptions) {
     super(`[${op}] ${what}${hint === undefined ? '' : ` hint: ${hint}`}`, options);
     this.op = op;
+    this.what = what;
     this.hint = hint;
   }
 }
@@ -20,6 +23,26 @@ export function isExplained(error: unknown): error is Error & Pick<CriaError, 'o
 /** Throws a `CriaError`; `what` ends with a full stop. */
 export function fail(op: string, what: string, hint?: string, cause?: unknown): never {
   throw new CriaError(op, what, hint, cause === undefined ? undefined : { cause });
+}
+
+/**
+ * What was wrong, for a message of another operation: an error within an error has one operation and one hint, those of the outer one.
+ */
+export function whatOf(error: unknown): string {
+  if (isExplained(error) && 'what' in error) return String(error.what);
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** What a program prints of an error: its message where that was written for people, else the stack, since it is a fault of ours. */
+export function errorText(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return isForPeople(error) ? error.message : (error.stack ?? error.message);
+}
+
+/** A refusal of the operating system (a full disk, a read-only folder) is the user's to mend; an error may only say where one happened. */
+function isForPeople(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return isExplained(error) || ('syscall' in error && 'code' in error) || isForPeople(error.cause);
 }
 
 /** The known name with the fewest edits from `name`, if it is close enough to have been meant. */

@@ -15,7 +15,7 @@ export {
   type HostArray,
   hostView,
 } from './dtype.ts';
-export { checkOptions, CriaError, fail, isExplained, nearestName } from './errors.ts';
+export { checkOptions, CriaError, errorText, fail, isExplained, nearestName, whatOf } from './errors.ts';
 export { bf16ToNumber, f16ToNumber, numberToBf16, numberToF16 } from './half.ts';
 export {
   type AdamWSettings,

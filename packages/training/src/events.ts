@@ -1,12 +1,20 @@
 /** What a run tells whoever shows progress. Times are seconds, losses nats a token. */
 export type TrainingEvent =
-  | { readonly type: 'resumed'; readonly step: number; readonly position: number }
+  | ResumeReport
   | ({ readonly type: 'step' } & StepReport)
   | ({ readonly type: 'skipped' } & SkippedReport)
   | ({ readonly type: 'evaluation' } & EvaluationReport)
   | ({ readonly type: 'saved' } & SaveReport)
   | { readonly type: 'stopped'; readonly step: number }
   | { readonly type: 'finished'; readonly step: number };
+
+export interface ResumeReport {
+  readonly type: 'resumed';
+  readonly step: number;
+  readonly position: number;
+  /** Newer states that were left out, with what is wrong with them. */
+  readonly damaged: readonly { readonly folder: string; readonly reason: string }[];
+}
 
 export interface SaveReport {
   /** The step that is saved; later ones may be done. */

@@ -42,6 +42,8 @@ export interface TrainingOptions {
   readonly seed?: number;
   /** Folder of training states; without it nothing is saved and nothing resumed. */
   readonly checkpoints?: string;
+  /** Resume from the newest whole state where newer ones are damaged; default false: a damaged newest one is an error. */
+  readonly skipDamaged?: boolean;
   /** Updates between saves; default only at the end and on a stop. */
   readonly saveEvery?: number;
   /** Complete training states to keep; default 2. */
@@ -84,6 +86,7 @@ const defaults = {
   gradientClip: 1,
   recompute: 'selective',
   seed: 0,
+  skipDamaged: false,
   saveEvery: Infinity,
   keepLast: 2,
   extraFiles: {},

@@ -288,9 +288,9 @@ export class Trainer implements Disposable {
   }
 
   async #resume(): Promise<boolean> {
-    const { checkpoints } = this.options;
+    const { checkpoints, skipDamaged } = this.options;
     if (checkpoints === undefined || (await listTrainingStates(checkpoints)).length === 0) return false;
-    const state = await loadTrainingState(checkpoints);
+    const state = await loadTrainingState(checkpoints, { fallback: skipDamaged });
     this.#checkFingerprints(state.fingerprints);
     await state.load(this.model.parameters);
     const { updates = 0, totalTokens = 0, skippedInARow = 0 } = state.counters as Record<string, number>;
@@ -299,7 +299,8 @@ export class Trainer implements Disposable {
     this.#totalTokens = totalTokens;
     this.#skippedInARow = skippedInARow;
     this.optimizer.state = { updates };
-    await this.#emit({ type: 'resumed', step: this.#step, position: this.#step * this.options.batchSize });
+    const position = this.#step * this.options.batchSize;
+    await this.#emit({ type: 'resumed', step: this.#step, position, damaged: state.damaged });
     return true;
   }
 

@@ -26,7 +26,7 @@ export const dataPrepare = command({
       fail('cria data prepare', '--tokenizer is missing.', 'train one with cria tokenizer train');
     if (values.out === undefined)
       fail('cria data prepare', '--out is missing.', 'name a folder for the dataset');
-    using stop = stopSignal((name) => context.out.write(`\n${name}: stopping; nothing is left behind\n`));
+    using stop = stopSignal(context.out, 'stopping; nothing is left behind');
     const fingerprint = await prepareData(
       settings,
       values.out,

@@ -38,6 +38,10 @@ export const runFlags = {
     value: 'N',
     help: 'besides, keep every saved state whose step is a multiple of N',
   },
+  'skip-damaged': {
+    type: 'boolean',
+    help: 'go on from the newest whole training state where newer ones are damaged',
+  },
   'print-config': { type: 'boolean', help: 'print the whole configuration and end' },
 } as const satisfies Flags;
 

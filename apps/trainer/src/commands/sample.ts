@@ -1,14 +1,10 @@
-import { existsSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { listTrainingStates, loadForInference, openCheckpoint } from '@cria/checkpoint';
+import { loadForInference, openModel } from '@cria/checkpoint';
 import { deviceChoice, deviceChoices } from '@cria/devices';
 import { type CacheDType, cacheDTypes, Engine } from '@cria/inference';
 import { fail } from '@cria/tensor';
-import { loadTokenizer } from '@cria/tokenizer/node';
 import { numberFlag } from '../arguments.ts';
 import { command } from '../command.ts';
 import { openRunDevice } from '../run/device.ts';
-import { runPaths } from '../run/run-file.ts';
 
 /** Text from a trained model, as it appears. */
 export const sample = command({
@@ -57,15 +53,14 @@ export const sample = command({
       topK: number('top-k', 0, whole),
     };
     const seed = number('seed', 0, whole);
-    const path = await modelFolder(values.model);
-    const checkpoint = await openCheckpoint(path);
-    const tokenizer = await loadTokenizer(values.tokenizer ?? tokenizerPlace(path));
+    const named = values.tokenizer === undefined ? {} : { tokenizer: values.tokenizer };
+    const { checkpoint, tokenizer, stopIds: eosIds } = await openModel(values.model, named);
     const threads = number('threads', 0, whole);
     const choice = deviceChoice('cria sample', '--device', values.device ?? 'auto');
     using device = await openRunDevice({ device: choice, threads }, (line) => errors.write(`${line}\n`));
     const { model } = await loadForInference(checkpoint, device, { mmap: !values['no-mmap'] });
     const cacheDType = cacheName(values['cache-dtype']);
-    await using engine = new Engine({ model, tokenizer, maxSequences: 1, cacheDType });
+    await using engine = new Engine({ model, tokenizer, eosIds, maxSequences: 1, cacheDType });
     errors.write(`(a cache of ${(engine.stats.cacheBytes / 2 ** 20).toFixed(1)} MiB)\n`);
     for (let i = 0; i < number('count', 1, { ...whole, min: 1 }); i++) {
       const start = now();
@@ -84,27 +79,6 @@ export const sample = command({
     }
   },
 });
-
-/** A run folder stands for its newest training state. */
-export async function modelFolder(path: string): Promise<string> {
-  const { checkpoints } = runPaths(path);
-  if (!existsSync(checkpoints)) return path;
-  const newest = (await listTrainingStates(checkpoints)).at(-1);
-  return (
-    newest?.folder ??
-    fail(
-      'cria sample',
-      `${path} holds no complete training state yet.`,
-      'train longer, or wait for the first save',
-    )
-  );
-}
-
-/** A GGUF file holds its own; otherwise it lies in the model's folder. */
-function tokenizerPlace(path: string): string {
-  const isFile = existsSync(path) && statSync(path).isFile();
-  return isFile && !path.endsWith('.gguf') ? dirname(path) : path;
-}
 
 function cacheName(name = 'bf16'): CacheDType {
   return (

@@ -15,7 +15,9 @@ export const start = command({
       context.out.write(printConfig(config));
       return;
     }
-    const { folder, finished } = await runPipeline(config, context);
+    const { folder, finished } = await runPipeline(config, context, {
+      skipDamaged: values['skip-damaged'] ?? false,
+    });
     if (finished) context.tell({ run: folder });
   },
 });

@@ -41,7 +41,7 @@ export const tokenizerTrain = command({
     });
     const most =
       values['max-bytes'] === 'all' ? Infinity : byteLimit(values['max-bytes'], settings.tokenizer.max_bytes);
-    using stop = stopSignal((name) => out.write(`\n${name}: stopping; nothing was written\n`));
+    using stop = stopSignal(out, 'stopping; nothing was written');
     const progress = new Progress(out, 'tokenizer', now);
     const start = now();
     let read = 0;

@@ -11,6 +11,6 @@ export const trainCommand = command({
   async run({ values }, context) {
     const config = configOfFlags('train', values);
     if (values['print-config']) context.out.write(printConfig(config));
-    else await runPipeline(config, context);
+    else await runPipeline(config, context, { skipDamaged: values['skip-damaged'] ?? false });
   },
 });

@@ -23,6 +23,11 @@ import { stopSignal } from './stop.ts';
 import { tokenizerStage } from './tokenizer-stage.ts';
 import { decideSteps, finalWindows, type Stage, trainStage } from './training-stage.ts';
 
+export interface RunOptions {
+  /** Go on from the newest whole training state where newer ones are damaged; default false. */
+  readonly skipDamaged?: boolean;
+}
+
 export interface RunOutcome {
   readonly folder: string;
   /** Whether there is a model to serve: the run is finished, not stopped. */
@@ -30,7 +35,11 @@ export interface RunOutcome {
 }
 
 /** From a configuration to a trained model, or to the one that was trained before; every stage is done once and resumed where it stopped. */
-export async function runPipeline(config: Config, context: Context): Promise<RunOutcome> {
+export async function runPipeline(
+  config: Config,
+  context: Context,
+  { skipDamaged = false }: RunOptions = {},
+): Promise<RunOutcome> {
   const key = runKey(config);
   const folder = resolve(config.run.folder ?? `runs/${key.slice(0, 12)}`);
   const paths = runPaths(folder);
@@ -43,7 +52,7 @@ export async function runPipeline(config: Config, context: Context): Promise<Run
   using _lock = new RunLock(paths.lock);
   writeRunFile(folder, run);
   writeWhole(paths.config, printConfig(config));
-  using stop = stopSignal((name) => context.out.write(`\n${name}: saving and stopping …\n`));
+  using stop = stopSignal(context.out, 'saving and stopping …');
   const update = (fields: Partial<RunFile>) => writeRunFile(folder, (run = { ...run, ...fields }));
 
   const tokenizer = await tokenizerStage(config, folder, context, stop.signal);
@@ -54,7 +63,8 @@ export async function runPipeline(config: Config, context: Context): Promise<Run
   using device = await openRunDevice(config.run, (line) => context.errors.write(`${line}\n`));
   // Another device might choose otherwise, and the run would be another one.
   const dtype = run.dtype ?? computeDType(device, config.training.dtype);
-  const stage = await openStage(config, folder, tokenizer, dataFingerprint, device, dtype, stop.signal);
+  const opened = await openStage(config, folder, tokenizer, dataFingerprint, device, dtype, stop.signal);
+  const stage = { ...opened, skipDamaged };
   describeStage(stage, context);
   const steps = run.steps ?? (await decideSteps(stage, context));
   if (stop.signal.aborted) return { folder, finished: false };
@@ -89,7 +99,7 @@ async function openStage(
   device: Device,
   dtype: ComputeDType,
   signal: AbortSignal,
-): Promise<Stage> {
+): Promise<Omit<Stage, 'skipDamaged'>> {
   const open = (split: 'train' | 'validation') =>
     TokenDataset.open(runPaths(folder).data, {
       split,
@@ -141,7 +151,9 @@ async function finalSamples(
   { folder, config, device, model: shape, tokenizer }: Stage,
   step: number,
 ): Promise<string> {
-  const state = (await listTrainingStates(runPaths(folder).checkpoints)).find((saved) => saved.step === step);
+  const state = (await listTrainingStates(runPaths(folder).checkpoints)).findLast(
+    (saved) => saved.step === step,
+  );
   const checkpoint = await openCheckpoint(state!.folder);
   using model = new Llama(shape, { device });
   model.parameters.allocate();

@@ -26,7 +26,6 @@ export function runPaths(folder: string) {
     folder,
     run: join(folder, 'run.json'),
     config: join(folder, 'config.yaml'),
-    tokenizer: join(folder, 'tokenizer.model'),
     data: join(folder, 'data'),
     checkpoints: join(folder, 'checkpoints'),
     curve: join(folder, 'loss.svg'),

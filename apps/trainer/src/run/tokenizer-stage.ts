@@ -1,14 +1,13 @@
-import { existsSync } from 'node:fs';
 import { readTexts } from '@cria/data';
 import { SentencePieceTrainer, type Tokenizer } from '@cria/tokenizer';
-import { loadTokenizer, saveTokenizer } from '@cria/tokenizer/node';
+import { loadTokenizer } from '@cria/tokenizer/node';
 import type { Context } from '../command.ts';
 import { vocabSizeOf } from '../config/model.ts';
 import type { Config } from '../config/schema.ts';
 import { sourcesOf } from '../config/sources.ts';
 import { bytes, count, duration } from '../show/format.ts';
 import { Progress } from '../show/progress.ts';
-import { runPaths } from './run-file.ts';
+import { keepTokenizer, openRunTokenizer } from './run-tokenizer.ts';
 
 /** The run's tokenizer: the one it has, a copy of the one it was given, or one trained on its texts. Undefined when it was stopped. */
 export async function tokenizerStage(
@@ -17,12 +16,12 @@ export async function tokenizerStage(
   context: Context,
   signal: AbortSignal,
 ): Promise<Tokenizer | undefined> {
-  const { tokenizer: path } = runPaths(folder);
-  if (existsSync(path)) return loadTokenizer(path);
+  const kept = await openRunTokenizer(folder);
+  if (kept) return kept;
   const given = config.tokenizer.path;
   const tokenizer =
     given === undefined ? await trainTokenizer(config, context, signal) : await loadTokenizer(given);
-  if (tokenizer) await saveTokenizer(path, tokenizer);
+  if (tokenizer) await keepTokenizer(folder, tokenizer, given);
   return tokenizer;
 }
 

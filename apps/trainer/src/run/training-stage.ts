@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type { TokenDataset } from '@cria/data';
 import type { Llama, LlamaConfig } from '@cria/layers';
 import type { ComputeDType, Device } from '@cria/tensor';
@@ -17,6 +16,7 @@ import { MetricsLog } from '../metrics/metrics.ts';
 import { count, duration } from '../show/format.ts';
 import { Progress } from '../show/progress.ts';
 import { runPaths } from './run-file.ts';
+import { tokenizerFiles } from './run-tokenizer.ts';
 import { sampleText } from './samples.ts';
 
 export interface Stage {
@@ -33,6 +33,8 @@ export interface Stage {
   readonly validation: TokenDataset;
   readonly dataFingerprint: string;
   readonly signal: AbortSignal;
+  /** Resume from the newest whole state where newer ones are damaged. */
+  readonly skipDamaged: boolean;
 }
 
 /** Share of the minutes that goes to measuring the speed; the run gets the rest. */
@@ -105,13 +107,14 @@ function trainingOptions(stage: Stage, totalSteps: number): TrainingOptions {
     recompute: training.recompute,
     seed: config.run.seed,
     checkpoints: paths.checkpoints,
+    skipDamaged: stage.skipDamaged,
     saveEvery: training.save_every ?? tenth,
     keepLast: training.keep_last,
     ...(training.keep_every === undefined ? {} : { keepEvery: training.keep_every }),
     evaluateEvery:
       training.evaluate_every ?? Math.max(tenth, stepsWorth(training, training.evaluation_windows) * 20),
     evaluationSamples: training.evaluation_windows,
-    extraFiles: { 'tokenizer.model': readFileSync(paths.tokenizer) },
+    extraFiles: tokenizerFiles(stage.folder),
     specialIds: { bos: tokenizer.bosId, eos: tokenizer.eosId === undefined ? [] : [tokenizer.eosId] },
     fingerprints: { data: stage.dataFingerprint, tokenizer: tokenizer.fingerprint },
   };
@@ -167,6 +170,7 @@ function show(event: TrainingEvent, progress: Progress, peak: number | undefined
       `step ${event.step}: held-out loss ${event.loss.toFixed(4)} (${count(event.tokens)} tokens, ${duration(event.seconds)})`,
     );
   } else if (event.type === 'resumed') {
+    for (const { folder, reason } of event.damaged) progress.say(`left out ${folder}: ${reason}`);
     progress.say(`going on from step ${event.step}`);
   } else if (event.type === 'skipped') {
     progress.say(`step ${event.step}: no update, ${event.reason}`);

@@ -5,6 +5,8 @@ export interface Output {
   readonly isTTY?: boolean;
   readonly columns?: number;
   write(text: string): unknown;
+  /** Calls back when nothing can be written any more, and drops writes from then on instead of throwing; until it is disposed. */
+  onClose?(listener: () => void): Disposable;
 }
 
 /** One task with a bar: `draw` as often as you like, it paints ten times a second at most, or a line every ten seconds without a terminal. */

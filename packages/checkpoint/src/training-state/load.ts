@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { checkOptions, CriaError, fail, type ParameterSpace } from '@cria/tensor';
+import { checkOptions, fail, type ParameterSpace, whatOf } from '@cria/tensor';
 import type { Checkpoint } from '../checkpoint.ts';
 import { openHuggingFaceFolder, readConfig } from '../huggingface/folder.ts';
 import { readJson } from '../json-file.ts';
@@ -46,7 +46,7 @@ export async function loadTrainingState(
     const result = await tryCandidate(candidate);
     if ('manifest' in result) return openState(candidate.folder, result.manifest, damaged);
     if (!options.fallback) refuse(candidate, result.damage, candidates);
-    damaged.push({ folder: candidate.folder, reason: messageOf(result.damage) });
+    damaged.push({ folder: candidate.folder, reason: whatOf(result.damage) });
   }
   return fail(
     op,
@@ -71,11 +71,11 @@ async function tryCandidate({
 function refuse(candidate: Candidate, damage: unknown, candidates: readonly Candidate[]): never {
   const older = candidates.slice(candidates.indexOf(candidate) + 1).find(({ manifest }) => manifest);
   const hint = older
-    ? `load with fallback to go on from ${older.folder}`
+    ? `go on from ${older.folder}: with fallback here, --skip-damaged of cria train, or by moving the damaged one away`
     : 'there is no other state to go on from';
   return fail(
     op,
-    `the newest training state, ${candidate.folder}, is damaged: ${messageOf(damage)}`,
+    `the newest training state, ${candidate.folder}, is damaged: ${whatOf(damage)}`,
     hint,
     damage,
   );
@@ -181,8 +181,4 @@ async function loadMoments(folder: string, stored: Moments, parameters: Paramete
     }));
     await loadWeights(op, folder, weights, targets, false);
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof CriaError || error instanceof Error ? error.message : String(error);
 }
