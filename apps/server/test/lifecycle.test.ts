@@ -165,7 +165,7 @@ describe('cria-server', () => {
       [['--model'], '--model needs a value'],
       [['--model', '--port', '1'], '--model needs a value'],
       [['--model', 'x', '--port', '70000'], '--port is "70000". hint: give a whole number from 0 to 65535'],
-      [['--model', 'x', '--device', 'gpu'], '--device is "gpu". hint: give auto, cpu or reference'],
+      [['--model', 'x', '--device', 'gpu'], '--device is "gpu". hint: did you mean cpu?'],
       [['x.bin'], '"x.bin" is not a flag. hint: write --model x.bin'],
       [[], '--model is missing'],
     ] as const) {
