@@ -21,7 +21,7 @@ function modelsIn(folder: string): string[] {
   return readdirSync(folder).flatMap((name) => {
     const path = join(folder, name);
     if (statSync(path).isDirectory()) return existsSync(join(path, 'config.json')) ? [path] : modelsIn(path);
-    return /\.gguf$/.test(name) ? [path] : [];
+    return name.endsWith('.gguf') ? [path] : [];
   });
 }
 

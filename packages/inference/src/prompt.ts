@@ -21,9 +21,10 @@ export interface ReadPrompt {
  */
 export const LONG_PROMPT = 1 << 14;
 
-/** The ids of a text prompt: BOS, where the vocabulary has one, and the text's own. */
+/** The ids of a text prompt: BOS, where the vocabulary puts it first, and the text's own. A text without ids is BOS alone. */
 export function encodePrompt(tokenizer: Tokenizer, text: string): Int32Array {
-  return tokenizer.encode(text, { addBos: tokenizer.addsBos });
+  const ids = tokenizer.encode(text, { addBos: tokenizer.addsBos });
+  return ids.length === 0 && tokenizer.bosId !== undefined ? Int32Array.of(tokenizer.bosId) : ids;
 }
 
 /** Reads the prompts of one vocabulary, and refuses those that cannot fit, the long ones before they are encoded. */

@@ -124,6 +124,13 @@ it('stop strings are few and short, and a wrong value is shown in part', () => {
   expect(ask('\ud800' + 'x'.repeat(1e6))).toThrow(/^.{50,250}$/u);
 });
 
+it('an empty text is BOS alone, of a vocabulary that puts none before others, too', () => {
+  const shy = { ...byteTokenizer, addsBos: false };
+  expect([...encodePrompt(shy, '')]).toEqual([256]);
+  expect([...encodePrompt(shy, 'a')]).toEqual([97]);
+  expect([...encodePrompt({ ...shy, bosId: undefined } as unknown as Tokenizer, '')]).toEqual([]);
+});
+
 it('reads a wrong prompt as such', () => {
   const reader = new PromptReader(byteTokenizer);
   for (const wrong of [7, null, undefined, {}, { ids: [1] }, []])
