@@ -2,11 +2,22 @@ import { type Device, reference } from '@cria/tensor';
 import { describe, expect, test } from 'vitest';
 import type { Llama } from '../src/index.ts';
 import { devices } from './support/devices.ts';
-import { haveFixtures, readConfig, readJson, readSafetensors, toMeta } from './support/fixtures.ts';
+import { haveFixtures, namesIn, readConfig, readJson, readSafetensors, toMeta } from './support/fixtures.ts';
 import { makeLlama, randomWeights, shapes } from './support/models.ts';
 import { randomIds } from './support/numbers.ts';
 import { oracleLogits } from './support/oracle.ts';
 import { lastLogits, TestCache } from './support/paged-cache.ts';
+
+/** A file of `generation/`: what one model of the fixtures makes of some prompts. */
+interface Generation {
+  /** Folder of the model below the fixtures. */
+  readonly model: string;
+  readonly runs: readonly {
+    readonly prompt: number[];
+    readonly ids: number[];
+    readonly steps: readonly { readonly top_ids: number[]; readonly top_logits: number[] }[];
+  }[];
+}
 
 const argmax = (row: readonly number[]) => row.indexOf(Math.max(...row));
 
@@ -66,30 +77,18 @@ describe.each(devices)('on $name', ({ open }) => {
     },
   );
 
-  test.skipIf(!haveFixtures).each(['mha', 'gqa', 'tied-scaled-rope', 'mqa'])(
+  test.skipIf(!haveFixtures).each(namesIn('generation', '.json'))(
     '%s: greedy ids of transformers',
     async (name) => {
       using device = open();
-      const config = readConfig(`llama/${name}/config.json`);
-      const model = makeLlama(
-        config,
-        device,
-        toMeta(config, readSafetensors(`llama/${name}/model.safetensors`)),
-      );
-      const runs: {
-        prompt: number[];
-        ids: number[];
-        steps: { top_ids: number[]; top_logits: number[] }[];
-      }[] = readJson(`generation/${name}.json`).runs;
-
+      const { model: place, runs }: Generation = readJson(`generation/${name}.json`);
+      const config = readConfig(`${place}/config.json`);
+      const model = makeLlama(config, device, toMeta(config, readSafetensors(`${place}/model.safetensors`)));
       // Through the cache, all prompts together.
-      expect(
-        await generate(
-          model,
-          runs.map(({ prompt }) => prompt),
-          32,
-        ),
-      ).toEqual(runs.map(({ ids }) => ids));
+      const longest = Math.max(...runs.map(({ ids }) => ids.length));
+      const prompts = runs.map(({ prompt }) => prompt);
+      const made = await generate(model, prompts, longest);
+      expect(made.map((ids, i) => ids.slice(0, runs[i]!.ids.length))).toEqual(runs.map(({ ids }) => ids));
 
       // By full recomputation: row t of a causal model is what a run over the first t + 1 tokens gives.
       for (const { prompt, ids, steps } of runs) {

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { llamaConfig, type LlamaConfig } from '../../src/index.ts';
 
 /** Vectors that PyTorch and transformers computed; they lie beside the checkout, not in it. */
@@ -11,6 +11,13 @@ if (!haveFixtures)
 // oxlint-disable-next-line typescript/no-explicit-any -- the shapes of these files are stated in their README
 export function readJson(path: string): any {
   return JSON.parse(readFileSync(new URL(path, folder), 'utf8'));
+}
+
+/** Names of the files of a folder that end so, without the end: every case that it holds. */
+export function namesIn(path: string, end: string): string[] {
+  const place = new URL(`${path}/`, folder);
+  const names = existsSync(place) ? readdirSync(place) : [];
+  return names.filter((name) => name.endsWith(end)).map((name) => name.slice(0, -end.length));
 }
 
 export interface StoredTensor {

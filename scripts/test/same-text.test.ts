@@ -2,15 +2,15 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { loadForInference, openModel } from '@cria/checkpoint';
-import { openDevice } from '@cria/cpu';
-import { collect, Engine } from '@cria/inference';
+import { loadForInference, openModel } from '../../packages/checkpoint/src/index.ts';
+import { openDevice } from '../../packages/cpu/src/index.ts';
+import { collect, Engine } from '../../packages/inference/src/index.ts';
 import { afterAll, describe, expect, it } from 'vitest';
-import { main } from '../../trainer/src/program.ts';
-import { startServer } from '../src/index.ts';
-import { post, sourceArgv, streamEvents } from './tiny-server.ts';
+import { main } from '../../apps/trainer/src/program.ts';
+import { startServer } from '../../apps/server/src/index.ts';
+import { post, sourceArgv, streamEvents } from '../../apps/server/test/tiny-server.ts';
 
-const shared = fileURLToPath(new URL('../../../../shared/', import.meta.url));
+const shared = fileURLToPath(new URL('../../../shared/', import.meta.url));
 const story = join(shared, 'data/models/stories260K.bin');
 const tokenizer = join(shared, 'data/models/tok512.bin');
 if (!existsSync(shared)) console.warn(`skipped the models of ${shared}: they are not here`);
@@ -121,7 +121,7 @@ function names({ topP, topK }: Partial<Request>): object {
 }
 
 const byServer: Way = async (asked) => {
-  const file = (name: string) => new URL(`../src/${name}.ts`, import.meta.url);
+  const file = (name: string) => new URL(`../../apps/server/src/${name}.ts`, import.meta.url);
   const thread = { url: file('engine-worker'), execArgv: sourceArgv };
   let server;
   try {
