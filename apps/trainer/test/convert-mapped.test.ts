@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { convertCheckpoint, mapWeights, openCheckpoint } from '@cria/checkpoint';
 import { cpu, cpuAvailability } from '@cria/cpu';
 import { Llama } from '@cria/layers';
-import { reference } from '@cria/tensor';
+import { openStep, reference } from '@cria/tensor';
 import { describe, expect, it } from 'vitest';
 import { root, temporaryFolder } from './helpers.ts';
 
@@ -23,7 +23,7 @@ describe.skipIf(!here)('mapped weights', () => {
       const weights = await mapWeights(checkpoint, model.parameters, { mmap });
       expect(weights.mappedBytes > 0, String(mmap)).toBe(mmap);
       expect(weights.copiedBytes > 0).toBe(!mmap);
-      using step = device.step({ rows: 4 });
+      using step = openStep(device, { rows: 4 });
       const ids = step.integers(Int32Array.of(1, 403, 407, 261));
       const losses = await model
         .loss(ids, step.integers(Int32Array.of(403, 407, 261, 378)), step)

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { convertCheckpoint, openCheckpoint, saveHuggingFace, type Vocabulary } from '@cria/checkpoint';
 import { nativeQuantizer } from '@cria/cpu';
 import { Llama, llamaConfig, type LlamaConfig } from '@cria/layers';
-import { reference } from '@cria/tensor';
+import { openStep, reference } from '@cria/tensor';
 import { ggufVocabulary } from '@cria/tokenizer';
 import { loadTokenizer } from '@cria/tokenizer/node';
 
@@ -83,7 +83,7 @@ export async function logitsOf(path: string): Promise<Float32Array> {
   const model = new Llama(checkpoint.config, { device });
   model.parameters.allocate();
   await checkpoint.load(model.parameters);
-  using step = device.step({ rows: ids.length });
+  using step = openStep(device, { rows: ids.length });
   const hidden = model.forward(step.integers(Int32Array.from(ids)), step);
   return model.output.forward(hidden, step).toFloat32();
 }

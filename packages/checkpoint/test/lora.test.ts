@@ -10,7 +10,7 @@ import {
   readLora,
   writeLora,
 } from '@cria/checkpoint';
-import { reference } from '@cria/tensor';
+import { openStep, reference } from '@cria/tensor';
 import { describe, expect, it } from 'vitest';
 import { fixtures, have, plainParse, temporaryFolder } from './helpers.ts';
 
@@ -36,7 +36,7 @@ const cases = readdirSync(vectors).filter((name) => {
 async function lastLogits(checkpoint: Checkpoint, ids: readonly number[]): Promise<Float32Array> {
   const device = reference();
   using loaded = await loadForInference(checkpoint, device, { mmap: false });
-  using step = device.step({ rows: ids.length });
+  using step = openStep(device, { rows: ids.length });
   const { model } = loaded;
   const hidden = model.forward(model.tokens(ids, step), step);
   return model.logits(hidden, step, [ids.length - 1]).toFloat32();

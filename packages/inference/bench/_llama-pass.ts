@@ -1,4 +1,5 @@
 /* A model from a GGUF file as llama-bench runs one: no sampling, no text, logits of the last row of each sequence copied out. */
+import { openStep } from '@cria/tensor';
 import { type MappedWeights, mapWeights, openCheckpoint } from '@cria/checkpoint';
 import type { CpuDevice } from '@cria/cpu';
 import { Llama } from '@cria/layers';
@@ -93,7 +94,7 @@ export class Sequences implements Disposable {
       starts[s + 1] = (s + 1) * rows;
       last[s] = (s + 1) * rows - 1;
     }
-    using step = device.step({
+    using step = openStep(device, {
       rows: count * rows,
       cache: {
         layers: this.#layers,

@@ -1,5 +1,5 @@
 import type { Llama } from '@cria/layers';
-import { checkOptions, type ComputeDType, fail } from '@cria/tensor';
+import { checkOptions, type ComputeDType, fail, openStep } from '@cria/tensor';
 import type { Tokenizer } from '@cria/tokenizer';
 import { BlockPool } from './block-pool.ts';
 import { Generation } from './generation.ts';
@@ -259,7 +259,11 @@ export class Engine implements AsyncDisposable {
   /** Logits of the given rows, one after another.                          result: at least [R · V] */
   async #forward(ids: Int32Array, turns: readonly Turn[], rows: readonly number[]): Promise<Float32Array> {
     const model = this.#model;
-    using step = model.device.step({ rows: ids.length, dtype: this.#dtype, cache: this.#cache.view(turns) });
+    using step = openStep(model.device, {
+      rows: ids.length,
+      dtype: this.#dtype,
+      cache: this.#cache.view(turns),
+    });
     if (rows.length > 0) {
       const logits = model.predict(ids, step, rows);
       if (logits.dtype !== 'f32') return await logits.toFloat32();

@@ -1,5 +1,5 @@
 import type { Llama } from '@cria/layers';
-import { fail } from '@cria/tensor';
+import { fail, openStep } from '@cria/tensor';
 import type { Tokenizer } from '@cria/tokenizer';
 
 export interface Perplexity {
@@ -25,7 +25,7 @@ export async function perplexity(model: Llama, tokenizer: Tokenizer, text: strin
     const piece = [...bos, ...ids.slice(at, at + window - bos.length)];
     if (piece.length < 2) break;
     const targets = piece.slice(1);
-    using step = model.device.step({ rows: targets.length });
+    using step = openStep(model.device, { rows: targets.length });
     const hidden = model.forward(model.tokens(piece.slice(0, -1), step), step);
     const logits = await model.logits(hidden, step).toFloat32();
     const width = logits.length / targets.length;

@@ -5,8 +5,8 @@ import {
   IGNORE_TARGET,
   ParameterSpace,
   type RopePairing,
-  type StorageId,
   type Step,
+  type StorageId,
   type Tensor,
 } from '@cria/tensor';
 import type { LlamaConfig } from './config.ts';
@@ -31,7 +31,7 @@ export interface LlamaOptions {
  * LLaMA (Touvron et al. 2023): embedding, L blocks, norm, output matrix; shapes as in `config`. Memory comes with
  * `model.parameters.allocate()`, values with `model.parameters.initialize(seed)` or from a checkpoint. Parameters have Meta's names.
  *
- *     using step = device.step({ rows, training: true });
+ *     using step = openStep(device, { rows, training: true });
  *     const losses = model.loss(model.tokens(ids, step), model.targets(next, step), step);
  *     model.backward(step);
  */

@@ -3,6 +3,7 @@ import {
   byteLength,
   checkOptions,
   type ComputeDType,
+  openStep,
   type Recompute,
   type Step,
 } from '@cria/tensor';
@@ -115,7 +116,7 @@ function count(
   const positions = new Int32Array(rows);
   const peaks: number[] = [];
   while (peaks.length < Math.min(passes, 3)) {
-    using step = device.step({ rows, dtype, training, recompute, segments, positions });
+    using step = openStep(device, { rows, dtype, training, recompute, segments, positions });
     runStep(model, step);
     peaks.push(step.arena.highWater);
   }

@@ -1,4 +1,4 @@
-import { type Device, reference } from '@cria/tensor';
+import { type Device, openStep, reference } from '@cria/tensor';
 import { describe, expect, test } from 'vitest';
 import { FeedForward, type Llama, RMSNorm, RotaryEmbedding } from '../src/index.ts';
 import { devices } from './support/devices.ts';
@@ -70,7 +70,7 @@ describe.skipIf(!haveFixtures)('whole Llamas of transformers', () => {
     );
     const { tokens, targets, segments } = flatten(readJson(`llama/${name}/inputs.json`)[kind]);
 
-    using step = device.step({ rows: tokens.length, dtype, segments });
+    using step = openStep(device, { rows: tokens.length, dtype, segments });
     const hidden = model.forward(model.tokens(tokens, step), step);
     expectClose(await hidden.read(), expected['hidden.norm']!.data, limits.relative, 'hidden states');
     expect(difference(await model.logits(hidden, step).read(), expected.logits!.data)).toBeLessThan(
@@ -105,7 +105,7 @@ describe.skipIf(!haveFixtures)('whole Llamas of transformers', () => {
     const model = makeLlama(config, device, weights, { dtype: 'f64' });
     const expected = readSafetensors(`llama/${name}/expected.safetensors`);
     const { tokens, segments } = flatten(readJson(`llama/${name}/inputs.json`).plain);
-    using step = device.step({ rows: tokens.length, dtype: 'f64', segments });
+    using step = openStep(device, { rows: tokens.length, dtype: 'f64', segments });
     let x = model.embedding.forward(model.tokens(tokens, step), step);
     for (const [i, block] of model.blocks.entries()) {
       expectClose(await x.read(), expected[`hidden.${i}`]!.data, 1e-12, `hidden.${i}`);
@@ -129,7 +129,7 @@ describe.skipIf(!haveFixtures)('whole Llamas of transformers', () => {
       }
       const model = makeLlama(config, device, weights, { pairing: 'half' });
       const { tokens, segments } = flatten(readJson('llama/gqa/inputs.json').plain);
-      using step = device.step({ rows: tokens.length, segments });
+      using step = openStep(device, { rows: tokens.length, segments });
       const logits = await model.logits(model.forward(model.tokens(tokens, step), step), step).read();
       expect(difference(logits, readSafetensors('llama/gqa/expected.safetensors').logits!.data)).toBeLessThan(
         1e-4,
@@ -161,7 +161,7 @@ describe.skipIf(!haveFixtures)('single layers of PyTorch', () => {
         ['half', 'half'],
       ] as const) {
         const rope = new RotaryEmbedding({ device, headDim, theta, pairing });
-        using step = device.step({ rows: positions.length, dtype, positions });
+        using step = openStep(device, { rows: positions.length, dtype, positions });
         const rotated = step.empty([positions.length, heads * headDim]).write(x!.data);
         rope.rotate(rotated, step, heads);
         expectClose(await rotated.read(), stored[`${prefix}.y`]!.data, tolerance, `${name} ${prefix}`);
@@ -186,7 +186,7 @@ describe.skipIf(!haveFixtures)('single layers of PyTorch', () => {
       const layer = new RMSNorm({ device, name: 'norm', dim, eps: index[name].eps });
       layer.parameters.allocate({ dtype, gradients: true });
       layer.weight.value.write(gain!.data);
-      using step = device.step({ rows, dtype, training: true });
+      using step = openStep(device, { rows, dtype, training: true });
       expectClose(
         await layer.forward(step.empty([rows, dim]).write(x!.data), step).read(),
         y!.data,
@@ -208,7 +208,7 @@ describe.skipIf(!haveFixtures)('single layers of PyTorch', () => {
     const layer = new RMSNorm({ device, name: 'norm', dim, eps: eps ?? 1e-6 });
     layer.parameters.allocate({ dtype });
     layer.weight.value.write(gain!.data);
-    using step = device.step({ rows, dtype });
+    using step = openStep(device, { rows, dtype });
     const actual = await layer.forward(step.empty([rows, dim]).write(x!.data), step).read();
     for (let row = 0; row < rows; row++) {
       const expected = y!.data.subarray(row * dim, (row + 1) * dim);
@@ -232,7 +232,7 @@ describe.skipIf(!haveFixtures)('single layers of PyTorch', () => {
       const layer = new FeedForward({ device, name: 'ffn', dim, ffnDim: stored.w1!.shape[0]! });
       layer.parameters.allocate({ dtype, gradients: true });
       for (const w of ['w1', 'w2', 'w3'] as const) layer[w].weight.value.write(stored[w]!.data);
-      using step = device.step({ rows, dtype, training: true });
+      using step = openStep(device, { rows, dtype, training: true });
       expectClose(
         await layer.forward(step.empty([rows, dim]).write(stored.x!.data), step).read(),
         stored.y!.data,

@@ -1,4 +1,4 @@
-import { type Device, reference } from '@cria/tensor';
+import { type Device, openStep, reference } from '@cria/tensor';
 import { describe, expect, test } from 'vitest';
 import type { Llama } from '../src/index.ts';
 import { devices } from './support/devices.ts';
@@ -93,7 +93,7 @@ describe.each(devices)('on $name', ({ open }) => {
       // By full recomputation: row t of a causal model is what a run over the first t + 1 tokens gives.
       for (const { prompt, ids, steps } of runs) {
         const tokens = [...prompt, ...ids.slice(0, -1)];
-        using step = device.step({ rows: tokens.length });
+        using step = openStep(device, { rows: tokens.length });
         const rows = ids.map((_, i) => prompt.length - 1 + i);
         const logits = await model.logits(model.forward(model.tokens(tokens, step), step), step, rows).read();
         for (const [i, { top_ids, top_logits }] of steps.entries()) {

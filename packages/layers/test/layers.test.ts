@@ -1,5 +1,6 @@
 import {
   type Device,
+  openStep,
   type Parameter,
   ParameterSpace,
   reference,
@@ -53,12 +54,12 @@ async function checkGradients(
   const [x, c] = [randomArray(rows * inputs, 1), randomArray(rows * outputs, 2)];
   const objective = async () => {
     for (const [parameter, value] of values) parameter.value.write(value);
-    using step = device.step({ rows, dtype: 'f64', ...options });
+    using step = openStep(device, { rows, dtype: 'f64', ...options });
     const y = await numbersOf(subject.forward(step.empty([rows, inputs]).write(x), step));
     return sum(y.map((each, i) => each * c[i]!));
   };
 
-  using step = device.step({ rows, dtype: 'f64', training: true, ...options });
+  using step = openStep(device, { rows, dtype: 'f64', training: true, ...options });
   const input = step.empty([rows, inputs]).write(x);
   const before = step.arena.inUse;
   const y = subject.forward(input, step);
@@ -204,7 +205,7 @@ describe('central differences through each layer, in float64', () => {
     const layer = new Embedding({ device, name: 'e', vocabSize: 4, dim: 3 });
     layer.parameters.allocate({ dtype: 'f64', gradients: true });
     layer.weight.value.write(randomArray(12, 3));
-    using step = device.step({ rows: 3, dtype: 'f64', training: true });
+    using step = openStep(device, { rows: 3, dtype: 'f64', training: true });
     const y = layer.forward(step.integers([2, 0, 2]), step);
     const table = await layer.weight.value.read();
     expect(await y.read()).toEqual(
@@ -224,7 +225,7 @@ describe('central differences through each layer, in float64', () => {
     const targets = randomIds(rows, 8, 7).fill(-100, 1, 2);
     const run = async (training: boolean) => {
       output.weight.value.write(w);
-      using step = device.step({ rows, dtype: 'f64', training });
+      using step = openStep(device, { rows, dtype: 'f64', training });
       const losses = layer.forward(step.empty([rows, 4]).write(x), step.integers(targets), step);
       const dx = training ? await layer.backward(step).read() : undefined;
       return { losses: await losses.read(), dx };

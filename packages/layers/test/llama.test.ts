@@ -1,4 +1,4 @@
-import { reference } from '@cria/tensor';
+import { openStep, reference } from '@cria/tensor';
 import { describe, expect, test } from 'vitest';
 import { devices } from './support/devices.ts';
 import { makeLlama, randomWeights, shapes, trainingStep } from './support/models.ts';
@@ -55,7 +55,7 @@ describe.each(devices)('on $name in float32', ({ open }) => {
     for (const { name, grad } of model.parameters.parameters) {
       expectClose(await grad.read(), await exact.parameters.get(name)!.grad.read(), 3e-5, name);
     }
-    using step = device.step({ rows: 4 });
+    using step = openStep(device, { rows: 4 });
     const ids = Array.from(batch.tokens).slice(0, 4);
     const logits = model.logits(model.forward(model.tokens(ids, step), step), step, [3, 1]);
     const rows = oracleLogits(config, weights, ids, pairing);
@@ -107,7 +107,7 @@ describe.each(devices)('on $name in float32', ({ open }) => {
     using device = open();
     const weights = randomWeights(shapes.mha!, device);
     const model = makeLlama(shapes.mha!, device, weights, { gradients: true });
-    using step = device.step({ rows: 9, training: true });
+    using step = openStep(device, { rows: 9, training: true });
     const hidden = model.forward(model.tokens(batch.tokens, step), step);
     const ones = step.empty(hidden.shape).write(new Float32Array(hidden.size).fill(1));
     model.backward(step, ones);
@@ -126,7 +126,7 @@ describe.each(devices)('on $name in float32', ({ open }) => {
 test('bytes are token ids too', async () => {
   using device = reference();
   const model = makeLlama(shapes.mha!, device, randomWeights(shapes.mha!, device));
-  using step = device.step({ rows: 3 });
+  using step = openStep(device, { rows: 3 });
   expect(await model.tokens(Uint8Array.of(1, 22, 0), step).read()).toEqual(Int32Array.of(1, 22, 0));
 });
 
@@ -134,7 +134,7 @@ describe('what is refused', () => {
   test('ids, rows, positions and options that cannot be', () => {
     using device = reference();
     const model = makeLlama(shapes.mha!, device, randomWeights(shapes.mha!, device));
-    using step = device.step({ rows: 2 });
+    using step = openStep(device, { rows: 2 });
     expect(() => model.tokens([1, 23], step)).toThrow(
       '[llama.tokens] id 23 of row 1 is outside a vocabulary of 23.',
     );
@@ -143,11 +143,11 @@ describe('what is refused', () => {
     expect(() => model.tokens([1], step)).toThrow('1 ids for a step of 2 rows');
     const hidden = model.forward(model.tokens([1, 2], step), step);
     expect(() => model.logits(hidden, step, [2])).toThrow('row 2 is none of 2');
-    using far = device.step({ rows: 1, positions: [64] });
+    using far = openStep(device, { rows: 1, positions: [64] });
     expect(() => model.forward(model.tokens([1], far), far)).toThrow(
       'position 64 lies outside the context of 64',
     );
-    expect(() => device.step({ rows: 1, positions: [-1] })).toThrow('position -1 of row 0');
+    expect(() => openStep(device, { rows: 1, positions: [-1] })).toThrow('position -1 of row 0');
     // @ts-expect-error: a misspelt option
     expect(() => makeLlama(shapes.mha!, device, {}, { factories: { liner: () => {} } })).toThrow(
       'did you mean "linear"?',
@@ -157,7 +157,7 @@ describe('what is refused', () => {
   test('backward without its forward', () => {
     using device = reference();
     const model = makeLlama(shapes.mha!, device, randomWeights(shapes.mha!, device), { gradients: true });
-    using step = device.step({ rows: 2, training: true });
+    using step = openStep(device, { rows: 2, training: true });
     expect(() => model.backward(step)).toThrow('nothing is saved');
   });
 });

@@ -1,3 +1,4 @@
+import { openStep } from '@cria/tensor';
 import type { Recompute } from '@cria/tensor';
 import { describe, expect, test } from 'vitest';
 import { countParameters, Llama, planMemory, preset } from '../src/index.ts';
@@ -45,7 +46,7 @@ describe.each(devices)('on $name', ({ open }) => {
     using device = open();
     const model = new Llama(shapes.gqa!, { device });
     model.parameters.allocate();
-    using step = device.step({ rows: 30 });
+    using step = openStep(device, { rows: 30 });
     model.logits(model.forward(model.tokens(new Int32Array(30), step), step), step, [29]);
     const plan = planMemory(shapes.gqa!, { rows: 30 });
     expect(plan.activations.peak).toBe(step.arena.highWater);

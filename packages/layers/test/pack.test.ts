@@ -1,3 +1,4 @@
+import { openStep } from '@cria/tensor';
 import { describe, expect, test } from 'vitest';
 import type { Llama } from '../src/index.ts';
 import { devices } from './support/devices.ts';
@@ -5,7 +6,7 @@ import { makeLlama, randomWeights, shapes } from './support/models.ts';
 import { expectClose, randomIds } from './support/numbers.ts';
 
 async function logitsOf(model: Llama): Promise<ArrayLike<number>> {
-  using step = model.device.step({ rows: 11 });
+  using step = openStep(model.device, { rows: 11 });
   return model.logits(model.forward(model.tokens(randomIds(11, 9, 23), step), step), step).read();
 }
 

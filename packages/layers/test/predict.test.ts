@@ -1,4 +1,4 @@
-import { type Device, reference } from '@cria/tensor';
+import { type Device, openStep, reference } from '@cria/tensor';
 import { describe, expect, test } from 'vitest';
 import type { Llama } from '../src/index.ts';
 import { devices } from './support/devices.ts';
@@ -10,7 +10,7 @@ import { type Chunk, lastLogits, TestCache } from './support/paged-cache.ts';
 async function predicted(model: Llama, chunks: readonly Chunk[], cache: TestCache): Promise<number[][]> {
   const view = cache.append(chunks);
   const ids = chunks.flatMap(({ tokens }) => tokens);
-  using step = model.device.step({ rows: ids.length, cache: view });
+  using step = openStep(model.device, { rows: ids.length, cache: view });
   const ends = chunks.map((_, i) => Number(view.queryStarts[i + 1]) - 1);
   const logits = model.predict(ids, step, ends);
   const later = step.empty([4]).write([1, 2, 3, 4]);

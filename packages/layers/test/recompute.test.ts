@@ -1,3 +1,4 @@
+import { openStep } from '@cria/tensor';
 import type { Recompute } from '@cria/tensor';
 import { describe, expect, test } from 'vitest';
 import { Linear } from '../src/index.ts';
@@ -42,7 +43,7 @@ describe.each(devices)('on $name', ({ open }) => {
   test.each(levels)('recompute %s: a step gives back all that it took', async (recompute) => {
     using device = open();
     const model = makeLlama(shapes.gqa!, device, randomWeights(shapes.gqa!, device), { gradients: true });
-    using step = device.step({ rows: 21, training: true, segments, recompute });
+    using step = openStep(device, { rows: 21, training: true, segments, recompute });
     const before = step.arena.inUse;
     const [tokens, targets] = [model.tokens(batch.tokens, step), model.targets(batch.targets, step)];
     const losses = model.loss(tokens, targets, step);
@@ -55,7 +56,7 @@ describe.each(devices)('on $name', ({ open }) => {
   test('inference keeps nothing', async () => {
     using device = open();
     const model = makeLlama(shapes.gqa!, device, randomWeights(shapes.gqa!, device));
-    using step = device.step({ rows: 21 });
+    using step = openStep(device, { rows: 21 });
     const before = step.arena.inUse;
     const tokens = model.tokens(batch.tokens, step);
     const hidden = model.forward(tokens, step);

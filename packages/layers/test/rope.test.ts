@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { reference } from '@cria/tensor';
+import { openStep, reference } from '@cria/tensor';
 import { describe, expect, test } from 'vitest';
 import {
   llamaConfig,
@@ -37,7 +37,7 @@ async function turned(
   const { headDim } = vectors;
   using device = reference();
   const rope = new RotaryEmbedding({ device, headDim, theta, scaling });
-  using step = device.step({ rows: positions.length, dtype, positions: Int32Array.from(positions) });
+  using step = openStep(device, { rows: positions.length, dtype, positions: Int32Array.from(positions) });
   const x = step.empty([positions.length, headDim]);
   const ones = Array.from({ length: x.size }, (_, i) => 1 - (i % 2));
   x.write(dtype === 'f64' ? Float64Array.from(ones) : Float32Array.from(ones));

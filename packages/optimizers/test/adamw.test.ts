@@ -1,4 +1,4 @@
-import { bf16ToNumber, type Device, numberToBf16, ParameterSpace, reference } from '@cria/tensor';
+import { bf16ToNumber, type Device, numberToBf16, openStep, ParameterSpace, reference } from '@cria/tensor';
 import { describe, expect, test } from 'vitest';
 import {
   AdamW,
@@ -137,7 +137,7 @@ describe.each(devices)('AdamW on $name', ({ open }) => {
     expect(() => other.step({ learningRate: 1 })).toThrow('gain has no gradient yet');
     for (const update of [1, 2]) {
       borrowing.clearGradients();
-      using step = device.step({ rows: 1 });
+      using step = openStep(device, { rows: 1 });
       for (const parameter of borrowing.parameters) step.gradient(parameter);
       for (const space of [flat, borrowing]) writeGradients(space, update);
       const norm = await gradientNorm(flat);

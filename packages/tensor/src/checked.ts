@@ -1,16 +1,32 @@
+import { Checker } from './checker.ts';
 import type { Device } from './device.ts';
-import { accumulatorDType, dtypes } from './dtype.ts';
 import { fail } from './errors.ts';
-import { type Bounds, boundsOf } from './integers.ts';
-import type { AttentionShape, Kernels } from './kernels.ts';
-import { describe, type Shape, type Tensor } from './tensor.ts';
+import { boundsOf } from './integers.ts';
+import { kernelNames, type Kernels } from './kernels.ts';
 
 /**
  * The one place where kernel arguments are checked: shapes, dtypes, devices, and whether indices (token ids, positions, segments, slots, …)
  * stay inside what they are indices of, by what the host wrote into them. Devices get arguments that fit and check nothing again.
  */
 export function checkKernels(device: Device, raw: Kernels): Kernels {
+  const missing = kernelNames.filter((name) => typeof raw[name] !== 'function');
+  if (missing.length > 0) fail(device.name, `the device has no kernels for ${missing.join(', ')}.`);
   const check = new Checker(device);
+  return {
+    ...products(check, raw),
+    ...lookups(check, raw),
+    ...norms(check, raw),
+    ...attentions(check, raw),
+    ...elements(check, raw),
+    ...updates(check, raw),
+  };
+}
+
+/** Products of rows with weights. */
+function products(
+  check: Checker,
+  raw: Kernels,
+): Pick<Kernels, 'linear' | 'linears' | 'linearGradInput' | 'linearGradWeight' | 'linearCrossEntropy'> {
   return {
     linear(y, x, w, options = {}) {
       check.op('linear', { y, x, w, residual: options.residual });
@@ -37,16 +53,27 @@ export function checkKernels(device: Device, raw: Kernels): Kernels {
       check.float(dy, x).rows(dy.rows, x).rows(dy.columns, dw).columns(dw, x.columns).wide(dw, x);
       raw.linearGradWeight(dw, dy, x);
     },
-    addBias(y, bias) {
-      check.op('addBias', { y, bias });
-      check.float(y, bias).size(bias, y.columns);
-      raw.addBias(y, bias);
+    linearCrossEntropy(losses, x, w, targets, grads, weights) {
+      check.op('linearCrossEntropy', { losses, x, w, targets, dx: grads?.dx, dw: grads?.dw, weights });
+      check
+        .float(x)
+        .columns(w, x.columns)
+        .integers(targets)
+        .size(targets, x.rows)
+        .size(losses, x.rows)
+        .wide(losses, x)
+        .inside(targets, w.rows, 'ignored');
+      if (grads) check.shape(grads.dx, x.shape).same(grads.dx, x);
+      if (grads?.dw) check.shape(grads.dw, w.shape).wide(grads.dw, x);
+      if (weights) check.size(weights, x.rows).wide(weights, x);
+      raw.linearCrossEntropy(losses, x, w, targets, grads, weights);
     },
-    biasGrad(dbias, dy) {
-      check.op('biasGrad', { dbias, dy });
-      check.float(dy).size(dbias, dy.columns).wide(dbias, dy);
-      raw.biasGrad(dbias, dy);
-    },
+  };
+}
+
+/** Rows found by index. */
+function lookups(check: Checker, raw: Kernels): Pick<Kernels, 'embedding' | 'embeddingGrad' | 'gatherRows'> {
+  return {
     embedding(y, tokens, table) {
       check.op('embedding', { y, tokens, table });
       check.integers(tokens).rows(tokens.size, y).columns(y, table.columns).float(y);
@@ -59,6 +86,20 @@ export function checkKernels(device: Device, raw: Kernels): Kernels {
       check.inside(tokens, dtable.rows);
       raw.embeddingGrad(dtable, dy, tokens);
     },
+    gatherRows(y, x, rows) {
+      check.op('gatherRows', { y, x, rows });
+      check.integers(rows).size(rows, y.rows).columns(y, x.columns).same(y, x).inside(rows, x.rows);
+      raw.gatherRows(y, x, rows);
+    },
+  };
+}
+
+/** Norms and biases: a vector beside every row. */
+function norms(
+  check: Checker,
+  raw: Kernels,
+): Pick<Kernels, 'rmsNorm' | 'rmsNormGrad' | 'addBias' | 'biasGrad'> {
+  return {
     rmsNorm(y, rstd, x, gain, options) {
       check.op('rmsNorm', { y, rstd, x, gain });
       check.float(y, x, gain).shape(y, x.shape).size(gain, x.columns).same(y, x);
@@ -77,6 +118,25 @@ export function checkKernels(device: Device, raw: Kernels): Kernels {
       if (dgain) check.size(dgain, x.columns).wide(dgain, x);
       raw.rmsNormGrad(dx, dgain, dy, x, gain, rstd, options);
     },
+    addBias(y, bias) {
+      check.op('addBias', { y, bias });
+      check.float(y, bias).size(bias, y.columns);
+      raw.addBias(y, bias);
+    },
+    biasGrad(dbias, dy) {
+      check.op('biasGrad', { dbias, dy });
+      check.float(dy).size(dbias, dy.columns).wide(dbias, dy);
+      raw.biasGrad(dbias, dy);
+    },
+  };
+}
+
+/** Attention, its caches, and the rotation of heads. */
+function attentions(
+  check: Checker,
+  raw: Kernels,
+): Pick<Kernels, 'rope' | 'attention' | 'attentionGrad' | 'cacheWrite' | 'pagedAttention'> {
+  return {
     rope(y, x, positions, table, options) {
       check.op('rope', { y, x, positions, table });
       check
@@ -92,17 +152,6 @@ export function checkKernels(device: Device, raw: Kernels): Kernels {
         .multiple(table.columns, 2, 'pairs')
         .inside(positions, table.rows);
       raw.rope(y, x, positions, table, options);
-    },
-    swiglu(y, gate, up) {
-      check.op('swiglu', { y, gate, up });
-      check.float(y).shape(gate, y.shape).shape(up, y.shape).same(gate, y).same(up, y);
-      raw.swiglu(y, gate, up);
-    },
-    swigluGrad(dgate, dup, dy, gate, up) {
-      check.op('swigluGrad', { dgate, dup, dy, gate, up });
-      check.float(dy);
-      for (const tensor of [dgate, dup, gate, up]) check.shape(tensor, dy.shape).same(tensor, dy);
-      raw.swigluGrad(dgate, dup, dy, gate, up);
     },
     attention(out, lse, q, k, v, segments, shape) {
       check.op('attention', { out, lse, q, k, v, segments });
@@ -156,25 +205,25 @@ export function checkKernels(device: Device, raw: Kernels): Kernels {
         .inside(lengths, blockTable.columns * keyCache.shape[1] + 1);
       raw.pagedAttention(out, q, keyCache, valueCache, blockTable, queryStarts, lengths, shape);
     },
-    linearCrossEntropy(losses, x, w, targets, grads, weights) {
-      check.op('linearCrossEntropy', { losses, x, w, targets, dx: grads?.dx, dw: grads?.dw, weights });
-      check
-        .float(x)
-        .columns(w, x.columns)
-        .integers(targets)
-        .size(targets, x.rows)
-        .size(losses, x.rows)
-        .wide(losses, x)
-        .inside(targets, w.rows, 'ignored');
-      if (grads) check.shape(grads.dx, x.shape).same(grads.dx, x);
-      if (grads?.dw) check.shape(grads.dw, w.shape).wide(grads.dw, x);
-      if (weights) check.size(weights, x.rows).wide(weights, x);
-      raw.linearCrossEntropy(losses, x, w, targets, grads, weights);
+  };
+}
+
+/** Element by element. */
+function elements(
+  check: Checker,
+  raw: Kernels,
+): Pick<Kernels, 'swiglu' | 'swigluGrad' | 'add' | 'cast' | 'fill'> {
+  return {
+    swiglu(y, gate, up) {
+      check.op('swiglu', { y, gate, up });
+      check.float(y).shape(gate, y.shape).shape(up, y.shape).same(gate, y).same(up, y);
+      raw.swiglu(y, gate, up);
     },
-    gatherRows(y, x, rows) {
-      check.op('gatherRows', { y, x, rows });
-      check.integers(rows).size(rows, y.rows).columns(y, x.columns).same(y, x).inside(rows, x.rows);
-      raw.gatherRows(y, x, rows);
+    swigluGrad(dgate, dup, dy, gate, up) {
+      check.op('swigluGrad', { dgate, dup, dy, gate, up });
+      check.float(dy);
+      for (const tensor of [dgate, dup, gate, up]) check.shape(tensor, dy.shape).same(tensor, dy);
+      raw.swigluGrad(dgate, dup, dy, gate, up);
     },
     add(y, a, b) {
       check.op('add', { y, a, b });
@@ -193,6 +242,12 @@ export function checkKernels(device: Device, raw: Kernels): Kernels {
       y.integers?.replaced(y.size, boundsOf([value]));
       raw.fill(y, value);
     },
+  };
+}
+
+/** What an optimizer asks for. */
+function updates(check: Checker, raw: Kernels): Pick<Kernels, 'sumSquares' | 'adamw'> {
+  return {
     sumSquares(out, x) {
       check.op('sumSquares', { out, x });
       check.float(x).size(out, 1).wide(out, x);
@@ -207,166 +262,4 @@ export function checkKernels(device: Device, raw: Kernels): Kernels {
       raw.adamw(value, gradient, firstMoment, secondMoment, settings, copy);
     },
   };
-}
-
-/** Chained checks that name the kernel and the argument. */
-class Checker {
-  #device: Device;
-  readonly #alignment: number;
-  #op = '';
-  #arguments: Record<string, Tensor | undefined> = {};
-
-  constructor(device: Device) {
-    this.#device = device;
-    this.#alignment = device.abilities.offsetAlignment;
-  }
-
-  op(name: string, tensors: Record<string, Tensor | undefined>): this {
-    this.#op = name;
-    this.#arguments = tensors;
-    for (const key in tensors) {
-      const tensor = tensors[key];
-      if (tensor && tensor.device !== this.#device) {
-        fail(name, `${key} lies on device ${tensor.device.name}, the kernel on ${this.#device.name}.`);
-      }
-      if (tensor && tensor.offset % this.#alignment !== 0)
-        fail(
-          name,
-          `${key} begins at byte ${tensor.offset} of its storage, not at a multiple of ${this.#alignment}.`,
-          'cut tensors where device.abilities.offsetAlignment allows it',
-        );
-      if (tensor && tensor.layout !== 'plain' && key !== 'w') {
-        fail(name, `${key} is packed: ${describe(tensor)}.`, 'only weights of linear may be packed');
-      }
-    }
-    return this;
-  }
-
-  float(...tensors: Tensor[]): this {
-    for (const tensor of tensors)
-      if (!dtypes[tensor.dtype].float) this.#refuse(tensor, 'must have a float dtype');
-    return this;
-  }
-
-  integers(...tensors: Tensor[]): this {
-    for (const tensor of tensors) if (tensor.dtype !== 'i32') this.#refuse(tensor, 'must be i32');
-    return this;
-  }
-
-  /** Every element is an index of `count` things; or, where that is allowed, negative, or −100 for a target that is ignored. */
-  inside(tensor: Tensor, count: number, allowed?: 'negative' | 'ignored'): this {
-    if (tensor.size === 0) return this;
-    const { least, most, leastId } = this.#known(tensor);
-    const low = { negative: 0, ignored: leastId, nothing: least }[allowed ?? 'nothing'];
-    if (low >= 0 && most < count) return this;
-    return this.#outside(tensor, low < 0 ? low : most, `0 to ${count - 1}`);
-  }
-
-  /** Elements ascend from 0 to `rows`: where sequences start. */
-  starts(tensor: Tensor, rows: number): this {
-    const { ascent, least, most } = this.#known(tensor);
-    if (tensor.size === tensor.integers?.size && ascent?.[0] === 0 && ascent[1] === rows) return this;
-    return this.#refuse(tensor, `must ascend from 0 to ${rows}; its elements are ${least} to ${most}`);
-  }
-
-  #known(tensor: Tensor): Bounds {
-    return (
-      tensor.integers?.bounds ??
-      fail(
-        this.#op,
-        `nobody knows what indices ${this.#name(tensor)} ${describe(tensor)} holds.`,
-        'write them with tensor.write, device.tensor or step.integers',
-      )
-    );
-  }
-
-  #outside(tensor: Tensor, value: number, range: string): never {
-    return fail(
-      this.#op,
-      `${this.#name(tensor)} ${describe(tensor)} holds ${value}, outside ${range}.`,
-      this.#all(),
-    );
-  }
-
-  same(tensor: Tensor, other: Tensor): this {
-    if (tensor.dtype !== other.dtype) this.#refuse(tensor, `must have the dtype of ${this.#name(other)}`);
-    return this;
-  }
-
-  /** f32, or f64 beside f64. */
-  wide(tensor: Tensor, beside: Tensor): this {
-    const expected = accumulatorDType(beside.dtype);
-    if (tensor.dtype !== expected) this.#refuse(tensor, `must be ${expected}`);
-    return this;
-  }
-
-  shape(tensor: Tensor, shape: Shape): this {
-    const fits =
-      tensor.shape.length === shape.length && tensor.shape.every((extent, axis) => extent === shape[axis]);
-    if (!fits) this.#refuse(tensor, `must have shape [${shape.join(', ')}]`);
-    return this;
-  }
-
-  size(tensor: Tensor, size: number): this {
-    if (tensor.size !== size) this.#refuse(tensor, `must have ${size} elements`);
-    return this;
-  }
-
-  rows(rows: number, ...tensors: Tensor[]): this {
-    for (const tensor of tensors) if (tensor.rows !== rows) this.#refuse(tensor, `must have ${rows} rows`);
-    return this;
-  }
-
-  columns(tensor: Tensor, columns: number): this {
-    if (tensor.columns !== columns) this.#refuse(tensor, `must have ${columns} columns`);
-    return this;
-  }
-
-  multiple(value: number, of: number, what: string): this {
-    if (!(of > 0) || value % of !== 0)
-      fail(this.#op, `${value} columns do not divide into ${of} ${what}.`, this.#all());
-    return this;
-  }
-
-  heads(out: Tensor, q: Tensor, k: Tensor, v: Tensor, { heads, kvHeads, window }: AttentionShape): this {
-    this.float(out, q).shape(out, q.shape).same(out, q).shape(v, k.shape).multiple(q.columns, heads, 'heads');
-    if (!(kvHeads > 0) || heads % kvHeads !== 0)
-      fail(this.#op, `${heads} heads do not divide into ${kvHeads} kv heads.`);
-    if (window !== undefined && !(Number.isSafeInteger(window) && window > 0))
-      fail(this.#op, `window is ${window}.`, 'give a whole number above 0, or leave it out');
-    return this.columns(k, (q.columns / heads) * kvHeads);
-  }
-
-  #name(tensor: Tensor): string {
-    return Object.keys(this.#arguments).find((key) => this.#arguments[key] === tensor) ?? 'an argument';
-  }
-
-  /** Keys and values stored alike, as floats or in blocks of Q8_0. */
-  cache(keys: Tensor, values: Tensor): this {
-    if (!dtypes[keys.dtype].float && keys.dtype !== 'q8_0')
-      this.#refuse(keys, 'must have a float dtype or q8_0');
-    return this.same(values, keys);
-  }
-
-  /** Heads of `width` numbers begin and end where blocks do. */
-  wholeBlocks(tensor: Tensor, width: number): this {
-    const { blockSize } = dtypes[tensor.dtype];
-    if (width % blockSize === 0) return this;
-    return fail(
-      this.#op,
-      `heads of ${width} do not divide into blocks of ${blockSize} of ${tensor.dtype}.`,
-      'use a cache of f32, bf16 or f16',
-    );
-  }
-
-  #all(): string {
-    const shown = Object.entries(this.#arguments).flatMap(([key, tensor]) =>
-      tensor ? [`${key} ${describe(tensor)}`] : [],
-    );
-    return `the arguments are ${shown.join(', ')}`;
-  }
-
-  #refuse(tensor: Tensor, must: string): never {
-    return fail(this.#op, `${this.#name(tensor)} ${describe(tensor)} ${must}.`, this.#all());
-  }
 }

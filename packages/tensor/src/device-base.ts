@@ -1,18 +1,14 @@
 import type { Abilities } from './abilities.ts';
-import { Arena } from './arena.ts';
 import { checkKernels } from './checked.ts';
 import type { Determinism, Device, DeviceMemory, StorageId } from './device.ts';
 import { byteLength, type ComputeDType, type DType } from './dtype.ts';
 import { fail } from './errors.ts';
 import { boundsOf } from './integers.ts';
 import type { Kernels } from './kernels.ts';
-import { Recordings } from './recordings.ts';
-import { Step, type Workspace } from './step.ts';
-import type { StepOptions } from './step-options.ts';
 import { checkShape, describe, type Shape, sizeOf, Tensor } from './tensor.ts';
 
 /**
- * What all devices share: shape checks around the kernels, tensors, steps and their arenas, accounting. A device adds memory
+ * What all devices share: shape checks around the kernels, tensors, accounting. A device adds memory
  * (`allocateStorage`, `freeStorage`), copies, `flush`, `pack`, and its raw kernels.
  */
 export abstract class DeviceBase implements Device {
@@ -24,8 +20,6 @@ export abstract class DeviceBase implements Device {
   abstract readonly rowChunk: number;
   abstract readonly abilities: Abilities;
   #kernels: Kernels | undefined;
-  /** What steps work in, of those that have ended. */
-  #idle: Workspace[] = [];
   #sizes = new Map<StorageId, number>();
   #allocated = 0;
   #peak = 0;
@@ -97,20 +91,6 @@ export abstract class DeviceBase implements Device {
     return this.empty(shape, dtype).write(data);
   }
 
-  step(options: StepOptions): Step {
-    const workspace = this.#idle.pop() ?? { arena: new Arena(this), recordings: new Recordings() };
-    const end = () => {
-      workspace.arena.reset();
-      this.#idle.push(workspace);
-    };
-    try {
-      return new Step(this, workspace, options, end);
-    } catch (error) {
-      end();
-      throw error;
-    }
-  }
-
   /** Adopts storage that was made by other means (a mapped file), so that it is counted and freed like the rest. */
   protected adopt(storage: StorageId, bytes: number): StorageId {
     this.#sizes.set(storage, bytes);
@@ -122,7 +102,6 @@ export abstract class DeviceBase implements Device {
   [Symbol.dispose](): void {
     if (this.#disposed) return;
     for (const storage of this.#sizes.keys()) this.free(storage);
-    this.#idle = [];
     this.#disposed = true;
     this.disposeDevice();
   }

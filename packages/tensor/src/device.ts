@@ -1,8 +1,6 @@
 import type { Abilities } from './abilities.ts';
 import type { ComputeDType, DType } from './dtype.ts';
 import type { Kernels } from './kernels.ts';
-import type { Step } from './step.ts';
-import type { StepOptions } from './step-options.ts';
 import type { Shape, Tensor } from './tensor.ts';
 
 /** A number that names memory of one device; never a JavaScript buffer. */
@@ -70,7 +68,4 @@ export interface Device extends Disposable {
    * caller gives it back. Where the device has no better layout the copy is plain.
    */
   pack(weight: Tensor): Tensor;
-
-  /** A pass through a model: `using step = device.step({ rows })`. Its memory comes from an arena that is reset, not freed. */
-  step(options: StepOptions): Step;
 }

@@ -21,6 +21,7 @@ export {
   type AdamWSettings,
   type AttentionShape,
   IGNORE_TARGET,
+  kernelNames,
   type Kernels,
   type RopePairing,
 } from './kernels.ts';
@@ -30,6 +31,7 @@ export type { ParameterPart } from './parts.ts';
 export { hashName, normals, permute, philox, type RandomPlace, uniform, uniforms } from './random.ts';
 export type { DeviceProvider, ProviderOptions } from './provider.ts';
 export { reference, ReferenceDevice, type ReferenceOptions, referenceProvider } from './reference/index.ts';
+export { openStep } from './open-step.ts';
 export { Step } from './step.ts';
 export type { PagedCache, Recompute, StepOptions } from './step-options.ts';
 export { checkShape, describe, type Shape, sizeOf, Tensor, type TensorPlace } from './tensor.ts';

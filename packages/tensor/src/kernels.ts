@@ -184,3 +184,31 @@ export interface Kernels {
 
 /** The target of a row that counts nothing. */
 export const IGNORE_TARGET = -100;
+
+/** The kernels by name, as data; one that is added above and not here does not compile. */
+export const kernelNames = Object.keys({
+  linear: true,
+  linears: true,
+  linearGradInput: true,
+  linearGradWeight: true,
+  addBias: true,
+  biasGrad: true,
+  embedding: true,
+  embeddingGrad: true,
+  rmsNorm: true,
+  rmsNormGrad: true,
+  rope: true,
+  swiglu: true,
+  swigluGrad: true,
+  attention: true,
+  attentionGrad: true,
+  cacheWrite: true,
+  pagedAttention: true,
+  linearCrossEntropy: true,
+  gatherRows: true,
+  add: true,
+  cast: true,
+  fill: true,
+  sumSquares: true,
+  adamw: true,
+} satisfies Record<keyof Kernels, true>) as readonly (keyof Kernels)[]; // the keys of a constant object

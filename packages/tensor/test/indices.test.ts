@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { reference, Tensor } from '@cria/tensor';
+import { openStep, reference, Tensor } from '@cria/tensor';
 
 /** Indices that lead outside of memory are refused before a device follows them, however they were written. */
 const device = reference();
@@ -63,7 +63,7 @@ test('what is known follows every way of writing', () => {
   const copy = device.empty([4], 'i32');
   kernels.cast(copy, ints(0, 1, 2, 70));
   expect(() => look(copy)).toThrow('holds 70');
-  using step = device.step({ rows: 2 });
+  using step = openStep(device, { rows: 2 });
   look(step.integers([6, 0]));
   expect(() => look(step.integers([6, 7]))).toThrow('holds 7');
   expect(() => look(step.empty([2], 'i32'))).toThrow('nobody knows what indices tokens i32[2] holds');

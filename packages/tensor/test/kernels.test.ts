@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from 'vitest';
-import { type Device, type Kernels, reference, type Tensor } from '@cria/tensor';
+import { type Device, type Kernels, openStep, reference, type Tensor } from '@cria/tensor';
 import * as oracle from './support/oracle.ts';
 import { flat, type Matrix, numbers } from './support/oracle.ts';
 
@@ -163,7 +163,7 @@ test('sumSquares, gatherRows, add, cast, fill', async () => {
 });
 
 test('cast between places of one storage copies', async () => {
-  using step = device.step({ rows: 1, dtype: 'f64' });
+  using step = openStep(device, { rows: 1, dtype: 'f64' });
   const [wide, narrow] = [step.empty([3]).write([1, 2, 3]), step.empty([3], 'f32')];
   kernels.cast(narrow, wide);
   expect([...(await narrow.read())]).toEqual([1, 2, 3]);

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
 import {
   type AllocateOptions,
-  type ParameterOptions,
-  ParameterSpace,
   bf16ToNumber,
   numberToBf16,
+  openStep,
+  type ParameterOptions,
+  ParameterSpace,
   reference,
   type Shape,
 } from '@cria/tensor';
@@ -129,7 +130,7 @@ test.each([true, 'borrowed'] as const)(
     const w = space.get('w')!;
     let arena;
     for (const value of [1, 2]) {
-      using step = device.step({ rows: 1 });
+      using step = openStep(device, { rows: 1 });
       arena = step.arena;
       const term = step.empty([2, 3]).write(new Float32Array(6).fill(value));
       step.addLater(w, (grad) => device.kernels.add(grad, grad, term), [term]);
@@ -142,13 +143,13 @@ test.each([true, 'borrowed'] as const)(
     space.clearGradients();
     expect(arena!.inUse).toBe(0);
     {
-      using step = device.step({ rows: 1 });
+      using step = openStep(device, { rows: 1 });
       const term = step.empty([2, 3]).write(new Float32Array(6).fill(5));
       step.addLater(w, (grad) => device.kernels.add(grad, grad, term), [term]);
     }
     space.clearGradients(); // forgotten, and its memory is back
     expect(arena!.inUse).toBe(0);
-    using step = device.step({ rows: 1 });
+    using step = openStep(device, { rows: 1 });
     expect(await step.gradient(w).toFloat32()).toEqual(new Float32Array(6));
   },
 );
@@ -191,12 +192,12 @@ test('borrowed gradients take memory of a step, outlive it, and give it back', a
   expect(() => w.grad).toThrow('[parameter.grad] w has no gradient yet.');
   expect(() => space.gradients).toThrow('there is no flat space of them');
   {
-    using step = device.step({ rows: 1 });
+    using step = openStep(device, { rows: 1 });
     step.empty([4096]).write(new Float32Array(4096).fill(NaN)); // what the next tensors find in the memory
   }
   let arena;
   {
-    using step = device.step({ rows: 1 });
+    using step = openStep(device, { rows: 1 });
     arena = step.arena;
     const grad = step.gradient(w);
     expect([grad.shape, step.gradient(w) === grad, w.grad === grad]).toEqual([[7, 11], true, true]);
@@ -205,7 +206,7 @@ test('borrowed gradients take memory of a step, outlive it, and give it back', a
   }
   expect(arena.inUse).toBe(512);
   {
-    using step = device.step({ rows: 1 });
+    using step = openStep(device, { rows: 1 });
     expect(step.arena).toBe(arena);
     step.empty([4096]).write(new Float32Array(4096).fill(NaN));
     expect(await step.gradient(w).read()).toEqual(new Float32Array(77).fill(2)); // a second pass adds to the first's
@@ -216,7 +217,7 @@ test('borrowed gradients take memory of a step, outlive it, and give it back', a
   norm.grad = undefined;
   expect([norm.trainable, norm.awaitsGrad]).toEqual([false, false]);
   {
-    using step = device.step({ rows: 1 });
+    using step = openStep(device, { rows: 1 });
     step.gradient(w);
   }
   space.free();

@@ -1,9 +1,9 @@
 import { expect, test, vi } from 'vitest';
-import { type Device, reference, type Step, type StepOptions, type Tensor } from '@cria/tensor';
+import { type Device, openStep, reference, type Step, type StepOptions, type Tensor } from '@cria/tensor';
 
 function withStep(options: StepOptions, run: (step: Step, device: Device) => void): void {
   using device = reference();
-  using step = device.step(options);
+  using step = openStep(device, options);
   run(step, device);
 }
 
@@ -137,7 +137,7 @@ test('unsaved runs a block without saving, again keeps everything', () => {
 
 test('a step that has ended gives nothing and takes nothing', () => {
   using device = reference();
-  const step = device.step({ rows: 1 });
+  const step = openStep(device, { rows: 1 });
   const x = step.empty([8]);
   step[Symbol.dispose]();
   step[Symbol.dispose]();
@@ -147,17 +147,17 @@ test('a step that has ended gives nothing and takes nothing', () => {
 
 test('steps at the same time have arenas of their own', () => {
   using device = reference();
-  using first = device.step({ rows: 1 });
-  using second = device.step({ rows: 1 });
+  using first = openStep(device, { rows: 1 });
+  using second = openStep(device, { rows: 1 });
   expect(first.empty([8]).storage).not.toBe(second.empty([8]).storage);
 });
 
 test('positions count in segments, or on from the cache', async () => {
   using device = reference();
-  using plain = device.step({ rows: 4 });
-  using packed = device.step({ rows: 6, segments: [0, 2, 6] });
-  using given = device.step({ rows: 3, positions: [7, 1, 2] });
-  using cached = device.step({ rows: 5, cache: cacheOf(device) });
+  using plain = openStep(device, { rows: 4 });
+  using packed = openStep(device, { rows: 6, segments: [0, 2, 6] });
+  using given = openStep(device, { rows: 3, positions: [7, 1, 2] });
+  using cached = openStep(device, { rows: 5, cache: cacheOf(device) });
   const read = async (step: Step) => [...(await step.positions.read())];
   expect(await read(plain)).toEqual([0, 1, 2, 3]);
   expect(await read(packed)).toEqual([0, 1, 0, 1, 2, 3]);
@@ -183,7 +183,7 @@ function cacheOf(device: Device) {
 
 test('wrong options are refused with their values', () => {
   using device = reference();
-  const refused = (options: object) => expect(() => device.step(options as StepOptions));
+  const refused = (options: object) => expect(() => openStep(device, options as StepOptions));
   const cache = cacheOf(device);
   refused({ rows: 0 }).toThrow('[device.step] rows is 0.');
   refused({ rows: 2.5 }).toThrow('rows is 2.5.');
@@ -209,5 +209,5 @@ test('wrong options are refused with their values', () => {
   refused({ rows: 5, cache: { ...cache, blockTable: [3, 9, 0, 5, 0, 0] } }).toThrow(
     'block 9 of sequence 0 is outside',
   );
-  expect(device.step({ rows: 1 }).rows).toBe(1);
+  expect(openStep(device, { rows: 1 }).rows).toBe(1);
 });

@@ -1,5 +1,5 @@
 import type { Llama } from '@cria/layers';
-import { type ComputeDType, IGNORE_TARGET, type Recompute, type Step } from '@cria/tensor';
+import { type ComputeDType, IGNORE_TARGET, openStep, type Recompute, type Step } from '@cria/tensor';
 import type { Batch } from './batch.ts';
 
 export interface LossSum {
@@ -42,7 +42,7 @@ async function withLosses(
   after: (step: Step) => void,
 ): Promise<LossSum> {
   const { device } = model.parameters;
-  using step = device.step({ rows: tokens.length, segments, ...options });
+  using step = openStep(device, { rows: tokens.length, segments, ...options });
   // Ids of another vocabulary are refused before anything is encoded, and the gradients stay what they were.
   const losses = model.loss(model.tokens(tokens, step), model.targets(targets, step), step);
   after(step);

@@ -1,3 +1,4 @@
+import { openStep } from '@cria/tensor';
 import type { AllocateOptions, Device, StepOptions } from '@cria/tensor';
 import { Llama, llamaConfig, type LlamaConfig, type LlamaOptions } from '../../src/index.ts';
 import { randomArray } from './numbers.ts';
@@ -55,7 +56,7 @@ export async function trainingStep(
   batch: TrainingBatch,
   options: Omit<StepOptions, 'rows' | 'training'> = {},
 ) {
-  using step = model.device.step({ rows: batch.tokens.length, training: true, ...options });
+  using step = openStep(model.device, { rows: batch.tokens.length, training: true, ...options });
   const losses = model.loss(model.tokens(batch.tokens, step), model.targets(batch.targets, step), step);
   model.backward(step);
   return { losses: await losses.read(), saved: step.savedCount, highWater: step.arena.highWater };

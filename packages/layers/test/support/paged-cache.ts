@@ -1,3 +1,4 @@
+import { openStep } from '@cria/tensor';
 import type { Device, PagedCache } from '@cria/tensor';
 import type { Llama, LlamaConfig } from '../../src/index.ts';
 
@@ -63,7 +64,7 @@ export async function lastLogits(
   cache: PagedCache,
 ): Promise<number[][]> {
   const ids = chunks.flatMap(({ tokens }) => tokens);
-  using step = model.device.step({ rows: ids.length, cache });
+  using step = openStep(model.device, { rows: ids.length, cache });
   const ends = chunks.map((_, i) => Number(cache.queryStarts[i + 1]) - 1);
   const logits = await model.logits(model.forward(model.tokens(ids, step), step), step, ends).read();
   const { vocabSize } = model.config;

@@ -1,4 +1,5 @@
 import type { Device } from '../device.ts';
+import { openStep } from '../open-step.ts';
 import { reference } from '../reference/index.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Check, Subject } from './checks.ts';
@@ -112,7 +113,7 @@ async function partsOfStorage(device: Device): Promise<void> {
 }
 
 async function arenaReuse(device: Device): Promise<void> {
-  using step = device.step({ rows: 1 });
+  using step = openStep(device, { rows: 1 });
   const sum = step.empty([SIZE]);
   device.kernels.fill(sum, 0);
   let last: Tensor | undefined;
@@ -130,7 +131,7 @@ async function arenaReuse(device: Device): Promise<void> {
 
 async function secondStep(device: Device): Promise<void> {
   const pass = async () => {
-    using step = device.step({ rows: 1 });
+    using step = openStep(device, { rows: 1 });
     const held = Array.from({ length: 8 }, () => step.empty([SIZE]));
     held.forEach((tensor, i) => device.kernels.fill(tensor, i));
     for (let i = 1; i < held.length; i++) device.kernels.add(held[0], held[0], held[i]);
