@@ -1,66 +1,10 @@
 import { fail } from '@cria/tensor';
-import type { FloatDType, StoredDType } from '../safetensors/dtypes.ts';
+import { Global, PickledStorage, PickledTensor, storageTypes } from './pickle-values.ts';
 
 /*
  * A pickle machine that knows tensors and nothing else: numbers, texts, lists, tuples, dictionaries, and the few names with which
  * `torch.save` builds a tensor. A pickle can name any function to be called; every other name is refused before it means anything.
  */
-
-/** A tensor as the pickle describes it; its numbers lie in the storage `key`. */
-export class PickledTensor {
-  readonly dtype: StoredDType;
-  readonly key: string;
-  /** Elements of the whole storage. */
-  readonly storageSize: number;
-  /** First element in the storage. */
-  readonly offset: number;
-  readonly shape: readonly number[];
-  readonly strides: readonly number[];
-
-  constructor(storage: PickledStorage, offset: number, shape: readonly number[], strides: readonly number[]) {
-    this.dtype = storage.dtype;
-    this.key = storage.key;
-    this.storageSize = storage.size;
-    this.offset = offset;
-    this.shape = shape;
-    this.strides = strides;
-  }
-}
-
-class PickledStorage {
-  readonly dtype: StoredDType;
-  readonly key: string;
-  readonly size: number;
-
-  constructor(dtype: StoredDType, key: string, size: number) {
-    this.dtype = dtype;
-    this.key = key;
-    this.size = size;
-  }
-}
-
-/** A name from a module, which only REDUCE and persistent ids give a meaning. */
-class Global {
-  readonly name: string;
-
-  constructor(name: string) {
-    this.name = name;
-  }
-}
-
-const storageTypes: Readonly<Record<string, StoredDType>> = {
-  'torch.FloatStorage': 'F32',
-  'torch.DoubleStorage': 'F64',
-  'torch.HalfStorage': 'F16',
-  'torch.BFloat16Storage': 'BF16',
-  'torch.LongStorage': 'I64',
-  'torch.IntStorage': 'I32',
-  'torch.ShortStorage': 'I16',
-  'torch.CharStorage': 'I8',
-  'torch.ByteStorage': 'U8',
-  'torch.BoolStorage': 'BOOL',
-  'torch.ComplexFloatStorage': 'C64',
-};
 
 const REBUILD = 'torch._utils._rebuild_tensor_v2';
 const PARAMETER = 'torch._utils._rebuild_parameter';
@@ -94,104 +38,73 @@ class Machine {
 
   run(): unknown {
     for (;;) {
-      const code = this.#bytes[this.#take(1)] ?? 0;
+      const code = this.#byte();
       if (code === 0x2e) return this.#pop(); // STOP
       this.#step(code);
     }
   }
 
   #step(code: number): void {
-    const bytes = this.#bytes;
-    switch (String.fromCharCode(code)) {
-      case '\x80': // PROTO
-        if ((bytes[this.#take(1)] ?? 0) > 5) this.#refuse(`it is of protocol ${bytes[this.#at - 1]}`);
-        return;
-      case '\x95': // FRAME
-        this.#take(8);
-        return;
-      case '(':
-        return this.#push(MARK);
-      case '}':
-        return this.#push(new Map());
-      case ']':
-      case ')':
-        return this.#push([]);
-      case 'N':
-        return this.#push(null);
-      case '\x88':
-        return this.#push(true);
-      case '\x89':
-        return this.#push(false);
-      case 'K':
-        return this.#push(bytes[this.#take(1)]);
-      case 'M':
-        return this.#push(bytes.readUInt16LE(this.#take(2)));
-      case 'J':
-        return this.#push(bytes.readInt32LE(this.#take(4)));
-      case 'G':
-        return this.#push(bytes.readDoubleBE(this.#take(8)));
-      case '\x8a':
-        return this.#push(this.#long());
-      case 'X':
-        return this.#push(this.#text(bytes.readUInt32LE(this.#take(4))));
-      case '\x8c':
-        return this.#push(this.#text(bytes[this.#take(1)] ?? 0));
-      case 'q':
-        return this.#remember(bytes[this.#take(1)] ?? 0);
-      case 'r':
-        return this.#remember(bytes.readUInt32LE(this.#take(4)));
-      case '\x94': // MEMOIZE
-        return this.#remember(this.#memo.size);
-      case 'h':
-        return this.#recall(bytes[this.#take(1)] ?? 0);
-      case 'j':
-        return this.#recall(bytes.readUInt32LE(this.#take(4)));
-      case 't':
-        return this.#push(this.#popToMark());
-      case '\x85':
-        return this.#push([this.#pop()]);
-      case '\x86':
-        return this.#push([this.#pop(), this.#pop()].reverse());
-      case '\x87':
-        return this.#push([this.#pop(), this.#pop(), this.#pop()].reverse());
-      case 'a': {
-        const item = this.#pop();
-        return void this.#list().push(item);
-      }
-      case 'e': {
-        const items = this.#popToMark();
-        return void this.#list().push(...items);
-      }
-      case 's': {
-        const [value, key] = [this.#pop(), this.#pop()];
-        return void this.#dictionary().set(key, value);
-      }
-      case 'u': {
-        const items = this.#popToMark();
-        if (items.length % 2 !== 0) this.#refuse('a dictionary gets a key without a value');
-        const dictionary = this.#dictionary();
-        for (let i = 0; i < items.length; i += 2) dictionary.set(items[i], items[i + 1]);
-        return;
-      }
-      case 'c':
-        return this.#global(`${this.#line()}.${this.#line()}`);
-      case '\x93': {
-        const [name, module] = [this.#pop(), this.#pop()];
-        return this.#global(`${String(module)}.${String(name)}`);
-      }
-      case 'Q':
-        return this.#push(this.#storage(this.#pop()));
-      case 'R': {
-        const [input, callee] = [this.#pop(), this.#pop()];
-        return this.#push(this.#call(callee, input));
-      }
-      case 'b': // the attributes of a dictionary (`_metadata` of a state_dict): not needed
-        this.#pop();
-        return;
-      default:
-        this.#refuse(`it uses operation 0x${code.toString(16)}, which no tensor needs`);
-    }
+    const operation = Machine.#operations[String.fromCharCode(code)];
+    if (!operation) this.#refuse(`it uses operation 0x${code.toString(16)}, which no tensor needs`);
+    operation(this);
   }
+
+  /** Operations by their code, with Python's names (pickletools.py) where the code does not tell. */
+  static readonly #operations: Readonly<Record<string, (machine: Machine) => void>> = {
+    // PROTO
+    '\x80': (m) => {
+      const protocol = m.#byte();
+      if (protocol > 5) m.#refuse(`it is of protocol ${protocol}`);
+    },
+    // FRAME: a length that only a reader of streams needs
+    '\x95': (m) => void m.#take(8),
+    '(': (m) => m.#push(MARK),
+    '}': (m) => m.#push(new Map()),
+    ']': (m) => m.#push([]),
+    ')': (m) => m.#push([]),
+    N: (m) => m.#push(null),
+    '\x88': (m) => m.#push(true),
+    '\x89': (m) => m.#push(false),
+    // numbers: BININT1, BININT2, BININT, BINFLOAT, LONG1
+    K: (m) => m.#push(m.#byte()),
+    M: (m) => m.#push(m.#bytes.readUInt16LE(m.#take(2))),
+    J: (m) => m.#push(m.#bytes.readInt32LE(m.#take(4))),
+    G: (m) => m.#push(m.#bytes.readDoubleBE(m.#take(8))),
+    '\x8a': (m) => m.#push(m.#long()),
+    // texts: BINUNICODE, SHORT_BINUNICODE
+    X: (m) => m.#push(m.#text(m.#word())),
+    '\x8c': (m) => m.#push(m.#text(m.#byte())),
+    // what is kept for later: BINPUT, LONG_BINPUT, MEMOIZE, BINGET, LONG_BINGET
+    q: (m) => m.#remember(m.#byte()),
+    r: (m) => m.#remember(m.#word()),
+    '\x94': (m) => m.#remember(m.#memo.size),
+    h: (m) => m.#recall(m.#byte()),
+    j: (m) => m.#recall(m.#word()),
+    // tuples: TUPLE, TUPLE1, TUPLE2, TUPLE3
+    t: (m) => m.#push(m.#popToMark()),
+    '\x85': (m) => m.#push([m.#pop()]),
+    '\x86': (m) => m.#push([m.#pop(), m.#pop()].reverse()),
+    '\x87': (m) => m.#push([m.#pop(), m.#pop(), m.#pop()].reverse()),
+    // items of lists and dictionaries: APPEND, APPENDS, SETITEM, SETITEMS
+    a: (m) => m.#append([m.#pop()]),
+    e: (m) => m.#append(m.#popToMark()),
+    s: (m) => m.#setItems([m.#pop(), m.#pop()].reverse()),
+    u: (m) => m.#setItems(m.#popToMark()),
+    // names, and what is made of them: GLOBAL, STACK_GLOBAL, BINPERSID, REDUCE
+    c: (m) => m.#global(`${m.#line()}.${m.#line()}`),
+    '\x93': (m) => {
+      const [name, module] = [m.#pop(), m.#pop()];
+      m.#global(`${String(module)}.${String(name)}`);
+    },
+    Q: (m) => m.#push(m.#storage(m.#pop())),
+    R: (m) => {
+      const [input, callee] = [m.#pop(), m.#pop()];
+      m.#push(m.#call(callee, input));
+    },
+    // BUILD: the attributes of a dictionary (`_metadata` of a state_dict), which are not needed
+    b: (m) => void m.#pop(),
+  };
 
   #global(name: string): void {
     if (!known.has(name))
@@ -228,8 +141,16 @@ class Machine {
     return new PickledTensor(storage, offset, shape, strides);
   }
 
+  #byte(): number {
+    return this.#bytes[this.#take(1)] ?? 0;
+  }
+
+  #word(): number {
+    return this.#bytes.readUInt32LE(this.#take(4));
+  }
+
   #long(): number {
-    const length = this.#bytes[this.#take(1)] ?? 0;
+    const length = this.#byte();
     if (length === 0) return 0;
     if (length > 8) this.#refuse(`a whole number has ${length} bytes`);
     const at = this.#take(length);
@@ -281,9 +202,7 @@ class Machine {
   }
 
   #remember(index: number): void {
-    const top = this.#pop();
-    this.#memo.set(index, top);
-    this.#push(top);
+    this.#memo.set(index, this.#top());
   }
 
   #recall(index: number): void {
@@ -291,16 +210,24 @@ class Machine {
     this.#push(this.#memo.get(index));
   }
 
-  #list(): Value[] {
-    const top = this.#pop();
-    this.#push(top);
-    return Array.isArray(top) ? top : this.#refuse('something that is no list gets items');
+  #append(items: readonly Value[]): void {
+    const top = this.#top();
+    if (!Array.isArray(top)) return this.#refuse('something that is no list gets items');
+    top.push(...items);
   }
 
-  #dictionary(): Map<Value, Value> {
+  /** @param items keys and values in turns */
+  #setItems(items: readonly Value[]): void {
+    if (items.length % 2 !== 0) this.#refuse('a dictionary gets a key without a value');
+    const top = this.#top();
+    if (!(top instanceof Map)) return this.#refuse('something that is no dictionary gets items');
+    for (let i = 0; i < items.length; i += 2) top.set(items[i], items[i + 1]);
+  }
+
+  #top(): Value {
     const top = this.#pop();
     this.#push(top);
-    return top instanceof Map ? top : this.#refuse('something that is no dictionary gets items');
+    return top;
   }
 
   #refuse(what: string): never {
@@ -319,11 +246,3 @@ function isSize(value: unknown): value is number {
 function areSizes(value: unknown): value is number[] {
   return Array.isArray(value) && value.length <= 8 && value.every(isSize);
 }
-
-/** The storage class of PyTorch for a float type. */
-export const storageNames: Readonly<Record<FloatDType, string>> = {
-  F32: 'FloatStorage',
-  F64: 'DoubleStorage',
-  F16: 'HalfStorage',
-  BF16: 'BFloat16Storage',
-};

@@ -1,5 +1,5 @@
 import type { FloatDType } from '../safetensors/dtypes.ts';
-import { storageNames } from './pickle-reader.ts';
+import { storageNames } from './pickle-values.ts';
 
 /** A tensor of a state_dict; its numbers are the whole of the storage `key`. */
 export interface TensorToPickle {

@@ -2,7 +2,8 @@ import { fail } from '@cria/tensor';
 import { openModelFile } from '../model-file.ts';
 import type { RangeFile } from '../range-file.ts';
 import { type StoredDType, storedBytes } from '../safetensors/dtypes.ts';
-import { PickledTensor, readPickle } from './pickle-reader.ts';
+import { readPickle } from './pickle-reader.ts';
+import { PickledTensor } from './pickle-values.ts';
 import { readZip, readZipEntry, type ZipEntry } from './zip-reader.ts';
 
 /** A tensor of a `.pth` file: rows of `columns` elements, `rowStride` elements apart. */
