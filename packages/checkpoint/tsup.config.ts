@@ -1,4 +1,6 @@
 import { defineConfig } from 'tsup';
 import { library } from '../../scripts/tsup.ts';
 
-export default defineConfig(library({ entry: ['src/index.ts', 'src/training-state/save-worker.ts'] }));
+export default defineConfig(
+  library({ entry: ['src/index.ts', 'src/formats.ts', 'src/training-state/save-worker.ts'] }),
+);

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { GgufFile, openModel, saveHuggingFace } from '@cria/checkpoint';
+import { openModel, saveHuggingFace } from '@cria/checkpoint';
+import { GgufFile } from '@cria/checkpoint/formats';
 import { Llama, llamaConfig } from '@cria/layers';
 import { reference } from '@cria/tensor';
 import {

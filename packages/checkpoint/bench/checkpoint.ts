@@ -12,15 +12,8 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import {
-  convertCheckpoint,
-  GgufFile,
-  mapWeights,
-  openCheckpoint,
-  type OutputFile,
-  saveHuggingFace,
-  SafetensorsFile,
-} from '@cria/checkpoint';
+import { convertCheckpoint, mapWeights, openCheckpoint, saveHuggingFace } from '@cria/checkpoint';
+import { GgufFile, type OutputFile, SafetensorsFile } from '@cria/checkpoint/formats';
 import { cpu, nativeQuantizer } from '@cria/cpu';
 import { Llama, llamaConfig } from '@cria/layers';
 import { ggufVocabulary } from '@cria/tokenizer';

@@ -10,7 +10,8 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { convertCheckpoint, GgufFile, openCheckpoint, readImportance } from '@cria/checkpoint';
+import { convertCheckpoint, openCheckpoint, readImportance } from '@cria/checkpoint';
+import { GgufFile } from '@cria/checkpoint/formats';
 import { nativeQuantizer } from '@cria/cpu';
 import { configs, divergence, ids, logitsOf, mixNames, writeModels } from './models.ts';
 

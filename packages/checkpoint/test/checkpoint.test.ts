@@ -4,13 +4,8 @@ import { join } from 'node:path';
 import { llamaConfig, type LlamaConfig } from '@cria/layers';
 import { bf16ToNumber, f16ToNumber, numberToBf16, ParameterSpace, reference } from '@cria/tensor';
 import { describe, expect, it } from 'vitest';
-import {
-  fromHuggingFaceName,
-  openCheckpoint,
-  saveHuggingFace,
-  toHuggingFaceName,
-  writeSafetensors,
-} from '@cria/checkpoint';
+import { openCheckpoint, saveHuggingFace } from '@cria/checkpoint';
+import { fromHuggingFaceName, toHuggingFaceName, writeSafetensors } from '@cria/checkpoint/formats';
 import {
   bitsOf,
   data,

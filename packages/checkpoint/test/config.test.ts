@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { llamaConfig } from '@cria/layers';
 import { describe, expect, it } from 'vitest';
-import { parseHuggingFaceConfig, toHuggingFaceConfig } from '@cria/checkpoint';
+import { parseHuggingFaceConfig, toHuggingFaceConfig } from '@cria/checkpoint/formats';
 import { fixtures, have, plainParse, tiny } from './helpers.ts';
 
 const base = {

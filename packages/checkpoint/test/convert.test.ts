@@ -8,11 +8,10 @@ import {
   type Checkpoint,
   convertCheckpoint,
   type ConvertOptions,
-  GgufFile,
   openCheckpoint,
-  ropeDivisors,
   saveHuggingFace,
 } from '@cria/checkpoint';
+import { GgufFile, ropeDivisors } from '@cria/checkpoint/formats';
 import { data, fixtures, have, shapesOf, spaceOf, temporaryFolder, tiny } from './helpers.ts';
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');

@@ -1,12 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  type ConvertOptions,
-  convertCheckpoint,
-  GgufFile,
-  openModel,
-  saveHuggingFace,
-} from '@cria/checkpoint';
+import { type ConvertOptions, convertCheckpoint, openModel, saveHuggingFace } from '@cria/checkpoint';
+import { GgufFile } from '@cria/checkpoint/formats';
 import { llamaConfig } from '@cria/layers';
 import {
   ByteLevelTrainer,

@@ -3,7 +3,8 @@ import { closeSync, ftruncateSync, openSync, writeFileSync, writeSync } from 'no
 import { join } from 'node:path';
 import { llamaConfig } from '@cria/layers';
 import { expect, it } from 'vitest';
-import { openCheckpoint, planConversion, toHuggingFaceConfig, toHuggingFaceName } from '@cria/checkpoint';
+import { openCheckpoint } from '@cria/checkpoint';
+import { planConversion, toHuggingFaceConfig, toHuggingFaceName } from '@cria/checkpoint/formats';
 import { shapesOf, temporaryFolder } from './helpers.ts';
 
 /*

@@ -6,12 +6,11 @@ import { describe, expect, it } from 'vitest';
 import {
   type Checkpoint,
   convertCheckpoint,
-  GgufFile,
   openCheckpoint,
-  PthFile,
   readLora,
   saveHuggingFace,
 } from '@cria/checkpoint';
+import { GgufFile, PthFile } from '@cria/checkpoint/formats';
 import { fixtures, have, spaceOf, temporaryFolder } from './helpers.ts';
 
 /*

@@ -1,4 +1,5 @@
-import { type Json, type RankGroup, type RankState, shardOf } from '@cria/checkpoint';
+import type { RankGroup } from '@cria/checkpoint';
+import { type Json, type RankState, shardOf } from '@cria/checkpoint/formats';
 import type { ParameterSpace, Tensor } from '@cria/tensor';
 import { tiny } from './plain-states.ts';
 

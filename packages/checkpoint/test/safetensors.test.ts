@@ -3,7 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { SafetensorsFile, type StoredDType, type TensorToWrite, writeSafetensors } from '@cria/checkpoint';
+import {
+  SafetensorsFile,
+  type StoredDType,
+  type TensorToWrite,
+  writeSafetensors,
+} from '@cria/checkpoint/formats';
 import { fixtures, have, plainParse, temporaryFolder } from './helpers.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'cria-safetensors-'));

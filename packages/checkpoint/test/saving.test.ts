@@ -8,12 +8,11 @@ import {
   listTrainingStates,
   loadTrainingState,
   openCheckpoint,
-  planReshard,
   saveHuggingFace,
   saveTrainingState,
   saveTrainingStateByRanks,
-  shardOf,
 } from '@cria/checkpoint';
+import { planReshard, shardOf } from '@cria/checkpoint/formats';
 import { bitsOf, fillWithBits, spaceOf, temporaryFolder, tiny } from './helpers.ts';
 import { cutsOf, groupsOf, rankState } from './rank-states.ts';
 

@@ -1,12 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  type Checkpoint,
-  convertCheckpoint,
-  GgufFile,
-  openCheckpoint,
-  saveHuggingFace,
-} from '@cria/checkpoint';
+import { type Checkpoint, convertCheckpoint, openCheckpoint, saveHuggingFace } from '@cria/checkpoint';
+import { GgufFile } from '@cria/checkpoint/formats';
 import { describe, expect, it } from 'vitest';
 import { spaceOf, temporaryFolder, tiny } from './helpers.ts';
 

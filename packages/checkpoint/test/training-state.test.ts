@@ -17,13 +17,8 @@ import { crc32 } from 'node:zlib';
 import { llamaConfig } from '@cria/layers';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  listTrainingStates,
-  loadTrainingState,
-  openCheckpoint,
-  saveTrainingState,
-  type Json,
-} from '@cria/checkpoint';
+import { listTrainingStates, loadTrainingState, openCheckpoint, saveTrainingState } from '@cria/checkpoint';
+import type { Json } from '@cria/checkpoint/formats';
 import { bitsOf, fillWithBits, plainParse, spaceOf, temporaryFolder, tiny } from './helpers.ts';
 
 const full = { gradients: true, moments: true };

@@ -2,17 +2,14 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   convertCheckpoint,
-  GgufFile,
   loadForInference,
   mapWeights,
   openCheckpoint,
   readImportance,
   readLora,
-  SafetensorsFile,
   saveHuggingFace,
-  writeGguf,
-  writeSafetensors,
 } from '@cria/checkpoint';
+import { GgufFile, SafetensorsFile, writeGguf, writeSafetensors } from '@cria/checkpoint/formats';
 import { Llama, llamaConfig } from '@cria/layers';
 import { reference } from '@cria/tensor';
 import { describe, expect, it } from 'vitest';

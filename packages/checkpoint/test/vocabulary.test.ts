@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { GgufFile, writeGguf } from '@cria/checkpoint';
+import { GgufFile, writeGguf } from '@cria/checkpoint/formats';
 import { type GgufEntry, ggufVocabulary } from '@cria/tokenizer';
 import { loadTokenizer } from '@cria/tokenizer/node';
 import { expect, it } from 'vitest';

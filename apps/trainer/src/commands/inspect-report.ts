@@ -1,4 +1,5 @@
-import { type Checkpoint, GgufFile, openCheckpoint, SafetensorsFile } from '@cria/checkpoint';
+import { type Checkpoint, openCheckpoint } from '@cria/checkpoint';
+import { GgufFile, SafetensorsFile } from '@cria/checkpoint/formats';
 import type { LlamaConfig } from '@cria/layers';
 import { CriaError } from '@cria/tensor';
 
