@@ -2,6 +2,7 @@
 #include <node_api.h>
 #include <string.h>
 
+#include <set>
 #include <string>
 
 #include "isa.h"
@@ -56,6 +57,19 @@ const cria::LoadedIsa& isaAt(int32_t index) {
   return all[index >= 0 && index < count && all[index].available ? index : count - 1];
 }
 
+/** Pools that devices of one JavaScript thread have open: a worker may end without disposing of its devices. */
+std::set<int32_t>& openPools(napi_env env) {
+  void* data = nullptr;
+  napi_get_instance_data(env, &data);
+  return *static_cast<std::set<int32_t>*>(data);
+}
+
+void closePools(napi_env, void* data, void*) {
+  std::set<int32_t>* open = static_cast<std::set<int32_t>*>(data);
+  for (const int32_t pool : *open) cria::closePool(pool);
+  delete open;
+}
+
 /** alloc(bytes) → storage, 0 where there is no memory */
 napi_value alloc(napi_env env, napi_callback_info info) {
   const Call call(env, info);
@@ -93,12 +107,27 @@ napi_value read(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-/** run(list: Float64Array, length, threads, isa) → −1, or the position of the command that was refused */
+/** openPool() → number of a pool, for `run`; `closePool(pool)` gives it back, and so does the end of this JavaScript thread. */
+napi_value openPool(napi_env env, napi_callback_info info) {
+  const int32_t pool = cria::openPool();
+  openPools(env).insert(pool);
+  return Call(env, info).give(pool);
+}
+
+napi_value closePool(napi_env env, napi_callback_info info) {
+  const int32_t pool = Call(env, info).integer(0);
+  if (openPools(env).erase(pool) > 0) cria::closePool(pool);
+  return nullptr;
+}
+
+/** run(list: Float64Array, length, threads, isa, pool?) → how it ended, as `asNumber` has it */
 napi_value run(napi_env env, napi_callback_info info) {
   const Call call(env, info);
   size_t bytes = 0;
   const double* list = static_cast<const double*>(call.bytes(0, bytes));
-  return call.give(static_cast<double>(cria::run(cria::takeTurn(), list, static_cast<int64_t>(call.number(1)), call.integer(2), isaAt(call.integer(3)).kernels)));
+  const int32_t pool = call.integer(4);
+  const cria::LoadedIsa& isa = isaAt(call.integer(3));
+  return call.give(cria::asNumber(cria::run(pool, cria::takeTurn(pool), list, static_cast<int64_t>(call.number(1)), call.integer(2), isa.kernels)));
 }
 
 struct Job {
@@ -109,26 +138,27 @@ struct Job {
   int64_t length;
   int32_t threads;
   const cria::LoadedIsa* isa;
+  int32_t pool;
   uint64_t turn;
-  int64_t failed;
+  cria::Outcome outcome;
 };
 
 void execute(napi_env, void* data) {
   Job& job = *static_cast<Job*>(data);
-  job.failed = cria::run(job.turn, job.numbers, job.length, job.threads, job.isa->kernels);
+  job.outcome = cria::run(job.pool, job.turn, job.numbers, job.length, job.threads, job.isa->kernels);
 }
 
 void complete(napi_env env, napi_status, void* data) {
   Job* job = static_cast<Job*>(data);
   napi_value result = nullptr;
-  napi_create_double(env, static_cast<double>(job->failed), &result);
+  napi_create_double(env, cria::asNumber(job->outcome), &result);
   napi_resolve_deferred(env, job->promise, result);
   napi_delete_reference(env, job->list);
   napi_delete_async_work(env, job->work);
   delete job;
 }
 
-/** runAsync(list, length, threads, isa) → Promise of what `run` gives; the list must not be written to before that */
+/** runAsync(list, length, threads, isa, pool?) → Promise of what `run` gives; the list must not be written to before that */
 napi_value runAsync(napi_env env, napi_callback_info info) {
   const Call call(env, info);
   size_t bytes = 0;
@@ -142,7 +172,8 @@ napi_value runAsync(napi_env env, napi_callback_info info) {
   napi_create_reference(env, call.arguments[0], 1, &job->list);
   napi_create_string_utf8(env, "cria.run", NAPI_AUTO_LENGTH, &name);
   napi_create_async_work(env, nullptr, name, execute, complete, job, &job->work);
-  job->turn = cria::takeTurn();
+  job->pool = call.integer(4);
+  job->turn = cria::takeTurn(job->pool);
   napi_queue_async_work(env, job->work);
   return promise;
 }
@@ -236,11 +267,13 @@ napi_value isaList(napi_env env) {
 }  // namespace
 
 NAPI_MODULE_INIT() {
+  napi_set_instance_data(env, new std::set<int32_t>, closePools, nullptr);
   const struct {
     const char* name;
     napi_callback function;
   } functions[] = {{"alloc", alloc}, {"free", release}, {"map", map},           {"write", write},
-                   {"read", read},   {"run", run},      {"runAsync", runAsync}, {"liveBytes", liveBytes}, {"readFile", readFile}};
+                   {"read", read},   {"run", run},      {"runAsync", runAsync}, {"liveBytes", liveBytes}, {"readFile", readFile},
+                   {"openPool", openPool}, {"closePool", closePool}};
   for (const auto& entry : functions) {
     napi_value function = nullptr;
     napi_create_function(env, entry.name, NAPI_AUTO_LENGTH, entry.function, nullptr, &function);

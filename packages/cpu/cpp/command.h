@@ -45,7 +45,8 @@
   X(widenedProduct)                                                                                                  \
   X(unpackPanels)                                                                                                    \
   X(unpackBlocks)                                                                                                    \
-  X(together)
+  X(together)                                                                                                        \
+  X(call)
 
 namespace cria {
 

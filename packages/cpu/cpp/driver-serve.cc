@@ -38,11 +38,11 @@ std::string description() {
   return text;
 }
 
-int64_t runList(const std::vector<char>& data, int32_t threads, int32_t isa) {
+double runList(const std::vector<char>& data, int32_t threads, int32_t isa) {
   int32_t count = 0;
   const cria::LoadedIsa* all = cria::instructionSets(count);
   const double* numbers = reinterpret_cast<const double*>(data.data());
-  return cria::run(cria::takeTurn(), numbers, static_cast<int64_t>(data.size() / sizeof(double)), threads, all[isa].kernels);
+  return cria::asNumber(cria::run(0, cria::takeTurn(0), numbers, static_cast<int64_t>(data.size() / sizeof(double)), threads, all[isa].kernels));
 }
 
 }  // namespace
@@ -71,7 +71,7 @@ int serve() {
         fine = answer(0);
         break;
       case Request::read: fine = answer(0, cria::storages[id] + static_cast<int64_t>(head[2]), static_cast<size_t>(head[3])); break;
-      case Request::run: fine = answer(static_cast<double>(runList(data, static_cast<int32_t>(head[1]), static_cast<int32_t>(head[2])))); break;
+      case Request::run: fine = answer(runList(data, static_cast<int32_t>(head[1]), static_cast<int32_t>(head[2]))); break;
       case Request::liveBytes: fine = answer(static_cast<double>(cria::liveBytes())); break;
       case Request::map: {
         const std::string path(data.data(), data.size());

@@ -7,6 +7,7 @@
 
 #include <vector>
 
+#include "driver-pools.h"
 #include "driver-serve.h"
 #include "isa.h"
 #include "pool.h"
@@ -222,6 +223,13 @@ void attention(List& list, Op op) {
   list.number(T).number(S).number(heads).number(kvHeads).number(width).number(0.3).number(below(2) ? 0 : 1 + below(200)).end();
 }
 
+/** Another engine's work, as calls of a list have it: doubles n numbers of a storage. */
+int doubled(void*, const double* numbers, char* const* storages) {
+  float* x = reinterpret_cast<float*>(storages[static_cast<int32_t>(numbers[0])]);
+  for (int64_t i = 0; i < static_cast<int64_t>(numbers[1]); i++) x[i] += x[i];
+  return 0;
+}
+
 void command(List& list, Op op, int64_t panel) {
   const int64_t T = extent(), D = extent(), n = T * D, dtype = below(2);
   switch (op) {
@@ -337,6 +345,9 @@ void command(List& list, Op op, int64_t panel) {
     case Op::attentionGrad_: attention(list, op); break;
     case Op::pagedAttention_:
     case Op::joinChunks_: pagedAttention(list); break;
+    case Op::call_:
+      list.begin(op).number(static_cast<double>(reinterpret_cast<uintptr_t>(&doubled))).number(0).number(list.floats(n)).number(n).end();
+      break;
     case Op::together_: {
       const Op members[] = {Op::gemm_, Op::blockProduct_, Op::swiglu_};
       const size_t start = list.numbers.size();
@@ -354,6 +365,7 @@ void command(List& list, Op op, int64_t panel) {
 
 int main(int count, char** arguments) {
   if (count > 1 && strcmp(arguments[1], "serve") == 0) return serve();
+  if (count > 1 && strcmp(arguments[1], "pools") == 0) return checkPools();
   const int64_t lists = count > 1 ? atoll(arguments[1]) : 2000;
   state = count > 2 ? static_cast<uint64_t>(atoll(arguments[2])) : 1;
   int32_t isas = 0;
@@ -369,12 +381,14 @@ int main(int count, char** arguments) {
     const int64_t length = 1 + below(6);
     for (int64_t c = 0; c < length; c++) {
       const int64_t op = below(cria::OPERATIONS);
-      // Some kernels are there with some instruction sets only; freeing is none.
-      if (isa.kernels[op].run != nullptr || op == static_cast<int64_t>(Op::free_)) command(list, static_cast<Op>(op), isa.panel);
+      // Some kernels are there with some instruction sets only; freeing and calls are none.
+      const bool special = op == static_cast<int64_t>(Op::free_) || op == static_cast<int64_t>(Op::call_);
+      if (special || isa.kernels[op].run != nullptr) command(list, static_cast<Op>(op), isa.panel);
     }
-    const int64_t refused = cria::run(cria::takeTurn(), list.numbers.data(), static_cast<int64_t>(list.numbers.size()), static_cast<int32_t>(1 + below(4)), isa.kernels);
-    if (refused >= 0) {
-      printf("list %lld on %s: command at %lld was refused\n", static_cast<long long>(i), isa.name, static_cast<long long>(refused));
+    const int32_t threads = static_cast<int32_t>(1 + below(4));
+    const cria::Outcome outcome = cria::run(0, cria::takeTurn(0), list.numbers.data(), static_cast<int64_t>(list.numbers.size()), threads, isa.kernels);
+    if (outcome.position >= 0) {
+      printf("list %lld on %s: command at %lld was refused\n", static_cast<long long>(i), isa.name, static_cast<long long>(outcome.position));
       return 1;
     }
     commands += length;

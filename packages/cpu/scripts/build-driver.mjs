@@ -70,7 +70,7 @@ export async function buildDriver(kind, { all = false } = {}) {
   const started = performance.now();
   const folder = join(build, `objects-${kind}`);
   mkdirSync(folder, { recursive: true });
-  const plain = { storage: [], pool: [], driver: [], 'driver-serve': [] };
+  const plain = { storage: [], pool: [], driver: [], 'driver-pools': [], 'driver-serve': [] };
   const parts = units({ arch, chosen: known, leftOut, plain, folder, flags });
   const { problem } = await make(compiler, parts, path, link);
   if (problem) return { problem: problem.trimEnd() };

@@ -19,9 +19,16 @@ const environment = {
 };
 
 /** @param {string} path @param {number} seed @returns {Promise<{ status: number, calls: number, output: string }>} */
-function slice(path, seed) {
+async function slice(path, seed) {
+  const { status, output } = await program(path, [String(SLICE), String(seed)]);
+  const calls = Number(/^(\d+) commands, 0 bytes left$/m.exec(output)?.[1] ?? NaN);
+  return { status, calls, output };
+}
+
+/** @param {string} path @param {readonly string[]} words @returns {Promise<{ status: number, output: string }>} */
+function program(path, words) {
   return new Promise((resolve, reject) => {
-    const child = spawn(path, [String(SLICE), String(seed)], {
+    const child = spawn(path, words, {
       env: environment,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -29,11 +36,16 @@ function slice(path, seed) {
     child.stdout.on('data', (data) => (output += data));
     child.stderr.on('data', (data) => (output += data));
     child.on('error', reject);
-    child.on('close', (code) => {
-      const calls = Number(/^(\d+) commands, 0 bytes left$/m.exec(output)?.[1] ?? NaN);
-      resolve({ status: code ?? 1, calls, output });
-    });
+    child.on('close', (code) => resolve({ status: code ?? 1, output }));
   });
+}
+
+/** Several pools side by side, whose lists wait for each other. @param {string} path @returns {Promise<boolean>} */
+async function pools(path) {
+  const { status, output } = await program(path, ['pools']);
+  if (status === 0) console.log(output.trimEnd());
+  else console.error(`${output.trimEnd()}\n[sanitize] ${path} pools ended with status ${status}`);
+  return status === 0;
 }
 
 async function main() {
@@ -57,6 +69,7 @@ async function main() {
       console.error(`[sanitize] ${driver.problem}`);
       return 2;
     }
+    if (kind !== 'tiles-address' && !(await pools(driver.path))) return 1;
     const calls = Math.ceil(wanted * SHARE[kind]);
     const started = performance.now();
     for (let done = 0, seed = first; done < calls; seed++) {

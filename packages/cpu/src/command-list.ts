@@ -1,8 +1,9 @@
-import { describe, fail, type Tensor } from '@cria/tensor';
+import { describe, fail, type ForeignCall, type Tensor } from '@cria/tensor';
 import type { Native } from './native.ts';
 
 /** Room that a single command may take. */
 const MOST_NUMBERS = 64;
+const MOST_CALL_NUMBERS = 48;
 const FIRST_CAPACITY = 1 << 12;
 const FIRST_STAGING = 1 << 18;
 
@@ -10,6 +11,18 @@ const FIRST_STAGING = 1 << 18;
 export interface Place {
   readonly storage: number;
   readonly offset: number;
+}
+
+/** Where in a list, or in a part of one, a call begins, and its name. */
+interface NamedCall {
+  readonly at: number;
+  readonly name: string;
+}
+
+/** Whole commands of a list, to be appended again. */
+export interface Commands {
+  readonly numbers: Float64Array;
+  readonly calls: readonly NamedCall[];
 }
 
 /**
@@ -27,6 +40,7 @@ export class CommandList {
   /** Commands since `together` began. */
   #members = 0;
   #open = false;
+  #calls: NamedCall[] = [];
   #staging = 0;
   #stagingSize = 0;
   #staged = 0;
@@ -107,15 +121,44 @@ export class CommandList {
   }
 
   /** The commands from a length of this list on. */
-  since(start: number): Float64Array {
-    return this.#numbers.slice(start, this.#length);
+  since(start: number): Commands {
+    const calls = this.#calls.filter(({ at }) => at >= start);
+    return {
+      numbers: this.#numbers.slice(start, this.#length),
+      calls: calls.map(({ at, name }) => ({ at: at - start, name })),
+    };
   }
 
   /** Whole commands, as `since` gave them. */
-  append(numbers: Float64Array): void {
+  append({ numbers, calls }: Commands): void {
     while (this.#length + numbers.length > this.#numbers.length) this.#grow();
     this.#numbers.set(numbers, this.#length);
+    for (const { at, name } of calls) this.#calls.push({ at: this.#length + at, name });
     this.#length += numbers.length;
+  }
+
+  /** Another engine's work, by the address of its function. */
+  call(name: string, { address, context, numbers }: NonNullable<ForeignCall['native']>): void {
+    if (numbers.length > MOST_CALL_NUMBERS)
+      fail('cpu.call', `"${name}" has ${numbers.length} numbers.`, `at most ${MOST_CALL_NUMBERS}`);
+    if (!(Number.isSafeInteger(address) && address > 0))
+      fail('cpu.call', `"${name}" has ${address} as the address of its function.`);
+    this.#calls.push({ at: this.#length, name });
+    this.begin('call').number(address).number(context);
+    for (const number of numbers) this.number(number);
+    this.end();
+  }
+
+  /** The name of the call at a position. */
+  nameOf(position: number): string | undefined {
+    return this.#calls.find(({ at }) => at === position)?.name;
+  }
+
+  /** Frees what the commands from a position on, which were not run, would have freed. */
+  freeFrom(position: number): void {
+    const numbers = this.#numbers;
+    for (let at = position; at < this.#length; at += numbers[at + 1]!)
+      if (numbers[at] === this.#codes['free']) this.#native.free(numbers[at + 2]!);
   }
 
   /** Inside `together`: the list cannot be run now. */
@@ -155,6 +198,7 @@ export class CommandList {
   /** Forgets what has been run. */
   reset(): void {
     this.#length = 0;
+    this.#calls = [];
     this.#staged = 0;
   }
 

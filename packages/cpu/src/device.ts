@@ -5,6 +5,7 @@ import {
   type Determinism,
   DeviceBase,
   fail,
+  type ForeignCall,
   type Kernels,
   type Recording,
   refuseWeight,
@@ -20,6 +21,7 @@ import { pack, packedBytes, panelLayout } from './linear.ts';
 import { matrix, numbers } from './matrix.ts';
 import { failFile, FileReads } from './file-read.ts';
 import type { Native } from './native.ts';
+import { settle } from './outcome.ts';
 import { peakOf } from './peak.ts';
 import { type OperationTime, Profile } from './profile.ts';
 
@@ -57,6 +59,8 @@ export class CpuDevice extends DeviceBase implements Encoder {
   readonly #native: Native;
   readonly #isa: number;
   readonly #background: boolean;
+  /** Of threads, where the native side has several. */
+  readonly #pool: number | undefined;
   #list: CommandList;
   #spare: CommandList;
   #profile: Profile | undefined;
@@ -81,13 +85,14 @@ export class CpuDevice extends DeviceBase implements Encoder {
     this.#native = native;
     this.#isa = isa;
     this.#background = background;
+    this.#pool = native.openPool?.();
     const codes = Object.fromEntries(native.operations.map((operation, code) => [operation, code]));
     this.#list = new CommandList(native, codes);
     this.#spare = new CommandList(native, codes);
     this.scratch = new Scratch(native);
     const reads = native.readFile && new FileReads(native.readFile, this);
     this.readFile = reads && ((...place) => reads.read(...place));
-    const { mapFile, readFile, readInto, record } = this;
+    const { mapFile, readFile, readInto, record, call } = this;
     this.abilities = {
       weights: weightDTypes,
       caches: cacheStoreDTypes,
@@ -97,6 +102,7 @@ export class CpuDevice extends DeviceBase implements Encoder {
       ...(readFile && { readFile }),
       readInto,
       record,
+      call,
       measurePeak: (dtype) => peakOf(native, threads, isa, dtype === 'bf16' ? 'bf16' : 'f32'),
     };
   }
@@ -108,13 +114,13 @@ export class CpuDevice extends DeviceBase implements Encoder {
   }
 
   flush(): Promise<void> {
-    if (!this.#background || this.#profile) {
-      if (this.#list.length > 0) this.#runNow();
-      return Promise.resolve();
-    }
+    if (!this.#background || this.#profile) return this.#flushNow();
     if (this.#list.length === 0 && this.#next === undefined) return this.#running ?? Promise.resolve();
     // While a list runs, the other one is still growing: it is handed over when the first is done.
-    if (this.#running) return (this.#next ??= this.#running.then(() => this.#handOver()));
+    if (this.#running) {
+      const over = this.#running.catch(() => {}); // whoever waits for it hears of its failure
+      return (this.#next ??= over.then(() => this.#handOver()));
+    }
     return this.#handOver();
   }
 
@@ -123,14 +129,28 @@ export class CpuDevice extends DeviceBase implements Encoder {
     const [start, interruptions, age] = [list.length, this.#interruptions, this.#age];
     encode();
     if (this.#interruptions !== interruptions || this.#age !== age) return undefined;
-    const numbers = list.since(start);
+    const commands = list.since(start);
     const isValid = () => this.#age === age;
     return {
       get valid() {
         return isValid();
       },
-      repeat: () => this.list.append(numbers),
+      repeat: () => this.list.append(commands),
     };
+  };
+
+  /** `abilities.call`; what is not native runs between two lists. */
+  readonly call = ({ name, native, host }: ForeignCall): void => {
+    if (native && this.#pool !== undefined) return this.list.call(name, native);
+    this.#runNow();
+    host({
+      read: (storage, offset, bytes) => {
+        const data = new Uint8Array(bytes);
+        this.#native.read(storage, offset, data);
+        return data;
+      },
+      write: (storage, offset, data) => this.#native.write(storage, offset, data),
+    });
   };
 
   /**
@@ -226,11 +246,15 @@ export class CpuDevice extends DeviceBase implements Encoder {
   }
 
   protected disposeDevice(): void {
-    this.#runNow();
-    this.#list.dispose();
-    this.#spare.dispose();
-    this.scratch.dispose();
-    this.#native.close?.();
+    try {
+      this.#runNow();
+    } finally {
+      this.#list.dispose();
+      this.#spare.dispose();
+      this.scratch.dispose();
+      if (this.#pool !== undefined) this.#native.closePool?.(this.#pool);
+      this.#native.close?.();
+    }
   }
 
   /** Counts all memory that was given back. */
@@ -243,15 +267,19 @@ export class CpuDevice extends DeviceBase implements Encoder {
     return this.#list.length === 0 && this.#running === undefined;
   }
 
+  /** Before it returns; the promise says how that went. */
+  async #flushNow(): Promise<void> {
+    if (this.#list.length > 0) this.#runNow();
+  }
+
   /** Runs the list in the caller, after whatever was handed over before. */
   #runNow(): void {
     this.#interruptions++;
     const list = this.#list;
-    const run = (part: Float64Array) => this.#native.run(part, part.length, this.threads, this.#isa);
+    const run = (part: Float64Array) =>
+      this.#native.run(part, part.length, this.threads, this.#isa, this.#pool);
     const commands = list.numbers.subarray(0, list.length);
-    const refused = this.#profile ? this.#profile.run(commands, run) : run(commands);
-    list.reset();
-    check(refused);
+    settle(list, this.#profile ? this.#profile.run(commands, run) : run(commands));
   }
 
   #handOver(): Promise<void> {
@@ -260,21 +288,11 @@ export class CpuDevice extends DeviceBase implements Encoder {
     const list = this.#list;
     [this.#list, this.#spare] = [this.#spare, list];
     this.#running = this.#native
-      .runAsync(list.numbers, list.length, this.threads, this.#isa)
-      .then((refused) => {
-        list.reset();
+      .runAsync(list.numbers, list.length, this.threads, this.#isa, this.#pool)
+      .then((outcome) => {
         this.#running = undefined;
-        check(refused);
+        settle(list, outcome);
       });
     return this.#running;
   }
-}
-
-function check(refused: number): void {
-  if (refused >= 0)
-    fail(
-      'cpu.flush',
-      `command at ${refused} was not understood.`,
-      'the native file is of another version: build it anew',
-    );
 }

@@ -16,9 +16,12 @@ export interface Native {
     | undefined;
   write(storage: number, offset: number, data: Uint8Array): void;
   read(storage: number, offset: number, data: Uint8Array): void;
-  /** −1, or the position of a command that was not understood. */
-  run(list: Float64Array, length: number, threads: number, isa: number): number;
-  runAsync(list: Float64Array, length: number, threads: number, isa: number): Promise<number>;
+  /** How the list ended: see outcome.ts. Lists of one pool run in turn; 0, the default, is everyone's. */
+  run(list: Float64Array, length: number, threads: number, isa: number, pool?: number): number;
+  runAsync(list: Float64Array, length: number, threads: number, isa: number, pool?: number): Promise<number>;
+  /** A pool of threads for one device, whose lists run beside those of others. Absent where there is one pool only, which takes no calls. */
+  openPool?(): number;
+  closePool?(pool: number): void;
   /** Bytes of all storages of the process. */
   liveBytes(): number;
   /** Ends what belongs to one device alone. Absent where it lives as long as the process. */

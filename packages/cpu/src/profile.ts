@@ -1,4 +1,5 @@
 import { productShape } from './linear.ts';
+import { ALL_RAN, movedOutcome } from './outcome.ts';
 
 /** What the commands of one kind took. A kernel may be several commands: packing, then a product. */
 export interface OperationTime {
@@ -15,7 +16,7 @@ export interface OperationTime {
 /** Dtypes of commands, in the order of their codes: `Dtype` in cpp/command.h. */
 const dtypeNames = ['f32', 'bf16', 'f16'] as const;
 
-/** Runs a part of a list: −1, or the position that was refused. */
+/** Runs a part of a list: how it ended (outcome.ts). */
 type Run = (part: Float64Array) => number;
 
 /** Times commands one by one, which takes a microsecond or two of each: threads meet after every command anyway. */
@@ -27,15 +28,15 @@ export class Profile {
     this.#operations = operations;
   }
 
-  /** Runs a whole list; −1, or the position of a command that was refused. */
+  /** Runs a whole list, or as far as it goes. */
   run(list: Float64Array, run: Run): number {
     for (let at = 0; at < list.length; at += list[at + 1]!) {
       const start = performance.now();
-      const refused = run(list.subarray(at, at + list[at + 1]!));
-      if (refused >= 0) return at + refused;
+      const outcome = run(list.subarray(at, at + list[at + 1]!));
+      if (outcome !== ALL_RAN) return movedOutcome(outcome, at);
       this.#add(list, at, (performance.now() - start) / 1000);
     }
-    return -1;
+    return ALL_RAN;
   }
 
   /** The longest first. */

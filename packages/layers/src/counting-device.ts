@@ -24,6 +24,7 @@ export class CountingDevice extends DeviceBase {
     caches: cacheStoreDTypes,
     storageLimit: Infinity,
     offsetAlignment: 1,
+    call: () => {},
   };
   #next = 0;
 

@@ -1,5 +1,6 @@
 import type { Recording, StorageId } from './device.ts';
 import type { ComputeDType, DType } from './dtype.ts';
+import type { ForeignCall } from './foreign-call.ts';
 
 /**
  * What a device can do and how its memory is cut, as data: whoever builds on a device asks here, never for its name. An absent function is
@@ -35,6 +36,12 @@ export interface Abilities {
    * host, or memory given back, or commands run, by the way. `Step.repeat` knows when to use it.
    */
   readonly record?: (encode: () => void) => Recording | undefined;
+  /**
+   * Takes another engine's work into the order of commands. Where it fails, nothing behind it in the list takes effect, and the flush or the
+   * read that runs the list rejects with its name and status; what is encoded afterwards works. A device that calls `host` runs what was
+   * encoded before, and throws here and now. Recordings repeat native calls.
+   */
+  readonly call?: (call: ForeignCall) => void;
   /** Multiply-adds at full rate as products of a dtype do them, in GFLOP/s, measured in some tens of milliseconds. */
   readonly measurePeak?: (dtype: ComputeDType) => number;
 }

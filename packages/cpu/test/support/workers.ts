@@ -1,4 +1,4 @@
-// Run as a program: three rounds of two workers, each with a device of its own in the one pool; the main thread loads the native
+// Run as a program: three rounds of two workers, each with a device of its own; the main thread loads the native
 // file only after the first workers have ended.
 import { fileURLToPath } from 'node:url';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';

@@ -3,6 +3,7 @@ import { DeviceBase } from '../device-base.ts';
 import type { Determinism, StorageId } from '../device.ts';
 import type { ComputeDType, DType } from '../dtype.ts';
 import { checkOptions } from '../errors.ts';
+import type { ForeignCall } from '../foreign-call.ts';
 import type { Kernels } from '../kernels.ts';
 import type { DeviceProvider } from '../provider.ts';
 import type { Tensor } from '../tensor.ts';
@@ -46,6 +47,7 @@ export class ReferenceDevice extends DeviceBase {
     caches: new Set<DType>([...cacheStoreDTypes, 'f64']),
     storageLimit: Infinity,
     offsetAlignment: 1,
+    call: ({ host }) => this.#callHost(host),
   };
   #memory = new Memory();
 
@@ -88,6 +90,15 @@ export class ReferenceDevice extends DeviceBase {
 
   protected async readStorage(storage: StorageId, offset: number, bytes: number): Promise<ArrayBuffer> {
     return this.#memory.buffer(storage).slice(offset, offset + bytes);
+  }
+
+  /** Another engine's work, here and now, as everything is. */
+  #callHost(host: ForeignCall['host']): void {
+    host({
+      read: (storage, offset, bytes) =>
+        new Uint8Array(this.#memory.buffer(storage).slice(offset, offset + bytes)),
+      write: (storage, offset, data) => this.writeBytes(storage, offset, data),
+    });
   }
 
   protected disposeDevice(): void {
