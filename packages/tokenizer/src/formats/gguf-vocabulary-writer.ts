@@ -60,6 +60,8 @@ function writePieces(tokenizer: SentencePieceTokenizer, put: Put): void {
   put('scores', { type: 'array', of: 'f32', value: pieces.scores });
   put('token_type', { type: 'array', of: 'i32', value: pieces.types });
   put('add_space_prefix', { type: 'bool', value: settings.addDummyPrefix || prepends });
+  if (settings.characterMap !== undefined)
+    put('precompiled_charsmap', { type: 'array', of: 'u8', value: settings.characterMap });
   if (settings.removeExtraWhitespaces) put('remove_extra_whitespaces', { type: 'bool', value: true });
 }
 

@@ -87,6 +87,7 @@ function readPieces(metadata: GgufMetadata, modelType: 'bpe' | 'unigram'): Sente
       byteFallback: pieces.types.includes(BYTE),
       addDummyPrefix: scalar(metadata, 'add_space_prefix') !== false,
       removeExtraWhitespaces: scalar(metadata, 'remove_extra_whitespaces') === true,
+      ...characterMapOf(metadata),
       unkId: idOf(metadata, 'unknown') ?? (isUnigram ? 2 : 0),
       bosId,
       eosId,
@@ -169,4 +170,10 @@ function idOf(metadata: GgufMetadata, name: string): number | undefined {
 function flag(metadata: GgufMetadata, name: string): boolean | undefined {
   const value = scalar(metadata, name);
   return typeof value === 'boolean' ? value : undefined;
+}
+
+function characterMapOf(metadata: GgufMetadata): { readonly characterMap?: Uint8Array } {
+  const entry = metadata.get(`${KEY}precompiled_charsmap`);
+  if (entry?.type !== 'array' || entry.value.length === 0) return {};
+  return { characterMap: Uint8Array.from(Array.from(entry.value, Number)) };
 }

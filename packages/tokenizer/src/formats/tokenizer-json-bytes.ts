@@ -5,6 +5,7 @@ import { requireAlphabetBytes } from '../byte-level/byte-alphabet.ts';
 import { ByteLevelTokenizer } from '../byte-level/tokenizer.ts';
 import { TokenBytes } from '../bytes/token-bytes.ts';
 import { encodeUtf8 } from '../bytes/utf8.ts';
+import { compileNormalizer, type NormalizerStep } from '../text/normalizers.ts';
 import { simplifyPattern } from '../text/splitter.ts';
 import { list, shown } from './json.ts';
 import type { TokenizerJsonParts } from './tokenizer-json-roles.ts';
@@ -15,6 +16,7 @@ export function readByteLevelJson(parts: TokenizerJsonParts): ByteLevelTokenizer
   const normalizer = stepsOf(root['normalizer'], 'normalizers').map(normalizerStep);
   const added = normalizer.length > 0 ? parts.added : plainWhereEqual(parts.added);
   const literal = new Set(added.map(({ id }) => id));
+  const spelled = spelledNames(added, normalizer);
   const pre = stepsOf(root['pre_tokenizer'], 'pretokenizers');
   if (pre.at(-1)?.['type'] !== 'ByteLevel')
     throw unsupported(`${shown(pre.at(-1))} behind ByteLevel, among the pre-tokenizers`);
@@ -25,7 +27,9 @@ export function readByteLevelJson(parts: TokenizerJsonParts): ByteLevelTokenizer
   return new ByteLevelTokenizer({
     tokens: TokenBytes.from(
       tokens.map((token, id) =>
-        literal.has(id) || id === missingByteId ? encodeUtf8(token) : requireAlphabetBytes(OP, token),
+        literal.has(id) || id === missingByteId
+          ? encodeUtf8(spelled.get(id) ?? token)
+          : requireAlphabetBytes(OP, token),
       ),
     ),
     addedTokens: added,
@@ -52,6 +56,16 @@ export function plainWhereEqual(added: readonly AddedToken[]): readonly AddedTok
   const late = added.filter(({ normalized }) => normalized === true);
   if (late.some((token) => early.some((other) => overlap(token.content, other.content)))) return added;
   return added.map((token) => ({ ...token, normalized: false }));
+}
+
+/** Tokens that are looked for in normalised text decode to their normalised form, as there. */
+export function spelledNames(
+  added: readonly AddedToken[],
+  steps: readonly NormalizerStep[],
+): ReadonlyMap<number, string> {
+  const normalize = compileNormalizer(steps);
+  const late = normalize === undefined ? [] : added.filter(({ normalized }) => normalized === true);
+  return new Map(late.map(({ id, content }) => [id, normalize?.(content) ?? content]));
 }
 
 /** Whether the two can share characters of a text. */

@@ -15,7 +15,7 @@ import { SentencePieceTokenizer, type SentencePieceOptions } from '../sentencepi
 import type { NormalizerStep } from '../text/normalizers.ts';
 import type { SplitPattern } from '../text/splitter.ts';
 import { list, shown, type Json, type JsonObject } from './json.ts';
-import { plainWhereEqual } from './tokenizer-json-bytes.ts';
+import { plainWhereEqual, spelledNames } from './tokenizer-json-bytes.ts';
 import type { TokenizerJsonParts } from './tokenizer-json-roles.ts';
 import {
   decoderStrips,
@@ -49,6 +49,7 @@ export function readPiecesJson(parts: TokenizerJsonParts): SentencePieceTokenize
     bosId: roles.bos ?? -1,
     eosId: roles.eos ?? -1,
     padId: roles.pad ?? -1,
+    ...unknownOf(parts),
     ...(isUnigram ? { modelType: 'unigram' as const } : {}),
   };
   const options: SentencePieceOptions = {
@@ -63,12 +64,17 @@ export function readPiecesJson(parts: TokenizerJsonParts): SentencePieceTokenize
     addsEos: roles.addsEos,
   };
   const scores = isUnigram ? unigramScores(model, parts) : mergeScores(parts, merges as MergeList);
-  return SentencePieceTokenizer.fromPieces(pieceList(parts, scores), settings, options);
+  return SentencePieceTokenizer.fromPieces(
+    pieceList(parts, scores, spelledNames(added, spaces.normalizer ?? [])),
+    settings,
+    options,
+  );
 }
 
 function pieceList(
   { tokens, added, vocab, model, roles }: TokenizerJsonParts,
   scores: Float64Array,
+  spelled: ReadonlyMap<number, string>,
 ): PieceList {
   const addedById = new Map(added.map((token) => [token.id, token]));
   const unkId = typeof model['unk_id'] === 'number' ? model['unk_id'] : roles.unk;
@@ -80,12 +86,19 @@ function pieceList(
       if (piece === '') return { piece: `<|no token ${id}|>`, type: CONTROL, score: 0 };
       const token = addedById.get(id);
       if (isUnknown(piece, id)) return { piece, type: UNKNOWN, score: 0 };
-      if (token?.special === true) return { piece, type: CONTROL, score: 0 };
-      if (token !== undefined && !vocab.has(piece)) return { piece, type: USER_DEFINED, score: 0 };
+      if (token?.special === true) return { piece: spelled.get(id) ?? piece, type: CONTROL, score: 0 };
+      if (token !== undefined && !vocab.has(piece))
+        return { piece: spelled.get(id) ?? piece, type: USER_DEFINED, score: 0 };
       if (/^<0x[0-9A-Fa-f]{2}>$/.test(piece)) return { piece, type: BYTE, score: 0 };
       return { piece, type: NORMAL, score: scores[id] };
     }),
   );
+}
+
+/** The unknown token, which decodes to its name there. */
+function unknownOf({ model, roles, tokens }: TokenizerJsonParts): { unkId?: number; unkSurface?: string } {
+  const id = typeof model['unk_id'] === 'number' ? model['unk_id'] : roles.unk;
+  return id === undefined || tokens[id] === undefined ? {} : { unkId: id, unkSurface: tokens[id] };
 }
 
 /** A piece is worth as much as its first merge is early; pieces that no merge makes come last and never compete. */

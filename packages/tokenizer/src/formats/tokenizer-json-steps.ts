@@ -33,6 +33,11 @@ export function normalizerStep(step: JsonObject): NormalizerStep {
       if (typeof content !== 'string') throw unsupported(`the normalizer ${shown(step)}`);
       return { type: 'Replace', pattern: expressionOf(step['pattern']), content };
     }
+    case 'Precompiled': {
+      const map = step['precompiled_charsmap'];
+      if (typeof map !== 'string') throw unsupported(`the normalizer ${shown(step)}`);
+      return { type: 'Precompiled', map };
+    }
     case 'Prepend': {
       const { prepend } = step;
       if (typeof prepend !== 'string') throw unsupported(`the normalizer ${shown(step)}`);

@@ -13,6 +13,7 @@ export function pieceParts(tokenizer: SentencePieceTokenizer): WrittenParts {
     throw cannot('trimming or moving spaces has no place in this layout');
   if (!settings.byteFallback && settings.modelType === 'bpe')
     throw cannot('the layout is for vocabularies with byte fallback');
+  if (settings.characterMap !== undefined) throw cannot('a character map works otherwise there');
   if (pieces.spacedNames.size > 0) throw cannot('a piece has a space in its name');
   const strips = tokenizer.options.decodeStrips ?? settings.addDummyPrefix;
   return {
@@ -89,14 +90,19 @@ function spaceParts(tokenizer: SentencePieceTokenizer): Pick<WrittenParts, 'norm
       if ('prefix' in step) throw cannot('a space is put before every part of a text');
       return splitJson(step);
     });
+    if (cuts && normalizer.length === 0)
+      return { normalizers: [], preTokenizers: [metaspaceJson('never', true)] };
     return { normalizers: normalizer.length > 0 ? written : [replace], preTokenizers: splits };
   }
   if (tokenizer.prefixBeforeSpace && tokenizer.prefix === 'always' && pattern === undefined)
     return { normalizers: [...written, { type: 'Prepend', prepend: '▁' }, replace], preTokenizers: [] };
   if (tokenizer.prefixBeforeSpace || (pattern !== undefined && !cuts))
     throw cannot(`this rule of the dummy space (prefix '${tokenizer.prefix}') has no place in this layout`);
-  const metaspace = { type: 'Metaspace', replacement: '▁', prepend_scheme: tokenizer.prefix, split: cuts };
-  return { normalizers: written, preTokenizers: [metaspace] };
+  return { normalizers: written, preTokenizers: [metaspaceJson(tokenizer.prefix, cuts)] };
+}
+
+function metaspaceJson(scheme: 'always' | 'first' | 'never', split: boolean): object {
+  return { type: 'Metaspace', replacement: '▁', prepend_scheme: scheme, split };
 }
 
 /** Merges in the order of the pieces' scores. Throws where two mergeable pieces share a score, which a list cannot say. */

@@ -44,6 +44,8 @@ export function normalizerJson(step: NormalizerStep): object {
       return step.pattern === ' '
         ? { type: 'Replace', pattern: { String: ' ' }, content: step.content }
         : { type: 'Replace', pattern: { Regex: step.pattern }, content: step.content };
+    case 'Precompiled':
+      return { type: 'Precompiled', precompiled_charsmap: step.map };
     default:
       return step;
   }

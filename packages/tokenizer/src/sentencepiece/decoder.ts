@@ -35,7 +35,7 @@ export class SentencePieceDecoder {
       let from = offsets[id];
       const type = types[id];
       if (type === CONTROL) {
-        if (!skipSpecial) sink.set(encodeUtf8(this.#pieces.name(id)));
+        if (!skipSpecial) sink.set(encodeUtf8(this.#pieces.name(id).replaceAll('▁', ' ')));
         continue;
       }
       if (type === BYTE && pool[from] >= 0x80) {
@@ -81,7 +81,11 @@ export class SentencePieceDecoder {
           return characters.push(bytes);
         }
         const held = characters.end(); // a piece ends a run of bytes
-        if (type === CONTROL) return skipSpecial ? held : held + this.#pieces.name(id);
+        if (type === CONTROL) {
+          if (skipSpecial) return held;
+          seen = true; // as text: a space behind it is no longer at the front
+          return held + this.#pieces.name(id).replaceAll('▁', ' ');
+        }
         if (atStart) {
           if (seen) {
             atStart = false;

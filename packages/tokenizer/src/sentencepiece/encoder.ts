@@ -5,27 +5,18 @@ import type { MergeList } from '../bpe/merge-list.ts';
 import { failure } from '../errors.ts';
 import { USER_DEFINED, type PieceList } from './piece-list.ts';
 import type { SentencePieceSettings } from './model.ts';
+import { normalizerOf } from './normalize.ts';
 import { PlainSentencePiece } from './plain.ts';
 import { adjacencyOf, isFastVocabulary, SentencePieceRules } from './rules.ts';
+import { UnigramEncoder } from './unigram.ts';
 import { anyOf } from '../added-tokens.ts';
-import type { IdSink } from '../base-tokenizer.ts';
-import { utf8Length } from '../offsets.ts';
+import type { SentencePieceEncoder } from './text-encoder.ts';
+import { PlainEncoder } from './plain-encoder.ts';
 import { encodeUtf8Into } from '../bytes/utf8.ts';
 
 const SPACE = 0x20;
 /** Larger buffers are given back after the call. */
 const KEPT_BYTES = 1 << 22;
-
-/** Collects the ids of texts. */
-export interface SentencePieceEncoder extends IdSink {
-  /** Appends the ids of a text (one part between added tokens); `prefix`: with the dummy prefix. */
-  encode(text: string, prefix: boolean): void;
-  /** Ids of one text with the bytes each covers, `▁` and space counting one. Leaves nothing behind. */
-  measure(
-    text: string,
-    prefix: boolean,
-  ): { readonly ids: ArrayLike<number>; readonly lengths: ArrayLike<number> };
-}
 
 /** @param found ids of added tokens, which are cut out of a text before it comes here. */
 export function createSentencePieceEncoder(
@@ -37,6 +28,9 @@ export function createSentencePieceEncoder(
   found: ReadonlySet<number>,
 ): SentencePieceEncoder {
   const rules = new SentencePieceRules(pieces, settings, table, unkId, merges);
+  const normalize = normalizerOf(settings, pieces);
+  if (settings.modelType === 'unigram')
+    return new UnigramEncoder(pieces, rules, settings.byteFallback, normalize, found);
   if (!isFastVocabulary(pieces, settings, merges === undefined ? table : undefined, found)) {
     if (merges !== undefined)
       throw failure(
@@ -44,7 +38,7 @@ export function createSentencePieceEncoder(
         'this vocabulary has a merge list and unused pieces or spaces inside pieces',
         'load it from a tokenizer.model',
       );
-    return new PlainEncoder(rules, settings, new PlainSentencePiece(pieces, found));
+    return new PlainEncoder(rules, settings, new PlainSentencePiece(pieces, found), normalize);
   }
   const userDefined = new Map<string, number>();
   for (let id = 0; id < pieces.size; id++)
@@ -102,6 +96,7 @@ class FastEncoder implements SentencePieceEncoder {
         this.#rules,
         this.#settings,
         new PlainSentencePiece(this.#rules.pieces, this.#found),
+        normalizerOf(this.#settings, this.#rules.pieces),
       ).measure(text, prefix);
     }
     this.encode(text, prefix);
@@ -161,82 +156,6 @@ class FastEncoder implements SentencePieceEncoder {
     }
     if (bytes.length > KEPT_BYTES) this.#bytes = new Uint8Array(1 << 12);
   }
-}
-
-/** The same through the definition. */
-class PlainEncoder implements SentencePieceEncoder {
-  readonly #rules: SentencePieceRules;
-  readonly #settings: SentencePieceSettings;
-  readonly #plain: PlainSentencePiece;
-  #ids: number[] = [];
-
-  constructor(rules: SentencePieceRules, settings: SentencePieceSettings, plain: PlainSentencePiece) {
-    this.#rules = rules;
-    this.#settings = settings;
-    this.#plain = plain;
-  }
-
-  get count(): number {
-    return this.#ids.length;
-  }
-
-  append(id: number): void {
-    this.#ids.push(id);
-  }
-
-  take(): Int32Array {
-    const ids = Int32Array.from(this.#ids);
-    this.#ids = [];
-    return ids;
-  }
-
-  clear(): void {
-    this.#ids = [];
-  }
-
-  encode(text: string, prefix: boolean): void {
-    for (const { id } of this.#tokens(text, prefix)) this.#ids.push(id);
-  }
-
-  measure(text: string, prefix: boolean): { ids: number[]; lengths: number[] } {
-    const tokens = this.#tokens(text, prefix);
-    return { ids: tokens.map(({ id }) => id), lengths: tokens.map(({ length }) => length) };
-  }
-
-  #tokens(text: string, prefix: boolean): { id: number; length: number }[] {
-    const tokens: { id: number; length: number }[] = [];
-    for (const symbol of this.#plain.encode(normalize(text, this.#settings, prefix))) {
-      const length = utf8Length(symbol.text.replaceAll('▁', ' '));
-      if (symbol.id >= 0) {
-        tokens.push({ id: symbol.id, length });
-        continue;
-      }
-      const last = tokens.at(-1);
-      if (!this.#settings.byteFallback && last !== undefined && last.id === this.#rules.unkId) {
-        last.length += length; // a run of unknown characters is one token
-        continue;
-      }
-      const ids = this.#rules.spellText(symbol.text);
-      ids.forEach((id, i) => tokens.push({ id, length: ids.length === length ? 1 : i === 0 ? length : 0 }));
-    }
-    return tokens;
-  }
-}
-
-/** normalizer.cc with the identity map. */
-function normalize(text: string, settings: SentencePieceSettings, prefix: boolean): string {
-  if (text.length === 0) return '';
-  let normalized = text.replace(/[\ud800-\udfff]/gu, '\ufffd');
-  if (settings.removeExtraWhitespaces) {
-    normalized = normalized.replace(/^ +/, '').replace(/ {2,}/g, ' ');
-    if (normalized.length === 0) return '';
-  }
-  normalized = normalized.replaceAll(' ', '▁');
-  const space = prefix;
-  if (space && !settings.treatWhitespaceAsSuffix) normalized = `▁${normalized}`;
-  if (settings.removeExtraWhitespaces) normalized = normalized.replace(/▁+$/, '');
-  if (space && settings.treatWhitespaceAsSuffix) normalized += '▁';
-  return normalized;
 }
 
 /** A run of unknown characters is one unknown token. Returns the new end. */

@@ -8,7 +8,7 @@ import type { NormalizerStep } from '../text/normalizers.ts';
 import { simplifyPattern, type SplitPattern } from '../text/splitter.ts';
 import { encodeUtf8 } from '../bytes/utf8.ts';
 import type { SentencePieceModel } from './model.ts';
-import { BYTE, CONTROL, UNKNOWN, type PieceList } from './piece-list.ts';
+import { BYTE, CONTROL, NORMAL, UNKNOWN, type PieceList } from './piece-list.ts';
 import { denseRanks } from './rules.ts';
 
 /** What counts of a tokenizer. */
@@ -59,7 +59,7 @@ export function sentencePieceFingerprint({
     merges.forEach((left, right, merged, rank) => pairs.set([left, right, merged], 3 * rank));
     hash.update(asBytes(pairs));
   }
-  const more = rare(settings, addedTokens, options);
+  const more = rare(model, addedTokens, options);
   if (more !== '') hash.update(encodeUtf8(more));
   return hash.hex();
 }
@@ -86,13 +86,16 @@ function isScoreOrder(merges: MergeList, pieces: PieceList, splits: number): boo
 
 /** What only some vocabularies have, as text: fingerprints of the others stand in training states and must stay. */
 function rare(
-  settings: SentencePieceModel['settings'],
+  { settings, pieces }: SentencePieceModel,
   addedTokens: readonly AddedToken[],
   { normalizer = [], pattern }: FingerprintParts['options'],
 ): string {
   const found = addedTokens.filter((token) => !isSpecial(token));
   const lines = [
-    ...(settings.modelType === 'unigram' ? ['unigram'] : []),
+    ...(settings.modelType === 'unigram' ? ['unigram', scoresOf(pieces)] : []),
+    ...(settings.characterMap === undefined
+      ? []
+      : [`map ${new Murmur128().update(settings.characterMap).hex()}`]),
     ...(normalizer.length > 0 ? [`normalizer ${JSON.stringify(normalizer)}`] : []),
     ...(pattern === undefined ? [] : [`pattern ${JSON.stringify(simplifyPattern(pattern))}`]),
     ...(found.length > 0
@@ -106,4 +109,10 @@ function rare(
     ...flaggedTokens(addedTokens),
   ];
   return lines.join('\n');
+}
+
+/** In a unigram model the scores themselves decide, not their order. */
+function scoresOf(pieces: PieceList): string {
+  const normal = pieces.scores.filter((_, id) => pieces.types[id] === NORMAL);
+  return `scores ${new Murmur128().update(new Uint8Array(Float32Array.from(normal).buffer)).hex()}`;
 }

@@ -23,6 +23,8 @@ export interface SentencePieceSettings {
   readonly padId: number;
   /** What `<unk>` decodes to. */
   readonly unkSurface: string;
+  /** Which characters become which (text/character-map.ts). Absent: none. */
+  readonly characterMap?: Uint8Array;
 }
 
 export const DEFAULT_SETTINGS: SentencePieceSettings = {
@@ -49,9 +51,10 @@ const OP = 'readSentencePiece';
 const PIECES = 1;
 const TRAINER_SPEC = 2;
 const NORMALIZER_SPEC = 3;
+const MODEL_TYPE_UNIGRAM = 1;
 const MODEL_TYPE_BPE = 2;
 
-/** Throws on anything but a BPE model without a character map, the kind of every LLaMA vocabulary. */
+/** Throws on models of words and of characters, which no LLaMA vocabulary is. */
 export function readSentencePieceModel(bytes: Uint8Array): SentencePieceModel {
   refuseWrongFile(OP, bytes);
   const builder = new PieceListBuilder(bytes.length >> 4, bytes.length);
@@ -79,14 +82,11 @@ export function readSentencePieceModel(bytes: Uint8Array): SentencePieceModel {
   }
   const pieces = builder.finish();
   if (pieces.size === 0) throw failure(OP, 'the model has no pieces', 'this is not a sentencepiece model');
-  if (modelType !== MODEL_TYPE_BPE) {
+  if (modelType !== MODEL_TYPE_BPE && modelType !== MODEL_TYPE_UNIGRAM) {
     const name = ['', 'unigram', 'bpe', 'word', 'char'][modelType] ?? String(modelType);
-    throw failure(
-      OP,
-      `the model type is ${name}`,
-      'only BPE models are read, the type of every LLaMA vocabulary',
-    );
+    throw failure(OP, `the model type is ${name}`, 'BPE and unigram models are read');
   }
+  settings.modelType = modelType === MODEL_TYPE_UNIGRAM ? 'unigram' : 'bpe';
   return { pieces, settings, sections };
 }
 
@@ -167,13 +167,8 @@ function readNormalizerSpec(reader: ProtobufReader, settings: Writable<SentenceP
   while (reader.next()) {
     switch (reader.field) {
       case 2:
-        if (reader.rangeEnd() > reader.rangeStart()) {
-          throw failure(
-            OP,
-            'the model normalises text with a character map',
-            'only identity normalisation is supported, the one of every LLaMA vocabulary',
-          );
-        }
+        if (reader.rangeEnd() > reader.rangeStart())
+          settings.characterMap = reader.bytes.slice(reader.rangeStart(), reader.rangeEnd());
         break;
       case 3:
         settings.addDummyPrefix = reader.bool();
@@ -205,7 +200,7 @@ export function writeSentencePieceModel(model: SentencePieceModel): Uint8Array {
 /** A model around pieces that came from another format: its TrainerSpec and NormalizerSpec say what LLaMA's say. */
 export function modelFromPieces(pieces: PieceList, settings: SentencePieceSettings): SentencePieceModel {
   const trainer = new ProtobufWriter()
-    .int32(3, MODEL_TYPE_BPE)
+    .int32(3, settings.modelType === 'unigram' ? MODEL_TYPE_UNIGRAM : MODEL_TYPE_BPE)
     .int32(4, pieces.size)
     .bool(24, settings.treatWhitespaceAsSuffix)
     .bool(35, settings.byteFallback)
@@ -219,8 +214,8 @@ export function modelFromPieces(pieces: PieceList, settings: SentencePieceSettin
     if (id >= 0 && id < pieces.size) trainer.string(45 + i, pieces.name(id));
   });
   const normalizer = new ProtobufWriter()
-    .string(1, 'identity')
-    .raw(2, new Uint8Array(0))
+    .string(1, settings.characterMap === undefined ? 'identity' : 'user_defined')
+    .raw(2, settings.characterMap ?? new Uint8Array(0))
     .bool(3, settings.addDummyPrefix)
     .bool(4, settings.removeExtraWhitespaces);
   return {

@@ -172,6 +172,7 @@ export function isFastVocabulary(
   found: ReadonlySet<number>,
 ): boolean {
   if (settings.treatWhitespaceAsSuffix || settings.removeExtraWhitespaces) return false;
+  if (settings.characterMap !== undefined) return false;
   const { pool, offsets, types } = pieces;
   const seen = new Uint8Array(0x110000 >> 3); // a bit a character
   for (let id = 0; id < pieces.size; id++) {

@@ -16,7 +16,8 @@ import { compileNormalizer, type NormalizerStep } from '../text/normalizers.ts';
 import type { MeasuredIds } from '../offsets.ts';
 import type { DecodeOptions, TokenDecoder } from '../tokenizer.ts';
 import { SentencePieceDecoder } from './decoder.ts';
-import { createSentencePieceEncoder, type SentencePieceEncoder } from './encoder.ts';
+import { createSentencePieceEncoder } from './encoder.ts';
+import type { SentencePieceEncoder } from './text-encoder.ts';
 import { sentencePieceFingerprint } from './fingerprint.ts';
 import {
   DEFAULT_SETTINGS,
@@ -172,11 +173,11 @@ export class SentencePieceTokenizer extends BaseTokenizer {
   }
 
   protected measurePlain(text: string, first: boolean): MeasuredIds {
-    const { removeExtraWhitespaces, treatWhitespaceAsSuffix } = this.#settings;
-    if (removeExtraWhitespaces || treatWhitespaceAsSuffix) {
+    const { removeExtraWhitespaces, treatWhitespaceAsSuffix, characterMap } = this.#settings;
+    if (removeExtraWhitespaces || treatWhitespaceAsSuffix || characterMap !== undefined) {
       throw failure(
         'encodeWithOffsets',
-        'this vocabulary trims or moves spaces',
+        'this vocabulary trims or moves spaces, or maps characters',
         'offsets are kept for models that encode every space, as LLaMA does',
       );
     }

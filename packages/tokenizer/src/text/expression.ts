@@ -89,11 +89,11 @@ class Reader {
     const count = quantifier.startsWith('{,') ? `{0${quantifier.slice(1)}` : quantifier;
     const next = this.#pattern[this.at];
     if (next === '?') this.at++;
-    if (next === '+' && !quantifier.startsWith('{')) {
-      this.at++; // behind braces a plus is a quantifier of its own there
-      return this.#atomic(`${atom}${count}`, groups);
+    if (next === '+') {
+      this.at++;
+      // behind braces a plus is a quantifier of its own in Oniguruma
+      return quantifier.startsWith('{') ? `(?:${atom}${count})+` : this.#atomic(`${atom}${count}`, groups);
     }
-    if (next === '+') throw new SyntaxError(`${quantifier}+`);
     return `${atom}${count}${next === '?' ? '?' : ''}`;
   }
 

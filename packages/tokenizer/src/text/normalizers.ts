@@ -1,4 +1,5 @@
 /** What a tokenizer.json does to a text before it is cut (tokenizers, normalizers/): each step a plain function of strings. */
+import { CharacterMap } from './character-map.ts';
 import { compileExpression } from './expression.ts';
 
 export type NormalizerStep =
@@ -6,6 +7,8 @@ export type NormalizerStep =
   | { readonly type: 'Strip'; readonly left: boolean; readonly right: boolean }
   /** `pattern` is an expression (expression.ts); `content` stands for every match as it is. */
   | { readonly type: 'Replace'; readonly pattern: string; readonly content: string }
+  /** A character map in base64, as tokenizers applies it. */
+  | { readonly type: 'Precompiled'; readonly map: string }
   /** Before every text that is not empty. */
   | { readonly type: 'Prepend'; readonly prepend: string };
 
@@ -36,6 +39,10 @@ function stepFunction(step: NormalizerStep): (text: string) => string {
       const expression = compileExpression(step.pattern);
       const { content } = step;
       return (text) => text.replace(expression, () => content);
+    }
+    case 'Precompiled': {
+      const map = new CharacterMap(Uint8Array.from(atob(step.map), (character) => character.charCodeAt(0)));
+      return (text) => map.replaceGraphemes(text);
     }
     case 'Prepend':
       return (text) => (text === '' ? '' : step.prepend + text);
