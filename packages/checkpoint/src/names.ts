@@ -1,71 +1,31 @@
+import { blockParts, endParts, families, type Part } from './families.ts';
+
 /*
  * Inside, weights have the names of Meta's checkpoints; here are the maps to and from Hugging Face's and GGUF's.
  */
 
-const inLayer: readonly (readonly [canonical: string, huggingFace: string])[] = [
-  ['attention_norm', 'input_layernorm'],
-  ['attention.wq', 'self_attn.q_proj'],
-  ['attention.wk', 'self_attn.k_proj'],
-  ['attention.wv', 'self_attn.v_proj'],
-  ['attention.wo', 'self_attn.o_proj'],
-  ['ffn_norm', 'post_attention_layernorm'],
-  ['feed_forward.w1', 'mlp.gate_proj'],
-  ['feed_forward.w2', 'mlp.down_proj'],
-  ['feed_forward.w3', 'mlp.up_proj'],
-];
-
-/** What GGUF calls the parts (`blk.N.…`, gguf-py tensor_mapping.py). */
-const ggufInLayer: readonly (readonly [canonical: string, gguf: string])[] = [
-  ['attention_norm', 'attn_norm'],
-  ['attention.wq', 'attn_q'],
-  ['attention.wk', 'attn_k'],
-  ['attention.wv', 'attn_v'],
-  ['attention.wo', 'attn_output'],
-  ['ffn_norm', 'ffn_norm'],
-  ['feed_forward.w1', 'ffn_gate'],
-  ['feed_forward.w2', 'ffn_down'],
-  ['feed_forward.w3', 'ffn_up'],
-];
-
-const ggufOutside: readonly (readonly [canonical: string, gguf: string])[] = [
-  ['tok_embeddings', 'token_embd'],
-  ['norm', 'output_norm'],
-  ['output', 'output'],
-];
-
-const outside: readonly (readonly [canonical: string, huggingFace: string])[] = [
-  ['tok_embeddings', 'model.embed_tokens'],
-  ['norm', 'model.norm'],
-  ['output', 'lm_head'],
-];
-
-type Pairs = readonly (readonly [canonical: string, other: string])[];
-
 /** Both directions of a naming whose layers are `prefix` N `.`. */
-function naming(prefix: string, layerPairs: Pairs, otherPairs: Pairs) {
-  const swap = (pairs: Pairs) => new Map(pairs.map(([canonical, name]) => [name, canonical]));
-  const map = (
-    from: string,
-    layers: ReadonlyMap<string, string>,
-    others: ReadonlyMap<string, string>,
-    to: string,
-  ) => {
-    const pattern = new RegExp(`^(?:${from.replaceAll('.', '\\.')}(0|[1-9]\\d*)\\.)?(.+)\\.weight$`);
+function naming(prefix: string, nameOf: (part: Part) => string) {
+  const canonicalOf = (part: Part) => part.canonical;
+  const map = (from: string, key: (part: Part) => string, to: string, value: (part: Part) => string) => {
+    const byName = (parts: readonly Part[]) => new Map(parts.map((part) => [key(part), part]));
+    const [layers, ends] = [byName(blockParts), byName(endParts)];
+    const pattern = new RegExp(`^(?:${from.replaceAll('.', '\\.')}(0|[1-9]\\d*)\\.)?(.+)\\.(weight|bias)$`);
     return (name: string): string | undefined => {
-      const [, layer, part] = pattern.exec(name) ?? [];
-      if (part === undefined) return undefined;
-      const mapped = layer === undefined ? others.get(part) : layers.get(part);
-      return mapped && (layer === undefined ? `${mapped}.weight` : `${to}${layer}.${mapped}.weight`);
+      const [, layer, part = '', what] = pattern.exec(name) ?? [];
+      const found = layer === undefined ? ends.get(part) : layers.get(part);
+      if (!found || (what === 'bias' && !found.bias)) return undefined;
+      return `${layer === undefined ? '' : `${to}${layer}.`}${value(found)}.${what}`;
     };
   };
   return {
-    to: map('layers.', new Map(layerPairs), new Map(otherPairs), prefix),
-    from: map(prefix, swap(layerPairs), swap(otherPairs), 'layers.'),
+    to: map('layers.', canonicalOf, prefix, nameOf),
+    from: map(prefix, nameOf, 'layers.', canonicalOf),
   };
 }
 
-const huggingFace = naming('model.layers.', inLayer, outside);
-const gguf = naming('blk.', ggufInLayer, ggufOutside);
+const huggingFace = naming('model.layers.', (part) => part.huggingFace);
+const gguf = naming('blk.', (part) => part.gguf);
 
 /** `layers.3.attention.wq.weight` → `model.layers.3.self_attn.q_proj.weight`; undefined for a name that LLaMA has not. */
 export const toHuggingFaceName: (name: string) => string | undefined = huggingFace.to;
@@ -79,12 +39,41 @@ export const toGgufName: (name: string) => string | undefined = gguf.to;
 /** `blk.3.attn_q.weight` → `layers.3.attention.wq.weight`; undefined for a name that LLaMA has not. */
 export const fromGgufName: (name: string) => string | undefined = gguf.from;
 
+/** What wrappers put before every name: data parallelism, torch.compile, PEFT. */
+const WRAPPERS = /^(module|_orig_mod|base_model)\./;
+
+/** A name without what wrappers of a model put before it. */
+export function withoutWrappers(name: string): string {
+  let rest = name;
+  while (WRAPPERS.test(rest)) rest = rest.replace(WRAPPERS, '');
+  return rest;
+}
+
+const aliases = new Map(families.flatMap((family) => Object.entries(family.aliases ?? {})));
+
+/**
+ * The canonical name of a tensor as Hugging Face files have it in practice: wrappers before it, `model.` several times (PEFT) or not at
+ * all (a model saved without its head), and parts that a relative calls otherwise. Undefined for a name that LLaMA has not.
+ */
+export function readHuggingFaceName(stored: string): string | undefined {
+  let rest = withoutWrappers(stored);
+  while (rest.startsWith('model.')) rest = withoutWrappers(rest.slice('model.'.length));
+  const named = rest.replace(
+    /^(layers\.\d+\.)([^.]+)\./,
+    (_, layer: string, part: string) => `${layer}${aliases.get(part) ?? part}.`,
+  );
+  return fromHuggingFaceName(named) ?? fromHuggingFaceName(`model.${named}`);
+}
+
 /** Rotary tables that old files carry; they follow from the configuration. */
 export function isRotaryTable(name: string): boolean {
   return /(^|\.)(rotary_emb\.inv_freq|rope\.freqs|attn_rot_embd(\.weight)?)$/.test(name);
 }
 
-/** The matrices whose rows RoPE pairs: their order differs between Meta's and Hugging Face's files. */
+const rotated = blockParts.filter((part) => part.rotated).map(({ canonical }) => canonical);
+
+/** The matrices whose rows RoPE pairs, and their biases: their order differs between Meta's and Hugging Face's files. */
 export function isRotated(canonicalName: string): boolean {
-  return /\.attention\.w[qk]\.weight$/.test(canonicalName);
+  const [, part = ''] = /^layers\.\d+\.(.+)\.(?:weight|bias)$/.exec(canonicalName) ?? [];
+  return rotated.includes(part);
 }

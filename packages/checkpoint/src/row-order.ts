@@ -3,6 +3,11 @@
  * Meta row 2j + i of a head of E rows is Hugging Face row i·E/2 + j, i ∈ {0, 1}, 0 ≤ j < E/2.
  */
 
+/** Numbers in what is put in order: a row of a matrix, one number of a bias. */
+export function rowLengthOf(shape: readonly number[]): number {
+  return shape.length < 2 ? 1 : (shape.at(-1) ?? 1);
+}
+
 /** Rows of whole heads from Meta's order to Hugging Face's. `rowBytes` bytes a row; a copy. */
 export function toHalfSplit(bytes: Uint8Array, rowBytes: number, headDim: number): Uint8Array {
   return permuteRows(bytes, rowBytes, headDim, (meta, half) => [half, meta]);

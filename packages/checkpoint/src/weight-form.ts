@@ -88,7 +88,11 @@ export async function* formChunks(
     }
     yield form.halfSplit === undefined
       ? bytes
-      : toHalfSplit(bytes, weightBytes(form.dtype, columns) ?? 0, form.halfSplit);
+      : toHalfSplit(
+          bytes,
+          weightBytes(form.dtype, weight.shape.length < 2 ? 1 : columns) ?? 0,
+          form.halfSplit,
+        );
   }
   report(total.report(weight, form, (lastRow - firstRow) * columns));
 }

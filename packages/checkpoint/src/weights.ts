@@ -5,7 +5,7 @@ import { readDirect } from './direct-read.ts';
 import { isNumeric, type NumericDType, numericDTypes, weightBytes } from './dtypes.ts';
 import { label, planLoad } from './load-plan.ts';
 import { countNotFinite, type NotFiniteReport } from './not-finite.ts';
-import { toAdjacent, toHalfSplit } from './row-order.ts';
+import { rowLengthOf, toAdjacent, toHalfSplit } from './row-order.ts';
 import { type FloatDType, floatDTypes, storedFloatDType } from './safetensors/dtypes.ts';
 
 /** What the readers of formats make. */
@@ -71,7 +71,7 @@ export async function readFloat32(
   const bytesPerRow = rowBytes(weight);
   const rows = bytesPerRow === 0 ? 0 : weight.bytes / bytesPerRow;
   const end = last ?? rows;
-  const head = weight.halfSplit ?? 1;
+  const head = weight.shape.length < 2 ? 1 : (weight.halfSplit ?? 1); // a bias is read whole
   if (!(0 <= first && first <= end && end <= rows && first % head === 0 && end % head === 0))
     fail(
       op,
@@ -90,7 +90,7 @@ export async function* weightChunks(
   dtype: FloatDType,
   halfSplit?: number,
 ): AsyncGenerator<Uint8Array> {
-  const bytesPerRow = weightBytes(dtype, value.columns) ?? 0;
+  const bytesPerRow = weightBytes(dtype, rowLengthOf(value.shape)) ?? 0;
   for await (const bytes of plainChunks(name, value, dtype, halfSplit))
     yield halfSplit === undefined ? bytes : toHalfSplit(bytes, bytesPerRow, halfSplit);
 }
@@ -180,7 +180,9 @@ export function* pieces(
 }
 
 export function ordered(bytes: Uint8Array, weight: StoredWeight, bytesPerRow: number): Uint8Array {
-  return weight.halfSplit === undefined ? bytes : toAdjacent(bytes, bytesPerRow, weight.halfSplit);
+  if (weight.halfSplit === undefined) return bytes;
+  const [columns = 1] = weight.shape.length < 2 ? weight.shape : [1]; // a bias is put in order number by number
+  return toAdjacent(bytes, bytesPerRow / columns, weight.halfSplit);
 }
 
 export function rowBytes(weight: StoredWeight): number {

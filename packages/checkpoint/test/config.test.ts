@@ -74,9 +74,26 @@ describe('config.json', () => {
       { nKvHeads: 8, headDim: 128 },
     ],
     ['tied embeddings', { tie_word_embeddings: true }, { tiedEmbeddings: true }],
+    ['biases', { attention_bias: true, mlp_bias: true }, { attentionBias: 'all', mlpBias: true }],
+    [
+      'a Mistral without a word about its window',
+      { model_type: 'mistral' },
+      { slidingWindow: 4096, nKvHeads: 8, contextLength: 131072 },
+    ],
+    [
+      'windows in some layers',
+      {
+        model_type: 'mistral',
+        sliding_window: 5,
+        layer_types: Array.from({ length: 16 }, (_, i) => (i % 2 ? 'full_attention' : 'sliding_attention')),
+      },
+      { slidingWindow: 5, slidingLayers: Array.from({ length: 16 }, (_, i) => i % 2 === 0) },
+    ],
+    ['the first Yi', { model_type: 'Yi' }, { nKvHeads: 4, ropeTheta: 5e6, normEps: 1e-5 }],
   ])('reads %s', (_, fields, wanted) => {
     const { config } = parseHuggingFaceConfig({ ...base, ...fields });
     expect(config).toMatchObject(wanted);
+    if (!('slidingWindow' in wanted)) expect(config).not.toHaveProperty('slidingWindow');
     if (!('ropeScaling' in wanted)) expect(config).not.toHaveProperty('ropeScaling');
   });
 
@@ -93,9 +110,31 @@ describe('config.json', () => {
 
   it.each<[string, unknown, string]>([
     ['another model', { ...base, model_type: 'qwen2' }, 'model_type is "qwen2"'],
-    ['biases', { ...base, attention_bias: true }, 'attention_bias is true'],
+    ['a bias that is no flag', { ...base, attention_bias: 'yes' }, 'attention_bias is "yes"'],
+    [
+      'biases of a relative that has none',
+      { ...base, model_type: 'mistral', attention_bias: true },
+      'attention_bias is true, and model_type "mistral"',
+    ],
     ['another activation', { ...base, hidden_act: 'gelu' }, 'hidden_act is "gelu"'],
-    ['another rope', { ...base, rope_scaling: { type: 'linear', factor: 2 } }, 'rope_type "linear"'],
+    ['longrope', { ...base, rope_scaling: { type: 'longrope', factor: 2 } }, 'rope_type "longrope"'],
+    ['su', { ...base, rope_scaling: { type: 'su', short_factor: [1] } }, 'rope_type "su"'],
+    ['heads that turn in part', { ...base, partial_rotary_factor: 0.5 }, 'partial_rotary_factor is 0.5'],
+    [
+      'heads that turn in part, new form',
+      { ...base, rope_parameters: { rope_type: 'default', partial_rotary_factor: 0.25 } },
+      'partial_rotary_factor is 0.25',
+    ],
+    [
+      'layers with RoPE of their own',
+      { ...base, rope_parameters: { full_attention: { rope_type: 'default' } } },
+      'layers of full_attention',
+    ],
+    [
+      'a window that no class of transformers has',
+      { ...base, layer_types: ['sliding_attention'] },
+      'layer_types has sliding_attention',
+    ],
     [
       'scaling without its numbers',
       { ...base, rope_scaling: { type: 'llama3', factor: 8 } },

@@ -26,6 +26,10 @@ export type AttentionOptions = ParameterHome & {
   readonly rope: RotaryEmbedding;
   /** Number of the block it is in, and so which layer of a step's cache belongs to it; default 0. */
   readonly layer?: number;
+  /** Which linear parts have a bias: query, key and value, or wo too. Default none. */
+  readonly bias?: 'qkv' | 'all' | undefined;
+  /** A row sees so many positions at most, its own among them; default all before it. */
+  readonly window?: number | undefined;
   /** Standard deviation of the initial wo, which feeds the residual stream; default 0.02. */
   readonly outputStd?: number;
   /** How linear parts are made; default `Linear`. It may make a part of the heads only. */
@@ -35,7 +39,7 @@ export type AttentionOptions = ParameterHome & {
 };
 
 /**
- * Causal grouped-query attention with rotary positions (+ residual):  y = wo(softmax(rope(wq(x)) · rope(wk(x))ᵀ / √E) · wv(x))
+ * Causal grouped-query attention with rotary positions (+ residual), over all positions before or a window of them, biases not shown:  y = wo(softmax(rope(wq(x)) · rope(wk(x))ᵀ / √E) · wv(x))
  *                                                                       x, y: [T, D]   q, out: [T, H·E]   k, v: [T, K·E]   lse: [T, H]
  */
 export class Attention implements FusedLayer {
@@ -53,17 +57,24 @@ export class Attention implements FusedLayer {
 
   constructor(options: AttentionOptions) {
     const { name, dim, nHeads, nKvHeads = nHeads, rope, layer = 0, outputStd = 0.02 } = options;
+    const { bias: biased, window } = options;
+    const bias = biased !== undefined;
     const { linear = (each) => new Linear(each), linears = (each) => new Linears(each) } = options;
     const parameters = (this.parameters = parameterSpace('attention', options));
     const [queries, keys] = [nHeads * rope.headDim, nKvHeads * rope.headDim];
     const make = partMaker(linear, { parameters, name, layer });
-    this.wq = make('query', 'wq', { inFeatures: dim, outFeatures: queries });
-    this.wk = make('key', 'wk', { inFeatures: dim, outFeatures: keys });
-    this.wv = make('value', 'wv', { inFeatures: dim, outFeatures: keys });
-    this.wo = make('attentionOutput', 'wo', { inFeatures: queries, outFeatures: dim, std: outputStd });
+    this.wq = make('query', 'wq', { inFeatures: dim, outFeatures: queries, bias });
+    this.wk = make('key', 'wk', { inFeatures: dim, outFeatures: keys, bias });
+    this.wv = make('value', 'wv', { inFeatures: dim, outFeatures: keys, bias });
+    this.wo = make('attentionOutput', 'wo', {
+      inFeatures: queries,
+      outFeatures: dim,
+      std: outputStd,
+      bias: biased === 'all',
+    });
     const members = [this.wq, this.wk, this.wv] as const;
     this.inputs = linears({ members, parts: ['query', 'key', 'value'], layer });
-    this.shape = headsOf(name, members, rope.headDim);
+    this.shape = { ...headsOf(name, members, rope.headDim), ...(window === undefined ? {} : { window }) };
     this.rope = rope;
     this.layer = layer;
   }

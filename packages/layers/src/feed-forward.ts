@@ -15,6 +15,8 @@ export type FeedForwardOptions = ParameterHome & {
   readonly ffnDim: number;
   /** Number of the block it is in; default 0. */
   readonly layer?: number;
+  /** Whether w1, w2 and w3 have a bias; default false. */
+  readonly bias?: boolean;
   /** Standard deviation of the initial w2, which feeds the residual stream; default 0.02. */
   readonly outputStd?: number;
   /** How linear parts are made; default `Linear`. It may make a part of the hidden width only. */
@@ -23,7 +25,7 @@ export type FeedForwardOptions = ParameterHome & {
   readonly linears?: LinearsFactory;
 };
 
-/** y = w2(silu(w1(x)) ∘ w3(x)) (+ residual)                             x, y: [T, D]   w1(x), w3(x): [T, F]   (SwiGLU, Shazeer 2020) */
+/** y = w2(silu(w1(x)) ∘ w3(x)) (+ residual), each with a bias where the model has them                             x, y: [T, D]   w1(x), w3(x): [T, F]   (SwiGLU, Shazeer 2020) */
 export class FeedForward implements FusedLayer {
   readonly parameters: ParameterSpace;
   /** Gate. */
@@ -37,13 +39,13 @@ export class FeedForward implements FusedLayer {
   readonly swiglu = new SwiGLU();
 
   constructor(options: FeedForwardOptions) {
-    const { name, dim, ffnDim, layer = 0, outputStd = 0.02 } = options;
+    const { name, dim, ffnDim, layer = 0, bias = false, outputStd = 0.02 } = options;
     const { linear = (each) => new Linear(each), linears = (each) => new Linears(each) } = options;
     const parameters = (this.parameters = parameterSpace('feedForward', options));
     const make = partMaker(linear, { parameters, name, layer });
-    this.w1 = make('gate', 'w1', { inFeatures: dim, outFeatures: ffnDim });
-    this.w2 = make('down', 'w2', { inFeatures: ffnDim, outFeatures: dim, std: outputStd });
-    this.w3 = make('up', 'w3', { inFeatures: dim, outFeatures: ffnDim });
+    this.w1 = make('gate', 'w1', { inFeatures: dim, outFeatures: ffnDim, bias });
+    this.w2 = make('down', 'w2', { inFeatures: ffnDim, outFeatures: dim, std: outputStd, bias });
+    this.w3 = make('up', 'w3', { inFeatures: dim, outFeatures: ffnDim, bias });
     this.inputs = linears({ members: [this.w1, this.w3], parts: ['gate', 'up'], layer });
   }
 

@@ -17,17 +17,21 @@ export type LinearOptions = ParameterHome & {
   readonly outFeatures: number;
   /** Standard deviation of the initial weights; default 0.02. */
   readonly std?: number;
+  /** With a bias [N], named as the weight but for the end: `layers.0.attention.wq.bias`; zero at first. Default false. */
+  readonly bias?: boolean;
   /** A weight [N, C] that another layer owns (tied embeddings). */
   readonly weight?: Parameter;
 };
 
-/** y = x·wᵀ (+ residual), however the weight is stored or made. */
+/** y = x·wᵀ (+ residual) (+ bias), however the weight is stored or made. */
 export interface LinearLayer extends FusedLayer {
   /** [N, C] */
   readonly weight: Parameter;
+  /** [N], where there is one. */
+  readonly bias?: Parameter | undefined;
   /** Takes the weight in the device's fastest layout, for inference. */
   pack(): void;
-  /** Where `forward` is `kernels.linear` and nothing else, and a training step saves x alone: the weight that it takes. */
+  /** Where `forward` is `kernels.linear`, and `kernels.addBias` of a bias, and a training step saves x alone: the weight that it takes. */
   readonly operand?: Tensor;
   /** Gives back what `pack` made beside the parameters. */
   free(): void;

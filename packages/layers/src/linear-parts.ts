@@ -10,7 +10,7 @@ interface Home {
   readonly layer: number;
 }
 
-type Shape = Pick<LinearOptions, 'inFeatures' | 'outFeatures' | 'std'>;
+type Shape = Pick<LinearOptions, 'inFeatures' | 'outFeatures' | 'std' | 'bias'>;
 
 /** How a layer of a block makes its linear parts: their names, and what they are, said once. */
 export function partMaker(linear: LinearFactory, { parameters, name, layer }: Home) {

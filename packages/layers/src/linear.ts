@@ -2,36 +2,43 @@ import type { Parameter, ParameterSpace, Step, Tensor } from '@cria/tensor';
 import { parameterSpace } from './layer.ts';
 import type { LinearLayer, LinearOptions } from './linear-layer.ts';
 
-/** y = x·wᵀ, without bias.                                              x: [T, C]   w: [N, C]   y: [T, N] */
+/** y = x·wᵀ (+ bias)                                                    x: [T, C]   w: [N, C]   bias: [N]   y: [T, N] */
 export class Linear implements LinearLayer {
   readonly parameters: ParameterSpace;
   readonly weight: Parameter;
+  readonly bias: Parameter | undefined;
   readonly #shared: boolean;
   #packed: Tensor | undefined;
 
   constructor(options: LinearOptions) {
-    const { name, inFeatures, outFeatures, std = 0.02, weight } = options;
+    const { name, inFeatures, outFeatures, std = 0.02, bias = false, weight } = options;
     this.parameters = parameterSpace('linear', options);
     this.#shared = weight !== undefined;
     weight?.share();
     this.weight =
       weight ?? this.parameters.add(name, [outFeatures, inFeatures], { init: { normal: std }, decay: true });
+    this.bias = bias
+      ? this.parameters.add(biasName(name), [outFeatures], { init: { constant: 0 }, decay: false })
+      : undefined;
   }
 
   get operand(): Tensor {
     return this.#packed ?? this.weight.value;
   }
 
-  /** y = x·wᵀ (+ residual) */
+  /** y = x·wᵀ (+ residual) (+ bias) */
   forward(x: Tensor, step: Step, residual?: Tensor): Tensor {
     const y = step.empty([x.rows, this.weight.shape[0]!]);
-    step.device.kernels.linear(y, x, this.operand, residual && { residual });
+    const { kernels } = step.device;
+    kernels.linear(y, x, this.operand, residual && { residual });
+    if (this.bias) kernels.addBias(y, this.bias.value);
     if (this.weight.trainable) step.save(x);
     return y;
   }
 
   backward(dy: Tensor, step: Step, into?: Tensor): Tensor {
     const { kernels } = step.device;
+    if (this.bias?.trainable) kernels.biasGrad(step.gradient(this.bias), dy); // dbias += Σ dy
     if (this.weight.trainable) {
       const x = step.restore();
       kernels.linearGradWeight(step.gradient(this.weight), dy, x); // dw += dyᵀ·x
@@ -59,4 +66,9 @@ export class Linear implements LinearLayer {
     if (this.#packed) this.parameters.device.free(this.#packed.storage);
     this.#packed = undefined;
   }
+}
+
+/** Files name a bias as its weight, but for the last word. */
+function biasName(weight: string): string {
+  return weight.replace(/(\.weight)?$/, '.bias');
 }

@@ -1,7 +1,7 @@
 import type { Step, Tensor } from '@cria/tensor';
 import type { LinearLayer, LinearsLayer } from './linear-layer.ts';
 
-/** ys[i] = x·wᵢᵀ for several linear layers of one x.                      x: [T, C]   wᵢ: [Nᵢ, C]   ys[i]: [T, Nᵢ] */
+/** ys[i] = x·wᵢᵀ (+ biasᵢ) for several linear layers of one x.                      x: [T, C]   wᵢ: [Nᵢ, C]   ys[i]: [T, Nᵢ] */
 export class Linears implements LinearsLayer {
   readonly members: readonly LinearLayer[];
 
@@ -15,8 +15,12 @@ export class Linears implements LinearsLayer {
     if (!operands.every((operand) => operand !== undefined))
       return this.members.map((member) => member.forward(x, step));
     const ys = operands.map((operand) => step.empty([x.rows, operand.rows]));
-    step.device.kernels.linears(ys, x, operands);
-    for (const { weight } of this.members) if (weight.trainable) step.save(x);
+    const { kernels } = step.device;
+    kernels.linears(ys, x, operands);
+    this.members.forEach(({ weight, bias }, i) => {
+      if (bias) kernels.addBias(ys[i]!, bias.value);
+      if (weight.trainable) step.save(x);
+    });
     return ys;
   }
 

@@ -58,7 +58,6 @@ export class Llama implements Disposable {
     const made: Factories = { ...defaultFactories, ...options.factories };
     const factories: Factories = { ...made, linear: (each) => this.#remember(made.linear(each)) };
     const { dim, vocabSize, normEps: eps, headDim, ropeTheta: theta, ropeScaling: scaling } = config;
-    refuseUnbuilt(config);
     const parameters = new ParameterSpace(device);
     this.#repeats = options.factories === undefined;
     this.config = config;
@@ -231,13 +230,6 @@ export class Llama implements Disposable {
       all &&= row === i;
     }
     return all ? undefined : step.integers(rows);
-  }
-}
-
-/** What a configuration can say and the layers cannot do. */
-function refuseUnbuilt({ attentionBias, mlpBias, slidingWindow }: LlamaConfig): void {
-  for (const [name, value] of Object.entries({ attentionBias, mlpBias, slidingWindow })) {
-    if (value !== undefined) fail('llama', `the configuration has ${name} ${value}.`, 'no layer has it');
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Step, Tensor } from '@cria/tensor';
 import { Attention } from './attention.ts';
+import { windowOf } from './config.ts';
 import type { BlockOptions } from './factories.ts';
 import { FeedForward } from './feed-forward.ts';
 import type { BlockLayer, NormLayer } from './layer.ts';
@@ -27,6 +28,8 @@ export class TransformerBlock implements BlockLayer {
       nKvHeads,
       rope,
       layer,
+      bias: config.attentionBias,
+      window: windowOf(config, layer),
       outputStd,
       linear,
       linears,
@@ -37,6 +40,7 @@ export class TransformerBlock implements BlockLayer {
       dim,
       ffnDim,
       layer,
+      bias: config.mlpBias ?? false,
       outputStd,
       linear,
       linears,

@@ -121,6 +121,11 @@ const makers: Record<string, (device: Device) => Subject> = {
     const layer = new Linear({ device, name: 'w', inFeatures: 3, outFeatures: 4 });
     return alone(layer.parameters, layer, 3, 4);
   },
+  'Linear with a bias'(device) {
+    const layer = new Linear({ device, name: 'w.weight', inFeatures: 3, outFeatures: 4, bias: true });
+    expect(layer.parameters.parameters.map(({ name }) => name)).toEqual(['w.weight', 'w.bias']);
+    return alone(layer.parameters, layer, 3, 4);
+  },
   'Linear with a residual'(device) {
     const layer = new Linear({ device, name: 'w', inFeatures: 3, outFeatures: 3 });
     return alone(
@@ -160,6 +165,10 @@ const makers: Record<string, (device: Device) => Subject> = {
     const layer = new FeedForward({ device, name: 'f', dim: 4, ffnDim: 5 });
     return alone(layer.parameters, layer, 4);
   },
+  'FeedForward with biases'(device) {
+    const layer = new FeedForward({ device, name: 'f', dim: 4, ffnDim: 5, bias: true });
+    return alone(layer.parameters, layer, 4);
+  },
   TransformerBlock(device) {
     const rope = new RotaryEmbedding({ device, headDim: config.headDim });
     const parameters = new ParameterSpace(device);
@@ -169,15 +178,17 @@ const makers: Record<string, (device: Device) => Subject> = {
   },
 };
 
-for (const [name, nHeads, nKvHeads, pairing] of [
-  ['MHA', 2, 2, 'half'],
-  ['GQA', 4, 2, 'adjacent'],
-  ['MQA', 3, 1, 'adjacent'],
+for (const [name, nHeads, nKvHeads, pairing, bias, window] of [
+  ['MHA', 2, 2, 'half', undefined, undefined],
+  ['GQA', 4, 2, 'adjacent', undefined, undefined],
+  ['MQA', 3, 1, 'adjacent', undefined, undefined],
+  ['biases of query, key and value', 2, 1, 'adjacent', 'qkv', undefined],
+  ['biases and a window', 2, 1, 'half', 'all', 2],
 ] as const) {
   makers[`Attention, ${name}`] = (device) => {
     const scaling = { factor: 4, lowFreqFactor: 1, highFreqFactor: 4, originalContextLength: 16 };
     const rope = new RotaryEmbedding({ device, headDim: 4, theta: 100, scaling, pairing });
-    const layer = new Attention({ device, name: 'a', dim: 5, nHeads, nKvHeads, rope });
+    const layer = new Attention({ device, name: 'a', dim: 5, nHeads, nKvHeads, rope, bias, window });
     return alone(layer.parameters, layer, 5);
   };
 }

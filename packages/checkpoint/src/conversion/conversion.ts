@@ -1,6 +1,7 @@
 import { fail } from '@cria/tensor';
 import type { GgufEntry } from '@cria/tokenizer';
 import type { Checkpoint } from '../checkpoint.ts';
+import { tensorNames } from '../families.ts';
 import type { Quantizer } from '../quantizer.ts';
 import type { FloatDType } from '../safetensors/dtypes.ts';
 import type { WeightForm, WeightReport } from '../weight-form.ts';
@@ -49,26 +50,7 @@ export interface Conversion {
 /** The weights that a model of this configuration has, in the order of its layers; the output matrix of a tied model is left out. */
 export function weightsInOrder({ op, source }: Conversion): StoredWeight[] {
   const { config, tensors, path } = source;
-  const parts = [
-    'attention_norm',
-    'attention.wq',
-    'attention.wk',
-    'attention.wv',
-    'attention.wo',
-    'ffn_norm',
-    'feed_forward.w1',
-    'feed_forward.w2',
-    'feed_forward.w3',
-  ];
-  const layers = Array.from({ length: config.nLayers }, (_, i) =>
-    parts.map((part) => `layers.${i}.${part}.weight`),
-  );
-  const names = [
-    'tok_embeddings.weight',
-    ...layers.flat(),
-    'norm.weight',
-    ...(config.tiedEmbeddings ? [] : ['output.weight']),
-  ];
+  const names = tensorNames(config);
   const missing = names.filter((name) => !tensors.has(name));
   const known = new Set([...names, 'output.weight']);
   const unknown = [...tensors.keys()].filter((name) => !known.has(name));

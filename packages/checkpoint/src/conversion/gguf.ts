@@ -5,7 +5,6 @@ import { mixDType, mixes, parseMix } from '../gguf/mix.ts';
 import { ROPE_FREQS } from '../gguf/open.ts';
 import { GgufFile } from '../gguf/reader.ts';
 import { ropeDivisors } from '../gguf/rope-freqs.ts';
-import { llama3Scaling } from '../rope-scaling.ts';
 import { ggufChunks, type GgufTensorToWrite } from '../gguf/writer.ts';
 import { bytesOf } from '../convert.ts';
 import { isBlock } from '../dtypes.ts';
@@ -29,9 +28,8 @@ export async function planGguf(conversion: Conversion): Promise<OutputFile[]> {
     const { shape } = weight;
     return { name: stored, dtype: form.dtype, shape, chunks: () => conversion.chunks(weight, form) };
   });
-  const { headDim, ropeTheta } = source.config;
-  const ropeScaling = llama3Scaling('convertCheckpoint', source.config);
-  if (ropeScaling) {
+  const { headDim, ropeTheta, ropeScaling } = source.config;
+  if (ropeScaling && (ropeScaling.type === undefined || ropeScaling.type === 'llama3')) {
     const divisors = ropeDivisors(headDim, ropeTheta, ropeScaling);
     const chunks = () => [bytesOf(divisors)];
     tensors.push({ name: ROPE_FREQS, dtype: 'F32', shape: [divisors.length], chunks });
@@ -75,7 +73,7 @@ async function metadataOf(
   const quantised = tensors.some(({ dtype }) => isBlock(dtype));
   const metadata = new Map<string, GgufEntry>([
     ['general.architecture', { type: 'string', value: 'llama' }],
-    ...before,
+    ...[...before].filter(([key]) => !/^llama\.(rope\.scal|attention\.sliding)/.test(key)),
     ['general.file_type', keptType ?? u32(fileType)],
     ...ggufConfigMetadata(config),
     ...(options.vocabulary?.gguf ?? []),

@@ -1,5 +1,6 @@
 import { fail } from '@cria/tensor';
 import { toHuggingFaceConfig } from '../huggingface/config.ts';
+import { zeroBiases } from '../huggingface/folder.ts';
 import { GENERATION_FILE, generationConfig } from '../huggingface/generation-config.ts';
 import { encodeJson } from '../json-file.ts';
 import { isRotated, toHuggingFaceName } from '../names.ts';
@@ -27,7 +28,7 @@ export async function planHuggingFace(conversion: Conversion): Promise<OutputFil
     json('config.json', toHuggingFaceConfig(config, { dtype, specialIds })),
     json(GENERATION_FILE, generationConfig(specialIds)),
     ...[...(options.vocabulary?.files ?? [])].map(([name, bytes]) => ({ name, chunks: () => [bytes] })),
-    ...weightFiles(tensors, options.shards ?? 1),
+    ...weightFiles([...tensors, ...zeroBiases(config, dtype)], options.shards ?? 1),
   ];
 }
 

@@ -15,6 +15,9 @@ export async function planLlama2c(conversion: Conversion): Promise<OutputFile[]>
     ['ropeTheta', config.ropeTheta, 10000],
     ['ropeScaling', config.ropeScaling, undefined],
     ['headDim', config.headDim, config.dim / config.nHeads],
+    ['attentionBias', config.attentionBias, undefined],
+    ['mlpBias', config.mlpBias, undefined],
+    ['slidingWindow', config.slidingWindow, undefined],
   ];
   for (const [field, value, fixed] of facts) {
     if (value !== fixed)

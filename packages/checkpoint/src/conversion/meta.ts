@@ -81,9 +81,12 @@ function partOf(conversion: Conversion, weight: StoredWeight, rank: number, degr
   let form: WeightForm = { dtype };
   let shape: readonly number[] = weight.shape;
   if (axis !== undefined && degree > 1) {
-    const range = shardRange(weight.name, axis === 0 ? rows : columns, rank, degree, kvHeads);
-    form = axis === 0 ? { dtype, rows: range } : { dtype, columns: range };
-    shape = axis === 0 ? [range[1] - range[0], columns] : [rows, range[1] - range[0]];
+    const vector = weight.shape.length === 1; // a bias, one row
+    const byRows = axis === 0 && !vector;
+    const range = shardRange(weight.name, byRows ? rows : columns, rank, degree, kvHeads);
+    const length = range[1] - range[0];
+    form = byRows ? { dtype, rows: range } : { dtype, columns: range };
+    shape = vector ? [length] : byRows ? [length, columns] : [rows, length];
   }
   return { dtype, shape, form, bytes: storedBytes(dtype, sizeOf(shape)) ?? 0 };
 }

@@ -1,20 +1,15 @@
-import { type Llama3Scaling, type LlamaConfig, llamaConfig } from '@cria/layers';
+import { type LlamaConfig, llamaConfig, type LlamaConfigFields } from '@cria/layers';
 import { CriaError, fail } from '@cria/tensor';
 import type { GgufEntry, GgufMetadata } from '@cria/tokenizer';
 import type { SpecialIds } from '../checkpoint.ts';
-import { llama3Scaling } from '../rope-scaling.ts';
 import { entryValue } from './entry-value.ts';
-import { findScaling } from './rope-freqs.ts';
+import { ggufScaling, readGgufScaling } from './rope.ts';
+import { shortest } from './shortest.ts';
 
 const op = 'openCheckpoint';
 
-/** Where Cria's own files keep what GGUF has no key for: the settings behind `rope_freqs.weight`. Others ignore it. */
-const SCALING_KEYS = {
-  factor: 'cria.rope_scaling.factor',
-  lowFreqFactor: 'cria.rope_scaling.low_freq_factor',
-  highFreqFactor: 'cria.rope_scaling.high_freq_factor',
-  originalContextLength: 'cria.rope_scaling.original_context_length',
-} as const satisfies Partial<Record<keyof Llama3Scaling, string>>;
+const WINDOW = 'llama.attention.sliding_window';
+const WINDOW_LAYERS = 'llama.attention.sliding_window_pattern';
 
 /** Ids that end a text beyond the three that GGUF has keys for. Others ignore it. */
 const MORE_ENDS = 'cria.more_eos_token_ids';
@@ -24,6 +19,8 @@ export interface GgufFacts {
   /** Rows of the embedding. */
   readonly vocabSize: number;
   readonly tiedEmbeddings: boolean;
+  /** Biases, which no key tells: tensors of the first block. */
+  readonly biases: Pick<LlamaConfig, 'attentionBias' | 'mlpBias'>;
   /** Values of `rope_freqs.weight`, where it is there. */
   readonly ropeDivisors: Float32Array | undefined;
 }
@@ -52,7 +49,7 @@ export function parseGgufConfig(file: string, metadata: GgufMetadata, facts: Ggu
       'mixtures of experts are not read',
     );
   const ropeTheta = shortest(read('llama.rope.freq_base', 10000));
-  checkNoLinearScaling(file, metadata);
+  const contextLength = read('llama.context_length');
   const fields = {
     dim,
     nHeads,
@@ -61,13 +58,16 @@ export function parseGgufConfig(file: string, metadata: GgufMetadata, facts: Ggu
     nKvHeads: read('llama.attention.head_count_kv', nHeads),
     ffnDim: read('llama.feed_forward_length'),
     vocabSize: facts.vocabSize,
-    contextLength: read('llama.context_length'),
+    contextLength,
     normEps: shortest(read('llama.attention.layer_norm_rms_epsilon')),
     ropeTheta,
     tiedEmbeddings: facts.tiedEmbeddings,
+    ...facts.biases,
+    ...readWindow(file, metadata),
   };
   try {
-    const scaling = readScaling(file, metadata, facts.ropeDivisors, { headDim, ropeTheta });
+    const positions = { headDim, ropeTheta, contextLength, divisors: facts.ropeDivisors };
+    const scaling = readGgufScaling(file, metadata, positions);
     return llamaConfig({ ...fields, ...(scaling ? { ropeScaling: scaling } : {}) });
   } catch (error) {
     if (!(error instanceof CriaError) || error.op === op) throw error;
@@ -75,7 +75,7 @@ export function parseGgufConfig(file: string, metadata: GgufMetadata, facts: Ggu
   }
 }
 
-/** The keys that llama.cpp needs for this configuration, and ours for scaled RoPE. */
+/** The keys that llama.cpp needs for this configuration, and ours for the settings behind `rope_freqs.weight`. */
 export function ggufConfigMetadata(config: LlamaConfig): Map<string, GgufEntry> {
   const u32 = (value: number): GgufEntry => ({ type: 'u32', value });
   const f32 = (value: number): GgufEntry => ({ type: 'f32', value });
@@ -93,11 +93,10 @@ export function ggufConfigMetadata(config: LlamaConfig): Map<string, GgufEntry> 
     ['llama.attention.key_length', u32(config.headDim)],
     ['llama.attention.value_length', u32(config.headDim)],
   ];
-  const ropeScaling = llama3Scaling('convertCheckpoint', config);
-  if (ropeScaling) {
-    for (const [field, key] of Object.entries(SCALING_KEYS))
-      entries.push([key, { type: 'f64', value: ropeScaling[field as keyof typeof SCALING_KEYS] }]);
-  }
+  entries.push(...ggufScaling(config.ropeScaling));
+  const { slidingWindow, slidingLayers } = config;
+  if (slidingWindow !== undefined) entries.push([WINDOW, u32(slidingWindow)]);
+  if (slidingLayers) entries.push([WINDOW_LAYERS, { type: 'array', of: 'bool', value: [...slidingLayers] }]);
   return new Map(entries);
 }
 
@@ -126,37 +125,14 @@ export function ggufSpecialIds(ids: Partial<SpecialIds>): Map<string, GgufEntry>
   return entries;
 }
 
-function readScaling(
-  file: string,
-  metadata: GgufMetadata,
-  divisors: Float32Array | undefined,
-  config: Pick<LlamaConfig, 'headDim' | 'ropeTheta'>,
-): Llama3Scaling | undefined {
-  if (!divisors || divisors.every((value) => value === 1)) return undefined;
-  const own = Object.entries(SCALING_KEYS).map(
-    ([field, key]) => [field, entryValue(op, file, metadata, key, 'number')] as const,
-  );
-  if (own.every(([, value]) => value !== undefined))
-    return Object.fromEntries(own) as unknown as Llama3Scaling;
-  return (
-    findScaling(divisors, config) ??
-    fail(
-      op,
-      `${file}: rope_freqs.weight fits no scaling of Llama 3.1's kind (${divisors.join(', ').slice(0, 200)}).`,
-    )
-  );
-}
-
-function checkNoLinearScaling(file: string, metadata: GgufMetadata): void {
-  const type = entryValue(op, file, metadata, 'llama.rope.scaling.type', 'string') ?? 'none';
-  const factor = entryValue(op, file, metadata, 'llama.rope.scaling.factor', 'number') ?? 1;
-  const old = entryValue(op, file, metadata, 'llama.rope.scale_linear', 'number') ?? 1;
-  if ((type !== 'none' && factor !== 1) || old !== 1)
-    fail(
-      op,
-      `${file}: RoPE scaling of type ${String(type)}, factor ${String(factor)}, scale_linear ${String(old)}.`,
-      "only Llama 3.1's scaling is known here",
-    );
+/** llama.cpp's programs have no window for files of this architecture: they give the same up to its length. */
+function readWindow(file: string, metadata: GgufMetadata): Partial<LlamaConfigFields> {
+  const window = entryValue(op, file, metadata, WINDOW, 'number') ?? 0;
+  if (typeof window !== 'number' || window === 0) return {};
+  const layers = metadata.get(WINDOW_LAYERS);
+  if (!layers) return { slidingWindow: window };
+  if (layers.type !== 'array') return fail(op, `${file}: ${WINDOW_LAYERS} is ${layers.type}.`);
+  return { slidingWindow: window, slidingLayers: Array.from(layers.value, Boolean) };
 }
 
 function reader(file: string, metadata: GgufMetadata) {
@@ -166,13 +142,4 @@ function reader(file: string, metadata: GgufMetadata) {
       return fail(op, `${file}: ${key} is ${value === undefined ? 'missing' : String(value)}.`);
     return value;
   };
-}
-
-/** The shortest decimal number that a float32 stands for: 1e-5, not 9.999999747378752e-6. */
-function shortest(value: number): number {
-  for (let digits = 1; digits <= 9; digits++) {
-    const candidate = Number(value.toPrecision(digits));
-    if (Math.fround(candidate) === Math.fround(value)) return candidate;
-  }
-  return value;
 }

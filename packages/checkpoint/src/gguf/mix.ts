@@ -41,7 +41,7 @@ export function mixDType(
   config: LlamaConfig,
   options: { readonly weighted?: boolean } = {},
 ): QuantizedDType | 'F16' | 'F32' {
-  if (name.endsWith('norm.weight')) return 'F32';
+  if (name.endsWith('norm.weight') || name.endsWith('.bias')) return 'F32';
   return fallback(wanted(mix, name, columns, config, options.weighted ?? false), columns);
 }
 

@@ -1,6 +1,7 @@
 import { fail } from '@cria/tensor';
 import type { Checkpoint } from '../checkpoint.ts';
 import { decodeNumbers } from '../convert.ts';
+import { biasesOf } from '../families.ts';
 import { fromGgufName, isRotaryTable } from '../names.ts';
 import { makeCheckpoint } from '../stored-checkpoint.ts';
 import type { StoredWeight } from '../weights.ts';
@@ -44,6 +45,7 @@ export async function openGgufModel(path: string): Promise<Checkpoint> {
   const config = parseGgufConfig(path, file.metadata, {
     vocabSize: embedding.shape[0] ?? 0,
     tiedEmbeddings: !weights.has('output.weight'),
+    biases: biasesOf((name) => weights.has(name)),
     ropeDivisors: await readDivisors(op, file),
   });
   const metadata = new Map([...file.metadata].map(([key, { value }]) => [key, value] as const));

@@ -1,42 +1,46 @@
-import { type LlamaConfig, llamaConfig, type RopeScaling } from '@cria/layers';
+import { type LlamaConfig, llamaConfig, type LlamaConfigFields } from '@cria/layers';
 import { CriaError, fail } from '@cria/tensor';
 import type { SpecialIds } from '../checkpoint.ts';
-import { llama3Scaling } from '../rope-scaling.ts';
+import { families, type Family } from '../families.ts';
 import type { FloatDType } from '../safetensors/dtypes.ts';
+import { checkRecord, type Fields, flag, positive, show, wholeNumber } from './fields.ts';
+import { readRope, toRopeScaling } from './rope.ts';
 
 export interface HuggingFaceConfig {
   readonly config: LlamaConfig;
   readonly specialIds: SpecialIds;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
 /**
- * The configuration in a `config.json`. Absent fields have the defaults of transformers' `configuration_llama.py`, but the five that fix
+ * The configuration in a `config.json`. Absent fields have the defaults of the family's class in transformers, but the five that fix
  * the size of the model must be there. Whatever would change the mathematics and is not known here is refused, not ignored.
  *
  * @param file for messages.
  */
 export function parseHuggingFaceConfig(json: unknown, file = 'config.json'): HuggingFaceConfig {
   const fields = checkRecord(file, 'the configuration', json);
-  checkArchitecture(file, fields);
+  const family = familyOf(file, fields);
+  checkMathematics(file, fields);
   const dim = wholeNumber(file, fields, 'hidden_size');
   const nHeads = wholeNumber(file, fields, 'num_attention_heads');
-  const rope = readRope(file, fields);
+  const nLayers = wholeNumber(file, fields, 'num_hidden_layers');
+  const { kvHeads = nHeads, normEps } = family.defaults;
+  const rope = readRope(file, fields, family);
   try {
     const config = llamaConfig({
       dim,
       nHeads,
-      nLayers: wholeNumber(file, fields, 'num_hidden_layers'),
-      nKvHeads: wholeNumber(file, fields, 'num_key_value_heads', nHeads),
+      nLayers,
+      nKvHeads: wholeNumber(file, fields, 'num_key_value_heads', kvHeads),
       headDim: wholeNumber(file, fields, 'head_dim', dim / nHeads),
       ffnDim: wholeNumber(file, fields, 'intermediate_size'),
       vocabSize: wholeNumber(file, fields, 'vocab_size'),
-      contextLength: wholeNumber(file, fields, 'max_position_embeddings', 2048),
-      normEps: positive(file, fields, 'rms_norm_eps', 1e-6),
-      ropeTheta: rope.theta,
-      ...(rope.scaling ? { ropeScaling: rope.scaling } : {}),
+      normEps: positive(file, fields, 'rms_norm_eps', normEps),
+      ...rope,
+      ...readBiases(file, fields, family),
+      ...readWindow(file, fields, family, nLayers),
       tiedEmbeddings: flag(file, fields, 'tie_word_embeddings', false),
+      ...readOwn(file, fields),
     });
     return { config, specialIds: readSpecialIds(file, fields) };
   } catch (error) {
@@ -45,17 +49,31 @@ export function parseHuggingFaceConfig(json: unknown, file = 'config.json'): Hug
   }
 }
 
-/** A `config.json` that transformers and everything that follows it load. */
+/** What only a field of ours can say where transformers has no class for it: the configuration of a training state is exact. */
+const OWN = 'cria';
+
+export interface ToHuggingFaceOptions {
+  readonly dtype?: FloatDType;
+  readonly specialIds?: Partial<SpecialIds>;
+  /** Say in a field of ours what transformers has no field for, instead of refusing it. Default false. */
+  readonly own?: boolean;
+}
+
+/** A `config.json` that transformers and everything that follows it load. Throws where no class there computes this. */
 export function toHuggingFaceConfig(
   config: LlamaConfig,
-  options: { readonly dtype?: FloatDType; readonly specialIds?: Partial<SpecialIds> } = {},
+  options: ToHuggingFaceOptions = {},
 ): Record<string, unknown> {
-  const scaling = llama3Scaling('config.json', config);
+  const { own = false } = options;
   const { bos, eos = [], pad } = options.specialIds ?? {};
   const names = { F32: 'float32', BF16: 'bfloat16', F16: 'float16', F64: 'float64' };
+  const rarities = own ? raritiesOf(config) : {};
+  const exact = Object.keys(rarities).length > 0;
+  const { modelType, architectures, window } = exact ? families[0]! : familyFor(config);
+  const scaling = exact ? null : toRopeScaling(config.ropeScaling);
   return {
-    architectures: ['LlamaForCausalLM'],
-    model_type: 'llama',
+    architectures: architectures.slice(0, 1),
+    model_type: modelType,
     vocab_size: config.vocabSize,
     hidden_size: config.dim,
     intermediate_size: config.ffnDim,
@@ -64,75 +82,130 @@ export function toHuggingFaceConfig(
     num_key_value_heads: config.nKvHeads,
     head_dim: config.headDim,
     hidden_act: 'silu',
-    max_position_embeddings: config.contextLength,
+    max_position_embeddings: exact ? config.contextLength : textLength(config),
     initializer_range: 0.02,
     rms_norm_eps: config.normEps,
     rope_theta: config.ropeTheta,
-    rope_scaling: scaling
-      ? {
-          rope_type: 'llama3',
-          factor: scaling.factor,
-          low_freq_factor: scaling.lowFreqFactor,
-          high_freq_factor: scaling.highFreqFactor,
-          original_max_position_embeddings: scaling.originalContextLength,
-        }
-      : null,
+    rope_scaling: scaling,
+    ...(window ? { sliding_window: config.slidingWindow ?? null } : {}),
     tie_word_embeddings: config.tiedEmbeddings,
-    attention_bias: false,
-    mlp_bias: false,
+    attention_bias: config.attentionBias !== undefined,
+    mlp_bias: config.mlpBias ?? false,
     bos_token_id: bos ?? null,
     eos_token_id: eos.length > 1 ? eos : (eos[0] ?? null),
     pad_token_id: pad ?? null,
     pretraining_tp: 1,
     torch_dtype: names[options.dtype ?? 'F32'],
+    ...(exact ? { [OWN]: rarities } : {}),
   };
 }
 
-function checkArchitecture(file: string, fields: Fields): void {
-  const { model_type: type, architectures, hidden_act: activation } = fields;
+/** Fields beside those that Llama's own releases have. */
+function raritiesOf(config: LlamaConfig): Partial<LlamaConfig> {
+  const { ropeScaling: scaling, attentionBias, mlpBias, slidingWindow, slidingLayers } = config;
+  const usual = scaling === undefined || (scaling.type ?? 'llama3') === 'llama3';
+  return {
+    ...(usual && scaling?.attentionFactor === undefined ? {} : { ropeScaling: scaling }),
+    ...(attentionBias === undefined ? {} : { attentionBias }),
+    ...(mlpBias === undefined ? {} : { mlpBias }),
+    ...(slidingWindow === undefined ? {} : { slidingWindow }),
+    ...(slidingLayers === undefined ? {} : { slidingLayers }),
+  } as Partial<LlamaConfig>; // ropeScaling is there where it is not usual
+}
+
+/** What `own` wrote. */
+function readOwn(file: string, fields: Fields): Partial<LlamaConfigFields> {
+  if (fields[OWN] === undefined) return {};
+  const { ropeScaling, attentionBias, mlpBias, slidingWindow, slidingLayers, ...unknown } = checkRecord(
+    file,
+    OWN,
+    fields[OWN],
+  );
+  const [name] = Object.keys(unknown);
+  if (name !== undefined) fail('config.json', `${file}: ${OWN} has a field "${name}".`);
+  const known = { ropeScaling, attentionBias, mlpBias, slidingWindow, slidingLayers };
+  // llamaConfig checks what they are.
+  return Object.fromEntries(
+    Object.entries(known).filter(([, value]) => value !== undefined),
+  ) as Partial<LlamaConfigFields>;
+}
+
+/** The family whose class in transformers computes what a configuration says. */
+function familyFor(config: LlamaConfig): Family {
+  const { slidingWindow, slidingLayers, attentionBias, mlpBias } = config;
+  if (slidingLayers?.includes(false))
+    fail(
+      'config.json',
+      'a window in some layers only has no place in a config.json of a LLaMA or a Mistral.',
+    );
+  const biased = attentionBias !== undefined || mlpBias === true;
+  const found = families.find(
+    ({ window, biases }) => (window !== undefined) === (slidingWindow !== undefined) && (biases || !biased),
+  );
+  return found ?? fail('config.json', 'biases beside a sliding window have no place in a config.json.');
+}
+
+/** `max_position_embeddings`: what θ of dynamic scaling goes by, else the context. */
+function textLength({ ropeScaling, contextLength }: LlamaConfig): number {
+  return ropeScaling?.type === 'dynamic' ? ropeScaling.originalContextLength : contextLength;
+}
+
+function familyOf(file: string, fields: Fields): Family {
+  const { model_type: type, architectures } = fields;
   const named = Array.isArray(architectures) ? architectures : [];
-  if (type !== 'llama' && !(type === undefined && named.includes('LlamaForCausalLM'))) {
+  const found = families.find((family) =>
+    type === undefined
+      ? family.architectures.some((each) => named.includes(each))
+      : family.modelType === type,
+  );
+  return (
+    found ??
     fail(
       'config.json',
       `${file}: model_type is ${show(type)}, architectures ${show(architectures)}.`,
-      'only LLaMA models ("llama") are read',
-    );
-  }
+      `only LLaMA models and their like (${families.map(({ modelType }) => `"${modelType}"`).join(', ')}) are read`,
+    )
+  );
+}
+
+/** What would change the mathematics of every family. */
+function checkMathematics(file: string, fields: Fields): void {
+  const { hidden_act: activation, quantization_config: quantization = null } = fields;
   if (activation !== undefined && activation !== 'silu' && activation !== 'swish')
     fail('config.json', `${file}: hidden_act is ${show(activation)}.`, 'LLaMA has silu');
-  for (const name of ['attention_bias', 'mlp_bias']) {
-    if (flag(file, fields, name, false))
-      fail('config.json', `${file}: ${name} is true.`, 'linear layers here have no bias');
-  }
-  const { partial_rotary_factor: partial = 1, quantization_config: quantization = null } = fields;
-  if (partial !== 1)
-    fail('config.json', `${file}: partial_rotary_factor is ${show(partial)}.`, 'LLaMA rotates whole heads');
   if (quantization !== null)
     fail('config.json', `${file} has a quantization_config.`, 'load the original weights');
 }
 
-/** `rope_parameters` of new files, or `rope_theta` with `rope_scaling` of old ones. */
-function readRope(file: string, fields: Fields): { theta: number; scaling: RopeScaling | undefined } {
-  const section = fields['rope_parameters'] != null ? 'rope_parameters' : 'rope_scaling';
-  if (fields[section] == null)
-    return { theta: positive(file, fields, 'rope_theta', 10000), scaling: undefined };
-  const rope = checkRecord(file, section, fields[section]);
-  const theta = positive(file, rope['rope_theta'] == null ? fields : rope, 'rope_theta', 10000);
-  const type = rope['rope_type'] ?? rope['type'] ?? 'default';
-  if (type === 'default') return { theta, scaling: undefined };
-  if (type !== 'llama3')
-    fail(
-      'config.json',
-      `${file}: ${section} has rope_type ${show(type)}.`,
-      'known types are "default" and "llama3"',
-    );
-  const scaling = {
-    factor: positive(file, rope, 'factor'),
-    lowFreqFactor: positive(file, rope, 'low_freq_factor'),
-    highFreqFactor: positive(file, rope, 'high_freq_factor'),
-    originalContextLength: wholeNumber(file, rope, 'original_max_position_embeddings'),
-  };
-  return { theta, scaling };
+function readBiases(file: string, fields: Fields, { biases, modelType }: Family): Partial<LlamaConfigFields> {
+  const [attention, mlp] = ['attention_bias', 'mlp_bias'].map((name) => {
+    const given = flag(file, fields, name, false);
+    if (given && !biases) fail('config.json', `${file}: ${name} is true, and model_type "${modelType}".`);
+    return given;
+  });
+  return { ...(attention ? { attentionBias: 'all' } : {}), ...(mlp ? { mlpBias: true } : {}) };
+}
+
+/** `sliding_window`, in the layers that `layer_types` names where it is there. */
+function readWindow(
+  file: string,
+  fields: Fields,
+  { window }: Family,
+  nLayers: number,
+): Partial<LlamaConfigFields> {
+  const types = fields['layer_types'] ?? undefined;
+  const sliding = Array.isArray(types) ? types.map((type) => type === 'sliding_attention') : undefined;
+  if (!window) {
+    if (sliding?.includes(true)) fail('config.json', `${file}: layer_types has sliding_attention.`);
+    return {};
+  }
+  if (fields['sliding_window'] === null) return {};
+  const slidingWindow = wholeNumber(file, fields, 'sliding_window', window.absent);
+  if (!sliding) return { slidingWindow };
+  if (sliding.length !== nLayers)
+    fail('config.json', `${file}: layer_types has ${sliding.length} layers, the model ${nLayers}.`);
+  if (!sliding.includes(true)) return {};
+  return { slidingWindow, ...(sliding.includes(false) ? { slidingLayers: sliding } : {}) };
 }
 
 /** `bos_token_id`, `eos_token_id` (one or several) and `pad_token_id` of a configuration. */
@@ -154,36 +227,4 @@ export function readSpecialIds(file: string, fields: Fields): SpecialIds {
 /** Old files write -1 for "none". */
 function padId(value: unknown): number | undefined {
   return typeof value === 'number' && value >= 0 ? value : undefined;
-}
-
-export function checkRecord(file: string, what: string, value: unknown): Fields {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    fail('config.json', `${file}: ${what} is ${show(value)}.`, 'it must be an object');
-  return value as Fields;
-}
-
-function wholeNumber(file: string, fields: Fields, name: string, absent?: number, least = 1): number {
-  const value = fields[name] ?? absent;
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < least) {
-    fail('config.json', `${file}: ${name} is ${show(value)}.`, `it must be a whole number from ${least}`);
-  }
-  return value;
-}
-
-function positive(file: string, fields: Fields, name: string, absent?: number): number {
-  const value = fields[name] ?? absent;
-  if (typeof value !== 'number' || !(Number.isFinite(value) && value > 0))
-    fail('config.json', `${file}: ${name} is ${show(value)}.`, 'it must be a number above 0');
-  return value;
-}
-
-function flag(file: string, fields: Fields, name: string, absent: boolean): boolean {
-  const value = fields[name] ?? absent;
-  if (typeof value !== 'boolean')
-    fail('config.json', `${file}: ${name} is ${show(value)}.`, 'it must be true or false');
-  return value;
-}
-
-function show(value: unknown): string {
-  return value === undefined ? 'missing' : JSON.stringify(value).slice(0, 120);
 }

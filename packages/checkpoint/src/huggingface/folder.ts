@@ -6,8 +6,8 @@ import { checkOptions, fail, type ParameterSpace } from '@cria/tensor';
 import { explain, writeFileAtomic } from '../atomic.ts';
 import type { Checkpoint, CheckpointFormat, SpecialIds } from '../checkpoint.ts';
 import { encodeJson, readJson } from '../json-file.ts';
-import { fromHuggingFaceName, isRotaryTable, isRotated, toHuggingFaceName } from '../names.ts';
-import { type FloatDType, floatDTypes, storedFloatDType } from '../safetensors/dtypes.ts';
+import { isRotaryTable, isRotated, readHuggingFaceName, toHuggingFaceName } from '../names.ts';
+import { type FloatDType, floatDTypes, storedBytes, storedFloatDType } from '../safetensors/dtypes.ts';
 import { SafetensorsFile } from '../safetensors/reader.ts';
 import { INDEX_FILE, openShards, SINGLE_FILE, writeModelFiles } from '../safetensors/sharded.ts';
 import type { TensorToWrite } from '../safetensors/writer.ts';
@@ -63,7 +63,7 @@ function makeHuggingFace(
   for (const file of files) {
     for (const { name: storedName, dtype, shape, begin, end } of file.tensors.values()) {
       if (isRotaryTable(storedName)) continue;
-      const mapped = fromHuggingFaceName(storedName);
+      const mapped = readHuggingFaceName(storedName);
       const name = mapped ?? storedName;
       const other = weights.get(name);
       if (other)
@@ -73,7 +73,8 @@ function makeHuggingFace(
         );
       // Names of our own kind are in Meta's files, with Meta's order of rows.
       const halfSplit = mapped && isRotated(name) ? config.headDim : undefined;
-      if (halfSplit !== undefined && (shape.length !== 2 || (shape[0] ?? 0) % halfSplit !== 0)) {
+      const axes = name.endsWith('.bias') ? 1 : 2;
+      if (halfSplit !== undefined && (shape.length !== axes || (shape[0] ?? 0) % halfSplit !== 0)) {
         fail(
           'openCheckpoint',
           `${file.path}: "${storedName}" has shape [${shape.join(', ')}], no rows of heads of ${halfSplit}.`,
@@ -127,7 +128,7 @@ export async function saveHuggingFace(
   }
   await writeModelFiles(
     folder,
-    huggingFaceTensors(config, parameters, dtype),
+    [...huggingFaceTensors(config, parameters, dtype), ...zeroBiases(config, dtype)],
     maxShardBytes === undefined ? {} : { maxShardBytes },
   );
   await writeFileAtomic(op, join(folder, 'config.json'), [
@@ -144,6 +145,18 @@ export function fileDType(op: string, parameters: ParameterSpace, wished?: Float
   }
   const { dtype } = parameters.masters;
   return storedFloatDType(dtype) ?? fail(op, `parameters of ${dtype} cannot be saved.`);
+}
+
+/** Biases that transformers wants beside those of query, key and value: zeros, in files that only have those. */
+export function zeroBiases(config: LlamaConfig, dtype: FloatDType): TensorToWrite[] {
+  if (config.attentionBias !== 'qkv') return [];
+  const shape = [config.dim];
+  return Array.from({ length: config.nLayers }, (_, i) => ({
+    name: toHuggingFaceName(`layers.${i}.attention.wo.bias`) ?? '',
+    dtype,
+    shape,
+    chunks: () => [new Uint8Array(storedBytes(dtype, config.dim) ?? 0)],
+  }));
 }
 
 /** Every parameter as a tensor of a Hugging Face file. */

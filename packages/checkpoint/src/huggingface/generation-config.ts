@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SpecialIds } from '../checkpoint.ts';
 import { readJson } from '../json-file.ts';
-import { checkRecord, readSpecialIds } from './config.ts';
+import { readSpecialIds } from './config.ts';
+import { checkRecord } from './fields.ts';
 
 export const GENERATION_FILE = 'generation_config.json';
 

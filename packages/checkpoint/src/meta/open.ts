@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fail, sizeOf } from '@cria/tensor';
 import type { Checkpoint } from '../checkpoint.ts';
+import { biasesOf } from '../families.ts';
 import { readJson } from '../json-file.ts';
 import { isRotaryTable } from '../names.ts';
 import { storedBytes } from '../safetensors/dtypes.ts';
@@ -58,7 +59,8 @@ export async function openMetaFolder(folder: string): Promise<Checkpoint> {
       `${folder} has no tok_embeddings.weight or no layers.0.feed_forward.w1.weight.`,
       'is it a LLaMA?',
     );
-  const facts = { vocabSize, ffnDim, hasOutput: weights.has('output.weight') };
+  const biases = biasesOf((name) => weights.has(name));
+  const facts = { vocabSize, ffnDim, biases, hasOutput: weights.has('output.weight') };
   const config = parseMetaParams(join(folder, PARAMS_FILE), json, facts);
   const metadata = new Map(Object.entries(json as object));
   return makeCheckpoint(
@@ -89,7 +91,7 @@ function merge(files: readonly PthFile[], tensor: PthTensor, embeddingAxis: 0 | 
       );
     return part;
   });
-  const axis = tensor.shape.length === 2 ? shardAxis(name, embeddingAxis) : undefined;
+  const axis = shardAxis(name, embeddingAxis);
   const count = axis === undefined ? 1 : parts.length;
   const shape = mergedShape(tensor.shape, axis, count);
   const contiguous = tensor.strideBytes === tensor.rowBytes;

@@ -6,6 +6,8 @@ import { llama3Scaling } from '../rope-scaling.ts';
 export interface MetaFacts {
   readonly vocabSize: number;
   readonly ffnDim: number;
+  /** Biases, which `params.json` has no field for. */
+  readonly biases?: Pick<LlamaConfig, 'attentionBias' | 'mlpBias'>;
   /** Whether there is a matrix `output.weight`. */
   readonly hasOutput: boolean;
 }
@@ -53,6 +55,7 @@ export function parseMetaParams(file: string, json: unknown, facts: MetaFacts): 
       normEps: number('norm_eps', 1e-5),
       ropeTheta,
       ...(scaling ? { ropeScaling: scaling } : {}),
+      ...facts.biases,
       tiedEmbeddings: readTied(file, fields, facts),
     });
   } catch (error) {
@@ -91,6 +94,8 @@ function readScaling(
 /** A `params.json` from which Meta's code builds the same model; what it has no field for goes into fields of ours. */
 export function toMetaParams(config: LlamaConfig): Record<string, unknown> {
   const ropeScaling = llama3Scaling('params.json', config);
+  if (config.slidingWindow !== undefined)
+    fail('params.json', `a sliding window of ${config.slidingWindow} has no place in Meta's format.`);
   const usual = config.headDim === config.dim / config.nHeads;
   return {
     dim: config.dim,

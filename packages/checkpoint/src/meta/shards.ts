@@ -1,4 +1,5 @@
 import { fail, sizeOf } from '@cria/tensor';
+import { blockParts, endParts } from '../families.ts';
 
 /*
  * How Meta's files split weights over model-parallel ranks (paper.md: "Meta checkpoints"): ColumnParallel layers by rows of the matrix,
@@ -8,9 +9,12 @@ import { fail, sizeOf } from '@cria/tensor';
 /** Axis along which a weight is split; undefined: every file has all of it. */
 export function shardAxis(name: string, embeddingAxis: 0 | 1): 0 | 1 | undefined {
   if (name === 'tok_embeddings.weight') return embeddingAxis;
-  if (/\.(wo|w2)\.weight$/.test(name)) return 1;
-  if (name === 'output.weight' || /\.(w[qkv]|w[13])\.weight$/.test(name)) return 0;
-  return undefined;
+  const [, inBlock, part = '', what] = /^(layers\.\d+\.)?(.+)\.(weight|bias)$/.exec(name) ?? [];
+  const split = (inBlock === undefined ? endParts : blockParts).find(
+    ({ canonical }) => canonical === part,
+  )?.split;
+  // What is split by columns sums over ranks: each adds the whole bias, or one of them does.
+  return what === 'bias' && split === 1 ? undefined : split;
 }
 
 /** Part `rank` of `degree` of `extent`; fewer kv heads than ranks are repeated, each for as many ranks in a row. */
@@ -21,7 +25,7 @@ export function shardRange(
   degree: number,
   kvHeads: { readonly count: number; readonly width: number },
 ): readonly [number, number] {
-  if (/\.w[kv]\.weight$/.test(name) && degree > kvHeads.count) {
+  if (/\.w[kv]\.(weight|bias)$/.test(name) && degree > kvHeads.count) {
     if (degree % kvHeads.count === 0) {
       const head = Math.floor((rank * kvHeads.count) / degree);
       return [head * kvHeads.width, (head + 1) * kvHeads.width];

@@ -1,5 +1,6 @@
 import { fail, type ParameterSpace, type Tensor } from '@cria/tensor';
 import { toWritable } from '../convert.ts';
+import { rowLengthOf } from '../row-order.ts';
 import { numericDType, ordered, rowBytes, type StoredWeight } from '../weights.ts';
 import { layoutOf, overlaps } from './layout.ts';
 import type { RankRange } from './types.ts';
@@ -63,7 +64,7 @@ async function readElements(weight: StoredWeight, first: number, last: number): 
   const bytesPerRow = rowBytes(weight);
   const width = bytesPerRow / rowLength;
   if (halfSplit === undefined) return weight.readBytes(first * width, last * width);
-  const head = halfSplit * rowLength;
+  const head = halfSplit * rowLengthOf(weight.shape);
   const begin = Math.floor(first / head) * head;
   const end = Math.ceil(last / head) * head;
   const heads = ordered(await weight.readBytes(begin * width, end * width), weight, bytesPerRow);

@@ -55,7 +55,7 @@ export function smallFiles(
   more: object = {},
 ): ReadonlyMap<string, Uint8Array> {
   return new Map([
-    ['config.json', encodeJson(toHuggingFaceConfig(config, { dtype, specialIds }))],
+    ['config.json', encodeJson(toHuggingFaceConfig(config, { dtype, specialIds, own: true }))],
     [STATE_FILE, encodeJson({ step, counters, fingerprints, extraFiles: Object.keys(extraFiles), ...more })],
     ...Object.entries(extraFiles),
   ]);

@@ -8,7 +8,7 @@ import {
   temporarySuffix,
   writeFileAtomic,
 } from '../atomic.ts';
-import { toHalfSplit } from '../row-order.ts';
+import { rowLengthOf, toHalfSplit } from '../row-order.ts';
 import { type FloatDType, storedBytes } from '../safetensors/dtypes.ts';
 import type { TensorToWrite } from '../safetensors/writer.ts';
 import { findCandidates, namesIn, newStateName, staleTemporaries, totalBytes } from './folders.ts';
@@ -134,7 +134,7 @@ export async function writeFiles(
 
 function inFileOrder({ name, dtype, shape, halfSplit, chunks }: StateTensor): TensorToWrite {
   if (halfSplit === undefined) return { name, dtype, shape, chunks };
-  const rowBytes = storedBytes(dtype, shape.at(-1) ?? 1) ?? 0;
+  const rowBytes = storedBytes(dtype, rowLengthOf(shape)) ?? 0;
   async function* ordered() {
     for await (const chunk of chunks()) yield toHalfSplit(chunk, rowBytes, halfSplit ?? 1);
   }

@@ -18,6 +18,14 @@ export const shapes: Record<string, LlamaConfig> = {
     nKvHeads: 2,
     ropeScaling: { factor: 8, lowFreqFactor: 1, highFreqFactor: 4, originalContextLength: 32 },
   }),
+  'biases of query, key and value': llamaConfig({ ...base, nKvHeads: 2, attentionBias: 'qkv' }),
+  'biases, and a window in one layer': llamaConfig({
+    ...base,
+    attentionBias: 'all',
+    mlpBias: true,
+    slidingWindow: 3,
+    slidingLayers: [true, false],
+  }),
 };
 
 /** Weights that make every part matter: larger than at the start of training, gains unlike 1. */

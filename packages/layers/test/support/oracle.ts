@@ -47,8 +47,10 @@ export function oracleLogits(
   const table = weights['tok_embeddings.weight']!;
   let stream = ids.map((id) => [...table.subarray(id * dim, (id + 1) * dim)]);
   for (let l = 0; l < nLayers; l++) {
-    const at = (name: string) => weights[`layers.${l}.${name}.weight`]!;
-    stream = plus(stream, attend(config, at, norm(stream, at('attention_norm'), config.normEps), pairing));
+    const at = (name: string, what = 'weight') => weights[`layers.${l}.${name}.${what}`]!;
+    const window = (config.slidingLayers?.[l] ?? true) ? config.slidingWindow : undefined;
+    const normed = norm(stream, at('attention_norm'), config.normEps);
+    stream = plus(stream, attend(config, at, normed, pairing, window));
     stream = plus(stream, feedForward(config, at, norm(stream, at('ffn_norm'), config.normEps)));
   }
   return times(
@@ -60,20 +62,22 @@ export function oracleLogits(
 
 function attend(
   config: LlamaConfig,
-  at: (name: string) => Float64Array,
+  at: Part,
   x: number[][],
   pairing: 'adjacent' | 'half',
+  window = Infinity,
 ): number[][] {
   const { dim, nHeads, nKvHeads, headDim } = config;
   const turn = (rows: number[][]) => rows.map((row, position) => rotate(config, row, position, pairing));
-  const q = turn(times(x, at('attention.wq'), nHeads * headDim));
-  const k = turn(times(x, at('attention.wk'), nKvHeads * headDim));
-  const v = times(x, at('attention.wv'), nKvHeads * headDim);
+  const q = turn(linear(x, at, 'attention.wq', nHeads * headDim));
+  const k = turn(linear(x, at, 'attention.wk', nKvHeads * headDim));
+  const v = linear(x, at, 'attention.wv', nKvHeads * headDim);
   const out = q.map((row, t) => {
     const result: number[] = [];
     for (let h = 0; h < nHeads; h++) {
       const kv = Math.floor((h * nKvHeads) / nHeads) * headDim;
-      const exps = k.slice(0, t + 1).map((key) => {
+      const exps = k.slice(0, t + 1).map((key, s) => {
+        if (t - s >= window) return 0;
         let score = 0;
         for (let e = 0; e < headDim; e++) score += row[h * headDim + e]! * key[kv + e]!;
         return Math.exp(score / Math.sqrt(headDim));
@@ -84,14 +88,17 @@ function attend(
     }
     return result;
   });
-  return times(out, at('attention.wo'), dim);
+  return linear(out, at, 'attention.wo', dim);
 }
 
-function feedForward(config: LlamaConfig, at: (name: string) => Float64Array, x: number[][]): number[][] {
-  const gate = times(x, at('feed_forward.w1'), config.ffnDim);
-  const up = times(x, at('feed_forward.w3'), config.ffnDim);
+/** A weight or bias of a block; undefined where it has none. */
+type Part = (name: string, what?: string) => Float64Array;
+
+function feedForward(config: LlamaConfig, at: Part, x: number[][]): number[][] {
+  const gate = linear(x, at, 'feed_forward.w1', config.ffnDim);
+  const up = linear(x, at, 'feed_forward.w3', config.ffnDim);
   const hidden = gate.map((row, t) => row.map((z, i) => (z / (1 + Math.exp(-z))) * up[t]![i]!));
-  return times(hidden, at('feed_forward.w2'), config.dim);
+  return linear(hidden, at, 'feed_forward.w2', config.dim);
 }
 
 function rotate(
@@ -129,6 +136,13 @@ function norm(rows: number[][], gain: Float64Array, eps: number): number[][] {
     const scale = 1 / Math.sqrt(row.reduce((sum, x) => sum + x * x, 0) / row.length + eps);
     return row.map((x, i) => x * scale * gain[i]!);
   });
+}
+
+/** rows · wᵀ, and the bias where there is one */
+function linear(rows: number[][], at: Part, name: string, outputs: number): number[][] {
+  const bias = at(name, 'bias') as Float64Array | undefined; // most parts have none
+  const products = times(rows, at(name), outputs);
+  return bias ? products.map((row) => row.map((value, i) => value + bias[i]!)) : products;
 }
 
 /** rows · wᵀ, w: [outputs, inputs] */

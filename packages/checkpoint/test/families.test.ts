@@ -1,0 +1,157 @@
+/** Relatives of LLaMA as transformers writes them: its logits, and the same after every conversion. */
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import {
+  type Checkpoint,
+  type ConversionTarget,
+  convertCheckpoint,
+  loadTrainingState,
+  openCheckpoint,
+  saveHuggingFace,
+  saveTrainingState,
+} from '@cria/checkpoint';
+import { SafetensorsFile, writeSafetensors } from '@cria/checkpoint/formats';
+import { Llama, llamaConfig } from '@cria/layers';
+import { type Device, openStep, type ParameterSpace, reference } from '@cria/tensor';
+import { afterAll, describe, expect, it } from 'vitest';
+import { bitsOf, fillWithBits, temporaryFolder, tiny } from './helpers.ts';
+
+/** Made by transformers: `vectors/families.py`. */
+const root = fileURLToPath(new URL('vectors/families', import.meta.url));
+const ids = JSON.parse(readFileSync(join(root, 'ids.json'), 'utf8')) as number[];
+const names = readdirSync(root).filter((name) => !name.includes('.'));
+const scratch = mkdtempSync(join(tmpdir(), 'cria-families-'));
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+const windows = { slidingWindow: 3, slidingLayers: [false, true] };
+
+/** A model of the checkpoint with its weights. */
+async function modelOf(checkpoint: Checkpoint, device: Device): Promise<Llama> {
+  const model = new Llama(checkpoint.config, { device });
+  model.parameters.allocate();
+  await checkpoint.load(model.parameters);
+  return model;
+}
+
+/** Logits of every position. */
+async function logitsOf(path: string): Promise<Float32Array> {
+  using device = reference();
+  using model = await modelOf(await openCheckpoint(path), device);
+  using step = openStep(device, { rows: ids.length });
+  const hidden = model.forward(step.integers(Int32Array.from(ids)), step);
+  return model.output.forward(hidden, step).toFloat32();
+}
+
+function expectClose(actual: Float32Array, expected: Float32Array): void {
+  expect(actual.length).toBe(expected.length);
+  const size = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const furthest = actual.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i]!)), 0);
+  expect(furthest / size).toBeLessThan(2e-5);
+}
+
+/** What a format has no place for. */
+const refused: Readonly<Record<string, Readonly<Partial<Record<ConversionTarget, string>>>>> = {
+  dynamic: { gguf: 'RoPE scaling of type dynamic', meta: 'RoPE scaling of type dynamic' },
+  linear: { meta: 'RoPE scaling of type linear' },
+  yarn: { meta: 'RoPE scaling of type yarn' },
+  'yarn-mscale': { meta: 'RoPE scaling of type yarn' },
+  'yarn-exact': { gguf: 'yarn without truncation', meta: 'RoPE scaling of type yarn' },
+  'mistral-window': { meta: 'a sliding window of 7' },
+};
+
+describe.each(names)('%s', (name) => {
+  const folder = join(root, name);
+  const theirs = () => {
+    const bytes = readFileSync(join(folder, 'logits.f32'));
+    return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+  };
+
+  it('gives the logits of transformers', async () => {
+    expectClose(await logitsOf(folder), theirs());
+  });
+
+  it.each(['gguf', 'hf', 'meta'] as const)('comes back from %s', async (to) => {
+    const path = join(scratch, `${name}.${to}`);
+    const source = await openCheckpoint(folder);
+    const reason = refused[name]?.[to];
+    if (reason !== undefined) return expect(convertCheckpoint(source, path, { to })).rejects.toThrow(reason);
+    await convertCheckpoint(source, path, { to });
+    if (to !== 'meta') {
+      const { config } = await openCheckpoint(path);
+      expect({ ...config, ropeScaling: undefined }).toEqual({ ...source.config, ropeScaling: undefined });
+      expect(config.ropeScaling?.type ?? 'llama3').toBe(source.config.ropeScaling?.type ?? 'llama3');
+    }
+    expectClose(await logitsOf(path), theirs());
+  });
+
+  it('comes back from saveHuggingFace', async () => {
+    using device = reference();
+    const source = await openCheckpoint(folder);
+    using model = await modelOf(source, device);
+    await saveHuggingFace(join(scratch, `${name}-saved`), source.config, model.parameters);
+    expect((await openCheckpoint(join(scratch, `${name}-saved`))).config).toEqual(source.config);
+    expect(await logitsOf(join(scratch, `${name}-saved`))).toEqual(await logitsOf(folder));
+  });
+});
+
+describe('names of weights', () => {
+  const source = join(root, 'attention-bias');
+  const withNames = async (rename: (name: string) => string) => {
+    const folder = mkdtempSync(join(scratch, 'names-'));
+    cpSync(join(source, 'config.json'), join(folder, 'config.json'));
+    const file = await SafetensorsFile.open(join(source, 'model.safetensors'));
+    const tensors = [...file.tensors.values()].map(({ name, dtype, shape }) => ({
+      name: rename(name),
+      dtype,
+      shape,
+      chunks: async function* () {
+        yield await file.read(name);
+      },
+    }));
+    await writeSafetensors(join(folder, 'model.safetensors'), tensors);
+    return folder;
+  };
+
+  it.each<[string, (name: string) => string]>([
+    ['module.', (name) => `module.${name}`],
+    ['_orig_mod.', (name) => `_orig_mod.${name}`],
+    ['both', (name) => `_orig_mod.module.${name}`],
+    ['base_model.model.', (name) => `base_model.model.${name}`],
+    ['no model.', (name) => name.replace(/^model\./, '')],
+  ])('%s', async (_, rename) => {
+    expect(await logitsOf(await withNames(rename))).toEqual(await logitsOf(source));
+  });
+
+  it('a bias that is missing is named', async () => {
+    const folder = await withNames((name) => name.replace('layers.1.self_attn.o_proj.bias', 'other'));
+    await expect(logitsOf(folder)).rejects.toThrow('layers.1.attention.wo.bias is missing');
+  });
+});
+
+describe('a training state', () => {
+  it.each([
+    ['biases of query, key and value', { attentionBias: 'qkv' }],
+    ['every bias and a window in one layer', { attentionBias: 'all', mlpBias: true, ...windows }],
+    ['yarn', { ropeScaling: { type: 'yarn', factor: 4, originalContextLength: 64, truncate: false } }],
+    [
+      'dynamic',
+      { contextLength: 77, ropeScaling: { type: 'dynamic', factor: 2, originalContextLength: 64 } },
+    ],
+  ] as const)('of a model with %s comes back bit for bit', async (_, fields) => {
+    const config = llamaConfig({ ...tiny, nLayers: 2, ...fields });
+    const [saved, back] = [0, 1].map(() => {
+      const { parameters } = new Llama(config, { device: reference() });
+      parameters.allocate();
+      return parameters;
+    }) as [ParameterSpace, ParameterSpace];
+    fillWithBits(saved, 5);
+    const folder = temporaryFolder();
+    await saveTrainingState(folder, { step: 1, parameters: saved, config, counters: {} });
+    const state = await loadTrainingState(folder);
+    expect(state.checkpoint.config).toEqual(config);
+    await state.load(back);
+    expect(await bitsOf(back)).toEqual(await bitsOf(saved));
+  });
+});
