@@ -176,7 +176,7 @@ function toPlain(error: unknown): PlainError {
 }
 
 function factsOf(
-  { model, format, id, fallbackReason }: LoadedModel,
+  { model, format, id, fallbackReason, warnings }: LoadedModel,
   engine: Engine,
   maxSequences: number,
 ): ModelFacts {
@@ -193,6 +193,7 @@ function factsOf(
     contextLength: engine.contextLength,
     device: device.description,
     ...(fallbackReason !== undefined && { fallbackReason }),
+    ...(warnings.length > 0 && { warnings }),
     maxSequences,
     cacheBytes: engine.stats.cacheBytes,
   };

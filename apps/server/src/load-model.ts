@@ -1,4 +1,4 @@
-import { loadForInference, openModel } from '@cria/checkpoint';
+import { describeNotFinite, loadForInference, openModel } from '@cria/checkpoint';
 import { openDevice } from '@cria/devices';
 import type { Llama } from '@cria/layers';
 import type { Tokenizer } from '@cria/tokenizer';
@@ -12,6 +12,8 @@ export interface LoadedModel {
   /** Name for the API. */
   readonly id: string;
   readonly fallbackReason: string | undefined;
+  /** What is odd about the weights, a line each. */
+  readonly warnings: readonly string[];
   /** Ids that end a text. */
   readonly eosIds: readonly number[];
 }
@@ -21,7 +23,11 @@ export async function loadModel(settings: EngineSettings): Promise<LoadedModel> 
   const { checkpoint, tokenizer, stopIds, name } = await openAsked(settings);
   const { threads } = settings;
   const opened = await openDevice(settings.device, threads === undefined ? {} : { threads });
-  const { model } = await loadForInference(checkpoint, opened.device, { mmap: settings.mmap ?? true });
+  const warnings: string[] = [];
+  const { model } = await loadForInference(checkpoint, opened.device, {
+    mmap: settings.mmap ?? true,
+    onNotFinite: (report) => void warnings.push(describeNotFinite(report)),
+  });
   return {
     model,
     tokenizer,
@@ -29,6 +35,7 @@ export async function loadModel(settings: EngineSettings): Promise<LoadedModel> 
     id: name,
     fallbackReason: opened.warning === undefined ? undefined : opened.reason,
     eosIds: stopIds,
+    warnings,
   };
 }
 

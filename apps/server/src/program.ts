@@ -65,7 +65,8 @@ function stackOf(error: unknown): string {
   return (error instanceof Error && error.stack) || String(error);
 }
 
-function announce({ url, facts }: RunningServer, { out }: World): void {
+function announce({ url, facts }: RunningServer, { out, errors }: World): void {
+  for (const line of facts.warnings ?? []) errors.write(`warning: ${line}\n`);
   if (facts.fallbackReason)
     out.write(`computing in plain TypeScript, which is slow: ${facts.fallbackReason}\n`);
   const cache =

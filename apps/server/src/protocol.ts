@@ -56,6 +56,8 @@ export interface ModelFacts {
   readonly device: string;
   /** Why a slower device was taken than the machine could have; absent where it was not. */
   readonly fallbackReason?: string;
+  /** What is odd about the weights, a line each; absent where nothing is. */
+  readonly warnings?: readonly string[];
   readonly maxSequences: number;
   /** Bytes of the key/value cache. */
   readonly cacheBytes?: number;

@@ -71,6 +71,7 @@ await serveEngine(({ model: name }) => {
     format: 'random',
     id: name,
     fallbackReason: undefined,
+    warnings: [],
     eosIds: [],
   });
 }, tinyPrompts);

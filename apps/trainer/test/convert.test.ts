@@ -99,6 +99,29 @@ describe.skipIf(!here)('cria convert', () => {
     expect(Math.abs(Number(after) / Number(before) - 1)).toBeLessThan(0.02);
   });
 
+  it('says how many values are NaN or infinite before and after, in one line a weight', async () => {
+    const source = join(temporaryFolder(), 'wide.bin');
+    const bytes = readFileSync(stories);
+    // Behind the header and the embedding come the norms of 5 layers of width 64, then wq.
+    const wq = 28 + 4 * 64 * (512 + 5);
+    [NaN, 1e6, -Infinity].forEach((value, i) => bytes.writeFloatLE(value, wq + 400 * i));
+    writeFileSync(source, bytes);
+    const convert = (...args: string[]) =>
+      cria('convert', source, join(temporaryFolder(), 'out'), '--no-tokenizer', ...args);
+    const name = 'layers.0.attention.wq.weight';
+    const counts = `warning: ${name}: 2 of 4096 values are NaN or infinite as F32`;
+    const f16 = await convert('--to', 'gguf', '--dtype', 'F16');
+    expect([f16.code, f16.errors]).toEqual([0, `${counts}, 3 as F16. hint: BF16 has the range of F32\n`]);
+    expect((await convert('--to', 'hf', '--dtype', 'BF16')).errors).toBe(`${counts}, 2 as BF16\n`);
+    // Shards report their parts, the line is of the whole weight.
+    expect((await convert('--to', 'meta', '--dtype', 'BF16', '--shards', '2')).errors).toBe(
+      `${counts}, 2 as BF16\n`,
+    );
+    expect((await convert('--to', 'gguf')).errors).toBe('');
+    const blocks = await convert('--to', 'gguf', '--quantize', 'q8_0');
+    expect([blocks.code, blocks.errors.includes(`${name} in ${source} holds 2 values`)]).toEqual([1, true]);
+  });
+
   it.each<[string[], RegExp]>([
     [[stories], /it takes two paths, not 1/],
     [[stories, 'OUT'], /--to is missing/],

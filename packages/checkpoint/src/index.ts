@@ -4,7 +4,7 @@ export { findTokenizer, openModel, type OpenedModel, type OpenModelOptions } fro
 
 export { type InferenceModel, type InferenceModelOptions, loadForInference } from './inference-model.ts';
 export { type MapOptions, type MappedWeights, mapWeights } from './map.ts';
-export type { NotFiniteReport } from './not-finite.ts';
+export { describeNotFinite, type NotFiniteReport } from './not-finite.ts';
 
 export type { ConversionTarget, ConvertOptions, Vocabulary } from './conversion/conversion.ts';
 export { convertCheckpoint } from './conversion/plan.ts';

@@ -15,6 +15,12 @@ export interface NotFiniteReport extends NotFinite {
   readonly elements: number;
 }
 
+/** A report in words: `layers.0.feed_forward.w1.weight: 1 of 128 values are NaN or infinite as F32, 2 as F16`. */
+export function describeNotFinite({ name, from, to, elements, before, after }: NotFiniteReport): string {
+  const hint = after > before && to.toUpperCase() === 'F16' ? '. hint: BF16 has the range of F32' : '';
+  return `${name}: ${before} of ${elements} values are NaN or infinite as ${from}, ${after} as ${to}${hint}`;
+}
+
 /** The least magnitudes that round to infinity: halfway from the largest number to the next power of two (ties go there, too). */
 const overflow: Partial<Record<DType, number>> = {
   f16: 65_520,

@@ -75,7 +75,10 @@ describe('values that are NaN or infinite', () => {
   it('are told where loading for inference changes the type', async () => {
     const told: NotFiniteReport[] = [];
     const onNotFinite = (report: NotFiniteReport) => void told.push(report);
-    using loaded = await loadForInference(await poisoned(), reference(), { onNotFinite });
+    const device = reference();
+    const abilities = { ...device.abilities, weights: new Set(['f32'] as const) };
+    Object.defineProperty(device, 'abilities', { value: abilities }); // as devices that compute in f32 only
+    using loaded = await loadForInference(await poisoned(), device, { onNotFinite });
     expect(loaded.model.config.dim).toBe(32);
     expect(told).toEqual([{ name: NAME, from: 'F64', to: 'f32', elements: 64 * 32, before: 3, after: 4 }]);
     const model = new Llama(config, { device: reference() });

@@ -3,8 +3,10 @@ import {
   type Checkpoint,
   convertCheckpoint,
   type ConvertOptions,
+  describeNotFinite,
   findTokenizer,
   loadForInference,
+  type NotFiniteReport,
   openCheckpoint,
   type OpenedModel,
   openModel,
@@ -130,19 +132,21 @@ function weightLine({ name, from, to, rmse, largest }: WeightReport): string {
 
 /** A line for each weight with values that no program can compute with; a weight in several shards is reported in parts. */
 function lossLines(reports: readonly WeightReport[]): string[] {
-  const names = new Set(reports.filter(({ notFinite }) => notFinite.after > 0).map(({ name }) => name));
-  return [...names].map((name) => {
-    const parts = reports.filter((report) => report.name === name);
-    const sum = (of: (report: WeightReport) => number) => parts.reduce((total, part) => total + of(part), 0);
-    const [before, after] = [
-      sum(({ notFinite }) => notFinite.before),
-      sum(({ notFinite }) => notFinite.after),
-    ];
-    const { from = '', to = '' } = parts[0] ?? {};
-    const counts = `${before} of ${sum(({ elements }) => elements)} values are NaN or infinite as ${from}, ${after} as ${to}`;
-    const hint = after > before && to === 'F16' ? '. hint: BF16 has the range of F32' : '';
-    return `warning: ${name}: ${counts}${hint}`;
-  });
+  const losses = new Map<string, NotFiniteReport>();
+  for (const { name, from, to, elements, notFinite } of reports) {
+    const sum = losses.get(name) ?? { elements: 0, before: 0, after: 0 };
+    losses.set(name, {
+      name,
+      from,
+      to,
+      elements: sum.elements + elements,
+      before: sum.before + notFinite.before,
+      after: sum.after + notFinite.after,
+    });
+  }
+  return [...losses.values()]
+    .filter(({ after }) => after > 0)
+    .map((loss) => `warning: ${describeNotFinite(loss)}`);
 }
 
 function summary({ config, format }: Checkpoint, output: string, reports: readonly WeightReport[]): string {

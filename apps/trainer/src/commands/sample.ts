@@ -1,4 +1,4 @@
-import { loadForInference, openModel } from '@cria/checkpoint';
+import { describeNotFinite, loadForInference, openModel } from '@cria/checkpoint';
 import { deviceChoice, deviceChoices } from '@cria/devices';
 import { type CacheDType, cacheDTypes, Engine } from '@cria/inference';
 import { fail } from '@cria/tensor';
@@ -58,7 +58,10 @@ export const sample = command({
     const threads = number('threads', 0, whole);
     const choice = deviceChoice('cria sample', '--device', values.device ?? 'auto');
     using device = await openRunDevice({ device: choice, threads }, (line) => errors.write(`${line}\n`));
-    const { model } = await loadForInference(checkpoint, device, { mmap: !values['no-mmap'] });
+    const { model } = await loadForInference(checkpoint, device, {
+      mmap: !values['no-mmap'],
+      onNotFinite: (report) => errors.write(`warning: ${describeNotFinite(report)}\n`),
+    });
     const cacheDType = cacheName(values['cache-dtype']);
     await using engine = new Engine({ model, tokenizer, eosIds, maxSequences: 1, cacheDType });
     errors.write(`(a cache of ${(engine.stats.cacheBytes / 2 ** 20).toFixed(1)} MiB)\n`);
