@@ -8,6 +8,7 @@ import {
   RequestError,
 } from '@cria/inference';
 import { countParameters } from '@cria/layers';
+import { engineOptionsOf } from './engine-options.ts';
 import type { LoadedModel } from './load-model.ts';
 import { PromptEncoder } from './prompt-encoder.ts';
 import type {
@@ -33,15 +34,10 @@ export async function serveEngine(
   const settings = workerData as EngineSettings; // as the HTTP side wrote it
   try {
     const loaded = await load(settings);
-    const { maxSequences, maxWaiting, maxBatchRows, memory, cacheDType } = settings;
     const { model, tokenizer, eosIds } = loaded;
-    const cache = {
-      ...(memory !== undefined && { memory }),
-      ...(cacheDType !== undefined && { cacheDType }),
-    };
-    const limits = { maxSequences, maxWaiting, maxBatchRows, ...cache };
+    const { maxSequences, maxWaiting } = settings;
     const encoder = promptThread && new PromptEncoder(promptThread, settings);
-    const engine = new Engine({ model, tokenizer, eosIds, ...limits });
+    const engine = new Engine({ model, tokenizer, eosIds, ...engineOptionsOf(settings) });
     const service = new Service({
       port: parentPort,
       engine,

@@ -1,8 +1,8 @@
 import { deviceChoice, deviceChoices } from '@cria/devices';
 import { parseArgs } from 'node:util';
-import { type CacheDType, cacheDTypes } from '@cria/inference';
 import { fail, nearestName } from '@cria/tensor';
-import type { ServerOptions } from './server.ts';
+import { engineFlags, readEngineFlags, wholeFlag } from './engine-options.ts';
+import { bounds, type ServerOptions } from './server-options.ts';
 
 interface Flag {
   /** What stands for the value in the help; absent for a flag without one. */
@@ -21,19 +21,13 @@ const flags = {
   device: { value: 'NAME', help: `${deviceChoices.join(', ')} (auto: the fastest that works here)` },
   threads: { value: 'N', help: 'threads that compute (one a core)' },
   'no-mmap': { help: 'read the weights instead of mapping their files, which others may cut meanwhile' },
-  'max-sequences': { value: 'N', help: 'texts made together (16)' },
-  'max-waiting': { value: 'N', help: 'texts that may wait; more get 429 (256)' },
-  'max-batch-rows': { value: 'N', help: 'tokens in one pass through the model (256)' },
-  'cache-mib': { value: 'N', help: 'size of the key/value cache (1024, or less where less is enough)' },
-  'cache-dtype': {
-    value: 'NAME',
-    help: 'how the cache stores keys and values: f32, bf16, f16 or q8_0 (bf16); less is faster and holds more',
-  },
+  ...engineFlags,
   'drain-seconds': { value: 'N', help: 'time that running texts get at SIGTERM (30)' },
   help: { help: 'this text' },
 } as const satisfies Readonly<Record<string, Flag>>;
 
-type FlagName = keyof typeof flags;
+/** A flag's name, those of the engine included. */
+type FlagName = string & keyof typeof flags;
 const OP = 'cria-server';
 
 /** What the command line asks for; `help` for --help. @throws CriaError for unknown flags, with the nearest, and for bad values */
@@ -43,24 +37,21 @@ export function parseFlags(args: readonly string[]): ServerOptions | 'help' {
   const { model, tokenizer, host, device } = values;
   if (model === undefined)
     fail(OP, '--model is missing.', 'give the path of a model; --help lists all flags');
-  const whole = (name: FlagName, low: number, high: number) => wholeNumber(values, name, low, high);
-  const cacheMib = whole('cache-mib', 1, 2 ** 30);
+  const whole = (name: FlagName, range: readonly [number, number]) => {
+    const text = values[name];
+    return text === undefined ? undefined : wholeFlag(OP, name, text, range);
+  };
   const options: { [Name in keyof ServerOptions]?: ServerOptions[Name] | undefined } = {
     tokenizer,
     host,
     device: device === undefined ? undefined : deviceChoice(OP, '--device', device),
-    port: whole('port', 0, 65535),
-    threads: whole('threads', 1, 256),
+    port: whole('port', bounds.port),
+    threads: whole('threads', bounds.threads),
     mmap: 'no-mmap' in values ? false : undefined,
-    maxSequences: whole('max-sequences', 1, 4096),
-    maxWaiting: whole('max-waiting', 0, 1_000_000),
-    maxBatchRows: whole('max-batch-rows', 1, 65536),
-    memory: cacheMib === undefined ? undefined : cacheMib * 2 ** 20,
-    cacheDType: cacheDType(values['cache-dtype']),
-    drainSeconds: whole('drain-seconds', 0, 86400),
+    drainSeconds: whole('drain-seconds', bounds.drainSeconds),
   };
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  return { model, ...given };
+  return { model, ...given, ...readEngineFlags(OP, values) };
 }
 
 export function helpText(): string {
@@ -111,25 +102,4 @@ function checkValue(token: {
     fail(OP, `${token.rawName} needs a value.`, `write ${token.rawName} ${value}`);
   }
   return token.value ?? '';
-}
-
-function wholeNumber(
-  values: Partial<Record<FlagName, string>>,
-  name: FlagName,
-  low: number,
-  high: number,
-): number | undefined {
-  const text = values[name];
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= low && value <= high) return value;
-  return fail(OP, `--${name} is "${text}".`, `give a whole number from ${low} to ${high}`);
-}
-
-function cacheDType(name: string | undefined): CacheDType | undefined {
-  if (name === undefined) return undefined;
-  return (
-    cacheDTypes.find((known) => known === name) ??
-    fail(OP, `--cache-dtype is "${name}".`, `give ${cacheDTypes.join(', ')}`)
-  );
 }

@@ -1,5 +1,6 @@
 import type { DeviceChoice } from '@cria/devices';
-import type { CacheDType, GenerationChunk, GenerationOptions, RequestErrorCode } from '@cria/inference';
+import type { GenerationChunk, GenerationOptions, RequestErrorCode } from '@cria/inference';
+import type { EngineLimits } from './engine-options.ts';
 
 /*
  * What the HTTP thread and the engine's thread say to each other. Plain data only. Every text has a number that the HTTP thread
@@ -20,7 +21,7 @@ export function ownThread(name: string): ThreadFile {
 }
 
 /** What the engine's thread needs to know to start. */
-export interface EngineSettings {
+export interface EngineSettings extends EngineLimits {
   /** Run folder, training state, Hugging Face folder, GGUF or llama2.c file. */
   readonly model: string;
   /** Tokenizer file, where it does not lie beside the model. */
@@ -30,13 +31,6 @@ export interface EngineSettings {
   readonly threads?: number;
   /** Map the files of the weights where that is possible; default true. */
   readonly mmap?: boolean;
-  readonly maxSequences: number;
-  readonly maxWaiting: number;
-  readonly maxBatchRows: number;
-  /** Bytes of the key/value cache; default the engine's. */
-  readonly memory?: number;
-  /** How the cache stores keys and values; default the engine's. */
-  readonly cacheDType?: CacheDType;
 }
 
 /** What is worth knowing about the model and where it runs. */

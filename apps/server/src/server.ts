@@ -1,50 +1,11 @@
-import type { DeviceChoice } from '@cria/devices';
 import type { FastifyInstance } from 'fastify';
-import type { CacheDType } from '@cria/inference';
-import { checkOptions, fail } from '@cria/tensor';
+import { fail } from '@cria/tensor';
 import { createApp, type ServerState } from './app.ts';
-import { EngineClient, type EngineFailure } from './engine-client.ts';
+import { EngineClient } from './engine-client.ts';
 import { isLoopback } from './local-host.ts';
 import { OpenResponses } from './open-responses.ts';
-import type { EngineSettings, ModelFacts, ThreadFile } from './protocol.ts';
-
-export interface ServerOptions {
-  /** Run folder of the trainer, training state, Hugging Face folder, GGUF or llama2.c file. */
-  readonly model: string;
-  /** Tokenizer file; default the one that lies beside the model. */
-  readonly tokenizer?: string;
-  /** Default 8080; 0 takes a free one. */
-  readonly port?: number;
-  /** Default 127.0.0.1, this machine only. */
-  readonly host?: string;
-  /** `auto` (default) takes the fastest that works here. */
-  readonly device?: DeviceChoice;
-  /** Threads that compute; default one a core. */
-  readonly threads?: number;
-  /**
-   * Map the files of the weights instead of reading them; default true. A mapped file that is cut ends the process: `false` is for
-   * files that others may change in place.
-   */
-  readonly mmap?: boolean;
-  /** Texts that are made together; default 16. */
-  readonly maxSequences?: number;
-  /** Texts that may wait for their turn; more are refused with 429. Default 256. */
-  readonly maxWaiting?: number;
-  /** Tokens in one pass through the model; default 256. */
-  readonly maxBatchRows?: number;
-  /** Bytes of the key/value cache; default at most 1 GiB. */
-  readonly memory?: number;
-  /** How the cache stores keys and values; default bf16. */
-  readonly cacheDType?: CacheDType;
-  /** Seconds that `close()` gives running texts to end; default 30. */
-  readonly drainSeconds?: number;
-  /** Called once, when the engine breaks. Requests then get 500; the caller should close the server and end. */
-  readonly onFailure?: (failure: EngineFailure) => void;
-  /** Called with every fault of the server that a client saw as a bare 500, other than the engine's failure. */
-  readonly onError?: (error: unknown) => void;
-  /** Where the engine's thread starts; default this package's own file. */
-  readonly thread?: ThreadFile;
-}
+import type { ModelFacts } from './protocol.ts';
+import { checkServerOptions, engineSettings, type ServerOptions } from './server-options.ts';
 
 export interface RunningServer {
   /** `http://127.0.0.1:8080` */
@@ -54,38 +15,20 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-const OPTIONS = [
-  'model',
-  'tokenizer',
-  'port',
-  'host',
-  'device',
-  'threads',
-  'mmap',
-  'maxSequences',
-  'maxWaiting',
-  'maxBatchRows',
-  'memory',
-  'cacheDType',
-  'drainSeconds',
-  'onFailure',
-  'onError',
-  'thread',
-] as const satisfies readonly (keyof ServerOptions)[];
-
 /**
  * Loads a model and serves it. The port is bound first, so that a port in use is known before a large model is read; until the model
  * is there, requests get 503. @throws CriaError for a port in use, EngineFailure for a model that cannot be loaded
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  checkOptions('startServer', options, OPTIONS);
+  checkServerOptions('startServer', options);
+  const settings = engineSettings('startServer', options);
   const { host = '127.0.0.1', port = 8080, onError = () => {} } = options;
   const state: ServerState = { phase: 'loading', engine: undefined, onError };
   const app = createApp(state, { localOnly: isLoopback(host) });
   const responses = new OpenResponses(app);
   const url = await listen(app, host, port);
   try {
-    state.engine = await EngineClient.start(engineSettings(options), options.thread);
+    state.engine = await EngineClient.start(settings, options.thread);
   } catch (error) {
     state.phase = 'failed';
     await app.close();
@@ -120,23 +63,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
 /** Time that readers get to take the last bytes of their answers. */
 const FLUSH_MS = 2000;
-
-function engineSettings(options: ServerOptions): EngineSettings {
-  const { model, device = 'auto', maxSequences = 16, maxWaiting = 256, maxBatchRows = 256 } = options;
-  const { tokenizer, threads, mmap, memory, cacheDType = 'bf16' } = options;
-  return {
-    model,
-    device,
-    maxSequences,
-    maxWaiting,
-    maxBatchRows,
-    cacheDType,
-    ...(tokenizer !== undefined && { tokenizer }),
-    ...(threads !== undefined && { threads }),
-    ...(mmap !== undefined && { mmap }),
-    ...(memory !== undefined && { memory }),
-  };
-}
 
 async function listen(app: FastifyInstance, host: string, port: number): Promise<string> {
   try {

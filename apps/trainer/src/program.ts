@@ -7,11 +7,11 @@ import { doctor } from './commands/doctor.ts';
 import { inspect } from './commands/inspect.ts';
 import { sample } from './commands/sample.ts';
 import { start } from './commands/start.ts';
-import { tokenizerConvert } from './commands/tokenizer-convert.ts';
-import { tokenizerDecode } from './commands/tokenizer-decode.ts';
-import { tokenizerEncode } from './commands/tokenizer-encode.ts';
-import { tokenizerInspect } from './commands/tokenizer-inspect.ts';
-import { tokenizerTrain } from './commands/tokenizer-train.ts';
+import { tokenizerConvert } from './commands/tokenizer/convert.ts';
+import { tokenizerDecode } from './commands/tokenizer/decode.ts';
+import { tokenizerEncode } from './commands/tokenizer/encode.ts';
+import { tokenizerInspect } from './commands/tokenizer/inspect.ts';
+import { tokenizerTrain } from './commands/tokenizer/train.ts';
 import { trainCommand } from './commands/train.ts';
 import { ReaderGone } from './show/printer.ts';
 

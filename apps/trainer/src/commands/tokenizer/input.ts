@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fail } from '@cria/tensor';
 import { loadTokenizer } from '@cria/tokenizer/node';
-import type { Flags } from '../arguments.ts';
+import type { Flags } from '../../arguments.ts';
 
 export type AnyTokenizer = Awaited<ReturnType<typeof loadTokenizer>>;
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fail } from '@cria/tensor';
-import { command } from '../command.ts';
-import { inputFlags, tokenizerOfFlag } from './tokenizer-input.ts';
+import { command } from '../../command.ts';
+import { inputFlags, tokenizerOfFlag } from './input.ts';
 
 /** Ids back to a text. */
 export const tokenizerDecode = command({

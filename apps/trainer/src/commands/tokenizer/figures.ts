@@ -1,6 +1,6 @@
 /** What there is to say about a vocabulary and how it cuts texts: the numbers behind `cria tokenizer inspect`. */
 import { ByteLevelTokenizer } from '@cria/tokenizer';
-import type { AnyTokenizer, NamedText } from './tokenizer-input.ts';
+import type { AnyTokenizer, NamedText } from './input.ts';
 
 /** What a piece is made of; decides its colour in the histogram. */
 export const pieceKinds = [

@@ -1,5 +1,5 @@
 /** A text as HTML in which every token is a coloured span. */
-import type { AnyTokenizer } from './tokenizer-input.ts';
+import type { AnyTokenizer } from './input.ts';
 
 const HUES = 6;
 

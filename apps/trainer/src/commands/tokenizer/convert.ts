@@ -1,8 +1,8 @@
 import { fail } from '@cria/tensor';
 import type { VocabularyFormat } from '@cria/tokenizer';
 import { saveTokenizer } from '@cria/tokenizer/node';
-import { command } from '../command.ts';
-import { inputFlags, tokenizerOfFlag } from './tokenizer-input.ts';
+import { command } from '../../command.ts';
+import { inputFlags, tokenizerOfFlag } from './input.ts';
 
 const formats = [
   'sentencepiece',

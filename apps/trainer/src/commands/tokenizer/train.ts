@@ -1,14 +1,14 @@
 import { readTexts } from '@cria/data';
 import { fail } from '@cria/tensor';
 import { saveTokenizer, trainByteLevel, trainTokenizer, type TimedProgress } from '@cria/tokenizer/node';
-import { numberFlag } from '../arguments.ts';
-import { command } from '../command.ts';
-import { vocabSizeOf } from '../config/model.ts';
-import { sourcesOf } from '../config/sources.ts';
-import { stopSignal } from '../run/stop.ts';
-import { bytes, duration } from '../show/format.ts';
-import { Progress } from '../show/progress.ts';
-import { configOfFlags, runFlags } from './flags.ts';
+import { numberFlag } from '../../arguments.ts';
+import { command } from '../../command.ts';
+import { vocabSizeOf } from '../../config/model.ts';
+import { sourcesOf } from '../../config/sources.ts';
+import { stopSignal } from '../../run/stop.ts';
+import { bytes, duration } from '../../show/format.ts';
+import { Progress } from '../../show/progress.ts';
+import { configOfFlags, runFlags } from '../flags.ts';
 
 const { config, set, data, 'text-field': textField, seed, threads } = runFlags;
 const VERB = 'tokenizer train';

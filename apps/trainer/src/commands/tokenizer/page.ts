@@ -7,10 +7,10 @@ import {
   pieceKinds,
   type PieceKind,
   type TextFigures,
-} from './tokenizer-figures.ts';
-import type { AnyTokenizer, NamedText } from './tokenizer-input.ts';
-import { pageScript, pageStyle } from './tokenizer-page-style.ts';
-import { colouredText } from './tokenizer-spans.ts';
+} from './figures.ts';
+import type { AnyTokenizer, NamedText } from './input.ts';
+import { pageScript, pageStyle } from './page-style.ts';
+import { colouredText } from './spans.ts';
 
 export interface NamedTokenizer {
   readonly name: string;

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { command } from '../command.ts';
+import { command } from '../../command.ts';
 import {
   bytesPerToken,
   figuresOf,
@@ -7,9 +7,9 @@ import {
   histogramOf,
   pieceKinds,
   sampleTexts,
-} from './tokenizer-figures.ts';
-import { inputFlags, textsOf, tokenizerOfFlag } from './tokenizer-input.ts';
-import { tokenizerPage } from './tokenizer-page.ts';
+} from './figures.ts';
+import { inputFlags, textsOf, tokenizerOfFlag } from './input.ts';
+import { tokenizerPage } from './page.ts';
 
 const VERB = 'tokenizer inspect';
 

@@ -1,5 +1,5 @@
-import { command } from '../command.ts';
-import { inputFlags, textsOf, tokenizerOfFlag } from './tokenizer-input.ts';
+import { command } from '../../command.ts';
+import { inputFlags, textsOf, tokenizerOfFlag } from './input.ts';
 
 /** Texts to ids, one line a text. */
 export const tokenizerEncode = command({
