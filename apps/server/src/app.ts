@@ -27,7 +27,8 @@ const METHODS: Readonly<Record<string, string>> = {
 };
 
 /**
- * All routes over a state; no model, thread or socket of its own. `localOnly`: requests must name this machine, see `local-host.ts`.
+ * All routes over a state; no model, thread or socket of its own. `localOnly`: requests must name
+ * this machine, see `local-host.ts`.
  */
 export function createApp(state: ServerState, { localOnly = false } = {}): FastifyInstance {
   const app = Fastify({

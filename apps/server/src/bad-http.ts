@@ -43,7 +43,10 @@ export function refuseBadHttp(error: BadHttp, socket: Socket): void {
   socket.end(`HTTP/1.1 ${status}\r\n${headers}\r\n\r\n${text}`);
 }
 
-/** Whether the answer may have a body: none to HEAD, which strict clients take for the next answer, nor where nobody knows. */
+/**
+ * Whether the answer may have a body: none to HEAD, which strict clients take for the next answer,
+ * nor where nobody knows.
+ */
 function takesBody(method: string | undefined, packet: unknown): boolean {
   if (method !== undefined) return method !== 'HEAD';
   const text = Buffer.isBuffer(packet) ? packet.toString('latin1') : '';

@@ -69,8 +69,8 @@ export class Completion {
   }
 
   /**
-   * The answer as server-sent events, `[DONE]` the last one. An error is an event too, and then the last: clients take `[DONE]` for a
-   * good end. `onError` hears of faults of the server itself.
+   * The answer as server-sent events, `[DONE]` the last one. An error is an event too, and then the
+   * last: clients take `[DONE]` for a good end. `onError` hears of faults of the server itself.
    */
   async *events(onError: (error: unknown) => void): AsyncGenerator<string> {
     // vLLM's `continuous_usage_stats`: the totals so far in every event.

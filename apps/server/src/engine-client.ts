@@ -23,7 +23,10 @@ interface Starting {
   readonly refuse: (error: unknown) => void;
 }
 
-/** The HTTP thread's hold on the engine: requests go out, texts come back, nothing here ever waits for a computation. */
+/**
+ * The HTTP thread's hold on the engine: requests go out, texts come back, nothing here ever waits
+ * for a computation.
+ */
 export class EngineClient {
   /** Resolves when the engine breaks; never while it works. */
   readonly failed: Promise<EngineFailure>;
@@ -82,8 +85,9 @@ export class EngineClient {
   }
 
   /**
-   * Resolves when the engine has taken all of the texts, which it does or takes none; they then come, those of the first prompt first,
-   * and `return()` cancels one. @throws RequestError for a fault of the request, EngineFailure
+   * Resolves when the engine has taken all of the texts, which it does or takes none; they then
+   * come, those of the first prompt first, and `return()` cancels one. @throws RequestError for a
+   * fault of the request, EngineFailure
    */
   generate(request: TextsRequest): Promise<readonly Output[]> {
     if (this.#failure) return Promise.reject(this.#failure);

@@ -96,7 +96,10 @@ class Service {
     texts.forEach((text, i) => void this.#forward(first + i, text));
   }
 
-  /** Prompts with their ids, each encoded once. Much text is weighed first, and encoded where nobody else waits for it. */
+  /**
+   * Prompts with their ids, each encoded once. Much text is weighed first, and encoded where nobody
+   * else waits for it.
+   */
   async #read({ prompts, n }: TextsRequest): Promise<(readonly number[] | EncodedPrompt)[]> {
     const { encoder, loaded } = this.#parts;
     const texts = prompts.filter((prompt) => typeof prompt === 'string');

@@ -30,7 +30,10 @@ const flags = {
 type FlagName = string & keyof typeof flags;
 const OP = 'cria-server';
 
-/** What the command line asks for; `help` for --help. @throws CriaError for unknown flags, with the nearest, and for bad values */
+/**
+ * What the command line asks for; `help` for --help. @throws CriaError for unknown flags, with the
+ * nearest, and for bad values
+ */
 export function parseFlags(args: readonly string[]): ServerOptions | 'help' {
   const values = readFlags(args);
   if ('help' in values) return 'help';

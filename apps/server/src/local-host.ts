@@ -8,8 +8,9 @@ export function isLoopback(host: string): boolean {
 }
 
 /**
- * A server that only this machine can reach still answers the browser on it, and so any web site whose name its owner points to
- * 127.0.0.1 (DNS rebinding). Such a request names that site; those that are meant name localhost or an address.
+ * A server that only this machine can reach still answers the browser on it, and so any web site
+ * whose name its owner points to 127.0.0.1 (DNS rebinding). Such a request names that site; those
+ * that are meant name localhost or an address.
  */
 export function refuseOtherHosts(app: FastifyInstance): void {
   app.addHook('onRequest', (request, _, done) => {

@@ -10,9 +10,10 @@ interface Taken<T> {
 }
 
 /**
- * Values of all sources in the order in which they come. Every source is asked for one value at a time, so what nobody takes waits in
- * the source. (Not `Promise.race` in a loop: that leaves a reaction on every silent source for each value of the others, and a
- * source that fails while the reader is busy would be an unhandled rejection.) @throws what the first failing source throws
+ * Values of all sources in the order in which they come. Every source is asked for one value at a
+ * time, so what nobody takes waits in the source. (Not `Promise.race` in a loop: that leaves a
+ * reaction on every silent source for each value of the others, and a source that fails while the
+ * reader is busy would be an unhandled rejection.) @throws what the first failing source throws
  */
 export async function* merge<T>(sources: readonly AsyncIterator<T>[]): AsyncGenerator<Merged<T>> {
   const taken: Taken<T>[] = [];

@@ -1,8 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 
 /**
- * Counts answers that are not fully sent. Node's own `server.close()` also waits for connections on which no request ever came, as
- * browsers and fetch open them ahead of time; what matters to a stop is answers only.
+ * Counts answers that are not fully sent. Node's own `server.close()` also waits for connections on
+ * which no request ever came, as browsers and fetch open them ahead of time; what matters to a stop
+ * is answers only.
  */
 export class OpenResponses {
   #count = 0;

@@ -9,7 +9,8 @@ const files = {
 
 export const pagePaths: readonly string[] = Object.keys(files);
 
-// Whatever text a model writes, the browser runs and fetches nothing but these files, and shows them in no other site's frame.
+// Whatever text a model writes, the browser runs and fetches nothing but these files, and shows
+// them in no other site's frame.
 const policy =
   "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 

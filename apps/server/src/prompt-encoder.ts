@@ -17,8 +17,9 @@ interface Waiting {
 }
 
 /**
- * Encodes long texts on a thread of its own: on the engine's, every running text would stand still meanwhile. The thread starts with
- * the first of them, reads the vocabulary for itself, and a new one takes its place should it break.
+ * Encodes long texts on a thread of its own: on the engine's, every running text would stand still
+ * meanwhile. The thread starts with the first of them, reads the vocabulary for itself, and a new
+ * one takes its place should it break.
  */
 export class PromptEncoder {
   readonly #file: ThreadFile;

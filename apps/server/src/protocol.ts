@@ -57,7 +57,10 @@ export interface ModelFacts {
   readonly cacheBytes?: number;
 }
 
-/** Texts to make, `n` for each prompt; whoever asked cancels by a message. A prompt crosses once, however many texts continue it. */
+/**
+ * Texts to make, `n` for each prompt; whoever asked cancels by a message. A prompt crosses once,
+ * however many texts continue it.
+ */
 export interface TextsRequest {
   readonly prompts: readonly (string | readonly number[])[];
   /** The texts of one prompt differ by their stream, so the first is what n = 1 gives. */

@@ -18,8 +18,8 @@ export interface ServerOptions extends Partial<EngineLimits> {
   /** Threads that compute; default one a core. */
   readonly threads?: number;
   /**
-   * Map the files of the weights instead of reading them; default true. A mapped file that is cut ends the process: `false` is for
-   * files that others may change in place.
+   * Map the files of the weights instead of reading them; default true. A mapped file that is cut
+   * ends the process: `false` is for files that others may change in place.
    */
   readonly mmap?: boolean;
   /** Seconds that `close()` gives running texts to end; default 30. */

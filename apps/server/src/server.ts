@@ -16,8 +16,9 @@ export interface RunningServer {
 }
 
 /**
- * Loads a model and serves it. The port is bound first, so that a port in use is known before a large model is read; until the model
- * is there, requests get 503. @throws CriaError for a port in use, EngineFailure for a model that cannot be loaded
+ * Loads a model and serves it. The port is bound first, so that a port in use is known before a
+ * large model is read; until the model is there, requests get 503. @throws CriaError for a port in
+ * use, EngineFailure for a model that cannot be loaded
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   checkServerOptions('startServer', options);

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { fail, nearestName } from '@cria/tensor';
 
+/** One flag of a command, as it is read and as the help shows it. */
 export interface Flag {
   readonly type: 'string' | 'boolean';
   readonly short?: string;
@@ -10,8 +11,13 @@ export interface Flag {
   readonly help: string;
 }
 
+/** The flags of a command by their names, without the dashes. */
 export type Flags = Readonly<Record<string, Flag>>;
 
+/**
+ * What the flags of a command line say: repeatable ones a list, those without a value `true`;
+ * absent where they were not given.
+ */
 export type Values<F extends Flags> = {
   [K in keyof F]?: F[K]['type'] extends 'boolean'
     ? boolean
@@ -40,6 +46,7 @@ export function parseFlags<const F extends Flags>(
     strict: false,
     tokens: true,
   });
+  // Node's own strict mode knows neither the nearest name nor the place-holder of a missing value.
   for (const token of tokens) {
     if (token.kind !== 'option') continue;
     const flag = known[token.name];

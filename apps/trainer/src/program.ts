@@ -32,8 +32,8 @@ export const commands: Readonly<Record<string, Command>> = {
 };
 
 /**
- * Runs one command line; resolves to the exit code. Errors are one line, never a stack, unless they are faults of the program. That
- * nobody reads any more (`| head`) is none.
+ * Runs one command line; resolves to the exit code. Errors are one line, never a stack, unless they
+ * are faults of the program. That nobody reads any more (`| head`) is none.
  */
 export async function main(args: readonly string[], context: Context): Promise<number> {
   try {
@@ -46,6 +46,7 @@ export async function main(args: readonly string[], context: Context): Promise<n
   }
 }
 
+/** Finds the verb, which may be two words, and runs it or shows its help. */
 async function dispatch(args: readonly string[], context: Context): Promise<void> {
   const [first = 'help', second = ''] = args;
   const name = `${first} ${second}` in commands ? `${first} ${second}` : first;
@@ -61,6 +62,7 @@ async function dispatch(args: readonly string[], context: Context): Promise<void
   else await chosen.run({ values, words }, context);
 }
 
+/** Looks for the nearest of two words first, then of one. */
 function unknownVerb(args: readonly string[]): never {
   const typed = args
     .slice(0, 2)
@@ -74,6 +76,7 @@ function unknownVerb(args: readonly string[]): never {
   );
 }
 
+/** All verbs with one line each. */
 function overview(): string {
   const width = Math.max(...Object.keys(commands).map((name) => name.length));
   const lines = Object.entries(commands).map(

@@ -1,6 +1,6 @@
 /**
- * A text in parts of at most `maxLength` UTF-16 units, cut after a line end where the second half of a part has one, and never inside a
- * character. The parts joined are the text.
+ * A text in parts of at most `maxLength` UTF-16 units, cut after a line end where the second half
+ * of a part has one, and never inside a character. The parts joined are the text.
  */
 export function cutText(text: string, maxLength: number): string[] {
   const parts: string[] = [];

@@ -10,12 +10,14 @@ import { ShardReader } from './shard-reader.ts';
 const op = 'TokenDataset.open';
 
 /**
- * The samples of a prepared dataset, in an order that is a pure function of seed and weights: sample n is the same whoever asks, whenever.
- * So the position of a training run is one number, and nothing else has to be saved.
+ * The samples of a prepared dataset, in an order that is a pure function of seed and weights:
+ * sample n is the same whoever asks, whenever. So the position of a training run is one number, and
+ * nothing else has to be saved.
  *
- * Without weights all windows form one pool that is drawn without repetition, then again in another order: each token once an epoch.
- * With weights each source is a pool with epochs of its own, and a `Mixture` says which one sample n comes from. The validation
- * split has one fixed order and no weights; its first k samples are a fair choice of all.
+ * Without weights all windows form one pool that is drawn without repetition, then again in another
+ * order: each token once an epoch. With weights each source is a pool with epochs of its own, and a
+ * `Mixture` says which one sample n comes from. The validation split has one fixed order and no
+ * weights; its first k samples are a fair choice of all.
  */
 export class TokenDataset implements Disposable {
   readonly split: Split;
@@ -51,8 +53,9 @@ export class TokenDataset implements Disposable {
   }
 
   /**
-   * Opens one split. Throws on a folder that was not prepared, data of another tokenizer, shards that are missing, cut or damaged,
-   * unknown source names in `weights`, and a split without tokens.
+   * Opens one split. Throws on a folder that was not prepared, data of another tokenizer, shards
+   * that are missing, cut or damaged, unknown source names in `weights`, and a split without
+   * tokens.
    */
   static async open(folder: string, options: OpenOptions): Promise<TokenDataset> {
     checkOptions(op, options, ['split', 'contextLength', 'seed', 'tokenizerFingerprint', 'weights']);

@@ -84,7 +84,10 @@ function parseLine(bytes: Uint8Array, field: string, where: string, report: Repo
 /** A string of JSON, or one of the numbers that only Python writes. */
 const stringOrNumber = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\b(?:NaN|Infinity)\b/gs;
 
-/** Undefined where it is no JSON. NaN and Infinity, as Python's `json` writes them, make no line unreadable: its text is intact. */
+/**
+ * Undefined where it is no JSON. NaN and Infinity, as Python's `json` writes them, make no line
+ * unreadable: its text is intact.
+ */
 function parseJson(line: string): unknown {
   for (const text of [
     line,

@@ -19,7 +19,10 @@ export interface FilterOptions {
   readonly dropLicenceFiles?: boolean;
 }
 
-/** What a file gets when its source says nothing: code the GitHub filters, prose none (a paragraph is often one long line). */
+/**
+ * What a file gets when its source says nothing: code the GitHub filters, prose none (a paragraph
+ * is often one long line).
+ */
 export const defaultFilters: {
   readonly code: Required<FilterOptions>;
   readonly text: Required<FilterOptions>;
@@ -103,8 +106,9 @@ const HEAD_LINES = /^(?:[^\S\n]*(?:\/\/|#(?![a-z])|--)[^\n]*(?:\n|$)|[^\S\n]*\n)
 const LICENCE = /copyright|licen[cs]e|SPDX-/i;
 
 /**
- * The text without the comment at its head if that speaks of copyright or licence. RedPajama removes leading line comments in any
- * case, and with them `#include` lines and the first documentation; here they must mention a licence, and directives stay.
+ * The text without the comment at its head if that speaks of copyright or licence. RedPajama
+ * removes leading line comments in any case, and with them `#include` lines and the first
+ * documentation; here they must mention a licence, and directives stay.
  */
 export function stripLicenceHeader(text: string): string {
   const head = HEAD_BLOCK.exec(text) ?? HEAD_LINES.exec(text);

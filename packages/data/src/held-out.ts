@@ -7,9 +7,10 @@ export interface TokenisedDocument {
 }
 
 /**
- * Sends the documents of a source to their splits. A document is held out when the hash of its content and the seed falls below the
- * share. As long as none was, the document nearest to it is kept back, and held out at the end: so that a source of two documents or
- * more always has something to validate on, whatever its size.
+ * Sends the documents of a source to their splits. A document is held out when the hash of its
+ * content and the seed falls below the share. As long as none was, the document nearest to it is
+ * kept back, and held out at the end: so that a source of two documents or more always has
+ * something to validate on, whatever its size.
  */
 export class HeldOut {
   readonly #seed: number;

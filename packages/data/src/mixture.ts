@@ -4,9 +4,10 @@ import { fail } from '@cria/tensor';
 const MAX_PERIOD = 65536;
 
 /**
- * Which source sample n comes from: a pure function of n and the weights. Weights become whole numbers p_i with sum P, exactly where
- * they are decimal fractions with a small common denominator, else to 1/65536. Of P samples from a
- * multiple of P, source i has p_i, and of the first n never a whole sample more or less than n · p_i / P.
+ * Which source sample n comes from: a pure function of n and the weights. Weights become whole
+ * numbers p_i with sum P, exactly where they are decimal fractions with a small common denominator,
+ * else to 1/65536. Of P samples from a multiple of P, source i has p_i, and of the first n never a
+ * whole sample more or less than n · p_i / P.
  */
 export class Mixture {
   /** p_i. */
@@ -55,8 +56,9 @@ export class Mixture {
   }
 
   /**
-   * Earliest deadline first among the sources whose next sample may come: sample k of a source with rate w belongs into places
-   * floor(k / w) to ceil((k + 1) / w) (the windows of Pfair scheduling), which always works out for rates that sum to 1.
+   * Earliest deadline first among the sources whose next sample may come: sample k of a source with
+   * rate w belongs into places floor(k / w) to ceil((k + 1) / w) (the windows of Pfair scheduling),
+   * which always works out for rates that sum to 1.
    */
   #next(counts: readonly number[], n: number): number {
     let best = -1;

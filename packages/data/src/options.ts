@@ -8,11 +8,20 @@ export interface SourceOptions {
   readonly name: string;
   /** Files and folders. A file named here is read whatever its extension; folders are walked. */
   readonly paths: readonly string[];
-  /** Share in the training mixture, relative to the other sources. Give one to all sources or to none (none: each token once an epoch). */
+  /**
+   * Share in the training mixture, relative to the other sources. Give one to all sources or to
+   * none (none: each token once an epoch).
+   */
   readonly weight?: number;
-  /** Extensions to read in folders, without the dot. Default: text, Markdown, code, `jsonl` and `jsonl.gz` (`defaultExtensions`). */
+  /**
+   * Extensions to read in folders, without the dot. Default: text, Markdown, code, `jsonl` and
+   * `jsonl.gz` (`defaultExtensions`).
+   */
   readonly extensions?: readonly string[];
-  /** Globs over the path below its folder (`src/**`, `*.md`: a pattern without `/` matches the name). Default: everything. */
+  /**
+   * Globs over the path below its folder (`src/**`, `*.md`: a pattern without `/` matches the
+   * name). Default: everything.
+   */
   readonly include?: readonly string[];
   /** Globs of what to leave out, folders too. */
   readonly exclude?: readonly string[];
@@ -35,9 +44,15 @@ export interface PrepareOptions {
   readonly out: string;
   /** Chooses held-out documents and the order of files under `maxBytes`. Default 0. */
   readonly seed?: number;
-  /** Share of documents held out, 0 to 0.5. Each source of two documents or more holds out at least one. Default 0.01. */
+  /**
+   * Share of documents held out, 0 to 0.5. Each source of two documents or more holds out at least
+   * one. Default 0.01.
+   */
   readonly validationShare?: number;
-  /** Longer documents are cut, at a line end where one is near, into documents of at most so many UTF-16 units. Default 65,536. */
+  /**
+   * Longer documents are cut, at a line end where one is near, into documents of at most so many
+   * UTF-16 units. Default 65,536.
+   */
   readonly maxDocumentLength?: number;
   /** Tokens after which a new shard begins. Default 2^28. */
   readonly maxShardTokens?: number;

@@ -10,10 +10,12 @@ export interface Window {
 }
 
 /**
- * T tokens of a stream of documents laid end to end, as a training sample. A segment begins at every start of a document and at the start
- * of the window, so a document that was cut goes on in a segment of its own. The target of a token is the next one of its document:
- * the last of a document predicts nothing, the last of a window that is cut predicts the token that the next window begins with.
- * What the stream lacks at its end is filled with `padding` in a segment that predicts nothing.
+ * T tokens of a stream of documents laid end to end, as a training sample. A segment begins at
+ * every start of a document and at the start of the window, so a document that was cut goes on in a
+ * segment of its own. The target of a token is the next one of its document: the last of a document
+ * predicts nothing, the last of a window that is cut predicts the token that the next window begins
+ * with. What the stream lacks at its end is filled with `padding` in a segment that predicts
+ * nothing.
  */
 export function packWindow({ tokens, starts }: Window, contextLength: number, padding: number): Sample {
   const length = Math.min(tokens.length, contextLength);

@@ -16,11 +16,13 @@ import { stage } from './staging.ts';
 import { walk } from './walk.ts';
 
 /**
- * Reads, cleans and tokenises text into a dataset that `TokenDataset.open` reads: shards of tokens and a manifest, in a folder that appears
- * as a whole when everything succeeded. Documents become BOS … EOS. The same files, options and tokenizer give the same bytes.
+ * Reads, cleans and tokenises text into a dataset that `TokenDataset.open` reads: shards of tokens
+ * and a manifest, in a folder that appears as a whole when everything succeeded. Documents become
+ * BOS … EOS. The same files, options and tokenizer give the same bytes.
  *
- * Throws on a missing or empty source, a source of which nothing is left, a folder that is not a dataset, a full disk; an abort
- * through `signal` rejects with its reason. The folder that was there before then stays as it was.
+ * Throws on a missing or empty source, a source of which nothing is left, a folder that is not a
+ * dataset, a full disk; an abort through `signal` rejects with its reason. The folder that was
+ * there before then stays as it was.
  */
 export async function prepare(options: PrepareOptions): Promise<PrepareResult> {
   checkPrepareOptions(options);

@@ -15,7 +15,10 @@ const op = 'openShard';
 /** Blocks kept in memory, of each shard: 4 MiB. */
 const CACHED_BLOCKS = 64;
 
-/** A shard on disk. Opening checks header, size, checksum table and document starts; tokens are checked block by block as they are read. */
+/**
+ * A shard on disk. Opening checks header, size, checksum table and document starts; tokens are
+ * checked block by block as they are read.
+ */
 export class ShardReader {
   readonly path: string;
   readonly header: ShardHeader;

@@ -16,7 +16,8 @@ export async function* readTexts(
   options: TextsOptions = {},
 ): AsyncGenerator<string> {
   const { seed = 0, maxBytes = Infinity } = options;
-  // A source without a limit of its own still gets the hashed order, or the limit here would take the first folders only.
+  // A source without a limit of its own still gets the hashed order, or the limit here would take
+  // the first folders only.
   const found = sources.map((source) => ({ source, files: findFiles({ maxBytes, ...source }, seed) }));
   const offered = found.map(({ source, files }) => Math.min(source.maxBytes ?? Infinity, bytesOf(files)));
   const share = Math.min(1, maxBytes / offered.reduce((sum, bytes) => sum + bytes, 0));

@@ -16,8 +16,9 @@ export interface UnigramOptions {
 }
 
 /**
- * What a model without context would reach: −mean log((count(target) + 1) / (N + V)) over the held-out targets that count, with counts
- * over all N training targets (add-one smoothing). A trained model must lie well below.
+ * What a model without context would reach: −mean log((count(target) + 1) / (N + V)) over the
+ * held-out targets that count, with counts over all N training targets (add-one smoothing). A
+ * trained model must lie well below.
  */
 export function unigramLoss(
   train: TokenDataset,

@@ -15,8 +15,9 @@ export interface FoundFile {
 }
 
 /**
- * All files of a source. Real entries are taken before symbolic links, and each real file and folder once, so that packages which pnpm
- * links into many places count once. Sorted by relative path; with `maxBytes`, by a hash of seed and path.
+ * All files of a source. Real entries are taken before symbolic links, and each real file and
+ * folder once, so that packages which pnpm links into many places count once. Sorted by relative
+ * path; with `maxBytes`, by a hash of seed and path.
  */
 export function findFiles(source: SourceOptions, seed: number): FoundFile[] {
   return walk(source, seed).files;

@@ -1,8 +1,9 @@
 import { fail } from '@cria/tensor';
 
 /**
- * Which blocks of the key/value cache are free: a stack of block numbers, so that taking and giving back cost the same at any size.
- * The pool knows numbers only; the memory they stand for is `KeyValueBlocks`.
+ * Which blocks of the key/value cache are free: a stack of block numbers, so that taking and giving
+ * back cost the same at any size. The pool knows numbers only; the memory they stand for is
+ * `KeyValueBlocks`.
  */
 export class BlockPool {
   readonly size: number;

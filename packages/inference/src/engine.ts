@@ -22,7 +22,10 @@ export interface EngineOptions {
   readonly memory?: number;
   /** Tokens per block. Default 16. */
   readonly blockSize?: number;
-  /** Most tokens in one step, of all sequences: throughput of prompts against latency of everyone else's next token. Default 256. */
+  /**
+   * Most tokens in one step, of all sequences: throughput of prompts against latency of everyone
+   * else's next token. Default 256.
+   */
   readonly maxBatchRows?: number;
   /** Most tokens of one prompt in one step. Default `maxBatchRows`. */
   readonly prefillChunk?: number;
@@ -33,8 +36,9 @@ export interface EngineOptions {
   /** Dtype of activations. Default f32. */
   readonly dtype?: ComputeDType;
   /**
-   * How the cache stores keys and values: halves take half the memory and time of f32, `q8_0` a quarter of the memory. Default as the
-   * activations. The same text comes out of any batch for each of them, not the same text as of another.
+   * How the cache stores keys and values: halves take half the memory and time of f32, `q8_0` a
+   * quarter of the memory. Default as the activations. The same text comes out of any batch for
+   * each of them, not the same text as of another.
    */
   readonly cacheDType?: CacheDType;
 }
@@ -70,9 +74,10 @@ const OPTIONS = [
 const GIB = 2 ** 30;
 
 /**
- * Generates many texts at once with one model. Requests join and leave between steps; what a request yields depends on the request
- * and the model alone, not on the others, on preemption or on any limit here (on devices that are `batchInvariant`). The engine owns
- * its cache, not the model; `close()` it before the model goes.
+ * Generates many texts at once with one model. Requests join and leave between steps; what a
+ * request yields depends on the request and the model alone, not on the others, on preemption or on
+ * any limit here (on devices that are `batchInvariant`). The engine owns its cache, not the model;
+ * `close()` it before the model goes.
  */
 export class Engine implements AsyncDisposable {
   /** Tokens that prompt and text can have together. */

@@ -11,9 +11,10 @@ const MOST_CODE_POINTS = 0x110000;
 const UNSEEN = 2;
 
 /**
- * How few tokens a text can have, found by looking at it once: characters that are sure to reach the vocabulary, over the bytes of
- * the longest token. Spaces and marks count nothing, since a vocabulary's normalisation may drop or join them, nor do characters that
- * it does not know, since a run of them may be one unknown token. So this is far below the true number, but never above it.
+ * How few tokens a text can have, found by looking at it once: characters that are sure to reach
+ * the vocabulary, over the bytes of the longest token. Spaces and marks count nothing, since a
+ * vocabulary's normalisation may drop or join them, nor do characters that it does not know, since
+ * a run of them may be one unknown token. So this is far below the true number, but never above it.
  */
 export function fewestTokens(tokenizer: Tokenizer): (text: string) => number {
   const longest = longestToken(tokenizer);

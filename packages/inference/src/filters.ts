@@ -7,7 +7,10 @@
  * is within its bounds: what would overflow stays the largest number there is.
  */
 
-/** Scores of ids that occurred are divided by `penalty` where positive, else multiplied (Keskar et al. 2019, §4.1); once per id. */
+/**
+ * Scores of ids that occurred are divided by `penalty` where positive, else multiplied (Keskar et
+ * al. 2019, §4.1); once per id.
+ */
 export function penalizeRepetition(scores: Float64Array, ids: ArrayLike<number>, penalty: number): void {
   for (const id of new Set(Array.from(ids))) {
     const score = scores[id] as number;
@@ -15,7 +18,10 @@ export function penalizeRepetition(scores: Float64Array, ids: ArrayLike<number>,
   }
 }
 
-/** score −= presence (if generated before) + frequency · (how often)        (OpenAI's and vLLM's rule: generated ids only) */
+/**
+ * score −= presence (if generated before) + frequency · (how often)        (OpenAI's and vLLM's
+ * rule: generated ids only)
+ */
 export function penalizeGenerated(
   scores: Float64Array,
   generated: ArrayLike<number>,
@@ -41,7 +47,8 @@ function bounded(score: number, changed: number): number {
 /** score /= temperature                                                     temperature > 0 */
 export function scaleByTemperature(scores: Float64Array, temperature: number): void {
   const best = maxOf(scores);
-  // Only differences matter: where quotients overflow, the best score is 0 and what lies further below than a double is removed.
+  // Only differences matter: where quotients overflow, the best score is 0 and what lies further
+  // below than a double is removed.
   const origin = Number.isFinite(best / temperature) ? 0 : best;
   for (let i = 0; i < scores.length; i++) scores[i] = ((scores[i] as number) - origin) / temperature;
 }
@@ -53,7 +60,10 @@ export function keepTopK(scores: Float64Array, k: number): void {
   for (let i = 0; i < scores.length; i++) if ((scores[i] as number) < least) scores[i] = -Infinity;
 }
 
-/** Keeps the most probable tokens until their mass reaches p: each stays while the mass before it is below p. Lower ids win ties. */
+/**
+ * Keeps the most probable tokens until their mass reaches p: each stays while the mass before it is
+ * below p. Lower ids win ties.
+ */
 export function keepTopP(scores: Float64Array, p: number): void {
   if (p >= 1) return;
   const weights = scores.slice();
@@ -92,7 +102,10 @@ export function argmax(scores: ArrayLike<number>): number {
   return best;
 }
 
-/** scores = exp(scores − max), which are probabilities but for the factor 1 / sum; returns the sum, in the order of the ids. */
+/**
+ * scores = exp(scores − max), which are probabilities but for the factor 1 / sum; returns the sum,
+ * in the order of the ids.
+ */
 export function exponentiate(scores: Float64Array): number {
   const max = maxOf(scores);
   let sum = 0;

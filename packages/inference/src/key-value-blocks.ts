@@ -2,7 +2,10 @@ import type { BlockLayer, LlamaConfig } from '@cria/layers';
 import { byteLength, type ComputeDType, type Device, dtypes, fail, type PagedCache } from '@cria/tensor';
 import type { Turn } from './scheduler.ts';
 
-/** How keys and values can be stored: q8_0 takes 34 bytes for 32 numbers, and needs heads whose width is a multiple of 32. */
+/**
+ * How keys and values can be stored: q8_0 takes 34 bytes for 32 numbers, and needs heads whose
+ * width is a multiple of 32.
+ */
 export const cacheDTypes = ['f32', 'bf16', 'f16', 'q8_0'] as const;
 export type CacheDType = (typeof cacheDTypes)[number];
 

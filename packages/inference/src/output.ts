@@ -31,8 +31,9 @@ type Waiter = {
 };
 
 /**
- * The consumer's end of a generation. The engine never waits for it: chunks that nobody has taken yet become one, so a slow reader
- * costs no more memory than its text. `return()` (a `break` out of `for await`) cancels.
+ * The consumer's end of a generation. The engine never waits for it: chunks that nobody has taken
+ * yet become one, so a slow reader costs no more memory than its text. `return()` (a `break` out of
+ * `for await`) cancels.
  */
 export class Output implements AsyncIterableIterator<GenerationChunk> {
   #pending: Pending | undefined;

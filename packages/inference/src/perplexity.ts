@@ -13,8 +13,9 @@ export interface Perplexity {
 const LONGEST = 512;
 
 /**
- * Perplexity of a text under a model as it generates, packed and quantised weights included: in windows of at most 512 tokens that do
- * not overlap, each beginning with BOS where the vocabulary has one. Sums in double precision.
+ * Perplexity of a text under a model as it generates, packed and quantised weights included: in
+ * windows of at most 512 tokens that do not overlap, each beginning with BOS where the vocabulary
+ * has one. Sums in double precision.
  */
 export async function perplexity(model: Llama, tokenizer: Tokenizer, text: string): Promise<Perplexity> {
   const ids = tokenizer.encode(text);

@@ -2,7 +2,10 @@ import type { Tokenizer } from '@cria/tokenizer';
 import { fewestTokens } from './fewest-tokens.ts';
 import { invalidField, RequestError } from './request-error.ts';
 
-/** A text with its ids, made by `encodePrompt` where they are wanted, or elsewhere: encoding a long text takes its time. */
+/**
+ * A text with its ids, made by `encodePrompt` where they are wanted, or elsewhere: encoding a long
+ * text takes its time.
+ */
 export interface EncodedPrompt {
   readonly text: string;
   readonly ids: ArrayLike<number>;
@@ -16,12 +19,16 @@ export interface ReadPrompt {
 }
 
 /**
- * From this many UTF-16 units on, a text is long: it is weighed before it is encoded, and a server encodes it on another thread.
- * Below, encoding takes a few milliseconds at most, and an error has the exact number of its tokens.
+ * From this many UTF-16 units on, a text is long: it is weighed before it is encoded, and a server
+ * encodes it on another thread. Below, encoding takes a few milliseconds at most, and an error has
+ * the exact number of its tokens.
  */
 export const LONG_PROMPT = 1 << 14;
 
-/** The ids of a text prompt: BOS, where the vocabulary puts it first, and the text's own. A text without ids is BOS alone. */
+/**
+ * The ids of a text prompt: BOS, where the vocabulary puts it first, and the text's own. A text
+ * without ids is BOS alone.
+ */
 export function encodePrompt(tokenizer: Tokenizer, text: string): Int32Array {
   const ids = tokenizer.encode(text, { addBos: tokenizer.addsBos });
   return ids.length === 0 && tokenizer.bosId !== undefined ? Int32Array.of(tokenizer.bosId) : ids;

@@ -24,8 +24,8 @@ export interface GenerationOptions extends SamplingOptions {
 
 export interface GenerationRequest extends GenerationOptions {
   /**
-   * Text (BOS is put first), or ids that are taken as they are. The empty text is BOS alone. A text that was encoded elsewhere
-   * comes with its ids.
+   * Text (BOS is put first), or ids that are taken as they are. The empty text is BOS alone. A text
+   * that was encoded elsewhere comes with its ids.
    */
   readonly prompt: string | ArrayLike<number> | EncodedPrompt;
 }

@@ -13,8 +13,8 @@ import {
 import { invalidField, RequestError } from './request-error.ts';
 
 /**
- * How the next token is chosen. Applied in Hugging Face's order: repetition penalty, presence and frequency penalties, temperature,
- * top-k, top-p, min-p, draw.
+ * How the next token is chosen. Applied in Hugging Face's order: repetition penalty, presence and
+ * frequency penalties, temperature, top-k, top-p, min-p, draw.
  */
 export interface SamplingOptions {
   /** Divides the logits; below 1e-5 (so 0 too) the most probable token is taken, the lowest id of equals. Default 1. */
@@ -25,13 +25,19 @@ export interface SamplingOptions {
   readonly topP?: number;
   /** Only tokens at least this many times as probable as the first. 0 to 1, 0 = all. Default 0. */
   readonly minP?: number;
-  /** Divides positive and multiplies negative logits of ids in the prompt or the text so far. 0.01 to 100; default 1. */
+  /**
+   * Divides positive and multiplies negative logits of ids in the prompt or the text so far. 0.01
+   * to 100; default 1.
+   */
   readonly repetitionPenalty?: number;
   /** Subtracted from logits of ids generated before. −2 to 2; default 0. */
   readonly presencePenalty?: number;
   /** Subtracted from logits as often as their id was generated before. −2 to 2; default 0. */
   readonly frequencyPenalty?: number;
-  /** The draws are a function of (seed, stream, position) and the model alone. Whole, 0 to 2^53 − 1; default a random one. */
+  /**
+   * The draws are a function of (seed, stream, position) and the model alone. Whole, 0 to 2^53 − 1;
+   * default a random one.
+   */
   readonly seed?: number;
   /** Independent draws under one seed. Whole, 0 to 2^32 − 1; default 0. */
   readonly stream?: number;

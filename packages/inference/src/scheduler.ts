@@ -18,10 +18,12 @@ export interface Turn<S extends Sequence = Sequence> {
 }
 
 /**
- * Decides which tokens go through the model together, by vLLM's rule: there is no prefill and no decode phase, each sequence catches
- * up with its own length under one budget a step. Sequences with one token to go come first, then the rest of running prompts, then
- * new sequences in the order of arrival. When blocks run out, the newest running sequence gives its own back and waits at the head
- * of the queue, to be computed again (no sequence is admitted in such a step). No policy here can change a text: only its time.
+ * Decides which tokens go through the model together, by vLLM's rule: there is no prefill and no
+ * decode phase, each sequence catches up with its own length under one budget a step. Sequences
+ * with one token to go come first, then the rest of running prompts, then new sequences in the
+ * order of arrival. When blocks run out, the newest running sequence gives its own back and waits
+ * at the head of the queue, to be computed again (no sequence is admitted in such a step). No
+ * policy here can change a text: only its time.
  */
 export class Scheduler<S extends Sequence = Sequence> {
   readonly pool: BlockPool;
@@ -102,7 +104,8 @@ export class Scheduler<S extends Sequence = Sequence> {
   }
 
   #admitWaiting(plan: Map<S, number>): void {
-    // Free blocks that nobody counts on: what runs was admitted with the promise that all of its text so far finds room.
+    // Free blocks that nobody counts on: what runs was admitted with the promise that all of its
+    // text so far finds room.
     let unpromised = this.pool.freeCount;
     for (const sequence of this.#running) unpromised -= this.#missingBlocks(sequence, sequence.length);
     while (this.#running.length < this.#options.maxSequences) {

@@ -1,6 +1,7 @@
 /**
- * One text being generated, as the scheduler sees it: its ids so far, how many of them the cache holds, and the blocks that hold
- * them. The rule of the whole engine: each step, `computed` catches up with `length`; when it has, one more id is sampled.
+ * One text being generated, as the scheduler sees it: its ids so far, how many of them the cache
+ * holds, and the blocks that hold them. The rule of the whole engine: each step, `computed` catches
+ * up with `length`; when it has, one more id is sampled.
  */
 export class Sequence {
   /** Length of the prompt in tokens. */

@@ -1,6 +1,6 @@
 /**
- * What a request may ask to stop at. Every generated character is compared with every string, and each keeps 4 bytes a character:
- * bounded, so that a request costs next to nothing beside its text.
+ * What a request may ask to stop at. Every generated character is compared with every string, and
+ * each keeps 4 bytes a character: bounded, so that a request costs next to nothing beside its text.
  */
 export const stopLimits = {
   strings: 32,
@@ -9,9 +9,10 @@ export const stopLimits = {
 } as const;
 
 /**
- * Finds stop strings in a text that arrives in pieces. Text is held back exactly while it could still become part of a stop string:
- * what is held is the longest suffix that begins one. The match that ends first wins, and of those that end together the longest;
- * neither depends on how the text was cut into pieces.
+ * Finds stop strings in a text that arrives in pieces. Text is held back exactly while it could
+ * still become part of a stop string: what is held is the longest suffix that begins one. The match
+ * that ends first wins, and of those that end together the longest; neither depends on how the text
+ * was cut into pieces.
  */
 export class StopStrings {
   #patterns: readonly Pattern[];
@@ -22,7 +23,10 @@ export class StopStrings {
     this.#patterns = strings.map((string) => new Pattern(string));
   }
 
-  /** Text that is certain not to belong to a stop string; `stopped` when one is complete, and nothing after it counts. */
+  /**
+   * Text that is certain not to belong to a stop string; `stopped` when one is complete, and
+   * nothing after it counts.
+   */
   push(text: string): { text: string; stopped: boolean } {
     if (this.#patterns.length === 0) return { text, stopped: false };
     const start = this.#held.length;

@@ -9,8 +9,9 @@ export interface Assembled {
 }
 
 /**
- * Turns generated ids into text as they come. Two things are held back: bytes that are not a character yet, and characters that may
- * begin a stop string. Whatever ends a text must ask `end()` for them, unless a stop string ended it.
+ * Turns generated ids into text as they come. Two things are held back: bytes that are not a
+ * character yet, and characters that may begin a stop string. Whatever ends a text must ask `end()`
+ * for them, unless a stop string ended it.
  */
 export class TextAssembler {
   #decoder: ReturnType<Tokenizer['decodeStream']>;

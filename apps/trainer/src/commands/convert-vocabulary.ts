@@ -22,9 +22,13 @@ const FOLDER_FILES = [
   'chat_template.jinja',
 ];
 
+/** Where Hugging Face keeps the chat template. */
 const CONFIG_FILE = 'tokenizer_config.json';
 
-/** The vocabulary of a model as the target wants it. From folder to folder the files stay as they are. */
+/**
+ * The vocabulary of a model as the target wants it. From folder to folder the files stay as they
+ * are.
+ */
 export async function vocabularyFor(to: ConversionTarget, model: OpenedModel): Promise<Vocabulary> {
   const { tokenizerPath } = model;
   const tokenizer = withoutPlaceholders(model.tokenizer);
@@ -47,11 +51,15 @@ function isSame(bytes: Uint8Array, { fingerprint }: OpenedModel['tokenizer']): b
   return parseTokenizer(bytes).fingerprint === fingerprint;
 }
 
+/** The file that a model of this kind was published with: pieces with scores, or byte ranks. */
 function ownFormat(tokenizer: OpenedModel['tokenizer']): 'sentencepiece' | 'tiktoken' {
   return tokenizer instanceof SentencePieceTokenizer ? 'sentencepiece' : 'tiktoken';
 }
 
-/** Hugging Face's `tokenizer.json`, and the original model beside it where there is one; at least one of them. */
+/**
+ * Hugging Face's `tokenizer.json`, and the original model beside it where there is one; at least
+ * one of them.
+ */
 function huggingFaceFiles({ tokenizer, chatTemplate }: OpenedModel): Map<string, Uint8Array> {
   const files = new Map<string, Uint8Array>();
   const reasons: string[] = [];
@@ -77,6 +85,7 @@ function huggingFaceFiles({ tokenizer, chatTemplate }: OpenedModel): Map<string,
   return files;
 }
 
+/** The vocabulary as entries of a GGUF header, which has a place for the template, too. */
 function ggufEntries({ tokenizer, chatTemplate }: OpenedModel): Map<string, GgufEntry> {
   const entries = new Map<string, GgufEntry>(ggufVocabulary(tokenizer));
   if (chatTemplate !== undefined)

@@ -79,6 +79,7 @@ export const convert = command({
       ...(model ? { vocabulary: await vocabularyFor(to, model) } : {}),
       onWeight: (report) => {
         reports.push(report);
+        // Weights that are copied as they are would be hundreds of lines of nothing.
         if (report.largest > 0) out.write(`${weightLine(report)}\n`);
       },
     });
@@ -126,11 +127,15 @@ async function openSource(
   return { source: model.checkpoint, model };
 }
 
+/** One weight: its types, and how far the stored numbers are from those that were read. */
 function weightLine({ name, from, to, rmse, largest }: WeightReport): string {
   return `  ${name.padEnd(40)} ${from.padStart(4)} → ${to.padEnd(4)}  rmse ${rmse.toExponential(3)}  largest ${largest.toExponential(3)}`;
 }
 
-/** A line for each weight with values that no program can compute with; a weight in several shards is reported in parts. */
+/**
+ * A line for each weight with values that no program can compute with; a weight in several shards
+ * is reported in parts.
+ */
 function lossLines(reports: readonly WeightReport[]): string[] {
   const losses = new Map<string, NotFiniteReport>();
   for (const { name, from, to, elements, notFinite } of reports) {
@@ -149,6 +154,7 @@ function lossLines(reports: readonly WeightReport[]): string[] {
     .map((loss) => `warning: ${describeNotFinite(loss)}`);
 }
 
+/** The last line: what was written, from what. */
 function summary({ config, format }: Checkpoint, output: string, reports: readonly WeightReport[]): string {
   const elements = reports.reduce((sum, report) => sum + report.elements, 0);
   const types = [...new Set(reports.map(({ to }) => to))].join(', ');

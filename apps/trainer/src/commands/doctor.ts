@@ -3,9 +3,13 @@ import { type DeviceReport, inspectDevices, openDevice, type OpenedDevice } from
 import type { Command } from '../command.ts';
 import { bytes } from '../show/format.ts';
 
+/** One line of the report. */
 type Row = readonly [label: string, value: string];
 
-/** What this machine gives: devices, instruction sets, threads, and the reason where something faster is missing. */
+/**
+ * What this machine gives: devices, instruction sets, threads, and the reason where something
+ * faster is missing.
+ */
 export const doctor: Command = {
   summary: 'show the device, its instruction set, threads, and why',
   usage: 'cria doctor',
@@ -13,7 +17,7 @@ export const doctor: Command = {
   async run(_, context) {
     const reports = await inspectDevices();
     const opened = await openDevice();
-    using device = opened.device;
+    using device = opened.device; // opened, since only that shows what a run would get
     const threads = availableParallelism();
     const rows: Row[] = [
       ['node', `${process.version} on ${process.platform}-${process.arch}`],
@@ -38,6 +42,7 @@ export const doctor: Command = {
   },
 };
 
+/** A device with what it is, as its own package says it. */
 function titleOf({ name }: OpenedDevice, reports: readonly DeviceReport[]): string {
   const summary = reports.find((report) => report.name === name)?.summary;
   return summary === undefined ? name : `${name} (${summary})`;

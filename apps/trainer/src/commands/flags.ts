@@ -5,7 +5,10 @@ import { type Flags, numberFlag, type Values } from '../arguments.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 
-/** Flags of every command that makes or continues a run. Those with a place in the configuration are short for `--set`. */
+/**
+ * Flags of every command that makes or continues a run. Those with a place in the configuration are
+ * short for `--set`.
+ */
 export const runFlags = {
   config: { type: 'string', value: 'FILE', help: 'configuration in YAML' },
   set: {
@@ -45,12 +48,17 @@ export const runFlags = {
   'print-config': { type: 'boolean', help: 'print the whole configuration and end' },
 } as const satisfies Flags;
 
-/** The configuration that flags describe. `fallback` are the sources where neither file nor flag names any. */
+/**
+ * The configuration that flags describe. `fallback` are the sources where neither file nor flag
+ * names any.
+ */
 export function configOfFlags(
   verb: string,
   values: Values<typeof runFlags>,
   fallback: Config['data']['sources'] = [],
 ): Config {
+  // Flags become settings, so that they are checked, printed and remembered as one; `--set` comes
+  // after them and wins.
   const shortcuts: string[] = [];
   const add = (key: string, value: unknown) => shortcuts.push(`${key}=${JSON.stringify(value)}`);
   if (values.preset !== undefined) add('model.preset', values.preset);
@@ -86,6 +94,10 @@ export function configOfFlags(
   return config.data.sources.length > 0 ? config : { ...config, data: { ...config.data, sources: fallback } };
 }
 
+/**
+ * A path of `--data`. Refused here, where the flag has a name, and not after the tokenizer was
+ * trained.
+ */
 function existing(verb: string, path: string): string {
   if (!existsSync(path))
     fail(`cria ${verb}`, `--data ${path} does not exist.`, 'give a file or a folder of texts');

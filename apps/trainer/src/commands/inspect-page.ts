@@ -1,6 +1,7 @@
 import { bytes, count } from '../show/format.ts';
 import { type Inspection, loadBytes } from './inspect-report.ts';
 
+/** Light and dark; system fonts, so that the page needs nothing beside itself. */
 const style = `
 :root { --ink: #1d2129; --soft: #5c6472; --paper: #fbfbf9; --card: #fff; --line: #e2e3e0; --bar: #8fb0dc; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e8ec; --soft: #9aa3b2; --paper: #15171b; --card: #1d2026; --line: #30343c; --bar: #3f5f91; } }
@@ -69,6 +70,7 @@ export function factsOf(inspection: Inspection): (readonly [string, string])[] {
   ];
 }
 
+/** Names and metadata come from the file, and so from anyone: nothing of them may become markup. */
 function escape(text: string): string {
   return text
     .replaceAll('&', '&amp;')

@@ -3,6 +3,7 @@ import { GgufFile, SafetensorsFile } from '@cria/checkpoint/formats';
 import type { LlamaConfig } from '@cria/layers';
 import { CriaError } from '@cria/tensor';
 
+/** One stored tensor, as its file names and types it. */
 export interface InspectedTensor {
   readonly name: string;
   /** The canonical name, where it is another. */
@@ -26,7 +27,10 @@ export interface Inspection {
   readonly remark: string | undefined;
 }
 
-/** A checkpoint of any format; also a GGUF or safetensors file that holds no LLaMA. Throws where it is neither. */
+/**
+ * A checkpoint of any format; also a GGUF or safetensors file that holds no LLaMA. Throws where it
+ * is neither.
+ */
 export async function inspectPath(path: string): Promise<Inspection> {
   try {
     return ofCheckpoint(await openCheckpoint(path));
@@ -38,6 +42,7 @@ export async function inspectPath(path: string): Promise<Inspection> {
   }
 }
 
+/** A model that can be loaded. */
 function ofCheckpoint(checkpoint: Checkpoint): Inspection {
   const tensors = [...checkpoint.tensors.values()].map(({ name, storedName, dtype, shape, bytes, file }) => ({
     name: storedName,
@@ -53,6 +58,7 @@ function ofCheckpoint(checkpoint: Checkpoint): Inspection {
   };
 }
 
+/** A GGUF file of another architecture, or of a vocabulary alone. */
 async function ofGguf(path: string): Promise<Inspection | undefined> {
   const file = await openOrNothing(() => GgufFile.open(path));
   if (!file) return undefined;
@@ -65,6 +71,7 @@ async function ofGguf(path: string): Promise<Inspection | undefined> {
   return totals(path, `gguf (version ${file.header.version})`, tensors, new Map(metadata));
 }
 
+/** A safetensors file without a configuration beside it: an adapter, one shard of many. */
 async function ofSafetensors(path: string): Promise<Inspection | undefined> {
   const file = await openOrNothing(() => SafetensorsFile.open(path));
   if (!file) return undefined;
@@ -89,6 +96,7 @@ async function openOrNothing<T>(open: () => Promise<T>): Promise<T | undefined> 
   }
 }
 
+/** Sums over the tensors. No configuration yet: a caller that has one puts it in. */
 function totals(
   path: string,
   format: string,
@@ -108,8 +116,10 @@ function totals(
   };
 }
 
+/** Of a name or a value: metadata may hold a whole vocabulary, a hostile file a name of megabytes. */
 const MOST_CHARACTERS = 100;
 
+/** Any value of metadata in one line: lists by their length and first elements. */
 function shortValue(value: unknown): string {
   if (typeof value === 'string') return cut(value);
   if (typeof value === 'bigint') return String(value);

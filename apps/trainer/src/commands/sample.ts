@@ -65,10 +65,11 @@ export const sample = command({
     const cacheDType = cacheName(values['cache-dtype']);
     await using engine = new Engine({ model, tokenizer, eosIds, maxSequences: 1, cacheDType });
     errors.write(`(a cache of ${(engine.stats.cacheBytes / 2 ** 20).toFixed(1)} MiB)\n`);
+    // One after another: a person reads them so, and each shows the speed of one text.
     for (let i = 0; i < number('count', 1, { ...whole, min: 1 }); i++) {
       const start = now();
       let tokens = 0;
-      out.write(request.prompt);
+      out.write(request.prompt); // the text goes on from it
       for await (const chunk of engine.generate({
         ...request,
         maxTokens: Math.min(request.maxTokens, engine.contextLength),
@@ -83,6 +84,7 @@ export const sample = command({
   },
 });
 
+/** bf16 is what the server takes, so that both give the same text. */
 function cacheName(name = 'bf16'): CacheDType {
   return (
     cacheDTypes.find((known) => known === name) ??

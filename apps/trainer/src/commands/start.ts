@@ -4,7 +4,10 @@ import { checkoutSources } from '../config/sources.ts';
 import { runPipeline } from '../run/pipeline.ts';
 import { configOfFlags, runFlags } from './flags.ts';
 
-/** The main job: `train`, on the checkout's own code where no data is named; whoever started it learns which run can be served. */
+/**
+ * The main job: `train`, on the checkout's own code where no data is named; whoever started it
+ * learns which run can be served.
+ */
 export const start = command({
   summary: 'train a small model on the code around you, ready to be served',
   usage: 'cria start [--data ./texts] [--minutes 10] [--preset 15m]',

@@ -4,6 +4,7 @@ import Value from 'typebox/value';
 import { isMap, isScalar, LineCounter, parse, parseDocument, stringify } from 'yaml';
 import { type Config, ConfigSchema } from './schema.ts';
 
+/** As much of JSON schema as this file walks. */
 interface SchemaNode {
   readonly type?: string;
   readonly properties?: Readonly<Record<string, SchemaNode>>;
@@ -15,6 +16,7 @@ interface SchemaNode {
 /** A YAML file (or none) and `key=value` settings over it, checked and filled with defaults. */
 export function loadConfig(path: string | undefined, settings: readonly string[] = []): Config {
   const written = path === undefined ? {} : readYaml(path);
+  // Later ones win, and all of them over the file.
   for (const setting of settings) applySetting(written, setting);
   return checkConfig(written, path ?? '--set');
 }
@@ -22,6 +24,7 @@ export function loadConfig(path: string | undefined, settings: readonly string[]
 /** Refuses unknown keys, wrong types and values out of range, each with its place; fills defaults. */
 export function checkConfig(written: unknown, where: string): Config {
   checkKeys(ConfigSchema as SchemaNode, written, '', where);
+  // Defaults first: a section that is left out is then checked like one that is there.
   const filled = Value.Default(ConfigSchema, structuredClone(written)) as unknown;
   const [error] = Value.Errors(ConfigSchema, filled);
   if (error) {
@@ -45,6 +48,7 @@ export function printConfig(config: Config): string {
   return lines.join('\n') + '\n';
 }
 
+/** A file of sections. Errors have the line and column of the file. */
 function readYaml(path: string): Record<string, unknown> {
   let text: string;
   try {
@@ -68,6 +72,7 @@ function readYaml(path: string): Record<string, unknown> {
   return document.toJS() as Record<string, unknown>;
 }
 
+/** `a.b=c` over what is written; the value is YAML, so `[x, y]` is a list and `1e-3` a number. */
 function applySetting(config: Record<string, unknown>, setting: string): void {
   const equals = setting.indexOf('=');
   if (equals < 1)
@@ -82,6 +87,10 @@ function applySetting(config: Record<string, unknown>, setting: string): void {
   node[keys.at(-1)!] = parse(setting.slice(equals + 1)) as unknown;
 }
 
+/**
+ * Refuses unknown keys before any value is looked at: a misspelt key explains the values better
+ * than they do.
+ */
 function checkKeys(schema: SchemaNode, value: unknown, path: string, where: string): void {
   if (Array.isArray(value) && schema.items)
     value.forEach((item, i) => checkKeys(schema.items!, item, `${path}${i}.`, where));
@@ -102,6 +111,7 @@ function checkKeys(schema: SchemaNode, value: unknown, path: string, where: stri
   }
 }
 
+/** What a value would have to be, in words. */
 function phrase(error: { keyword: string; params: object; message: string }): string {
   const { allowedValue, limit, comparison } = error.params as {
     allowedValue?: unknown;
@@ -113,12 +123,14 @@ function phrase(error: { keyword: string; params: object; message: string }): st
   return error.message;
 }
 
+/** What the schema says of a key: the hint of an error. */
 function descriptionOf(key: string): string | undefined {
   let node: SchemaNode | undefined = ConfigSchema as SchemaNode;
   for (const part of key.split('.')) node = node?.properties?.[part] ?? node?.items;
   return node?.description;
 }
 
+/** Settings with their descriptions; those that are worked out later stay comments. */
 function printSection(schema: SchemaNode, value: unknown, indent: string, lines: string[]): void {
   for (const [key, node] of Object.entries(schema.properties ?? {})) {
     const child = (value as Record<string, unknown>)[key];

@@ -2,8 +2,12 @@ import { type LlamaConfig, llamaConfig, preset } from '@cria/layers';
 import { fail } from '@cria/tensor';
 import type { Config } from './schema.ts';
 
-/** The shape trained where nothing is said: small enough to learn something in two minutes on two cores. */
+/**
+ * The shape trained where nothing is said: small enough to learn something in two minutes on two
+ * cores.
+ */
 const defaultShape = { dim: 128, nLayers: 4, nHeads: 4, nKvHeads: 2, tiedEmbeddings: true };
+// A few thousand pieces and a short context: what two minutes of training can fill.
 const defaultVocabSize = 4096;
 const defaultContextLength = 256;
 
@@ -12,7 +16,10 @@ export function vocabSizeOf({ tokenizer, model }: Config): number {
   return tokenizer.vocab_size ?? (model.preset ? preset(model.preset).vocabSize : defaultVocabSize);
 }
 
-/** Peak learning rate: as configured, or falling with the width to the 3e-4 that the paper takes at 4096. */
+/**
+ * Peak learning rate: as configured, or falling with the width to the 3e-4 that the paper takes at
+ * 4096.
+ */
 export function learningRateOf({ training }: Config, { dim }: LlamaConfig): number {
   return training.learning_rate ?? Math.max(3e-4, 0.5 / dim);
 }
@@ -32,12 +39,15 @@ export function modelOf(config: Config, vocabSize: number): LlamaConfig {
   const shape = base ?? defaultShape;
   const nHeads = fields.n_heads ?? shape.nHeads;
   const contextLength = contextLengthOf(config);
+  // Rotary frequencies of a preset are chosen for its context.
   if (base && contextLength > base.contextLength) {
     fail(
       'config',
       `training.context_length ${contextLength} is longer than the ${base.contextLength} of preset ${fields.preset}.`,
     );
   }
+  // A preset's widths belong together: whoever changes one gets the others by rule, not from the
+  // preset.
   const changed = fields.dim !== undefined || fields.n_heads !== undefined;
   return llamaConfig({
     dim: fields.dim ?? shape.dim,

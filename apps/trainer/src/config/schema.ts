@@ -6,8 +6,10 @@ import Type, { type Static } from 'typebox';
  * worked out from the others (its description says how).
  */
 
+/** Unknown keys are refused, and a section may be left out as a whole. */
 const closed = { additionalProperties: false, default: {} };
 
+/** One body of text. What it does not say, the section `data` says for all. */
 const Source = Type.Object(
   {
     name: Type.Optional(Type.String({ description: 'name of the source; its first path' })),
@@ -27,6 +29,10 @@ const Source = Type.Object(
   { additionalProperties: false },
 );
 
+/**
+ * The schema is the one place of a setting: defaults, bounds, `--print-config`, hints of errors and
+ * the types come from it.
+ */
 export const ConfigSchema = Type.Object(
   {
     run: Type.Object(

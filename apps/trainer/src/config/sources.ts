@@ -3,7 +3,10 @@ import { defaultFilters, type SourceOptions } from '@cria/data';
 import { fail } from '@cria/tensor';
 import type { Config } from './schema.ts';
 
-/** What `cria start` trains on where nothing is said: the code and the prose of the checkout it stands in, and of what is installed there. */
+/**
+ * What `cria start` trains on where nothing is said: the code and the prose of the checkout it
+ * stands in, and of what is installed there.
+ */
 export const checkoutSources: Config['data']['sources'] = [
   {
     name: 'workspace',
@@ -19,9 +22,15 @@ export const checkoutSources: Config['data']['sources'] = [
   },
 ];
 
-/** Minified code, and what programs of a workspace write beside its sources, are no text to learn from. */
+/**
+ * Minified code, and what programs of a workspace write beside its sources, are no text to learn
+ * from.
+ */
 const excludeAmongSources = ['*.min.js', '*.min.mjs', 'dist', 'build', 'runs', 'coverage', 'docs/api'];
-/** Among dependencies `dist` is the text; links back into the workspace would count its own packages again. */
+/**
+ * Among dependencies `dist` is the text; links back into the workspace would count its own packages
+ * again.
+ */
 const excludeAmongDependencies = ['*.min.js', '*.min.mjs', '@cria'];
 
 /** The sources of a configuration, as the data package takes them. */
@@ -47,6 +56,7 @@ export function sourcesOf({ data }: Config): SourceOptions[] {
   });
 }
 
+/** Options of the library are absent where nothing is said. */
 function textField(name: string | undefined): { textField?: string } {
   return name === undefined ? {} : { textField: name };
 }

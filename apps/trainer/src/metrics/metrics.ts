@@ -1,9 +1,9 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { appendFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { TrainingEvent } from '@cria/training';
 import { TensorBoardWriter } from './tensorboard.ts';
 
+/** A loss and when it was: one point of a curve. */
 export interface StepMetric {
   readonly step: number;
   readonly loss: number;
@@ -21,18 +21,23 @@ export class MetricsLog {
   #board: TensorBoardWriter;
   #now: () => number;
 
-  /** `now` is Unix time in seconds. Lines after `fromStep` belong to work that a resumed run does again, and are dropped. */
+  /**
+   * `now` is Unix time in seconds. Lines after `fromStep` belong to work that a resumed run does
+   * again, and are dropped.
+   */
   constructor(folder: string, fromStep: number, now: () => number) {
     this.#path = metricsPath(folder);
     this.#now = now;
     mkdirSync(join(folder, 'tensorboard'), { recursive: true });
     this.#board = new TensorBoardWriter(join(folder, 'tensorboard'), now());
     if (existsSync(this.#path)) {
+      // Its lines would be there twice otherwise, and the curve would run back and forth.
       const kept = readLines(this.#path).filter((line) => (line.step ?? 0) <= fromStep);
       writeFileSync(this.#path, kept.map((line) => JSON.stringify(line) + '\n').join(''));
     }
   }
 
+  /** Writes at once: what happened is on the disk when the process is killed. */
   record(event: TrainingEvent): void {
     const time = this.#now();
     appendFileSync(this.#path, JSON.stringify({ time, ...event }) + '\n');
@@ -53,6 +58,7 @@ export class MetricsLog {
   }
 }
 
+/** The losses so far; none where nothing was recorded yet. */
 export function readHistory(folder: string): LossHistory {
   const path = metricsPath(folder);
   const lines = existsSync(path) ? readLines(path) : [];
@@ -64,7 +70,6 @@ export function readHistory(folder: string): LossHistory {
 }
 
 function metricsPath(folder: string): string {
-  mkdirSync(dirname(join(folder, 'x')), { recursive: true });
   return join(folder, 'metrics.jsonl');
 }
 

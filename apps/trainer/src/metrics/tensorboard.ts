@@ -45,6 +45,7 @@ export function tfRecord(data: Uint8Array): Buffer {
   return record;
 }
 
+/** CRC-32C of every byte, for the polynomial of Castagnoli in its reflected form. */
 const table = Uint32Array.from({ length: 256 }, (_, byte) => {
   let crc = byte;
   for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
@@ -58,25 +59,35 @@ export function crc32c(data: Uint8Array): number {
   return (crc ^ 0xffffffff) >>> 0;
 }
 
+/**
+ * TFRecords rotate a checksum and add a constant, since data that holds its own checksum would
+ * check badly.
+ */
 function maskedCrc(data: Uint8Array): number {
   const crc = crc32c(data);
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
 }
 
+/**
+ * Seven bits a byte, the lowest first; division instead of shifts, since steps may exceed 32 bits.
+ */
 function varint(value: number): Buffer {
   const bytes: number[] = [];
   for (; value >= 128; value = Math.floor(value / 128)) bytes.push((value % 128) + 128);
   return Buffer.from([...bytes, value]);
 }
 
+/** Field of wire type 0. */
 function varintField(field: number, value: number): Buffer {
   return Buffer.concat([varint(field * 8), varint(value)]);
 }
 
+/** Field of wire type 2: length and bytes. */
 function bytesField(field: number, bytes: Buffer): Buffer {
   return Buffer.concat([varint(field * 8 + 2), varint(bytes.length), bytes]);
 }
 
+/** Field of wire type 1: eight bytes. */
 function doubleField(field: number, value: number): Buffer {
   const bytes = Buffer.alloc(9);
   bytes[0] = field * 8 + 1;
@@ -84,6 +95,7 @@ function doubleField(field: number, value: number): Buffer {
   return bytes;
 }
 
+/** Field of wire type 5: four bytes. */
 function floatField(field: number, value: number): Buffer {
   const bytes = Buffer.alloc(5);
   bytes[0] = field * 8 + 5;

@@ -10,7 +10,9 @@ import { bytes, count, duration } from '../show/format.ts';
 import { Progress } from '../show/progress.ts';
 import { runPaths } from './run-file.ts';
 
-/** The run's token shards, prepared once. Returns their fingerprint, undefined when it was stopped. */
+/**
+ * The run's token shards, prepared once. Returns their fingerprint, undefined when it was stopped.
+ */
 export async function dataStage(
   config: Config,
   folder: string,
@@ -19,6 +21,8 @@ export async function dataStage(
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const { data } = runPaths(folder);
+  // The manifest is written last, so a folder that has one is whole. Opening it compares the
+  // tokenizer.
   if (existsSync(join(data, 'manifest.json'))) {
     const open = {
       split: 'train',
@@ -31,7 +35,10 @@ export async function dataStage(
   return prepareData(config, data, tokenizer, context, signal);
 }
 
-/** Reads, cleans and tokenises the configured sources into `out`. Returns the fingerprint, undefined when it was stopped. */
+/**
+ * Reads, cleans and tokenises the configured sources into `out`. Returns the fingerprint, undefined
+ * when it was stopped.
+ */
 export async function prepareData(
   config: Config,
   out: string,
@@ -57,6 +64,7 @@ export async function prepareData(
     context.out.write(`           prepared in ${duration(context.now() - start)}\n`);
     return result.fingerprint;
   } catch (error) {
+    // What was under way is gone: the dataset appears as a whole or not at all.
     if (signal.aborted) return undefined;
     throw error;
   } finally {
@@ -64,6 +72,7 @@ export async function prepareData(
   }
 }
 
+/** One line a source. What the byte limit left out is no news: it was asked for. */
 function describeSource({ name, train, validation, report }: PreparedSource): string {
   const dropped = Object.entries(report.dropped)
     .filter(([reason]) => reason !== 'over the byte limit')

@@ -2,7 +2,10 @@ import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 
 import { dirname } from 'node:path';
 import { fail } from '@cria/tensor';
 
-/** One process a run folder: the file holds the process id; one that a killed process left behind is taken over. */
+/**
+ * One process a run folder: the file holds the process id; one that a killed process left behind is
+ * taken over.
+ */
 export class RunLock implements Disposable {
   #path: string;
 
@@ -17,6 +20,8 @@ export class RunLock implements Disposable {
         `process ${owner} is training in ${dirname(path)}.`,
         'wait for it, stop it, or use another folder',
       );
+    // Between this and the next line another process may do the same: only one of them makes the
+    // file.
     rmSync(path, { force: true });
     if (!this.#take()) fail('run', `another process took ${path} just now.`, 'try again');
   }
@@ -25,6 +30,7 @@ export class RunLock implements Disposable {
     rmSync(this.#path, { force: true });
   }
 
+  /** `wx` makes the file or fails, with nothing between looking and making. */
   #take(): boolean {
     try {
       const file = openSync(this.#path, 'wx');
@@ -38,6 +44,10 @@ export class RunLock implements Disposable {
   }
 }
 
+/**
+ * EPERM is a living process of somebody else. Our own id is what a lock of before a restart may
+ * hold by chance.
+ */
 function isAlive(pid: number): boolean {
   if (!Number.isInteger(pid) || pid <= 0 || pid === process.pid) return false;
   try {

@@ -23,18 +23,23 @@ import { stopSignal } from './stop.ts';
 import { tokenizerStage } from './tokenizer-stage.ts';
 import { decideSteps, finalWindows, type Stage, trainStage } from './training-stage.ts';
 
+/** What does not belong to the configuration, since it does not make another run. */
 export interface RunOptions {
   /** Go on from the newest whole training state where newer ones are damaged; default false. */
   readonly skipDamaged?: boolean;
 }
 
+/** How a run ended. */
 export interface RunOutcome {
   readonly folder: string;
   /** Whether there is a model to serve: the run is finished, not stopped. */
   readonly finished: boolean;
 }
 
-/** From a configuration to a trained model, or to the one that was trained before; every stage is done once and resumed where it stopped. */
+/**
+ * From a configuration to a trained model, or to the one that was trained before; every stage is
+ * done once and resumed where it stopped.
+ */
 export async function runPipeline(
   config: Config,
   context: Context,
@@ -44,11 +49,13 @@ export async function runPipeline(
   const folder = resolve(config.run.folder ?? `runs/${key.slice(0, 12)}`);
   const paths = runPaths(folder);
   let run: RunFile = readRunFile(folder) ?? { version: 1, key };
+  // The folder was named: what lies in it must be this run, not merely a run.
   if (run.key !== key) refuseOtherRun(folder);
   if (run.finished && (await listTrainingStates(paths.checkpoints)).length > 0) {
     context.out.write(`found the finished run ${folder}\n`);
     return { folder, finished: true };
   }
+  // Held to the end, whatever ends it: two processes would write over each other's states.
   using _lock = new RunLock(paths.lock);
   writeRunFile(folder, run);
   writeWhole(paths.config, printConfig(config));
@@ -75,22 +82,26 @@ export async function runPipeline(
     unigramLoss: run.unigramLoss ?? unigramLoss(stage.train, stage.validation, { heldOutSamples }).loss,
   });
 
+  // From here on the time is training's own: a resumed run tells of its last part.
   const start = context.now();
   const result = await trainStage(stage, steps, context);
-  writeWhole(
-    paths.curve,
-    lossCurveSvg(readHistory(folder), `${count(countParameters(stage.model))} parameters`, run.unigramLoss),
-  );
+  const history = readHistory(folder);
+  const title = `${count(countParameters(stage.model))} parameters`;
+  writeWhole(paths.curve, lossCurveSvg(history, title, run.unigramLoss));
   if (result.status === 'stopped') return { folder, finished: false };
 
   const samples = await finalSamples(stage, result.step);
   writeWhole(paths.samples, samples);
   const seconds = context.now() - start;
   update({ finished: { validationLoss: result.validationLoss, totalTokens: result.totalTokens, seconds } });
-  context.out.write(summary(folder, run, samples, context.out.columns));
+  context.out.write(summary({ history, ...run, samples }, paths, context.out.columns));
   return { folder, finished: true };
 }
 
+/**
+ * All that training needs, opened: both splits of the data, the shape of the model, the peak of the
+ * device.
+ */
 async function openStage(
   config: Config,
   folder: string,
@@ -125,6 +136,7 @@ async function openStage(
   };
 }
 
+/** What will be trained where, and whether it fits, before it starts. */
 function describeStage({ config, device, dtype, peak, model, train }: Stage, { out }: Context): void {
   const { recompute, batch_size, micro_batch_size = batch_size } = config.training;
   const rows = micro_batch_size * train.contextLength;
@@ -175,6 +187,7 @@ async function finalSamples(
   return texts.join('\n') + '\n';
 }
 
+/** Two configurations in one folder would mix their states. */
 function refuseOtherRun(folder: string): never {
   return fail(
     'run',

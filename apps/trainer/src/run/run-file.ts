@@ -2,7 +2,10 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from '
 import { join } from 'node:path';
 import { type ComputeDType, fail } from '@cria/tensor';
 
-/** What is known of a run beside its configuration: decided once, so that a resumed run is the same run. */
+/**
+ * What is known of a run beside its configuration: decided once, so that a resumed run is the same
+ * run.
+ */
 export interface RunFile {
   readonly version: 1;
   /** Hash of the configuration and the data. */
@@ -34,6 +37,7 @@ export function runPaths(folder: string) {
   } as const;
 }
 
+/** Undefined where there is no run yet. Throws where the file is damaged or of a later version. */
 export function readRunFile(folder: string): RunFile | undefined {
   const path = runPaths(folder).run;
   if (!existsSync(path)) return undefined;
@@ -53,6 +57,7 @@ export function readRunFile(folder: string): RunFile | undefined {
   return content;
 }
 
+/** Replaces the file as a whole, so that a kill leaves the old or the new one. */
 export function writeRunFile(folder: string, content: RunFile): void {
   writeWhole(runPaths(folder).run, JSON.stringify(content, null, 2) + '\n');
 }

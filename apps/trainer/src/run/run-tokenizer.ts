@@ -30,6 +30,7 @@ const COMPANIONS = [
   'chat_template.jinja',
 ];
 
+/** Contents by file name. */
 type Files = ReadonlyMap<string, Uint8Array>;
 
 /** The tokenizer that a run has; undefined where it has none yet. */
@@ -43,8 +44,9 @@ export function tokenizerFiles(folder: string): Record<string, Uint8Array> {
 }
 
 /**
- * Puts a tokenizer into a run. `given` is the file or folder that it was read from: its files are copied where that gives the same
- * tokenizer, so that nothing they say is lost. Otherwise it is written in a format that can hold it.
+ * Puts a tokenizer into a run. `given` is the file or folder that it was read from: its files are
+ * copied where that gives the same tokenizer, so that nothing they say is lost. Otherwise it is
+ * written in a format that can hold it.
  */
 export async function keepTokenizer(folder: string, tokenizer: Tokenizer, given?: string): Promise<void> {
   const reasons: string[] = [];
@@ -61,7 +63,9 @@ export async function keepTokenizer(folder: string, tokenizer: Tokenizer, given?
   );
 }
 
-/** Sets of files, the vocabulary first. Formats that cannot hold the tokenizer say so in `reasons`. */
+/**
+ * Sets of files, the vocabulary first. Formats that cannot hold the tokenizer say so in `reasons`.
+ */
 function* waysToKeep(tokenizer: Tokenizer, given: string | undefined, reasons: string[]): Generator<Files> {
   if (given !== undefined) yield* copiesOf(given);
   for (const format of ['sentencepiece', 'tiktoken', 'tokenizer.json', 'llama2c'] as const) {
@@ -73,7 +77,10 @@ function* waysToKeep(tokenizer: Tokenizer, given: string | undefined, reasons: s
   }
 }
 
-/** What lies at a place: a folder's vocabularies with their companions, a file alone, a file with its companions. */
+/**
+ * What lies at a place: a folder's vocabularies with their companions, a file alone, a file with
+ * its companions.
+ */
 function* copiesOf(given: string): Generator<Files> {
   if (statSync(given).isDirectory()) {
     yield read(given, [...VOCABULARIES, ...COMPANIONS]);
@@ -98,6 +105,7 @@ const names: Readonly<Record<VocabularyFormat, string>> = {
   gguf: 'tokenizer.gguf',
 };
 
+/** By content, of which four bytes are read: a GGUF file may be larger than memory. */
 function beginsAsGguf(path: string): boolean {
   const file = openSync(path, 'r');
   try {
@@ -109,6 +117,7 @@ function beginsAsGguf(path: string): boolean {
   }
 }
 
+/** Those of the files that are there. */
 function read(folder: string, wanted: readonly string[]): Files {
   const found = wanted.filter((name) => existsSync(join(folder, name)));
   return new Map(found.map((name) => [name, new Uint8Array(readFileSync(join(folder, name)))]));

@@ -15,6 +15,7 @@ export async function sampleText(
     maxSequences: 1,
     maxBatchRows: Math.min(256, model.config.contextLength),
   });
+  // Whole text: samples are printed between progress lines, where half of one would be torn apart.
   let text = '';
   for await (const chunk of engine.generate({ prompt, ...options })) text += chunk.text;
   return text;

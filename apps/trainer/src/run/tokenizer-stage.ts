@@ -9,7 +9,10 @@ import { bytes, count, duration } from '../show/format.ts';
 import { Progress } from '../show/progress.ts';
 import { keepTokenizer, openRunTokenizer } from './run-tokenizer.ts';
 
-/** The run's tokenizer: the one it has, a copy of the one it was given, or one trained on its texts. Undefined when it was stopped. */
+/**
+ * The run's tokenizer: the one it has, a copy of the one it was given, or one trained on its texts.
+ * Undefined when it was stopped.
+ */
 export async function tokenizerStage(
   config: Config,
   folder: string,
@@ -41,7 +44,8 @@ export async function trainTokenizer(
     for await (const text of readTexts(sourcesOf(config), { seed: config.run.seed, maxBytes: most })) {
       if (signal.aborted) return undefined;
       trainer.add(text);
-      read += text.length;
+      read += text.length; // UTF-16 units, near enough to bytes for a bar
+      // Reading and merging take about as long as each other, so each gets half of the bar.
       progress.draw(Math.min(0.5, (read / most) * 0.5), `${bytes(read)} read`);
     }
     const tokenizer = trainer.finish(({ phase, done, total }) => {

@@ -19,6 +19,7 @@ import { runPaths } from './run-file.ts';
 import { tokenizerFiles } from './run-tokenizer.ts';
 import { sampleText } from './samples.ts';
 
+/** All that the training of a run works with. */
 export interface Stage {
   readonly folder: string;
   readonly config: Config;
@@ -42,7 +43,10 @@ const measuringShare = 0.04;
 /** Evaluations, saves and samples between the updates take about this much of a run. */
 const overheadShare = 0.06;
 
-/** Number of updates: as configured, or as many as fit into the minutes at the speed this machine has now. */
+/**
+ * Number of updates: as configured, or as many as fit into the minutes at the speed this machine
+ * has now.
+ */
 export async function decideSteps(stage: Stage, context: Context): Promise<number> {
   const { training } = stage.config;
   if (training.steps !== undefined) return training.steps;
@@ -54,6 +58,7 @@ export async function decideSteps(stage: Stage, context: Context): Promise<numbe
     Math.min(20, seconds * measuringShare),
   );
   const left = seconds * (1 - overheadShare) - (context.now() - start);
+  // Fewer than ten updates would be all warm-up.
   return Math.max(10, Math.floor(left / secondsPerStep));
 }
 
@@ -61,6 +66,7 @@ export async function decideSteps(stage: Stage, context: Context): Promise<numbe
 export async function trainStage(stage: Stage, steps: number, context: Context): Promise<TrainingResult> {
   const { config, tokenizer } = stage;
   const progress = new Progress(context.out, 'training', context.now);
+  // Opening a trainer resumes it and already tells of that, before either of these is there.
   const open: { metrics?: MetricsLog; trainer?: Trainer } = {};
   const onEvent = async (event: TrainingEvent): Promise<void> => {
     open.metrics?.record(event);
@@ -81,10 +87,16 @@ export async function trainStage(stage: Stage, steps: number, context: Context):
   }
 }
 
+/**
+ * The configuration as the library takes it. What is not configured follows from the length of the
+ * run.
+ */
 function trainingOptions(stage: Stage, totalSteps: number): TrainingOptions {
   const { config, device, dtype, model, train, validation, tokenizer } = stage;
   const { training } = config;
   const paths = runPaths(stage.folder);
+  // Saves and evaluations ten times a run, unless they are configured or would take too much of the
+  // time.
   const tenth = Math.max(1, Math.ceil(totalSteps / 10));
   return {
     device,
@@ -115,12 +127,17 @@ function trainingOptions(stage: Stage, totalSteps: number): TrainingOptions {
       training.evaluate_every ?? Math.max(tenth, stepsWorth(training, training.evaluation_windows) * 20),
     evaluationSamples: training.evaluation_windows,
     extraFiles: tokenizerFiles(stage.folder),
+    // So that a saved state, opened as a model, ends its texts where this tokenizer does.
     specialIds: { bos: tokenizer.bosId, eos: tokenizer.eosId === undefined ? [] : [tokenizer.eosId] },
+    // A resumed run must go on with the same ids of the same texts.
     fingerprints: { data: stage.dataFingerprint, tokenizer: tokenizer.fingerprint },
   };
 }
 
-/** Held-out windows of the evaluation at the end: no more than take a twelfth of the time that the training took. */
+/**
+ * Held-out windows of the evaluation at the end: no more than take a twelfth of the time that the
+ * training took.
+ */
 export function finalWindows({ data, training }: Config, totalSteps: number): number {
   const windowsAStep = training.batch_size * 3; // an update costs three times a forward pass
   return Math.min(data.max_validation_windows, Math.max(1, Math.floor((totalSteps * windowsAStep) / 12)));
@@ -142,6 +159,7 @@ function firstWindows(validation: TokenDataset, most: number): NonNullable<Train
   };
 }
 
+/** A short continuation on one line, to see the model learn. */
 async function preview(model: Llama, tokenizer: Tokenizer, prompt: string, seed: number): Promise<string> {
   const text = await sampleText(model, tokenizer, prompt, {
     maxTokens: 48,
@@ -154,6 +172,7 @@ async function preview(model: Llama, tokenizer: Tokenizer, prompt: string, seed:
     .slice(0, 160)}`;
 }
 
+/** What a person sees of an event; the numbers themselves go to the metrics file. */
 function show(event: TrainingEvent, progress: Progress, peak: number | undefined): void {
   if (event.type === 'step') {
     const { step, totalSteps, loss, tokensPerSecond, flopsPerSecond, seconds } = event;

@@ -9,8 +9,12 @@ const dots = [
   [0x40, 0x80],
 ] as const;
 
-/** The loss curve for a terminal, in braille dots: `width` cells wide with the axis, `height` lines and the steps below. */
+/**
+ * The loss curve for a terminal, in braille dots: `width` cells wide with the axis, `height` lines
+ * and the steps below.
+ */
 export function terminalCurve(history: LossHistory, width = 72, height = 12): string {
+  // 8 cells are the axis; a cell is 2 dots wide and 4 high.
   const points = smooth(history.train, (width - 8) * 2);
   if (points.length < 2) return '(too few steps for a curve)';
   const losses = [...points, ...history.validation].map(({ loss }) => loss);
@@ -27,6 +31,7 @@ export function terminalCurve(history: LossHistory, width = 72, height = 12): st
   };
   for (const [index, point] of points.entries()) {
     plot(point.step, point.loss);
+    // Four dots between two points make a line of them where the curve is steep.
     const next = points[index + 1];
     for (let part = 1; next && part < 4; part++) {
       plot(

@@ -10,9 +10,10 @@ export class ReaderGone extends Error {
 const GONE = ['EPIPE', 'EIO', 'ECONNRESET', 'ERR_STREAM_DESTROYED', 'ERR_STREAM_WRITE_AFTER_END'];
 
 /**
- * A stream to print to that survives its reader. When that leaves (`cria … | head`), the next `write` throws `ReaderGone`, which
- * unwinds a command through its own cleaning up; a command that must end otherwise (a run saves first) says so with `onClose`, and
- * its writes are dropped. Any other failure of the stream, a full disk say, is the error of the next `write`.
+ * A stream to print to that survives its reader. When that leaves (`cria … | head`), the next
+ * `write` throws `ReaderGone`, which unwinds a command through its own cleaning up; a command that
+ * must end otherwise (a run saves first) says so with `onClose`, and its writes are dropped. Any
+ * other failure of the stream, a full disk say, is the error of the next `write`.
  */
 export class Printer implements Output {
   #stream: NodeJS.WriteStream;

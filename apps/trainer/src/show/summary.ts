@@ -1,15 +1,29 @@
 import { relative } from 'node:path';
-import { readHistory } from '../metrics/metrics.ts';
-import type { RunFile } from '../run/run-file.ts';
-import { runPaths } from '../run/run-file.ts';
+import type { LossHistory } from '../metrics/metrics.ts';
 import { terminalCurve } from './curve.ts';
 import { count, duration } from './format.ts';
 
-/** What a finished run is worth: the curve, the held-out loss beside the unigram model's, samples, and where things lie. */
-export function summary(folder: string, run: RunFile, samples: string, columns = 80): string {
-  const { finished, unigramLoss } = run;
-  const paths = runPaths(folder);
-  const lines = ['', terminalCurve(readHistory(folder), Math.min(columns, 78)), ''];
+/** What there is to tell of a run. */
+export interface Outcome {
+  readonly history: LossHistory;
+  readonly finished?:
+    | { readonly validationLoss: number | undefined; readonly totalTokens: number; readonly seconds: number }
+    | undefined;
+  /** Loss of a model without context: what is above it has learned nothing of order. */
+  readonly unigramLoss?: number | undefined;
+  readonly samples: string;
+}
+
+/**
+ * What a finished run is worth: the curve, the held-out loss beside the unigram model's, samples,
+ * and where things lie.
+ */
+export function summary(
+  { history, finished, unigramLoss, samples }: Outcome,
+  places: { readonly folder: string; readonly curve: string },
+  columns = 80,
+): string {
+  const lines = ['', terminalCurve(history, Math.min(columns, 78)), ''];
   if (finished?.validationLoss !== undefined) {
     const { validationLoss, totalTokens, seconds } = finished;
     lines.push(
@@ -28,8 +42,8 @@ export function summary(folder: string, run: RunFile, samples: string, columns =
     'samples:',
     samples.trimEnd().replace(/^/gm, '  '),
     '',
-    `run    ${place(folder)}`,
-    `curve  ${place(paths.curve)}`,
+    `run    ${place(places.folder)}`,
+    `curve  ${place(places.curve)}`,
     '',
   );
   return lines.join('\n');

@@ -1,6 +1,7 @@
 import type { LossHistory, StepMetric } from '../metrics/metrics.ts';
 import { smooth, ticks } from './smooth.ts';
 
+// The picture, in its own units, and the box that the curve has in it.
 const width = 860;
 const height = 460;
 const box = { left: 64, right: 24, top: 56, bottom: 52 };
@@ -13,7 +14,7 @@ export function lossCurveSvg(history: LossHistory, title: string, unigramLoss?: 
   const losses = [...all.map(({ loss }) => loss), ...(unigramLoss === undefined ? [] : [unigramLoss])];
   const low = Math.min(...losses);
   const high = Math.max(...losses);
-  const pad = (high - low || 1) * 0.06;
+  const pad = (high - low || 1) * 0.06; // a flat curve has a height, too
   const lastStep = Math.max(...all.map(({ step }) => step), 1);
   const x = (step: number) => box.left + (step / lastStep) * (width - box.left - box.right);
   const y = (loss: number) =>
@@ -51,6 +52,7 @@ export function lossCurveSvg(history: LossHistory, title: string, unigramLoss?: 
   return picture(parts);
 }
 
+/** The last losses, in the colours of their curves. */
 function legend(train: StepMetric | undefined, held: StepMetric | undefined): string[] {
   const right = width - box.right;
   return [
@@ -59,6 +61,7 @@ function legend(train: StepMetric | undefined, held: StepMetric | undefined): st
   ];
 }
 
+/** A line with its label. */
 function grid(
   x1: number,
   y1: number,
@@ -72,6 +75,7 @@ function grid(
   return `<line class="grid" x1="${x1}" y1="${y1.toFixed(1)}" x2="${x2}" y2="${y2.toFixed(1)}"/>${text(tx, ty, label, anchor, 'axis')}`;
 }
 
+/** Titles hold names of a user, so they are escaped. */
 function text(x: number, y: number, content: string, anchor: string, style: string): string {
   const escaped = content.replace(
     /[&<>]/g,
@@ -80,6 +84,7 @@ function text(x: number, y: number, content: string, anchor: string, style: stri
   return `<text class="${style}" x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}">${escaped}</text>`;
 }
 
+/** A run that was stopped before its first step has a picture, too. */
 function emptyPicture(title: string): string {
   return picture([
     text(box.left, 24, title, 'start', 'title'),
@@ -87,6 +92,7 @@ function emptyPicture(title: string): string {
   ]);
 }
 
+/** Style and parts. Colours follow the reader's scheme. */
 function picture(parts: readonly string[]): string {
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" aria-label="loss curve">
 <style>

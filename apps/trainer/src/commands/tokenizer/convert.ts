@@ -4,6 +4,7 @@ import { saveTokenizer } from '@cria/tokenizer/node';
 import { command } from '../../command.ts';
 import { inputFlags, tokenizerOfFlag } from './input.ts';
 
+/** Every format that can be written. */
 const formats = [
   'sentencepiece',
   'tiktoken',

@@ -1,4 +1,7 @@
-/** What there is to say about a vocabulary and how it cuts texts: the numbers behind `cria tokenizer inspect`. */
+/**
+ * What there is to say about a vocabulary and how it cuts texts: the numbers behind `cria tokenizer
+ * inspect`.
+ */
 import { ByteLevelTokenizer } from '@cria/tokenizer';
 import type { AnyTokenizer, NamedText } from './input.ts';
 
@@ -12,8 +15,10 @@ export const pieceKinds = [
   'byte',
   'special',
 ] as const;
+/** What a piece is, as the histogram colours it. */
 export type PieceKind = (typeof pieceKinds)[number];
 
+/** The kind of one id. `special`: ids of the control tokens, which stand for no text. */
 export function kindOfPiece(tokenizer: AnyTokenizer, id: number, special: ReadonlySet<number>): PieceKind {
   if (special.has(id)) return 'special';
   const bytes = tokenizer.tokenBytes(id);
@@ -27,6 +32,7 @@ export function kindOfPiece(tokenizer: AnyTokenizer, id: number, special: Readon
   return 'punctuation';
 }
 
+/** Pieces by kind and by length in bytes. */
 export interface Histogram {
   /** Rows by kind, columns by length in bytes: 1, 2, …; the last column holds all longer ones. */
   readonly counts: ReadonlyMap<PieceKind, Int32Array>;
@@ -34,8 +40,10 @@ export interface Histogram {
   readonly longest: readonly string[];
 }
 
+/** Lengths of 1 to 16 bytes, and one column for all that are longer. */
 const COLUMNS = 17;
 
+/** Counts of every kind and length, and the longest words. */
 export function histogramOf(tokenizer: AnyTokenizer): Histogram {
   const special = new Set(tokenizer.specialTokens.values());
   const counts = new Map(pieceKinds.map((kind) => [kind, new Int32Array(COLUMNS)]));
@@ -45,6 +53,7 @@ export function histogramOf(tokenizer: AnyTokenizer): Histogram {
     const size = kind === 'special' ? 0 : tokenizer.tokenBytes(id).length;
     if (kind === 'special') continue; // a name, not a text: it has no length
     counts.get(kind)![Math.min(COLUMNS, Math.max(1, size)) - 1]!++;
+    // Only words: the longest pieces of all are runs of spaces.
     if (kind.startsWith('word')) sizes.push({ id, size });
   }
   const longest = sizes
@@ -54,12 +63,14 @@ export function histogramOf(tokenizer: AnyTokenizer): Histogram {
   return { counts, columns: COLUMNS, longest };
 }
 
+/** How one text is cut. */
 export interface TextFigures {
   readonly name: string;
   readonly bytes: number;
   readonly tokens: number;
 }
 
+/** Bytes and tokens of each text. */
 export function figuresOf(tokenizer: AnyTokenizer, texts: readonly NamedText[]): TextFigures[] {
   return texts.map(({ name, text }) => ({
     name,
@@ -68,6 +79,7 @@ export function figuresOf(tokenizer: AnyTokenizer, texts: readonly NamedText[]):
   }));
 }
 
+/** Over all of the texts together, so that long ones weigh more. */
 export function bytesPerToken(figures: readonly TextFigures[]): number {
   const bytes = figures.reduce((sum, figure) => sum + figure.bytes, 0);
   return (
@@ -79,6 +91,7 @@ export function bytesPerToken(figures: readonly TextFigures[]): number {
   );
 }
 
+/** The algorithm, in words. */
 export function formOf(tokenizer: AnyTokenizer): string {
   return tokenizer instanceof ByteLevelTokenizer ? 'byte-level BPE' : 'SentencePiece BPE';
 }

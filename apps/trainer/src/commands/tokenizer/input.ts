@@ -4,8 +4,10 @@ import { fail } from '@cria/tensor';
 import { loadTokenizer } from '@cria/tokenizer/node';
 import type { Flags } from '../../arguments.ts';
 
+/** A tokenizer with the facts of its kind, which the plain interface does not have. */
 export type AnyTokenizer = Awaited<ReturnType<typeof loadTokenizer>>;
 
+/** Flags of every command that reads a tokenizer. */
 export const inputFlags = {
   tokenizer: {
     type: 'string',
@@ -15,12 +17,14 @@ export const inputFlags = {
   text: { type: 'string', value: 'TEXT', help: 'a text instead of files' },
 } as const satisfies Flags;
 
+/** The tokenizer that `--tokenizer` names: any file of a vocabulary, or a model folder. */
 export async function tokenizerOfFlag(verb: string, path: string | undefined): Promise<AnyTokenizer> {
   if (path === undefined)
     fail(`cria ${verb}`, '--tokenizer is missing.', 'name a tokenizer.model, tokenizer.json, .gguf or .bin');
   return loadTokenizer(path);
 }
 
+/** A text with what to call it in tables. */
 export interface NamedText {
   readonly name: string;
   readonly text: string;

@@ -1,13 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { command } from '../../command.ts';
-import {
-  bytesPerToken,
-  figuresOf,
-  formOf,
-  histogramOf,
-  pieceKinds,
-  sampleTexts,
-} from './figures.ts';
+import { bytesPerToken, figuresOf, formOf, histogramOf, pieceKinds, sampleTexts } from './figures.ts';
 import { inputFlags, textsOf, tokenizerOfFlag } from './input.ts';
 import { tokenizerPage } from './page.ts';
 
@@ -76,6 +69,7 @@ export const tokenizerInspect = command({
   },
 });
 
+/** A special token with its id. */
 function special(tokenizer: { idToPiece(id: number): string }, id: number | undefined): string {
   return id === undefined ? 'none' : `${tokenizer.idToPiece(id)} (${id})`;
 }

@@ -47,6 +47,10 @@ footer { position: fixed; inset: auto 0 0 0; background: var(--card); border-top
 footer b { font-variant-numeric: tabular-nums; } .hint { color: var(--soft); }
 `;
 
+/**
+ * Shows the facts of the token under the pointer, and moves by arrow keys; the page is whole
+ * without it.
+ */
 export const pageScript = `
 const detail = document.getElementById('detail');
 let chosen;

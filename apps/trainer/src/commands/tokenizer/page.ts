@@ -1,4 +1,7 @@
-/** One page about a tokenizer: texts with their tokens coloured, the vocabulary's histogram, bytes per token beside another's. No file or network is needed to show it. */
+/**
+ * One page about a tokenizer: texts with their tokens coloured, the vocabulary's histogram, bytes
+ * per token beside another's. No file or network is needed to show it.
+ */
 import {
   bytesPerToken,
   figuresOf,
@@ -12,6 +15,7 @@ import type { AnyTokenizer, NamedText } from './input.ts';
 import { pageScript, pageStyle } from './page-style.ts';
 import { colouredText } from './spans.ts';
 
+/** A tokenizer with what the page calls it. */
 export interface NamedTokenizer {
   readonly name: string;
   readonly tokenizer: AnyTokenizer;
@@ -60,6 +64,7 @@ ${comparison(tokenizers, figures)}
 `;
 }
 
+/** Form, size and figures in one line; the second tokenizer says that it is the other. */
 function factsLine(
   { name, tokenizer }: NamedTokenizer,
   figures: readonly TextFigures[],
@@ -75,6 +80,7 @@ function factsLine(
   return `<p class="facts">${lead}${facts.map(escapeHtml).join(' · ')} · <code>${tokenizer.fingerprint.slice(0, 12)}</code></p>`;
 }
 
+/** Which tokenizer cuts the texts that are shown. */
 function tabs(tokenizers: readonly NamedTokenizer[]): string {
   const buttons = tokenizers.map(
     ({ name }, i) =>
@@ -83,6 +89,7 @@ function tabs(tokenizers: readonly NamedTokenizer[]): string {
   return `<div class="tabs" role="tablist">${buttons.join('')}</div>`;
 }
 
+/** All texts as one tokenizer cuts them. Half a character at the cut is left out. */
 function panel(
   { tokenizer }: NamedTokenizer,
   texts: readonly NamedText[],
@@ -100,11 +107,14 @@ function panel(
   return `<div id="panel-${index}" role="tabpanel"${index === 0 ? '' : ' hidden'}>${blocks.join('\n')}</div>`;
 }
 
+// The histogram, in units of its view box: height of the tallest bar, a bar, the gap beside it,
+// room for the axis.
 const HEIGHT = 200;
 const BAR = 30;
 const GAP = 6;
 const LEFT = 58;
 
+/** Bars of pieces by length, stacked by kind. */
 function histogram({ name, tokenizer }: NamedTokenizer): string {
   const { counts, columns, longest } = histogramOf(tokenizer);
   const totals = Array.from({ length: columns }, (_, i) =>
@@ -143,6 +153,7 @@ function histogram({ name, tokenizer }: NamedTokenizer): string {
 <p class="note">Longest: ${longest.map((piece) => `<code>${escapeHtml(piece.replaceAll(' ', '␣'))}</code>`).join(' ')}</p></figure>`;
 }
 
+/** Bytes per token of each text and of all together, with the gain where there are two tokenizers. */
 function comparison(
   tokenizers: readonly NamedTokenizer[],
   figures: readonly (readonly TextFigures[])[],
@@ -169,10 +180,12 @@ function comparison(
   return `${tokenizers.length > 1 ? `<ul class="legend">${legend.join('')}</ul>` : ''}<table>${rows.join('\n')}</table>`;
 }
 
+/** `whole word` is the class kind-whole-word. */
 function classOf(kind: PieceKind): string {
   return `kind-${kind.replace(' ', '-')}`;
 }
 
+/** The last column holds everything longer. */
 function lengthName(index: number, columns: number): string {
   return index + 1 === columns
     ? `${columns} bytes and more`
@@ -185,6 +198,7 @@ function niceStep(value: number): number {
   return power * ([1, 2, 5].find((factor) => factor * power >= value) ?? 10);
 }
 
+/** Texts and pieces are anyone's: nothing of them may become markup. */
 export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }

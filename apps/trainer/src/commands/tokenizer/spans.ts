@@ -1,6 +1,7 @@
 /** A text as HTML in which every token is a coloured span. */
 import type { AnyTokenizer } from './input.ts';
 
+/** Colours in turn: neighbours differ, and six are enough to tell where one ends. */
 const HUES = 6;
 
 /** Tokens that share a character (its bytes) share a span. */
@@ -11,6 +12,7 @@ export function colouredText(tokenizer: AnyTokenizer, text: string): string {
     const from = start[i]!;
     let to = end[i]!;
     let last = i + 1;
+    // A token that begins inside a character has the whole character as its text.
     while (last < ids.length && start[last]! < to) to = Math.max(to, end[last++]!);
     spans.push(span(tokenizer, ids.subarray(i, last), text.slice(from, to), hue % HUES));
     i = last;
@@ -18,6 +20,7 @@ export function colouredText(tokenizer: AnyTokenizer, text: string): string {
   return spans.join('');
 }
 
+/** One span, with id, piece and bytes of its tokens for the line at the foot of the page. */
 function span(tokenizer: AnyTokenizer, ids: Int32Array, text: string, hue: number): string {
   const facts = Array.from(ids, (id) => {
     const bytes = Array.from(tokenizer.tokenBytes(id), (byte) => byte.toString(16).padStart(2, '0'));
@@ -31,6 +34,7 @@ function span(tokenizer: AnyTokenizer, ids: Int32Array, text: string, hue: numbe
   return `<span class="token hue-${hue}${several}" data-t="${escaped(facts.join('\n'))}">${shown}</span>`;
 }
 
+/** HTML has no NUL, not even as a reference. */
 function escaped(text: string): string {
   return text.replace(/[&<>"'\0]/g, (character) =>
     character === '\0' ? '␀' : `&#${character.charCodeAt(0)};`,

@@ -13,7 +13,10 @@ import { configOfFlags, runFlags } from '../flags.ts';
 const { config, set, data, 'text-field': textField, seed, threads } = runFlags;
 const VERB = 'tokenizer train';
 
-/** A vocabulary from texts: SentencePiece BPE as LLaMA 1 and 2 have it, or byte-level BPE as Llama 3 has it. */
+/**
+ * A vocabulary from texts: SentencePiece BPE as LLaMA 1 and 2 have it, or byte-level BPE as Llama 3
+ * has it.
+ */
 export const tokenizerTrain = command({
   summary: 'train a tokenizer on texts',
   usage: 'cria tokenizer train --data ./texts --vocab-size 32000 --out tokenizer.model',
@@ -80,11 +83,13 @@ export const tokenizerTrain = command({
   },
 });
 
+/** `--vocab-size` is short for a setting, so that a configuration and a flag mean the same thing. */
 function sized(size: string | undefined): string[] {
   if (size === undefined) return [];
   return [`tokenizer.vocab_size=${numberFlag(VERB, 'vocab-size', size, { min: 1, integer: true })}`];
 }
 
+/** Text to read, by the flag or else by the configuration. */
 function byteLimit(given: string | undefined, fallback: number): number {
   return given === undefined ? fallback : numberFlag(VERB, 'max-bytes', given, { min: 1000, integer: true });
 }
