@@ -15,9 +15,12 @@ export const killConfig = llamaConfig({
 export async function fillSteps(step: number | undefined): Promise<ParameterSpace> {
   const space = new ParameterSpace(reference());
   for (const [name, shape] of killShapes()) space.add(name, shape, { init: { constant: 0 }, decay: true });
-  space.allocate({ moments: true });
+  space.allocate({ states: ['exp_avg', 'exp_avg_sq'] });
   if (step === undefined) return space;
-  for (const [i, flat] of [space.values, space.firstMoments, space.secondMoments].entries()) {
+  for (const [i, flat] of [
+    space.valueMemory,
+    ...space.stateNames.map((name) => space.states.get(name)),
+  ].entries()) {
     for (const parameter of space.parameters) {
       const view = space.view(flat, parameter);
       view.write(new Float32Array(view.size).fill(step * 1000 + i * 100 + (view.size % 97)));

@@ -1,6 +1,6 @@
 /* States to save and compare; no part of vitest, so that threads and child processes can use them. */
 import { type LlamaConfig, llamaConfig } from '@cria/layers';
-import { type AllocateOptions, ParameterSpace, reference, type Tensor } from '@cria/tensor';
+import { type AllocateOptions, type FlatMemory, ParameterSpace, reference } from '@cria/tensor';
 
 export const tiny: LlamaConfig = llamaConfig({
   dim: 12,
@@ -43,12 +43,7 @@ export function spaceOf(config: LlamaConfig, options: AllocateOptions = {}): Par
 /** Every bit pattern there is: NaNs with payloads, infinities, subnormals, both zeros. */
 export function fillWithBits(space: ParameterSpace, seed: number): void {
   let state = seed >>> 0 || 1;
-  const flats = [space.masters];
-  try {
-    flats.push(space.firstMoments, space.secondMoments);
-  } catch {
-    // a space without moments
-  }
+  const flats = [space.masterMemory, ...space.stateNames.map((name) => space.states.get(name))];
   for (const flat of flats) {
     for (const parameter of space.parameters) {
       const view = space.view(flat, parameter);
@@ -63,18 +58,14 @@ export function fillWithBits(space: ParameterSpace, seed: number): void {
   space.roundMasters();
 }
 
-/** All bytes of values, masters and moments, parameter by parameter. */
+/** All bytes of values, masters and states, parameter by parameter. */
 export async function bitsOf(space: ParameterSpace): Promise<Record<string, string>> {
   const bits: Record<string, string> = {};
-  const flats: [string, Tensor][] = [
-    ['value', space.values],
-    ['master', space.masters],
+  const flats: [string, FlatMemory][] = [
+    ['value', space.valueMemory],
+    ['master', space.masterMemory],
+    ...space.stateNames.map((name): [string, FlatMemory] => [name, space.states.get(name)]),
   ];
-  try {
-    flats.push(['first', space.firstMoments], ['second', space.secondMoments]);
-  } catch {
-    // a space without moments
-  }
   for (const [kind, flat] of flats) {
     for (const parameter of space.parameters) {
       const read = await space.view(flat, parameter).read();

@@ -73,6 +73,9 @@ export async function rankState(
     parameters: space,
     begin: range[0],
     values: await cut(space.masters, range),
-    moments: [await cut(space.firstMoments, range), await cut(space.secondMoments, range)],
+    states: {
+      exp_avg: await cut(space.states.get('exp_avg').whole, range),
+      exp_avg_sq: await cut(space.states.get('exp_avg_sq').whole, range),
+    },
   };
 }

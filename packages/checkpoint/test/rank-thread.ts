@@ -50,7 +50,7 @@ const group: RankGroup = {
     return all as Json[];
   },
 };
-const space = spaceOf(tiny, { moments: true });
+const space = spaceOf(tiny, { states: ['exp_avg', 'exp_avg_sq'] });
 const range = cutsOf(space.size, ranks!)[rank!]!;
 for (let step = first!; step < first! + steps!; step++) {
   fillWithBits(space, step);

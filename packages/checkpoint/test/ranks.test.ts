@@ -16,7 +16,7 @@ import { cut, cutsOf, groupsOf, rankState } from './rank-states.ts';
 
 const loader = fileURLToPath(new URL('../../../scripts/run-source.mjs', import.meta.url));
 const sourceArgv = ['--conditions=@cria/source', '--import', loader];
-const filled = (step: number, options: object = { moments: true }) => {
+const filled = (step: number, options: object = { states: ['exp_avg', 'exp_avg_sq'] }) => {
   const space = spaceOf(tiny, options);
   fillWithBits(space, step);
   return space;
@@ -51,14 +51,14 @@ describe('a state by ranks', () => {
     const saved = await saveBy(root, 3, ranks, at);
     expect(readdirSync(saved.folder).filter((name) => name.startsWith('rank-'))).toHaveLength(ranks);
     const state = await loadTrainingState(root);
-    expect([state.step, state.ranks, state.hasMoments, state.counters]).toEqual([
+    expect([state.step, state.ranks, state.states.length > 0, state.counters]).toEqual([
       3,
       ranks,
       true,
       { step: 3 },
     ]);
     await expectRanges(state, space);
-    const whole = spaceOf(tiny, { moments: true });
+    const whole = spaceOf(tiny, { states: ['exp_avg', 'exp_avg_sq'] });
     await state.load(whole);
     expect(await bitsOf(whole)).toEqual(await bitsOf(space));
     const weights = spaceOf(tiny);
@@ -75,7 +75,7 @@ describe('a state by ranks', () => {
 
   it('keeps f32 masters of halves', async () => {
     const root = temporaryFolder();
-    const space = filled(5, { dtype: 'bf16', moments: true });
+    const space = filled(5, { dtype: 'bf16', states: ['exp_avg', 'exp_avg_sq'] });
     const { groups } = groupsOf(2);
     const cuts = cutsOf(space.size, 2);
     await Promise.all(
@@ -83,7 +83,7 @@ describe('a state by ranks', () => {
         saveTrainingStateByRanks(root, await rankState(5, space, cuts[group.rank]!), group),
       ),
     );
-    const copy = spaceOf(tiny, { dtype: 'bf16', moments: true });
+    const copy = spaceOf(tiny, { dtype: 'bf16', states: ['exp_avg', 'exp_avg_sq'] });
     await (await loadTrainingState(root)).load(copy);
     expect(await bitsOf(copy)).toEqual(await bitsOf(space));
   });
@@ -113,8 +113,8 @@ describe('a state by ranks', () => {
     );
     expect(await attempt((rank) => (rank === 1 ? { counters: NaN } : {}))).toMatch(/counters is NaN/);
     const short = await cut(space.masters, [0, 64]);
-    expect(await attempt((rank) => (rank === 2 ? { moments: [short, short] } : {}))).toMatch(/64 elements of exp_avg/); // prettier-ignore
-    expect(await attempt((rank) => (rank === 0 ? { values: short, moments: [short, short] } : {}))).toMatch(/nobody’s/); // prettier-ignore
+    expect(await attempt((rank) => (rank === 2 ? { states: { exp_avg: short, exp_avg_sq: short } } : {}))).toMatch(/64 elements of exp_avg/); // prettier-ignore
+    expect(await attempt((rank) => (rank === 0 ? { values: short, states: { exp_avg: short, exp_avg_sq: short } } : {}))).toMatch(/nobody’s/); // prettier-ignore
   });
 
   it('with a damaged or missing file of a rank names it, and the one before it is taken', async () => {
@@ -151,8 +151,8 @@ async function expectRanges(
     ] as const) {
       const [values, first, second] = [0, 1, 2].map(() => device.empty([end - begin], 'f32')) as [Tensor, Tensor, Tensor]; // prettier-ignore
       for (const each of [values, first, second]) if (each.size > 0) device.kernels.fill(each, 7);
-      await state.loadRange({ parameters, begin, values, moments: [first, second] });
-      const pairs = [[values, space.masters], [first, space.firstMoments], [second, space.secondMoments]] as const; // prettier-ignore
+      await state.loadRange({ parameters, begin, values, states: { exp_avg: first, exp_avg_sq: second } });
+      const pairs = [[values, space.masters], [first, space.states.get('exp_avg').whole], [second, space.states.get('exp_avg_sq').whole]] as const; // prettier-ignore
       for (const [loaded, flat] of pairs)
         expect(await bytesOf(loaded)).toEqual((await bytesOf(flat)).subarray(begin * 4, end * 4));
     }

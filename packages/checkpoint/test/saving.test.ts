@@ -16,7 +16,7 @@ import { planReshard, shardOf } from '@cria/checkpoint/formats';
 import { bitsOf, fillWithBits, spaceOf, temporaryFolder, tiny } from './helpers.ts';
 import { cutsOf, groupsOf, rankState } from './rank-states.ts';
 
-const full = { gradients: true, moments: true };
+const full = { gradients: true, states: ['exp_avg', 'exp_avg_sq'] };
 const stateOf = (step: number, parameters = spaceOf(tiny, full)) => ({
   step,
   parameters,

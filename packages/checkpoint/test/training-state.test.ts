@@ -21,7 +21,7 @@ import { listTrainingStates, loadTrainingState, openCheckpoint, saveTrainingStat
 import type { Json } from '@cria/checkpoint/formats';
 import { bitsOf, fillWithBits, plainParse, spaceOf, temporaryFolder, tiny } from './helpers.ts';
 
-const full = { gradients: true, moments: true };
+const full = { gradients: true, states: ['exp_avg', 'exp_avg_sq'] };
 
 async function saveSome(root: string, steps: readonly number[], keepLast = 9): Promise<void> {
   const parameters = spaceOf(tiny, full);
@@ -71,7 +71,7 @@ describe('the training state', () => {
         counters,
         fingerprints: { data: 'abc' },
         config: tiny,
-        hasMoments: true,
+        states: ['exp_avg', 'exp_avg_sq'],
         bytes: saved.bytes,
       });
       expect(state.extraFiles).toEqual(['tokenizer.model', 'empty']);
@@ -89,17 +89,20 @@ describe('the training state', () => {
     const first = plainParse(join(saved.folder, 'optimizer.safetensors'))[
       'exp_avg.layers.1.attention.wq.weight'
     ];
-    const view = parameters.view(parameters.firstMoments, parameters.get('layers.1.attention.wq.weight')!);
+    const view = parameters.view(
+      parameters.states.get('exp_avg'),
+      parameters.get('layers.1.attention.wq.weight')!,
+    );
     expect(first!.bytes).toEqual(Buffer.from(((await view.read()) as Float32Array).buffer));
   });
 
   it('keeps f64 weights and f32 masters of bf16 as they are, and weights without moments', async () => {
     for (const dtype of ['bf16', 'f64'] as const) {
       const root = temporaryFolder();
-      const parameters = spaceOf(tiny, { dtype, moments: true });
+      const parameters = spaceOf(tiny, { dtype, states: ['exp_avg', 'exp_avg_sq'] });
       fillWithBits(parameters, 3);
       await saveTrainingState(root, { step: 1, parameters, config: tiny, counters: null });
-      const copy = spaceOf(tiny, { dtype, moments: true });
+      const copy = spaceOf(tiny, { dtype, states: ['exp_avg', 'exp_avg_sq'] });
       await (await loadTrainingState(root)).load(copy);
       expect(await bitsOf(copy)).toEqual(await bitsOf(parameters));
     }
@@ -112,9 +115,43 @@ describe('the training state', () => {
     expect(await bitsOf(again)).toEqual(await bitsOf(half));
     await saveTrainingState(root, { step: 1, parameters: spaceOf(tiny), config: tiny, counters: null });
     const state = await loadTrainingState(root);
-    expect(state.hasMoments).toBe(false);
+    expect(state.states).toEqual([]);
     await state.load(spaceOf(tiny));
-    await expect(state.load(spaceOf(tiny, full))).rejects.toThrow('was saved without moments');
+    await expect(state.load(spaceOf(tiny, full))).rejects.toThrow(
+      'was saved without exp_avg, which the optimizer needs; it has no state.',
+    );
+  });
+
+  it('of an earlier version, which did not name its states, is loaded', async () => {
+    const root = temporaryFolder();
+    await saveSome(root, [5]);
+    const folder = join(root, 'step-00000005');
+    const hash = (text: string) => createHash('sha256').update(text).digest('hex');
+    // As it was written: no `states` in state.json.
+    const { states, ...state } = JSON.parse(readFileSync(join(folder, 'state.json'), 'utf8'));
+    expect(states).toEqual(['exp_avg', 'exp_avg_sq']);
+    const text = JSON.stringify(state);
+    writeFileSync(join(folder, 'state.json'), text);
+    const { sha256: _, ...manifest } = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'));
+    manifest.files['state.json'] = { bytes: Buffer.byteLength(text), sha256: hash(text) };
+    const sha256 = hash(JSON.stringify(manifest));
+    writeFileSync(join(folder, 'manifest.json'), JSON.stringify({ ...manifest, sha256 }));
+    await expectStep(root, 5);
+  });
+
+  it('keeps the states of any optimizer by their names', async () => {
+    const root = temporaryFolder();
+    const parameters = spaceOf(tiny, { states: ['momentum'] });
+    fillWithBits(parameters, 8);
+    await saveTrainingState(root, { step: 1, parameters, config: tiny, counters: null });
+    const state = await loadTrainingState(root);
+    expect(state.states).toEqual(['momentum']);
+    const copy = spaceOf(tiny, { states: ['momentum'] });
+    await state.load(copy);
+    expect(await bitsOf(copy)).toEqual(await bitsOf(parameters));
+    await expect(state.load(spaceOf(tiny, full))).rejects.toThrow(
+      'was saved without exp_avg, which the optimizer needs; it has momentum.',
+    );
   });
 
   it('keeps the last k, and removes older ones only after the new one is whole', async () => {
@@ -122,8 +159,9 @@ describe('the training state', () => {
     await saveSome(root, [1, 2, 3], 2);
     expect((await listTrainingStates(root)).map(({ step }) => step)).toEqual([2, 3]);
     const parameters = spaceOf(tiny, full);
-    const { secondMoments } = parameters;
-    Object.defineProperty(parameters, 'secondMoments', { get: () => secondMoments.reshape(1) });
+    Object.defineProperty(parameters.states.get('exp_avg_sq'), 'view', {
+      value: (_: number, shape: number[]) => parameters.values.reshape(1).reshape(...shape),
+    });
     await expect(
       saveTrainingState(root, { step: 4, parameters, config: tiny, counters: null }, { keepLast: 1 }),
     ).rejects.toThrow('reshape');

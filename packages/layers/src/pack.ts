@@ -14,16 +14,15 @@ export function packParameters(parameters: ParameterSpace, linears: readonly Lin
       'packed weights cannot be trained: allocate({ gradients: false })',
     );
   }
-  const flat = parameters.size > 0 ? parameters.values.storage : undefined;
   const before = all.map(({ value }) => value.storage);
   for (const linear of linears) linear.pack();
   for (const parameter of all) {
     const { value } = parameter;
-    if (value.storage !== flat) continue;
+    if (!parameters.holds(value.storage)) continue;
     const copy = parameters.device.empty(value.shape, value.dtype);
     parameters.device.kernels.cast(copy, value);
     parameter.value = copy;
   }
-  if (flat !== undefined) parameters.free();
+  if (parameters.size > 0) parameters.free();
   return all.flatMap(({ value }, i) => (value.storage === before[i] ? [] : [value.storage]));
 }

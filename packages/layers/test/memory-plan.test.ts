@@ -20,7 +20,7 @@ describe.each(devices)('on $name', ({ open }) => {
         using device = open();
         const before = device.memory.allocated;
         const model = new Llama(config, { device });
-        model.parameters.allocate({ gradients: 'borrowed', moments: true });
+        model.parameters.allocate({ gradients: 'borrowed', states: ['exp_avg', 'exp_avg_sq'] });
         const allocated = device.memory.allocated - before;
         const plan = planMemory(config, { rows, dtype, recompute, training: true });
         expect(plan.parameters + plan.moments).toBe(allocated);

@@ -1,4 +1,4 @@
-import { type AdamWSettings, type Device, reference, type Tensor } from '@cria/tensor';
+import { type AdamWSettings, type Device, type FlatMemory, reference, type Tensor } from '@cria/tensor';
 import { describe, expect, test } from 'vitest';
 import type { Llama } from '../src/index.ts';
 import { devices } from './support/devices.ts';
@@ -30,7 +30,11 @@ describe.skipIf(!haveFixtures)('ten AdamW steps of torch', () => {
     using device = open();
     const config = readConfig(`training/${name}/config.json`);
     const start = toMeta(config, readSafetensors(`training/${name}/model.safetensors`));
-    const model = makeLlama(config, device, start, { dtype, gradients: true, moments: true });
+    const model = makeLlama(config, device, start, {
+      dtype,
+      gradients: true,
+      states: ['exp_avg', 'exp_avg_sq'],
+    });
     const { optimizer, steps }: Expected = readJson(`training/${name}/expected.json`);
     const batches = readJson(`training/${name}/batches.json`);
     const limit = limits[dtype];
@@ -51,10 +55,10 @@ describe.skipIf(!haveFixtures)('ten AdamW steps of torch', () => {
       update(model, { ...settings, weightDecay: optimizer.weight_decay });
     }
     const expected = readSafetensors(`training/${name}/expected.safetensors`);
-    const { values, firstMoments, secondMoments } = model.parameters;
-    await compare(model, values, toMeta(config, expected, 'param.'), limit.parameters);
-    await compare(model, firstMoments, toMeta(config, expected, 'exp_avg.'), limit.moments);
-    await compare(model, secondMoments, toMeta(config, expected, 'exp_avg_sq.'), limit.moments);
+    const { valueMemory, states } = model.parameters;
+    await compare(model, valueMemory, toMeta(config, expected, 'param.'), limit.parameters);
+    await compare(model, states.get('exp_avg'), toMeta(config, expected, 'exp_avg.'), limit.moments);
+    await compare(model, states.get('exp_avg_sq'), toMeta(config, expected, 'exp_avg_sq.'), limit.moments);
   });
 });
 
@@ -72,8 +76,9 @@ function update({ device, parameters }: Llama, settings: AdamWSettings): void {
     [decayedSize, size, 0],
   ] as const) {
     const part = (flat: Tensor) => flat.slice(start, end);
-    const { values, gradients, firstMoments, secondMoments } = parameters;
-    device.kernels.adamw(part(values), part(gradients), part(firstMoments), part(secondMoments), {
+    const { values, gradients, states } = parameters;
+    const [first, second] = [states.get('exp_avg').whole, states.get('exp_avg_sq').whole];
+    device.kernels.adamw(part(values), part(gradients), part(first), part(second), {
       ...settings,
       weightDecay,
     });
@@ -82,7 +87,7 @@ function update({ device, parameters }: Llama, settings: AdamWSettings): void {
 
 async function compare(
   { parameters }: Llama,
-  flat: Tensor,
+  flat: FlatMemory,
   expected: Record<string, Float64Array>,
   limit: number,
 ): Promise<void> {

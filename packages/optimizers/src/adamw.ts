@@ -1,4 +1,5 @@
-import { type AdamWSettings, checkOptions, fail, type ParameterSpace } from '@cria/tensor';
+import { type AdamWSettings, checkOptions, fail, type ParameterSpace, type Stretch } from '@cria/tensor';
+import type { Optimizer, OptimizerCounters, Update } from './optimizer.ts';
 import { trainableRanges } from './ranges.ts';
 
 export interface AdamWOptions {
@@ -15,22 +16,14 @@ export interface AdamWOptions {
   readonly weightDecay?: number;
 }
 
-export interface UpdateOptions {
-  readonly learningRate: number;
-  /** Factor on every gradient: clipping, and division by the number of tokens; default 1. */
-  readonly gradientScale?: number;
-}
-
-/** What a checkpoint keeps beside both moments, which lie in the parameter space. */
-export interface AdamWState {
-  readonly updates: number;
-}
-
 /**
  * AdamW (Loshchilov & Hutter 2019) with the paper's settings (section 2.3). Works on the flat space in two linear passes, decayed
  * parameters and the others, or parameter by parameter where gradients are borrowed; those without gradients are passed over.
  */
-export class AdamW {
+export class AdamW implements Optimizer {
+  /** First and second moments, by the names that PyTorch gives them. */
+  static readonly states = ['exp_avg', 'exp_avg_sq'] as const;
+  readonly states = AdamW.states;
   readonly parameters: ParameterSpace;
   readonly beta1: number;
   readonly beta2: number;
@@ -38,7 +31,7 @@ export class AdamW {
   readonly weightDecay: number;
   #updates = 0;
 
-  /** The space must be allocated with gradients and moments; values in halves then have masters in f32, which are what is updated. */
+  /** The space must have its memory, with gradients. Values in halves get masters in f32, which are what is updated. */
   constructor(parameters: ParameterSpace, options: AdamWOptions = {}) {
     checkOptions('adamw', options, ['beta1', 'beta2', 'epsilon', 'weightDecay']);
     const { beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8, weightDecay = 0.1 } = options;
@@ -49,13 +42,8 @@ export class AdamW {
       fail('adamw', `epsilon is ${epsilon}.`, 'give a small number above 0');
     if (!(weightDecay >= 0 && Number.isFinite(weightDecay)))
       fail('adamw', `weightDecay is ${weightDecay}.`, 'give 0 or more');
-    const { dtype } = parameters.masters;
-    if (dtype !== 'f32' && dtype !== 'f64')
-      fail(
-        'adamw',
-        `the parameters are ${dtype} without masters.`,
-        'small updates would be lost: allocate({ moments: true }) keeps masters in f32',
-      );
+    parameters.keepMasters();
+    for (const state of AdamW.states) parameters.states.add(state);
     this.parameters = parameters;
     this.beta1 = beta1;
     this.beta2 = beta2;
@@ -68,24 +56,20 @@ export class AdamW {
     return this.#updates;
   }
 
-  /** One update of all trainable parameters from their gradients, which stay as they are. */
-  step(options: UpdateOptions): void {
-    checkOptions('adamw.step', options, ['learningRate', 'gradientScale']);
-    const { learningRate, gradientScale = 1 } = options;
+  step(update: Update, within?: readonly Stretch[]): void {
+    checkOptions('adamw.step', update, ['learningRate', 'gradientScale']);
+    const { learningRate, gradientScale = 1 } = update;
     if (!(learningRate >= 0 && Number.isFinite(learningRate)))
       fail('adamw.step', `learningRate is ${learningRate}.`, 'give 0 or more');
     if (!Number.isFinite(gradientScale)) {
-      fail(
-        'adamw.step',
-        `gradientScale is ${gradientScale}.`,
-        'look at the norm with checkFinite before an update',
-      );
+      fail('adamw.step', `gradientScale is ${gradientScale}.`, 'look at the norm before an update');
     }
-    const ranges = trainableRanges(this.parameters);
+    const ranges = trainableRanges(this.parameters, within);
     this.#updates++;
-    const { beta1, beta2, epsilon } = this;
-    const { values, masters, hasMasters, firstMoments, secondMoments } = this.parameters;
-    for (const { start, end, decay, gradient } of ranges) {
+    const { beta1, beta2, epsilon, parameters } = this;
+    const { valueMemory, masterMemory, hasMasters, states } = parameters;
+    const [first, second] = [states.get('exp_avg'), states.get('exp_avg_sq')];
+    for (const { begin, end, decay, gradient } of ranges) {
       const weightDecay = decay ? this.weightDecay : 0;
       const settings: AdamWSettings = {
         learningRate,
@@ -96,20 +80,24 @@ export class AdamW {
         gradientScale,
         step: this.#updates,
       };
-      const master = masters.slice(start, end);
-      const [first, second] = [firstMoments.slice(start, end), secondMoments.slice(start, end)];
-      const rounded = hasMasters ? values.slice(start, end) : undefined;
-      this.parameters.device.kernels.adamw(master, gradient, first, second, settings, rounded);
+      parameters.device.kernels.adamw(
+        masterMemory.slice(begin, end),
+        gradient,
+        first.slice(begin, end),
+        second.slice(begin, end),
+        settings,
+        hasMasters ? valueMemory.slice(begin, end) : undefined,
+      );
     }
   }
 
-  get state(): AdamWState {
+  get counters(): OptimizerCounters {
     return { updates: this.#updates };
   }
 
-  set state({ updates }: AdamWState) {
+  set counters({ updates }: OptimizerCounters) {
     if (!Number.isSafeInteger(updates) || updates < 0)
-      fail('adamw.state', `updates is ${updates}.`, 'give what `state` gave');
+      fail('adamw.counters', `updates is ${updates}.`, 'give what `counters` gave');
     this.#updates = updates;
   }
 }

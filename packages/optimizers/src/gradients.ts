@@ -1,11 +1,22 @@
-import { accumulatorDType, byteLength, fail, type ParameterSpace, type Tensor } from '@cria/tensor';
+import {
+  accumulatorDType,
+  byteLength,
+  fail,
+  type ParameterSpace,
+  type Stretch,
+  type Tensor,
+} from '@cria/tensor';
+import { trainableRanges } from './ranges.ts';
 
-/** √Σ g² over all gradients of a space; not finite when any of them is not. Waits for the device. */
-export async function gradientNorm(parameters: ParameterSpace): Promise<number> {
-  if (parameters.hasFlatGradients) return Math.sqrt((await sumsOfSquares([parameters.gradients]))[0]!);
-  const sums = await sumsOfSquares(
-    parameters.parameters.flatMap((each) => (each.trainable ? [each.grad] : [])),
-  );
+/**
+ * √Σ g² over all gradients of a space, or over those elements of it that lie in `ranges` (ranks add the squares of theirs); not finite when
+ * any of them is not. Waits for the device.
+ */
+export async function gradientNorm(parameters: ParameterSpace, ranges?: readonly Stretch[]): Promise<number> {
+  const flat = parameters.gradientMemory;
+  const parts =
+    ranges || !flat ? trainableRanges(parameters, ranges).map(({ gradient }) => gradient) : flat.tensors;
+  const sums = await sumsOfSquares(parts);
   return Math.sqrt(sums.reduce((total, sum) => total + sum, 0));
 }
 
@@ -26,26 +37,8 @@ export async function nonFiniteGradients(parameters: ParameterSpace): Promise<st
 export function clipFactor(norm: number, maxNorm: number): number {
   if (!(maxNorm > 0))
     fail('clipFactor', `maxNorm is ${maxNorm}.`, 'give a number above 0, Infinity for no clipping');
-  if (!Number.isFinite(norm)) fail('clipFactor', `the norm is ${norm}.`, 'skip this update: see checkFinite');
+  if (!Number.isFinite(norm)) fail('clipFactor', `the norm is ${norm}.`, 'skip this update');
   return Math.min(1, maxNorm / (norm + 1e-6));
-}
-
-/** The first quantity that is not finite, or that all are. */
-export type FiniteCheck =
-  | { readonly finite: true }
-  | {
-      readonly finite: false;
-      /** Its name, as given. */
-      readonly which: string;
-      readonly value: number;
-    };
-
-/** Looks at what an update rests on, `{ loss, gradientNorm }`: where one is not finite the update must be skipped. */
-export function checkFinite(quantities: Readonly<Record<string, number>>): FiniteCheck {
-  for (const [which, value] of Object.entries(quantities)) {
-    if (!Number.isFinite(value)) return { finite: false, which, value };
-  }
-  return { finite: true };
 }
 
 /** Σ g² of each, read in one go. */

@@ -1,5 +1,6 @@
-export { AdamW, type AdamWOptions, type AdamWState, type UpdateOptions } from './adamw.ts';
-export { checkFinite, clipFactor, type FiniteCheck, gradientNorm, nonFiniteGradients } from './gradients.ts';
+export { AdamW, type AdamWOptions } from './adamw.ts';
+export { clipFactor, gradientNorm, nonFiniteGradients } from './gradients.ts';
+export type { Optimizer, OptimizerCounters, OptimizerFactory, Update } from './optimizer.ts';
 export { type Range, trainableRanges } from './ranges.ts';
 export {
   constantSchedule,
@@ -12,4 +13,3 @@ export {
   wsdSchedule,
   type WsdScheduleOptions,
 } from './schedules.ts';
-export { SpikeDetector } from './spike-detector.ts';

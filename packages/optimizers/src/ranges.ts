@@ -1,50 +1,60 @@
-import type { ParameterSpace, Tensor } from '@cria/tensor';
+import type { ParameterSpace, Stretch, Tensor } from '@cria/tensor';
 
-/** Elements start to end of the flat space. */
-export interface Range {
-  readonly start: number;
-  readonly end: number;
+/** Trainable elements next to each other, of one kind. */
+interface Run extends Stretch {
   readonly decay: boolean;
-  /** Flat, of these elements. */
+}
+
+/** Such elements in one segment, with their gradient, flat. */
+export interface Range extends Run {
   readonly gradient: Tensor;
 }
 
-/** Where a range of trainable parameters begins and ends. */
-type Stretch = Omit<Range, 'gradient'>;
-
 /**
- * Stretches of trainable parameters, as long as decay and neighbourhood allow: two when all are trained. Where gradients are borrowed
- * they are nobody's neighbours, and each is a stretch of its own.
+ * Stretches of trainable parameters, as long as decay, neighbourhood and segments allow: two when all are trained. Where gradients are
+ * borrowed they are nobody's neighbours, and each is a stretch of its own. With `within`, only what lies in one of these.
  */
-export function trainableRanges(parameters: ParameterSpace): Range[] {
-  if (parameters.hasFlatGradients)
-    return stretches(parameters).map((each) => ({
-      ...each,
-      gradient: parameters.gradients.slice(each.start, each.end),
-    }));
-  return parameters.parameters
+export function trainableRanges(parameters: ParameterSpace, within?: readonly Stretch[]): Range[] {
+  const flat = parameters.gradientMemory;
+  const segments = parameters.segments;
+  if (flat)
+    return runs(parameters)
+      .flatMap((run) => cut(run, segments))
+      .flatMap((run) => cut(run, within))
+      .map((run) => ({ ...run, gradient: flat.slice(run.begin, run.end) }));
+  return parameters.placed
     .filter(({ trainable }) => trainable)
-    .map((parameter) => {
-      const start = parameters.offsetOf(parameter);
-      const { size, decay, grad } = parameter;
-      return { start, end: start + size, decay, gradient: grad.reshape(size) };
+    .flatMap((parameter) => {
+      const first = parameters.offsetOf(parameter);
+      const { size, decay } = parameter;
+      return cut({ begin: first, end: first + size, decay }, within).map((run) => ({
+        ...run,
+        gradient: parameter.grad.reshape(size).slice(run.begin - first, run.end - first),
+      }));
     });
 }
 
-function stretches(parameters: ParameterSpace): Stretch[] {
-  const placed = parameters.parameters.map((parameter) => ({
-    parameter,
-    start: parameters.offsetOf(parameter),
-  }));
-  placed.sort((a, b) => a.start - b.start);
-  const ranges: Stretch[] = [];
-  for (const [i, { parameter, start }] of placed.entries()) {
+/** What of a run lies in some of the stretches; all of it where none are given. */
+function cut(run: Run, stretches: readonly Stretch[] | undefined): Run[] {
+  if (!stretches) return [run];
+  return stretches.flatMap(({ begin, end }) => {
+    const part = { ...run, begin: Math.max(run.begin, begin), end: Math.min(run.end, end) };
+    return part.begin < part.end ? [part] : [];
+  });
+}
+
+/** Padding belongs to the parameter before it. */
+function runs(parameters: ParameterSpace): Run[] {
+  const placed = parameters.placed.map((parameter) => ({ parameter, begin: parameters.offsetOf(parameter) }));
+  placed.sort((a, b) => a.begin - b.begin);
+  const found: Run[] = [];
+  for (const [i, { parameter, begin }] of placed.entries()) {
     if (!parameter.trainable) continue;
     const { decay } = parameter;
-    const end = placed[i + 1]?.start ?? parameters.size;
-    const last = ranges.at(-1);
-    if (last && last.end === start && last.decay === decay) ranges[ranges.length - 1] = { ...last, end };
-    else ranges.push({ start, end, decay });
+    const end = placed[i + 1]?.begin ?? parameters.size;
+    const last = found.at(-1);
+    if (last && last.end === begin && last.decay === decay) found[found.length - 1] = { ...last, end };
+    else found.push({ begin, end, decay });
   }
-  return ranges;
+  return found;
 }

@@ -17,6 +17,8 @@ export {
   hostView,
 } from './dtype.ts';
 export { checkOptions, CriaError, errorText, fail, isExplained, nearestName, whatOf } from './errors.ts';
+export { FlatMemory, type Stretch } from './flat-memory.ts';
+export type { GradientStore, Lend, Loan } from './gradients/store.ts';
 export { bf16ToNumber, f16ToNumber, numberToBf16, numberToF16 } from './half.ts';
 export {
   type AdamWSettings,
@@ -27,12 +29,13 @@ export {
   type RopePairing,
 } from './kernels.ts';
 export { type Initializer, Parameter, type ParameterOptions } from './parameter.ts';
-export { type AllocateOptions, ParameterSpace } from './parameters.ts';
+export { type AllocateOptions, ParameterSpace } from './parameter-space.ts';
 export type { ParameterPart } from './parts.ts';
 export { hashName, normals, permute, philox, type RandomPlace, uniform, uniforms } from './random.ts';
 export type { DeviceProvider, ProviderOptions } from './provider.ts';
 export { reference, ReferenceDevice, type ReferenceOptions, referenceProvider } from './reference/index.ts';
 export { openStep } from './open-step.ts';
+export { MASTERS, StateSpace } from './state-space.ts';
 export { Step } from './step.ts';
 export type { PagedCache, Recompute, StepOptions } from './step-options.ts';
 export { checkShape, describe, type Shape, sizeOf, Tensor, type TensorPlace } from './tensor.ts';

@@ -1,4 +1,5 @@
 import { fail } from './errors.ts';
+import type { GradientStore, Lend } from './gradients/store.ts';
 import { checkPart, type ParameterPart } from './parts.ts';
 import { type Shape, sizeOf, type Tensor } from './tensor.ts';
 
@@ -20,7 +21,10 @@ export interface LaterGradient {
   readonly drop: () => void;
 }
 
-/** A named piece of the flat space. `value` may be replaced by a packed or quantised tensor of the same shape for inference. */
+/**
+ * A named weight of a model. Trained ones are pieces of a flat space; a frozen one may be any tensor of the shape, quantised or packed, and
+ * so may all of a model that only infers.
+ */
 export class Parameter {
   readonly name: string;
   readonly shape: Shape;
@@ -28,13 +32,11 @@ export class Parameter {
   readonly decay: boolean;
   /** Which part of which whole this is; undefined for a whole. */
   readonly part: ParameterPart | undefined;
+  #frozen = false;
   #shared = false;
   #later: LaterGradient[] = [];
   #value: Tensor | undefined;
-  #grad: Tensor | undefined;
-  /** Where gradients are borrowed: gives this one's memory back. */
-  #giveBack: (() => void) | undefined;
-  #borrows = false;
+  #gradients: GradientStore | undefined;
   readonly #replaced: () => void;
 
   /** `replaced` is told whenever `value` is another tensor. */
@@ -74,6 +76,25 @@ export class Parameter {
     this.#replaced();
   }
 
+  /** Whether `value` is there. */
+  get bound(): boolean {
+    return this.#value !== undefined;
+  }
+
+  /** Whether backward passes compute its gradient: it is not frozen, and there is a place for gradients. */
+  get trainable(): boolean {
+    return !this.#frozen && this.#gradients !== undefined;
+  }
+
+  /** Frozen: no gradient, no update. Said before `allocate`, it takes no place in the flat space and in no state of an optimizer. */
+  get frozen(): boolean {
+    return this.#frozen;
+  }
+
+  set frozen(frozen: boolean) {
+    this.#frozen = frozen;
+  }
+
   /** Whether several layers of a model use it (tied embeddings), so that their gradients meet in one sum. */
   get shared(): boolean {
     return this.#shared;
@@ -86,7 +107,7 @@ export class Parameter {
 
   /** Accumulated gradient, f32 (f64 beside f64), whole: what was to be added later is added now. */
   get grad(): Tensor {
-    const grad = this.accumulator;
+    const grad = (this.trainable ? this.#gradients?.find(this) : undefined) ?? this.#refuseGrad();
     for (const { add, drop } of this.#later.splice(0)) {
       add(grad);
       drop();
@@ -94,37 +115,12 @@ export class Parameter {
     return grad;
   }
 
-  /** The gradient without what comes later. */
-  get accumulator(): Tensor {
-    return (
-      this.#grad ??
-      fail(
-        'parameter.grad',
-        `${this.name} has no gradient${this.#borrows ? ' yet' : ''}.`,
-        this.#borrows
-          ? 'gradients are borrowed: run a backward pass first'
-          : 'call parameters.allocate({ gradients: true })',
-      )
-    );
+  /** Where a pass adds to the gradient. Where gradients are borrowed and this one has no memory yet, `lend` gives some. */
+  accumulator(lend: Lend): Tensor {
+    return (this.trainable ? this.#gradients : undefined)?.reach(this, lend) ?? this.#refuseGrad();
   }
 
-  /** Undefined: no gradient from now on. */
-  set grad(tensor: Tensor | undefined) {
-    this.giveBackGrad();
-    this.#borrows = false;
-    this.#grad = tensor;
-  }
-
-  /** Whether backward passes should compute this gradient. */
-  get trainable(): boolean {
-    return this.#borrows || this.#grad !== undefined;
-  }
-
-  /** Trainable, and no step has lent memory for the gradient yet. */
-  get awaitsGrad(): boolean {
-    return this.#borrows && this.#grad === undefined;
-  }
-
+  /** Added to the gradient when someone asks for it, after all that passes have added at once. */
   addLater(later: LaterGradient): void {
     this.#later.push(later);
   }
@@ -134,23 +130,21 @@ export class Parameter {
     for (const { drop } of this.#later.splice(0)) drop();
   }
 
-  /** From now on the gradient lies where steps lend memory for it: `step.gradient`. */
-  awaitGrad(): void {
-    this.grad = undefined;
-    this.#borrows = true;
-  }
-
-  /** Takes zeroed memory for the gradient that `awaitsGrad`. */
-  borrowGrad(grad: Tensor, giveBack: () => void): void {
-    this.#grad = grad;
-    this.#giveBack = giveBack;
-  }
-
-  /** A borrowed gradient is gone, and its memory is the lender's again; any other stays. */
-  giveBackGrad(): void {
+  /** Where its gradient is added up from now on; undefined: nowhere. */
+  attach(gradients: GradientStore | undefined): void {
     this.dropLater();
-    if (!this.#giveBack) return;
-    this.#giveBack();
-    this.#giveBack = this.#grad = undefined;
+    this.#gradients = gradients;
+  }
+
+  #refuseGrad(): never {
+    if (this.#frozen) fail('parameter.grad', `${this.name} is frozen.`);
+    const store = this.#gradients;
+    return fail(
+      'parameter.grad',
+      `${this.name} has no gradient${store ? ' yet' : ''}.`,
+      store
+        ? 'gradients are borrowed: run a backward pass first'
+        : 'call parameters.allocate({ gradients: true })',
+    );
   }
 }

@@ -4,6 +4,7 @@ import { boundsOf } from './integers.ts';
 import type { Recordings } from './recordings.ts';
 import { accumulatorDType, byteLength, type ComputeDType, type DType } from './dtype.ts';
 import { fail } from './errors.ts';
+import type { Loan } from './gradients/store.ts';
 import type { Parameter } from './parameter.ts';
 import {
   checkStep,
@@ -130,17 +131,7 @@ export class Step implements Disposable {
    * memory of this step's arena, which outlives the step.
    */
   gradient(parameter: Parameter): Tensor {
-    if (!parameter.awaitsGrad) return parameter.accumulator;
-    const { arena, device } = this;
-    const dtype = accumulatorDType(this.dtype);
-    const region = arena.lend(byteLength(dtype, parameter.size));
-    const grad = new Tensor(device, dtype, parameter.shape, {
-      storage: region.storage,
-      offset: region.offset,
-    });
-    device.kernels.fill(grad, 0);
-    parameter.borrowGrad(grad, () => arena.release(region));
-    return grad;
+    return parameter.accumulator((each) => this.#lend(each));
   }
 
   /**
@@ -238,6 +229,16 @@ export class Step implements Disposable {
     } finally {
       [this.#saving, this.#recompute] = before;
     }
+  }
+
+  #lend({ shape, size }: Parameter): Loan {
+    const { arena, device } = this;
+    const dtype = accumulatorDType(this.dtype);
+    const region = arena.lend(byteLength(dtype, size));
+    const { storage, offset } = region;
+    const grad = new Tensor(device, dtype, shape, { storage, offset });
+    device.kernels.fill(grad, 0);
+    return { grad, giveBack: () => arena.release(region) };
   }
 
   /** Holds a tensor until the result is called, be it within the step or after its end. */

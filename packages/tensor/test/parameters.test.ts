@@ -31,7 +31,7 @@ const SOME: [string, Shape, ParameterOptions][] = [
 ];
 
 test('decayed parameters come first, each at a multiple of 64 elements', () => {
-  const space = spaceOf(SOME, { gradients: true, moments: true, dtype: 'bf16' });
+  const space = spaceOf(SOME, { gradients: true, states: ['exp_avg', 'exp_avg_sq'], dtype: 'bf16' });
   const offsets = space.parameters.map((parameter) => [parameter.name, space.offsetOf(parameter)]);
   expect(offsets).toEqual([
     ['norm', 256],
@@ -44,13 +44,13 @@ test('decayed parameters come first, each at a multiple of 64 elements', () => {
   const v = space.get('v')!;
   expect([v.value.offset, v.grad.offset]).toEqual([256, 512]);
   expect([v.value.storage, v.grad.storage]).toEqual([space.values.storage, space.gradients.storage]);
-  expect([w.value.dtype, w.grad.dtype, space.firstMoments.dtype, space.secondMoments.size]).toEqual([
-    'bf16',
-    'f32',
-    'f32',
-    384,
-  ]);
-  expect(space.view(space.secondMoments, v).shape).toEqual([64, 2]);
+  expect([
+    w.value.dtype,
+    w.grad.dtype,
+    space.states.get('exp_avg').dtype,
+    space.states.get('exp_avg_sq').whole.size,
+  ]).toEqual(['bf16', 'f32', 'f32', 384]);
+  expect(space.view(space.states.get('exp_avg_sq'), v).shape).toEqual([64, 2]);
   const before = space.device.memory.allocated;
   space.free();
   expect(before - space.device.memory.allocated).toBe(384 * (2 + 4 + 4 + 4 + 4));
@@ -155,8 +155,8 @@ test.each([true, 'borrowed'] as const)(
 );
 
 test('halves that are trained are f32 masters, rounded', async () => {
-  const space = spaceOf(SOME, { dtype: 'bf16', gradients: true, moments: true });
-  const wide = spaceOf(SOME, { gradients: true, moments: true });
+  const space = spaceOf(SOME, { dtype: 'bf16', gradients: true, states: ['exp_avg', 'exp_avg_sq'] });
+  const wide = spaceOf(SOME, { gradients: true, states: ['exp_avg', 'exp_avg_sq'] });
   for (const each of [space, wide]) each.initialize(5);
   expect([space.hasMasters, wide.hasMasters]).toEqual([true, false]);
   expect(wide.masters).toBe(wide.values);
@@ -185,10 +185,10 @@ test('padding stays zero, gradients are cleared', async () => {
 });
 
 test('borrowed gradients take memory of a step, outlive it, and give it back', async () => {
-  const space = spaceOf(SOME, { gradients: 'borrowed', moments: true });
+  const space = spaceOf(SOME, { gradients: 'borrowed', states: ['exp_avg', 'exp_avg_sq'] });
   const { device } = space;
   const [w, norm] = [space.get('w')!, space.get('norm')!];
-  expect([w.trainable, space.hasFlatGradients]).toEqual([true, false]);
+  expect([w.trainable, space.gradientMemory]).toEqual([true, undefined]);
   expect(() => w.grad).toThrow('[parameter.grad] w has no gradient yet.');
   expect(() => space.gradients).toThrow('there is no flat space of them');
   {
@@ -213,9 +213,10 @@ test('borrowed gradients take memory of a step, outlive it, and give it back', a
     step.gradient(norm);
   }
   space.clearGradients();
-  expect([arena.inUse, w.awaitsGrad, norm.awaitsGrad]).toEqual([0, true, true]);
-  norm.grad = undefined;
-  expect([norm.trainable, norm.awaitsGrad]).toEqual([false, false]);
+  expect([arena.inUse, w.trainable, norm.trainable]).toEqual([0, true, true]);
+  expect(() => w.grad).toThrow('w has no gradient yet');
+  norm.frozen = true;
+  expect([norm.trainable, norm.frozen]).toEqual([false, true]);
   {
     using step = openStep(device, { rows: 1 });
     step.gradient(w);
@@ -258,6 +259,6 @@ test('misuse is refused', () => {
   expect(w.trainable).toBe(false);
   expect(() => (w.value = space.device.empty([4], 'f32'))).toThrow('w has shape [2, 2], not [4].');
   expect(() => space.gradients).toThrow('call allocate({ gradients: true })');
-  expect(() => space.firstMoments).toThrow('call allocate({ moments: true })');
+  expect(() => space.states.get('exp_avg')).toThrow('there is no state "exp_avg"; there is none.');
   expect(() => new ParameterSpace(reference()).allocate()).toThrow('no parameters were added.');
 });

@@ -48,7 +48,6 @@ export class Trainer implements Disposable {
     this.model.parameters.allocate({
       dtype: accumulatorDType(dtype),
       gradients: 'borrowed',
-      moments: true,
     });
     try {
       this.optimizer = new AdamW(this.model.parameters, { beta1, beta2, weightDecay });
@@ -298,7 +297,7 @@ export class Trainer implements Disposable {
     this.#savedStep = state.step;
     this.#totalTokens = totalTokens;
     this.#skippedInARow = skippedInARow;
-    this.optimizer.state = { updates };
+    this.optimizer.counters = { updates };
     const position = this.#step * this.options.batchSize;
     await this.#emit({ type: 'resumed', step: this.#step, position, damaged: state.damaged });
     return true;

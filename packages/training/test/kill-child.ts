@@ -20,7 +20,8 @@ using trainer = await Trainer.open(
   }),
 );
 await trainer.run();
-const { values, firstMoments, secondMoments } = trainer.model.parameters;
+const { valueMemory, stateNames, states } = trainer.model.parameters;
 const hash = createHash('sha256');
-for (const flat of [values, firstMoments, secondMoments]) hash.update(await flat.read());
+for (const flat of [valueMemory, ...stateNames.map((name) => states.get(name))])
+  hash.update(await flat.whole.read());
 process.stdout.write(`weights ${hash.digest('hex')}\n`);

@@ -27,10 +27,10 @@ async function outcome(options: TrainingOptions): Promise<Outcome> {
   const onEvent = (event: TrainingEvent) => void (event.type === 'step' && losses.push(event.loss));
   using trainer = await Trainer.open({ ...options, onEvent });
   await trainer.run();
-  const { values, secondMoments } = trainer.model.parameters;
+  const { values, states } = trainer.model.parameters;
   return {
     weights: await values.read(),
-    moments: await secondMoments.read(),
+    moments: await states.get('exp_avg_sq').whole.read(),
     losses,
   };
 }

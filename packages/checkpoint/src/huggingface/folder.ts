@@ -143,7 +143,7 @@ export function fileDType(op: string, parameters: ParameterSpace, wished?: Float
       fail(op, `dtype is ${JSON.stringify(wished)}.`, `give one of ${Object.keys(floatDTypes).join(', ')}`);
     return wished;
   }
-  const { dtype } = parameters.masters;
+  const { dtype } = parameters.masterMemory;
   return storedFloatDType(dtype) ?? fail(op, `parameters of ${dtype} cannot be saved.`);
 }
 

@@ -18,7 +18,7 @@ export function layoutOf(space: ParameterSpace): FlatLayout {
   if (space.size === 0) fail('layout', 'the parameters have no places yet.', 'call parameters.allocate()');
   return {
     size: space.size,
-    parameters: space.parameters.map((parameter) => ({
+    parameters: space.placed.map((parameter) => ({
       name: parameter.name,
       shape: parameter.shape,
       offset: space.offsetOf(parameter),

@@ -45,16 +45,27 @@ export async function loadRange(
 export async function loadRanges(
   path: string,
   values: ReadonlyMap<string, StoredWeight>,
-  moments: readonly ReadonlyMap<string, StoredWeight>[],
+  states: StoredStates,
   range: RankRange,
 ): Promise<void> {
   const { parameters, begin } = range;
   if (range.values) await loadRange(path, values, parameters, begin, range.values);
-  for (const [i, target] of (range.moments ?? []).entries()) {
-    const stored =
-      moments[i] ?? fail(op, `${path} was saved without moments.`, 'start a new optimizer from its weights');
-    await loadRange(path, stored, parameters, begin, target);
-  }
+  for (const [name, target] of Object.entries(range.states ?? {}))
+    await loadRange(path, stateOf(path, states, name), parameters, begin, target);
+}
+
+/** Weights by canonical name, of each state by its name; none where a state was saved without an optimizer. */
+export type StoredStates = ReadonlyMap<string, ReadonlyMap<string, StoredWeight>>;
+
+export function stateOf(path: string, states: StoredStates, name: string): ReadonlyMap<string, StoredWeight> {
+  return (
+    states.get(name) ??
+    fail(
+      op,
+      `${path} was saved without ${name}, which the optimizer needs; it has ${[...states.keys()].join(', ') || 'no state'}.`,
+      'start a new optimizer from its weights, with openCheckpoint',
+    )
+  );
 }
 
 /** Elements of a weight in Meta's order, out of the heads that hold them where the file has another. */

@@ -10,11 +10,10 @@ import { makeCheckpoint } from '../stored-checkpoint.ts';
 import { loadWeights, type StoredWeight } from '../weights.ts';
 import { type Candidate, findCandidates, isStateName, namesIn, totalBytes } from './folders.ts';
 import { type Manifest, MANIFEST_FILE, readManifest, verifyFiles } from './manifest.ts';
-import { loadRanges } from './load-range.ts';
-import { momentsOf } from './prepare.ts';
+import { loadRanges, stateOf, type StoredStates } from './load-range.ts';
 import { rankedWeights } from './ranked-weights.ts';
-import type { RankedLayout } from './ranks.ts';
-import { MOMENT_PREFIXES, OPTIMIZER_FILE, STATE_FILE } from './write.ts';
+import { type RankedLayout, VALUES } from './ranks.ts';
+import { OPTIMIZER_FILE, STATE_FILE } from './write.ts';
 import type { Json, LoadedTrainingState, LoadTrainingStateOptions } from './types.ts';
 
 const op = 'loadTrainingState';
@@ -85,7 +84,12 @@ interface StateJson extends Partial<RankedLayout> {
   readonly counters: Json;
   readonly fingerprints: Record<string, string>;
   readonly extraFiles: readonly string[];
+  /** Absent in states of earlier versions, which were AdamW's or had none. */
+  readonly states?: readonly string[];
 }
+
+/** What states of earlier versions have, where they have any. */
+const ADAM = ['exp_avg', 'exp_avg_sq'];
 
 async function openState(
   folder: string,
@@ -99,7 +103,9 @@ async function openState(
     ? await openRanked(folder, ranked)
     : await openHuggingFaceFolder(folder, 'training-state');
   const values = checkpoint.tensors;
-  const moments = ranked ? await rankedMoments(folder, ranked) : await storedMoments(folder, manifest);
+  const states = ranked
+    ? await rankedStates(folder, ranked, state.states)
+    : await storedStates(folder, manifest, state.states);
   return {
     step: manifest.step,
     folder,
@@ -107,7 +113,7 @@ async function openState(
     config: checkpoint.config,
     counters: state.counters,
     fingerprints: state.fingerprints,
-    hasMoments: moments.length > 0,
+    states: [...states.keys()],
     extraFiles: state.extraFiles,
     damaged,
     ranks: ranks?.length ?? 1,
@@ -120,65 +126,70 @@ async function openState(
     },
     async load(parameters) {
       await checkpoint.load(parameters);
-      await loadMoments(folder, moments, parameters);
+      await loadStates(folder, states, parameters);
     },
-    loadRange: (range) => loadRanges(folder, values, moments, range),
+    loadRange: (range) => loadRanges(folder, values, states, range),
   };
 }
 
-/** Weights by canonical name, of each moment; empty where a state was saved without. */
-type Moments = readonly ReadonlyMap<string, StoredWeight>[];
-
 async function openRanked(folder: string, ranked: RankedLayout): Promise<Checkpoint> {
   const { config, specialIds } = await readConfig(join(folder, 'config.json'));
-  const weights = await rankedWeights(folder, ranked, 'values');
+  const weights = await rankedWeights(folder, ranked, VALUES);
   return makeCheckpoint('training-state', folder, config, specialIds, weights);
 }
 
-async function rankedMoments(folder: string, ranked: RankedLayout): Promise<Moments> {
+async function rankedStates(
+  folder: string,
+  ranked: RankedLayout,
+  names: readonly string[] = ADAM,
+): Promise<StoredStates> {
   const [first] = ranked.ranks;
-  if (!first || !(await SafetensorsFile.open(join(folder, first.file))).tensors.has('exp_avg')) return [];
-  return [await rankedWeights(folder, ranked, 'exp_avg'), await rankedWeights(folder, ranked, 'exp_avg_sq')];
+  const stored = first && (await SafetensorsFile.open(join(folder, first.file))).tensors;
+  const there = names.filter((name) => stored?.has(name));
+  return new Map(
+    await Promise.all(there.map(async (name) => [name, await rankedWeights(folder, ranked, name)] as const)),
+  );
 }
 
-async function storedMoments(folder: string, manifest: Manifest): Promise<Moments> {
-  if (!(OPTIMIZER_FILE in manifest.files)) return [];
+async function storedStates(
+  folder: string,
+  manifest: Manifest,
+  names: readonly string[] = ADAM,
+): Promise<StoredStates> {
+  if (!(OPTIMIZER_FILE in manifest.files)) return new Map();
   const file = await SafetensorsFile.open(join(folder, OPTIMIZER_FILE));
-  return MOMENT_PREFIXES.map((prefix) => {
-    const weights = new Map<string, StoredWeight>();
-    for (const { name: storedName, dtype, shape, begin, end } of file.tensors.values()) {
-      if (!storedName.startsWith(prefix)) continue;
-      const name = storedName.slice(prefix.length);
-      const readBytes = (from: number, to: number) => file.read(storedName, from, to);
-      weights.set(name, {
-        name,
-        storedName,
-        file: file.path,
-        offset: file.dataStart + begin,
-        dtype,
-        shape,
-        bytes: end - begin,
-        halfSplit: undefined,
-        readBytes,
-      });
-    }
-    return weights;
-  });
+  return new Map(names.map((name) => [name, weightsBehind(file, `${name}.`)]));
 }
 
-async function loadMoments(folder: string, stored: Moments, parameters: ParameterSpace): Promise<void> {
-  for (const [i, moment] of (momentsOf(parameters) ?? []).entries()) {
-    const weights =
-      stored[i] ??
-      fail(
-        op,
-        `${folder} was saved without moments, but the optimizer needs them.`,
-        'start a new optimizer from its weights, with openCheckpoint',
-      );
-    const targets = parameters.parameters.map((parameter) => ({
+/** Tensors of a file whose names begin so, by what follows. */
+function weightsBehind(file: SafetensorsFile, prefix: string): ReadonlyMap<string, StoredWeight> {
+  const weights = new Map<string, StoredWeight>();
+  for (const { name: storedName, dtype, shape, begin, end } of file.tensors.values()) {
+    if (!storedName.startsWith(prefix)) continue;
+    const name = storedName.slice(prefix.length);
+    const readBytes = (from: number, to: number) => file.read(storedName, from, to);
+    weights.set(name, {
+      name,
+      storedName,
+      file: file.path,
+      offset: file.dataStart + begin,
+      dtype,
+      shape,
+      bytes: end - begin,
+      halfSplit: undefined,
+      readBytes,
+    });
+  }
+  return weights;
+}
+
+async function loadStates(folder: string, stored: StoredStates, parameters: ParameterSpace): Promise<void> {
+  for (const name of parameters.stateNames) {
+    const memory = parameters.states.get(name);
+    const targets = parameters.placed.map((parameter) => ({
       name: parameter.name,
-      value: parameters.view(moment, parameter),
+      value: parameters.view(memory, parameter),
     }));
-    await loadWeights(op, folder, weights, targets, false);
+    await loadWeights(op, folder, stateOf(folder, stored, name), targets, false);
   }
 }

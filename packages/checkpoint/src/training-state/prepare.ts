@@ -1,4 +1,4 @@
-import { checkOptions, CriaError, fail, type ParameterSpace, type Tensor } from '@cria/tensor';
+import { checkOptions, fail, type ParameterSpace } from '@cria/tensor';
 import { toHuggingFaceConfig } from '../huggingface/config.ts';
 import { fileDType } from '../huggingface/folder.ts';
 import { encodeJson } from '../json-file.ts';
@@ -7,13 +7,7 @@ import { type FloatDType, storedFloatDType } from '../safetensors/dtypes.ts';
 import { SINGLE_FILE } from '../safetensors/sharded.ts';
 import { plainChunks } from '../weights.ts';
 import { MANIFEST_FILE } from './manifest.ts';
-import {
-  MOMENT_PREFIXES,
-  OPTIMIZER_FILE,
-  type PreparedState,
-  STATE_FILE,
-  type StateTensor,
-} from './write.ts';
+import { OPTIMIZER_FILE, type PreparedState, STATE_FILE, type StateTensor } from './write.ts';
 import type { Json, TrainingState } from './types.ts';
 
 const op = 'saveTrainingState';
@@ -36,9 +30,13 @@ export function prepareState(state: TrainingState): PreparedState {
   const tensors = new Map<string, readonly StateTensor[]>([
     [SINGLE_FILE, weightTensors(config.headDim, parameters, dtype)],
   ]);
-  const moments = momentsOf(parameters);
-  if (moments) tensors.set(OPTIMIZER_FILE, momentTensors(parameters, moments));
-  return { step, files: smallFiles(state, dtype), tensors };
+  const states = parameters.stateNames;
+  if (states.length > 0)
+    tensors.set(
+      OPTIMIZER_FILE,
+      states.flatMap((name) => stateTensors(parameters, name)),
+    );
+  return { step, files: smallFiles(state, dtype, { states }), tensors };
 }
 
 /** What a state holds besides tensors. `more` goes into the state's own file. */
@@ -61,19 +59,6 @@ export function smallFiles(
   ]);
 }
 
-/** Both moments of a space, if it has them. */
-export function momentsOf(parameters: ParameterSpace): readonly [Tensor, Tensor] | undefined {
-  let first: Tensor;
-  try {
-    first = parameters.firstMoments;
-  } catch (error) {
-    // How a space says that it has none; any other fault must not pass for that.
-    if (error instanceof CriaError && error.op === 'parameters.firstMoments') return undefined;
-    throw error;
-  }
-  return [first, parameters.secondMoments];
-}
-
 /** Weights with the names and the row order of a Hugging Face file. */
 function weightTensors(headDim: number, parameters: ParameterSpace, dtype: FloatDType): StateTensor[] {
   return parameters.parameters.map((parameter) => {
@@ -89,21 +74,16 @@ function weightTensors(headDim: number, parameters: ParameterSpace, dtype: Float
   });
 }
 
-/** Moments by canonical name, in canonical row order: they are nobody's format but ours. */
-function momentTensors(parameters: ParameterSpace, moments: readonly [Tensor, Tensor]): StateTensor[] {
-  return parameters.parameters.flatMap((parameter) =>
-    moments.map((moment, i): StateTensor => {
-      const view = parameters.view(moment, parameter);
-      const dtype = storedFloatDType(view.dtype) ?? fail(op, `moments of ${view.dtype} cannot be saved.`);
-      const name = MOMENT_PREFIXES[i] + parameter.name;
-      return {
-        name,
-        dtype,
-        shape: parameter.shape,
-        chunks: (take) => plainChunks(name, view, dtype, 1, take),
-      };
-    }),
-  );
+/** A state by canonical names, in canonical row order: it is nobody's format but ours. */
+function stateTensors(parameters: ParameterSpace, state: string): StateTensor[] {
+  const memory = parameters.states.get(state);
+  const dtype = storedFloatDType(memory.dtype) ?? fail(op, `${state} of ${memory.dtype} cannot be saved.`);
+  return parameters.placed.map((parameter): StateTensor => {
+    const name = `${state}.${parameter.name}`;
+    const { shape } = parameter;
+    const view = parameters.view(memory, parameter);
+    return { name, dtype, shape, chunks: (take) => plainChunks(name, view, dtype, 1, take) };
+  });
 }
 
 export function checkState({

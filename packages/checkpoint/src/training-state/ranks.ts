@@ -34,8 +34,8 @@ export interface RankState extends TrainingState {
   readonly begin: number;
   /** Flat: the range of the values, or of the masters where values are halves. */
   readonly values: Tensor;
-  /** The same range of both moments. */
-  readonly moments?: readonly [Tensor, Tensor];
+  /** The same range of what an optimizer keeps, by name. */
+  readonly states?: Readonly<Record<string, Tensor>>;
 }
 
 /** The file of a rank, as its state lists it. */
@@ -51,8 +51,8 @@ export interface RankedLayout {
   readonly ranks: readonly RankFile[];
 }
 
-/** Tensors of a rank's file. */
-export const RANGES = ['values', 'exp_avg', 'exp_avg_sq'] as const;
+/** The tensor of a rank's file that holds its values; every other is a state of that name. */
+export const VALUES = 'values';
 
 /**
  * Saves a state of which each rank has a part; every rank calls it. Like `saveTrainingState` otherwise: the state appears whole or not at
@@ -70,9 +70,9 @@ export async function saveTrainingStateByRanks(
   try {
     const written = await group.gather(await attempt(() => writeRank(place.temporary, state, group)));
     outcome = async () => {
-      const { files, ranks, dtype } = collect(state.parameters, written ?? []);
+      const { files, ranks, dtype, states } = collect(state.parameters, written ?? []);
       const layout: RankedLayout = { layout: layoutOf(state.parameters), ranks };
-      const small = smallFiles(state, dtype, layout);
+      const small = smallFiles(state, dtype, { ...layout, states });
       const others = await writeFiles(place.temporary, { files: small, tensors: new Map() });
       return commit(place, { ...others, ...files }, policy);
     };
@@ -92,7 +92,7 @@ interface Written {
   readonly range: RankFile;
   readonly file: StateFile;
   readonly dtype: FloatDType;
-  readonly moments: boolean;
+  readonly states: readonly string[];
 }
 
 /** Writes the file of this rank. */
@@ -102,7 +102,7 @@ async function writeRank(folder: string, state: RankState, { rank, ranks }: Rank
     'parameters',
     'begin',
     'values',
-    'moments',
+    'states',
     'config',
     'counters',
     'fingerprints',
@@ -110,13 +110,13 @@ async function writeRank(folder: string, state: RankState, { rank, ranks }: Rank
     'specialIds',
   ]);
   checkState(state);
-  const { begin, values, moments } = state;
+  const { begin, values, states = {} } = state;
   const end = begin + values.size;
   if (!(Number.isSafeInteger(begin) && begin >= 0 && end <= state.parameters.size))
     fail(op, `rank ${rank} has elements ${begin} to ${end} of a space of ${state.parameters.size}.`);
-  const flats = [values, ...(moments ?? [])];
-  const tensors = flats.map((flat, i) => {
-    const name = RANGES[i] ?? '';
+  if (VALUES in states) fail(op, `a state cannot be called "${VALUES}".`);
+  const flats = Object.entries({ [VALUES]: values, ...states });
+  const tensors = flats.map(([name, flat]) => {
     const dtype = storedFloatDType(flat.dtype) ?? fail(op, `${name} of ${flat.dtype} cannot be saved.`);
     if (flat.size !== values.size)
       fail(op, `rank ${rank} has ${values.size} values and ${flat.size} elements of ${name}.`);
@@ -127,7 +127,7 @@ async function writeRank(folder: string, state: RankState, { rank, ranks }: Rank
   const name = `rank-${String(rank).padStart(5, '0')}-of-${String(ranks).padStart(5, '0')}.safetensors`;
   const file = await writeTensorFile(op, join(folder, name), tensors);
   const dtype = tensors[0]?.dtype ?? 'F32';
-  return { range: { file: name, begin, end }, file, dtype, moments: moments !== undefined };
+  return { range: { file: name, begin, end }, file, dtype, states: Object.keys(states).sort() };
 }
 
 /** What all ranks wrote, which must make the whole space. */
@@ -142,11 +142,13 @@ function collect({ size }: ParameterSpace, answers: readonly Json[]) {
     covered = end;
   }
   if (covered !== size) fail(op, `elements ${covered} to ${size} are nobody’s.`, 'every element of the space belongs to one rank'); // prettier-ignore
-  for (const { dtype, moments, range } of written)
-    if (dtype !== first?.dtype || moments !== first.moments)
-      fail(op, `${range.file} has values of ${dtype} ${moments ? 'with' : 'without'} moments, the first file another kind.`); // prettier-ignore
+  const kind = ({ dtype, states }: Written) =>
+    `values of ${dtype} and states ${states.join(', ') || '(none)'}`;
+  for (const each of written)
+    if (first && kind(each) !== kind(first))
+      fail(op, `${each.range.file} has ${kind(each)}, the first file ${kind(first)}.`);
   const files = Object.fromEntries(written.map(({ range, file }) => [range.file, file]));
-  return { files, ranks, dtype: first?.dtype ?? 'F32' };
+  return { files, ranks, dtype: first?.dtype ?? 'F32', states: first?.states ?? [] };
 }
 
 /** A result or an error, as data. */

@@ -8,7 +8,7 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 export interface TrainingState {
   /** Optimizer steps done. */
   readonly step: number;
-  /** Values, and both moments where they are allocated. */
+  /** Values, and the states of an optimizer that are there. */
   readonly parameters: ParameterSpace;
   readonly config: LlamaConfig;
   /** Whatever the loop needs to go on: sample position, seeds, schedule, best loss. */
@@ -49,7 +49,8 @@ export interface RankRange {
   readonly begin: number;
   /** Flat; of values, or of masters. */
   readonly values?: Tensor;
-  readonly moments?: readonly [Tensor, Tensor];
+  /** Of states of an optimizer, by name. */
+  readonly states?: Readonly<Record<string, Tensor>>;
 }
 
 /** A training state whose every byte was checked against its manifest. */
@@ -57,7 +58,8 @@ export interface LoadedTrainingState extends SavedTrainingState {
   readonly config: LlamaConfig;
   readonly counters: Json;
   readonly fingerprints: Readonly<Record<string, string>>;
-  readonly hasMoments: boolean;
+  /** Names of the states of an optimizer that were saved. */
+  readonly states: readonly string[];
   /** Names of the extra files. */
   readonly extraFiles: readonly string[];
   readExtraFile(name: string): Promise<Uint8Array>;
@@ -67,7 +69,7 @@ export interface LoadedTrainingState extends SavedTrainingState {
   readonly ranks: number;
   /** Its weights. */
   readonly checkpoint: Checkpoint;
-  /** Values, and both moments where the space has them, bit for bit. */
+  /** Values, and every state of an optimizer that the space has, bit for bit. */
   load(parameters: ParameterSpace): Promise<void>;
   /** A range of the flat spaces, whatever the number of ranks that saved it. */
   loadRange(range: RankRange): Promise<void>;

@@ -24,9 +24,6 @@ import type { Take } from '../weights.ts';
 
 export const OPTIMIZER_FILE = 'optimizer.safetensors';
 export const STATE_FILE = 'state.json';
-/** PyTorch's names for the first and second moments of Adam. */
-export const MOMENT_PREFIXES = ['exp_avg.', 'exp_avg_sq.'] as const;
-
 export const op = 'saveTrainingState';
 
 /** A state that was saved, and old ones that could not be removed. */
