@@ -100,7 +100,7 @@ async function buildNative(/** @type {Mode} */ mode) {
   const script = join(root, 'packages/cpu/scripts/build.mjs');
   if (!existsSync(script)) return;
   // Tests run every instruction set that the processor has, and wasm.
-  const child = spawn(process.execPath, [script, mode === 'start' ? '--own' : '--wasm'], {
+  const child = spawn(process.execPath, [script, ...(mode === 'start' ? ['--own'] : ['--runnable', '--wasm'])], {
     cwd: join(root, 'packages/cpu'),
     stdio: 'inherit',
   });

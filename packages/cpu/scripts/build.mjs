@@ -1,6 +1,7 @@
 // Builds the native file of this package with whatever C++ compiler there is, when sources, flags or compiler changed.
 //   node scripts/build.mjs              → build/cria-cpu-<platform>-<arch>.node
 //   node scripts/build.mjs --own        → the same for this processor alone, in half the time; a complete one is left as it is
+//   node scripts/build.mjs --runnable   → the same for all instruction sets that this processor has
 //   node scripts/build.mjs --wasm       → the native file and, beside it, build/cria-cpu.wasm (build-wasm.mjs)
 // Without a compiler it writes the reason to build/reason.json and builds the kernels as wasm (build-wasm.mjs) instead. Where that fails
 // too, it says so and succeeds: the reference device takes over. An instruction set that the compiler does not know is left out, and the
@@ -13,7 +14,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildWasm, NO_COMPILER } from './build-wasm.mjs';
 import { build, commonFlags, findCompiler, make, units } from './compile.mjs';
-import { isas, isasOf, knownTo, ownIsas } from './isas.mjs';
+import { isas, isasOf, knownTo, ownIsas, runnableIsas } from './isas.mjs';
 import { fingerprint } from './sources.mjs';
 
 const target = `cria-cpu-${process.platform}-${process.arch}.node`;
@@ -70,6 +71,12 @@ async function main() {
   return process.argv.includes('--wasm') ? buildBoth(compiler) : buildNative(compiler);
 }
 
+/** What the command line asks for. @param {string} compiler */
+function chosenIsas(compiler) {
+  if (process.argv.includes('--own')) return ownIsas(compiler);
+  return process.argv.includes('--runnable') ? runnableIsas(compiler) : isasOf(process.arch);
+}
+
 /** @param {import('./compile.mjs').Compiler} compiler */
 async function buildNative(compiler) {
   const native = isasOf(process.arch);
@@ -84,7 +91,7 @@ async function buildNative(compiler) {
   ])
     hash.update(`${text}\0`);
   const complete = hash.digest('hex');
-  const wanted = process.argv.includes('--own') ? ownIsas(compiler.command) : native;
+  const wanted = chosenIsas(compiler.command);
   const key = wanted.length === native.length ? complete : `${complete} ${wanted.join(' ')}`;
   const output = join(build, target);
   const stamp = join(build, 'sources.sha256');

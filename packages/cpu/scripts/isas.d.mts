@@ -18,3 +18,5 @@ export function knownTo(
 ): { known: string[]; leftOut: Record<string, string> };
 /** The instruction sets that this processor's own table of kernels is made of, by what the compiler sees of it. */
 export function ownIsas(compiler: string): string[];
+/** The instruction sets that this processor can run, by what the compiler sees of it. */
+export function runnableIsas(compiler: string): string[];

@@ -65,26 +65,42 @@ export function knownTo(compiler, wanted) {
   return { known: wanted.filter((isa) => leftOut[isa] === undefined), leftOut };
 }
 
+/** Macros of the compiler that say of a processor what its instruction sets need. @type {Record<string, readonly string[]>} */
+const macros = {
+  avx2: ['AVX2', 'FMA', 'F16C'],
+  avx512: ['AVX512F', 'AVX512BW', 'AVX512DQ', 'AVX512VL'],
+  avx512vnni: ['AVX512VNNI'],
+  avx512bf16: ['AVX512BF16'],
+  amx: ['AMX_TILE', 'AMX_BF16', 'AMX_INT8'],
+  neondot: ['ARM_FEATURE_DOTPROD'],
+};
+
 /**
- * The instruction sets that this processor's own table of kernels is made of, by what the compiler sees of it.
+ * The instruction sets that this processor can run, by what the compiler sees of it; all of its kind where the compiler cannot say.
+ * @param {string} compiler
+ * @returns {string[]}
+ */
+export function runnableIsas(compiler) {
+  const all = isasOf(process.arch);
+  const args = ['-march=native', '-dM', '-E', '-x', 'c++', '/dev/null'];
+  const { stdout, status } = runCompiler(compiler, args, '');
+  if (status !== 0) return all;
+  const has = (/** @type {string} */ isa) =>
+    (macros[isa] ?? []).every(
+      (name) => stdout.includes(`#define __${name} `) || stdout.includes(`#define __${name}__ `),
+    );
+  return all.filter((isa) => has(isa) && (isas[isa]?.needs ?? []).every(has));
+}
+
+/**
+ * The instruction sets that this processor's own table of kernels is made of.
  * @param {string} compiler
  * @returns {string[]}
  */
 export function ownIsas(compiler) {
-  const all = isasOf(process.arch);
-  const { stdout, status } = runCompiler(
-    compiler,
-    ['-march=native', '-dM', '-E', '-x', 'c++', '/dev/null'],
-    '',
-  );
-  if (status !== 0) return all;
-  const has = (/** @type {string[]} */ ...names) =>
-    names.every((name) => stdout.includes(`#define __${name}__ `));
-  if (process.arch === 'arm64') return all.filter((name) => name.startsWith('neon'));
-  if (has('AVX512F', 'AVX512BW', 'AVX512DQ', 'AVX512VL')) {
-    const tiles = has('AMX_TILE', 'AMX_BF16', 'AMX_INT8');
-    return all.filter((name) => name.startsWith('avx512') || (name === 'amx' && tiles));
-  }
-  const own = has('AVX2', 'FMA', 'F16C') ? 'avx2' : 'baseline';
-  return all.filter((name) => name === own);
+  const runnable = runnableIsas(compiler);
+  if (process.arch === 'arm64') return runnable.filter((name) => name.startsWith('neon'));
+  if (runnable.includes('avx512'))
+    return runnable.filter((name) => name.startsWith('avx512') || name === 'amx');
+  return [runnable.includes('avx2') ? 'avx2' : 'baseline'];
 }

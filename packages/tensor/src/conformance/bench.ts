@@ -5,6 +5,7 @@ import type { Kernels } from '../kernels.ts';
 import { hashName, normals, philox, uniforms } from '../random.ts';
 import { rounder } from '../reference/memory.ts';
 import { type Shape, sizeOf, Tensor } from '../tensor.ts';
+import { sameBytes } from './same-bytes.ts';
 
 /** What a run left in one output. */
 export interface Result {
@@ -19,8 +20,10 @@ interface Placed {
   readonly storage: StorageId;
   readonly offset: number;
   readonly bytes: number;
-  /** Contents a kernel must leave alone; undefined for outputs. */
-  readonly input: Uint8Array | undefined;
+  /** Guards and contents as they were written. */
+  readonly written: Uint8Array;
+  /** A kernel must leave the contents alone. */
+  readonly input: boolean;
 }
 
 /** A prime number of draws, so that rows of a matrix never repeat. */
@@ -85,14 +88,12 @@ export class Bench {
 
   /** The given numbers, rounded to the dtype under test. */
   float(values: ArrayLike<number>, shape: Shape): Tensor {
-    const round = rounder(this.dtype);
-    return this.#place(new Float64Array(values).map(round), shape, this.#exact ? 'f64' : this.dtype, true);
+    return this.#place(rounded(values, this.dtype), shape, this.#exact ? 'f64' : this.dtype, true);
   }
 
   /** An f32 operand (f64 beside f64): tables, gradients that came before, moments. */
   wide(values: ArrayLike<number>, shape: Shape): Tensor {
-    const round = rounder(accumulatorDType(this.dtype));
-    return this.#place(new Float64Array(values).map(round), shape, this.#wideDType, true);
+    return this.#place(rounded(values, accumulatorDType(this.dtype)), shape, this.#wideDType, true);
   }
 
   wideNormal(shape: Shape, std = 1): Tensor {
@@ -111,8 +112,7 @@ export class Bench {
   /** A weight of any storage dtype, some 1/√C large. */
   weight(shape: readonly [number, number], dtype: DType): Tensor {
     if (dtypes[dtype].blockSize > 1) return this.#place(this.#blocks(shape, dtype), shape, dtype, true);
-    const round = rounder(dtype);
-    const values = this.#normals(shape, 1 / Math.sqrt(shape[1])).map(round);
+    const values = rounded(this.#normals(shape, 1 / Math.sqrt(shape[1])), dtype);
     return this.#place(values, shape, this.#exact ? 'f64' : dtype, true);
   }
 
@@ -141,9 +141,7 @@ export class Bench {
   /** An operand that the kernel adds to or changes in place. */
   changing(values: ArrayLike<number> | 'normal', shape: Shape, kind: 'float' | 'wide' = 'float'): Tensor {
     const dtype = kind === 'float' ? this.dtype : accumulatorDType(this.dtype);
-    const numbers = new Float64Array(values === 'normal' ? this.#normals(shape, 1) : values).map(
-      rounder(dtype),
-    );
+    const numbers = rounded(values === 'normal' ? this.#normals(shape, 1) : values, dtype);
     return this.#place(numbers, shape, this.#exact ? 'f64' : dtype, false);
   }
 
@@ -167,25 +165,26 @@ export class Bench {
   #place(values: Float64Array | Uint8Array, shape: Shape, dtype: DType, input: boolean): Tensor {
     const bytes = byteLength(dtype, sizeOf(shape));
     const offset = GUARD + (this.#placed.length % 2) * 3 * dtypes[dtype].blockBytes;
-    const storage = this.device.allocate(offset + bytes + GUARD);
-    this.device.writeBytes(storage, 0, new Uint8Array(offset + bytes + GUARD).fill(GUARD_BYTE));
+    const written = new Uint8Array(offset + bytes + GUARD).fill(GUARD_BYTE);
+    written.set(encode(values, dtype), offset);
+    const storage = this.device.allocate(written.length);
+    this.device.writeBytes(storage, 0, written);
+    this.#placed.push({ storage, offset, bytes, written, input });
     const tensor = new Tensor(this.device, dtype, shape, { storage, offset });
-    tensor.write(values);
-    this.#placed.push({ storage, offset, bytes, input: input ? encode(values, dtype) : undefined });
-    return tensor;
+    return dtype === 'i32' ? tensor.write(values) : tensor; // what indices hold must be known
   }
 
-  async #checkUntouched({ storage, offset, bytes, input }: Placed): Promise<void> {
-    const all = new Uint8Array(await this.device.readBytes(storage, 0, offset + bytes + GUARD));
+  async #checkUntouched({ storage, offset, bytes, written, input }: Placed): Promise<void> {
+    const all = new Uint8Array(await this.device.readBytes(storage, 0, written.length));
+    if (input && sameBytes(all, written)) return;
     for (let i = 0; i < all.length; i++) {
       if (i === offset) i += bytes;
       if (all[i] !== GUARD_BYTE)
         throw new Error(`wrote outside a tensor of ${bytes} bytes: at byte ${i - offset}`);
     }
     if (!input) return;
-    for (let i = 0; i < bytes; i++) {
-      if (input[i] !== all[offset + i]) throw new Error(`changed byte ${i} of an operand that is only read`);
-    }
+    const i = all.findIndex((byte, at) => byte !== written[at]);
+    throw new Error(`changed byte ${i - offset} of an operand that is only read`);
   }
 
   #normals(shape: Shape, std: number): Float64Array {
@@ -200,7 +199,12 @@ export class Bench {
   #draw(count: number, table: Float64Array, factor: number): Float64Array {
     philox(this.#draws++, 0, 0, 0, this.#seed, 0, start);
     const values = new Float64Array(count);
-    for (let i = 0; i < count; i++) values[i] = table[(start[0] + i) % table.length] * factor;
+    for (let i = 0, at = start[0] % table.length; i < count; at = 0) {
+      const part = table.subarray(at, at + count - i);
+      values.set(part, i);
+      i += part.length;
+    }
+    if (factor !== 1) for (let i = 0; i < count; i++) values[i] *= factor;
     return values;
   }
 
@@ -210,7 +214,7 @@ export class Bench {
 
   #blocks(shape: Shape, dtype: DType): Uint8Array {
     const { blockBytes } = dtypes[dtype];
-    const bytes = Uint8Array.from(this.#uniforms(byteLength(dtype, sizeOf(shape))), (u) => u * 256);
+    const bytes = new Uint8Array(this.#draw(byteLength(dtype, sizeOf(shape)), uniformTable, 256));
     for (let block = 0; block < bytes.length; block += blockBytes) {
       for (const at of SCALES[dtype] ?? []) {
         const half = numberToF16(0.001 + bytes[block + at] / 65536);
@@ -231,13 +235,25 @@ export function numbersOf({ dtype, bytes }: Result): Float64Array {
   return numbers;
 }
 
-/** The bytes that writing these values leaves. */
+/** The values as the dtype holds them; f32, most of all, without a call a number. */
+function rounded(values: ArrayLike<number>, dtype: DType): Float64Array {
+  if (dtype === 'f32') return new Float64Array(new Float32Array(values));
+  const numbers = new Float64Array(values);
+  if (dtype === 'f64') return numbers;
+  const round = rounder(dtype);
+  for (let i = 0; i < numbers.length; i++) numbers[i] = round(numbers[i]);
+  return numbers;
+}
+
+/** The bytes of these values, which the dtype can hold. Typed arrays are made from typed arrays: `from` would take twenty times as long. */
 function encode(values: Float64Array | Uint8Array, dtype: DType): Uint8Array {
   if (values instanceof Uint8Array) return values;
   if (dtype === 'f64') return new Uint8Array(values.buffer);
-  if (dtype === 'i32') return new Uint8Array(Int32Array.from(values).buffer);
-  if (dtype === 'f32') return new Uint8Array(Float32Array.from(values).buffer);
-  const f32 = Float32Array.from(values);
-  if (dtype === 'f16') return new Uint8Array(Uint16Array.from(f32, numberToF16).buffer);
-  return new Uint8Array(Uint16Array.from(new Uint32Array(f32.buffer), (bits) => bits >>> 16).buffer); // already rounded
+  if (dtype === 'i32') return new Uint8Array(new Int32Array(values).buffer);
+  const f32 = new Float32Array(values);
+  if (dtype === 'f32') return new Uint8Array(f32.buffer);
+  const halves = new Uint16Array(f32.length);
+  const bits = new Uint32Array(f32.buffer);
+  for (let i = 0; i < halves.length; i++) halves[i] = dtype === 'f16' ? numberToF16(f32[i]) : bits[i] >>> 16;
+  return new Uint8Array(halves.buffer);
 }

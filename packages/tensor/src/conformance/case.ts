@@ -17,4 +17,5 @@ export interface Case {
 export interface CaseOptions {
   /** Storage dtypes of weights that `linear` takes, besides the compute dtype itself. */
   readonly weights: readonly DType[];
+  readonly shapes: 'all' | 'one';
 }

@@ -20,6 +20,8 @@ export interface ConformanceOptions {
   readonly weights?: readonly DType[];
   /** Compute dtypes to check; default all that the device claims. */
   readonly dtypes?: readonly ComputeDType[];
+  /** Run every case over all of its shapes, or over one with tails and edges; default all. */
+  readonly shapes?: 'all' | 'one';
   /** Only checks whose `group: name` matches; default all. */
   readonly only?: RegExp;
 }
@@ -31,4 +33,5 @@ export interface Subject {
   readonly dtypes: readonly ComputeDType[];
   readonly weights: readonly DType[];
   readonly threads: readonly number[];
+  readonly shapes: 'all' | 'one';
 }

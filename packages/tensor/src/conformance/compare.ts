@@ -2,6 +2,7 @@ import type { ComputeDType } from '../dtype.ts';
 import type { Kernels } from '../kernels.ts';
 import { rounder } from '../reference/memory.ts';
 import { numbersOf, type Result, type Results } from './bench.ts';
+import { sameBytes } from './same-bytes.ts';
 import { toleranceOf } from './tolerances.ts';
 
 /** Throws where a result lies too far from the oracle's. Elements that are not finite must be the same. */
@@ -51,8 +52,8 @@ export function expectRounded(got: Results, want: Results, where: string): void 
 export function expectSameBits(got: Results, want: Results, where: string): void {
   for (const name of Object.keys(want)) {
     const { bytes } = want[name];
+    if (sameBytes(bytes, got[name].bytes)) continue;
     const first = bytes.findIndex((byte, at) => byte !== got[name].bytes[at]);
-    if (first < 0 && bytes.length === got[name].bytes.length) continue;
     const [actual, expected] = [numbersOf(got[name]), numbersOf(want[name])];
     const i = Math.floor((first * expected.length) / bytes.length);
     refuse(where, name, want[name], i, `is ${actual[i]}, not ${expected[i]} bit for bit`);

@@ -46,13 +46,14 @@ export async function conformanceFailures(
 }
 
 function checksFor(device: Subject['device'], create: CreateDevice, options: ConformanceOptions): Check[] {
-  checkOptions('conformance', options, ['threads', 'weights', 'dtypes', 'only']);
+  checkOptions('conformance', options, ['threads', 'weights', 'dtypes', 'shapes', 'only']);
   const subject: Subject = {
     device,
     create,
     dtypes: options.dtypes ?? [...device.computeDTypes],
     weights: options.weights ?? [],
     threads: options.threads ?? [],
+    shapes: options.shapes ?? 'all',
   };
   const checks = [
     ...kernelChecks(subject),
