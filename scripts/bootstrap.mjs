@@ -100,10 +100,14 @@ async function buildNative(/** @type {Mode} */ mode) {
   const script = join(root, 'packages/cpu/scripts/build.mjs');
   if (!existsSync(script)) return;
   // Tests run every instruction set that the processor has, and wasm.
-  const child = spawn(process.execPath, [script, ...(mode === 'start' ? ['--own'] : ['--runnable', '--wasm'])], {
-    cwd: join(root, 'packages/cpu'),
-    stdio: 'inherit',
-  });
+  const child = spawn(
+    process.execPath,
+    [script, ...(mode === 'start' ? ['--own'] : ['--runnable', '--wasm'])],
+    {
+      cwd: join(root, 'packages/cpu'),
+      stdio: 'inherit',
+    },
+  );
   const [status] = await once(child, 'close');
   if (status === 0) return;
   if (mode === 'test')

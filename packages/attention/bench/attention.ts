@@ -195,7 +195,7 @@ const wanted = process.argv[process.argv.indexOf('--isa') + 1];
 for (const isa of process.argv.includes('--isa')
   ? isas.filter((name) => wanted?.split(',').includes(name))
   : isas) {
-  const driver = await buildDriver(isa);
+  const driver = buildDriver(isa);
   try {
     if (peer === 'nothing')
       [peer, peak] = [`fma peak ${isa}`, driver.run({ op: 'peak', arrays: [] }).readDoubleLE() / 1e9];

@@ -1,4 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { vectorCases, vectors } from '../../../scripts/support/vectors.ts';
 import type { FloatArray } from '../src/index.ts';
 
 /** Uniform numbers in [−1, 1) from a seed (mulberry32): the same on every machine. */
@@ -13,7 +14,9 @@ export function random(seed: number): () => number {
 }
 
 export function randomF32(length: number, next: () => number, size = 1): Float32Array {
-  return Float32Array.from({ length }, () => size * next());
+  const numbers = new Float32Array(length);
+  for (let i = 0; i < length; i++) numbers[i] = size * next();
+  return numbers;
 }
 
 export function randomF64(length: number, next: () => number, size = 1): Float64Array {
@@ -44,12 +47,12 @@ export type Fixture = Record<
   { readonly shape: readonly number[]; readonly data: Float64Array | Uint8Array }
 >;
 
-const folder = new URL('../../../../shared/fixtures/attention/', import.meta.url);
-export const haveFixtures = existsSync(folder);
+/** Names of the cases that are there. */
+export const fixtures = vectorCases('attention', '.safetensors');
 
 /** Reads a fixture: F64 and U8 tensors of a safetensors file. */
 export function readFixture(name: string): Fixture {
-  const file = readFileSync(new URL(`${name}.safetensors`, folder));
+  const file = readFileSync(new URL(`attention/${name}.safetensors`, vectors));
   const headerLength = Number(file.readBigUInt64LE(0));
   const header = JSON.parse(file.toString('utf8', 8, 8 + headerLength)) as Record<
     string,

@@ -1,10 +1,10 @@
 /** Builds cpp/test/driver.cc once an instruction set and runs problems through it as a child process. */
-import { execFile, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { keptProgram } from '../../../scripts/support/kept.ts';
 import type { FloatArray } from '../src/index.ts';
 
 const driver = fileURLToPath(new URL('../cpp/test/driver.cc', import.meta.url));
@@ -39,6 +39,20 @@ export function availableIsas(): { isas: Isa[]; skipped: string[] } {
   return { isas: available, skipped };
 }
 
+/** All shapes of a case, or one of each kind: the one in the middle. */
+export function shapesOf<S>(
+  full: boolean,
+  shapes: readonly S[],
+  kindOf: (shape: S) => string = () => '',
+): S[] {
+  if (full) return [...shapes];
+  const kinds = [...new Set(shapes.map(kindOf))];
+  return kinds.map((kind) => {
+    const alike = shapes.filter((shape) => kindOf(shape) === kind);
+    return alike[alike.length >> 1];
+  });
+}
+
 export interface Driver {
   readonly run: (problem: Problem) => Buffer;
   /** The object file's symbols, demangled. */
@@ -47,7 +61,7 @@ export interface Driver {
 }
 
 /** Compiles the driver for one instruction set into a temporary folder; with CRIA_SANITIZE=1 under the address sanitizer. */
-export async function buildDriver(isa: Isa): Promise<Driver> {
+export function buildDriver(isa: Isa): Driver {
   const folder = mkdtempSync(join(tmpdir(), 'cria-attention-'));
   const binary = join(folder, isa);
   const flags = [
@@ -60,7 +74,7 @@ export async function buildDriver(isa: Isa): Promise<Driver> {
     ...isas[isa].flags,
     ...(process.env['CRIA_SANITIZE'] ? ['-O1', '-g', '-fsanitize=address'] : []),
   ];
-  await promisify(execFile)('g++', [...flags, `-DCRIA_ISA=${isa}`, `-I${vectors}`, driver, '-o', binary]);
+  keptProgram('g++', [...flags, `-DCRIA_ISA=${isa}`, `-I${vectors}`], driver, binary);
   return {
     run: (problem) => {
       const child = spawnSync(binary, { input: encode(problem), maxBuffer: 2 ** 30, encoding: 'buffer' });

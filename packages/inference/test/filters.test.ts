@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import {
   argmax,
@@ -11,12 +11,10 @@ import {
   penalizeRepetition,
   scaleByTemperature,
 } from '../src/filters.ts';
+import { readVectorJson, vectors } from '../../../scripts/support/vectors.ts';
 import { readSafetensors } from './safetensors.ts';
 
-const folder = new URL('../../../../shared/fixtures/sampling/', import.meta.url);
-const present = existsSync(folder);
-if (!present) console.warn('skipped the filters of transformers: ../shared/fixtures/sampling is not here');
-const read = (name: string) => readFileSync(new URL(name, folder));
+const read = (name: string) => readFileSync(new URL(`sampling/${name}`, vectors));
 
 type Stage = Readonly<Record<string, number>>;
 const stages: Record<string, (scores: Float64Array, value: number, history: ArrayLike<number>) => void> = {
@@ -30,7 +28,7 @@ const stages: Record<string, (scores: Float64Array, value: number, history: Arra
 const others = ['typical_p', 'epsilon', 'eta', 'top_h'];
 
 /** Settings of every chain that the folder holds, left to right; `N` rows of `V` scores, each with ids that came before. */
-const index = (present ? JSON.parse(read('index.json').toString()) : { V: 0, N: 0, chains: [] }) as {
+const index = readVectorJson('sampling/index.json') as {
   readonly V: number;
   readonly N: number;
   readonly chains: readonly { name: string; chain: Stage[]; stable_rows: number }[];
@@ -44,9 +42,9 @@ function rowOf(values: Float64Array, row: number): Float64Array {
   return values.subarray(row * width, (row + 1) * width);
 }
 
-describe.skipIf(!present)('filters against transformers (../shared/fixtures/sampling)', () => {
-  const logits = present ? readSafetensors(read('logits.safetensors')) : new Map<string, Float64Array>();
-  const expected = present ? readSafetensors(read('expected.safetensors')) : new Map<string, Float64Array>();
+describe('filters against transformers', () => {
+  const logits = readSafetensors(read('logits.safetensors'));
+  const expected = readSafetensors(read('expected.safetensors'));
 
   it('knows every filter of the chains by name, and most chains have only its own', () => {
     expect(

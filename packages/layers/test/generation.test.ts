@@ -1,16 +1,17 @@
 import { type Device, openStep, reference } from '@cria/tensor';
 import { describe, expect, test } from 'vitest';
 import type { Llama } from '../src/index.ts';
+import { vectorCases } from '../../../scripts/support/vectors.ts';
 import { devices } from './support/devices.ts';
-import { haveFixtures, namesIn, readConfig, readJson, readSafetensors, toMeta } from './support/fixtures.ts';
+import { readConfig, readJson, readSafetensors, toMeta } from './support/fixtures.ts';
 import { makeLlama, randomWeights, shapes } from './support/models.ts';
 import { randomIds } from './support/numbers.ts';
 import { oracleLogits } from './support/oracle.ts';
 import { lastLogits, TestCache } from './support/paged-cache.ts';
 
-/** A file of `generation/`: what one model of the fixtures makes of some prompts. */
+/** A file of `generation/`: what a model makes of some prompts. */
 interface Generation {
-  /** Folder of the model below the fixtures. */
+  /** Folder of the model below the vectors. */
   readonly model: string;
   readonly runs: readonly {
     readonly prompt: number[];
@@ -77,32 +78,29 @@ describe.each(devices)('on $name', ({ open }) => {
     },
   );
 
-  test.skipIf(!haveFixtures).each(namesIn('generation', '.json'))(
-    '%s: greedy ids of transformers',
-    async (name) => {
-      using device = open();
-      const { model: place, runs }: Generation = readJson(`generation/${name}.json`);
-      const config = readConfig(`${place}/config.json`);
-      const model = makeLlama(config, device, toMeta(config, readSafetensors(`${place}/model.safetensors`)));
-      // Through the cache, all prompts together.
-      const longest = Math.max(...runs.map(({ ids }) => ids.length));
-      const prompts = runs.map(({ prompt }) => prompt);
-      const made = await generate(model, prompts, longest);
-      expect(made.map((ids, i) => ids.slice(0, runs[i]!.ids.length))).toEqual(runs.map(({ ids }) => ids));
+  test.each(vectorCases('generation', '.json'))('%s: greedy ids of transformers', async (name) => {
+    using device = open();
+    const { model: place, runs }: Generation = readJson(`generation/${name}.json`);
+    const config = readConfig(`${place}/config.json`);
+    const model = makeLlama(config, device, toMeta(config, readSafetensors(`${place}/model.safetensors`)));
+    // Through the cache, all prompts together.
+    const longest = Math.max(...runs.map(({ ids }) => ids.length));
+    const prompts = runs.map(({ prompt }) => prompt);
+    const made = await generate(model, prompts, longest);
+    expect(made.map((ids, i) => ids.slice(0, runs[i]!.ids.length))).toEqual(runs.map(({ ids }) => ids));
 
-      // By full recomputation: row t of a causal model is what a run over the first t + 1 tokens gives.
-      for (const { prompt, ids, steps } of runs) {
-        const tokens = [...prompt, ...ids.slice(0, -1)];
-        using step = openStep(device, { rows: tokens.length });
-        const rows = ids.map((_, i) => prompt.length - 1 + i);
-        const logits = await model.logits(model.forward(model.tokens(tokens, step), step), step, rows).read();
-        for (const [i, { top_ids, top_logits }] of steps.entries()) {
-          const row = Array.from(logits.subarray(i * config.vocabSize, (i + 1) * config.vocabSize));
-          expect(argmax(row)).toBe(ids[i]);
-          for (const [rank, id] of top_ids.entries())
-            expect(Math.abs(row[id]! - top_logits[rank]!)).toBeLessThan(1e-4);
-        }
+    // By full recomputation: row t of a causal model is what a run over the first t + 1 tokens gives.
+    for (const { prompt, ids, steps } of runs) {
+      const tokens = [...prompt, ...ids.slice(0, -1)];
+      using step = openStep(device, { rows: tokens.length });
+      const rows = ids.map((_, i) => prompt.length - 1 + i);
+      const logits = await model.logits(model.forward(model.tokens(tokens, step), step), step, rows).read();
+      for (const [i, { top_ids, top_logits }] of steps.entries()) {
+        const row = Array.from(logits.subarray(i * config.vocabSize, (i + 1) * config.vocabSize));
+        expect(argmax(row)).toBe(ids[i]);
+        for (const [rank, id] of top_ids.entries())
+          expect(Math.abs(row[id]! - top_logits[rank]!)).toBeLessThan(1e-4);
       }
-    },
-  );
+    }
+  });
 });

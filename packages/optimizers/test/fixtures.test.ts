@@ -1,12 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { readVectorJson, vectorCases } from '../../../scripts/support/vectors.ts';
 import { clipFactor, cosineSchedule } from '../src/index.ts';
 
-/** Settings and steps of training runs by torch; they lie beside the checkout, not in it. */
-const folder = new URL('../../../../shared/fixtures/training/', import.meta.url);
-if (!existsSync(folder))
-  console.log(`optimizers: no fixtures at ${folder.pathname}; the comparisons with torch are skipped`);
-
+/** Settings and steps of training runs by torch. */
 interface Expected {
   readonly optimizer: {
     max_lr: number;
@@ -18,11 +14,9 @@ interface Expected {
   readonly steps: { step: number; lr: number; grad_norm: number; clipped: boolean }[];
 }
 
-describe.skipIf(!existsSync(folder))('a training run of torch', () => {
-  test.each(['mha', 'gqa'])('%s: learning rates and clipping', (name) => {
-    const { optimizer, steps }: Expected = JSON.parse(
-      readFileSync(new URL(`${name}/expected.json`, folder), 'utf8'),
-    );
+describe('a training run of torch', () => {
+  test.each(vectorCases('training', 'expected.json'))('%s: learning rates and clipping', (name) => {
+    const { optimizer, steps }: Expected = readVectorJson(`training/${name}/expected.json`);
     const rate = cosineSchedule({
       maxLearningRate: optimizer.max_lr,
       warmupSteps: optimizer.warmup_steps,

@@ -9,22 +9,15 @@ import {
   numberToF16,
   reference,
 } from '@cria/tensor';
+import { vectorCases } from '../../../scripts/support/vectors.ts';
 import { describeFixtures, fixture } from './support/fixtures.ts';
 
-const formats = [
-  'q4_0',
-  'q4_1',
-  'q5_0',
-  'q5_1',
-  'q8_0',
-  'q2_k',
-  'q3_k',
-  'q4_k',
-  'q5_k',
-  'q6_k',
-] as const satisfies DType[];
+/** Every block format whose vectors are there. */
+const formats = vectorCases('quantization', '.safetensors')
+  .map((name) => name.toLowerCase())
+  .filter((name): name is DType => name in dtypes && dtypes[name as DType].blockSize > 1);
 
-describeFixtures('block formats by gguf', () => {
+describeFixtures('quantization', () => {
   test.each(formats)('%s is equal bit for bit', (format) => {
     const { blocks, values } = fixture(`quantization/${format.toUpperCase()}.safetensors`);
     const out = new Float32Array(values.data.length);

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { dequantize, dtypes, quantizable, quantize, type QuantizableDType } from '@cria/tensor';
+import { vectorCases } from '../../../scripts/support/vectors.ts';
 import { describeFixtures, fixture } from './support/fixtures.ts';
 import { COLUMNS, ggmlBlocks, quantizeInput } from './support/quantize-input.ts';
 
@@ -13,9 +14,14 @@ function blocksOf(dtype: QuantizableDType, x: Float32Array, columns: number, w?:
   return out;
 }
 
-describeFixtures('block formats by gguf', () => {
-  test.each(['q8_0', 'q4_0', 'q4_1', 'q5_0', 'q5_1'] as const)('%s is written bit for bit', (format) => {
-    const { input, quantised } = fixture(`quantization/${format.toUpperCase()}.safetensors`);
+describeFixtures('quantization', () => {
+  /** Formats for which gguf wrote blocks, too. */
+  const written = vectorCases('quantization', '.safetensors').filter(
+    (name) => fixture(`quantization/${name}.safetensors`).quantised !== undefined,
+  );
+  test.each(written)('%s is written bit for bit', (name) => {
+    const { input, quantised } = fixture(`quantization/${name}.safetensors`);
+    const format = name.toLowerCase() as QuantizableDType;
     expect(blocksOf(format, new Float32Array(input.data), 32)).toEqual(new Uint8Array(quantised.data));
   });
 });

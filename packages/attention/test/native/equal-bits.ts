@@ -1,12 +1,12 @@
 /** No bit depends on the order of the units of work, nor on what a segment is packed with. */
 import { expect, it } from 'vitest';
 import { bits } from '../helpers.ts';
-import type { Driver } from '../native.ts';
+import { type Driver, shapesOf } from '../native.ts';
 import { backward, forward, type Inputs, makeInputs } from './problems.ts';
 
 const names = ['out', 'lse', 'dq', 'dk', 'dv'] as const;
 
-export function equalBitsTests(driver: () => Driver): void {
+export function equalBitsTests(driver: () => Driver, full: boolean): void {
   it.each([false, true])('the order of the units changes no bit, bf16 %o', (half) => {
     for (const [shape, segments] of [
       [{ heads: 4, kvHeads: 2, headDim: 20 }, Int32Array.of(0, 300)],
@@ -22,7 +22,7 @@ export function equalBitsTests(driver: () => Driver): void {
     }
   });
 
-  it.each([
+  const shapes = [
     { heads: 4, kvHeads: 2, headDim: 20, half: false },
     { heads: 6, kvHeads: 2, headDim: 48, half: false },
     { heads: 3, kvHeads: 3, headDim: 7, half: false },
@@ -30,33 +30,38 @@ export function equalBitsTests(driver: () => Driver): void {
     { heads: 3, kvHeads: 3, headDim: 30, half: true },
     { heads: 6, kvHeads: 2, headDim: 48, window: 51, half: false },
     { heads: 3, kvHeads: 3, headDim: 30, window: 140, half: true },
-  ])('packed segments equal the same segments alone, bit for bit: %o', ({ half, ...shape }) => {
-    // alone, few units: cut by tiles; packed, many: cut by segments. Both must be the same sums.
-    const segments = Int32Array.of(0, 200, 201, 330, 394, 458, 500, 501, 560, 689);
-    const packed = makeInputs(689, shape, 11, 3);
-    const together = {
-      ...forward(driver(), packed, shape, segments, { half }),
-      ...backward(driver(), packed, shape, segments, { half }),
-    };
-    for (let s = 0; s + 1 < segments.length; s++) {
-      const rows = (x: Float32Array): Float32Array =>
-        x.subarray((segments[s] * x.length) / 689, (segments[s + 1] * x.length) / 689);
-      const own: Inputs = {
-        q: rows(packed.q),
-        k: rows(packed.k),
-        v: rows(packed.v),
-        dout: rows(packed.dout),
+  ];
+  const kindOf = (shape: (typeof shapes)[number]) => `${shape.half} ${'window' in shape}`;
+  it.each(shapesOf(full, shapes, kindOf))(
+    'packed segments equal the same segments alone, bit for bit: %o',
+    ({ half, ...shape }) => {
+      // alone, few units: cut by tiles; packed, many: cut by segments. Both must be the same sums.
+      const segments = Int32Array.of(0, 200, 201, 330, 394, 458, 500, 501, 560, 689);
+      const packed = makeInputs(689, shape, 11, 3);
+      const together = {
+        ...forward(driver(), packed, shape, segments, { half }),
+        ...backward(driver(), packed, shape, segments, { half }),
       };
-      const starts = Int32Array.of(0, segments[s + 1] - segments[s]);
-      const alone = {
-        ...forward(driver(), own, shape, starts, { half }),
-        ...backward(driver(), own, shape, starts, { half }),
-      };
-      for (const name of names) {
-        expect(bits(rows(together[name])).equals(bits(alone[name])), `${name} of segment ${s}`).toBe(true);
+      for (let s = 0; s + 1 < segments.length; s++) {
+        const rows = (x: Float32Array): Float32Array =>
+          x.subarray((segments[s] * x.length) / 689, (segments[s + 1] * x.length) / 689);
+        const own: Inputs = {
+          q: rows(packed.q),
+          k: rows(packed.k),
+          v: rows(packed.v),
+          dout: rows(packed.dout),
+        };
+        const starts = Int32Array.of(0, segments[s + 1] - segments[s]);
+        const alone = {
+          ...forward(driver(), own, shape, starts, { half }),
+          ...backward(driver(), own, shape, starts, { half }),
+        };
+        for (const name of names) {
+          expect(bits(rows(together[name])).equals(bits(alone[name])), `${name} of segment ${s}`).toBe(true);
+        }
       }
-    }
-  });
+    },
+  );
 
   it.each([false, true])('a window as long as the text changes no bit, bf16 %o', (half) => {
     const [shape, segments] = [{ heads: 4, kvHeads: 2, headDim: 20 }, Int32Array.of(0, 260)];

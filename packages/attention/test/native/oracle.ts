@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { attention, attentionGrad } from '../../src/index.ts';
 import { bits, relativeError } from '../helpers.ts';
-import type { Driver } from '../native.ts';
+import { type Driver, shapesOf } from '../native.ts';
 import { backward, forward, type Inputs, makeInputs, type Shape } from './problems.ts';
 
 /** Odd widths, every kind of grouping, group sizes that do not divide a tile, segments shorter and longer than tiles and chunks. */
@@ -49,8 +49,8 @@ function oracle(example: (typeof cases)[number]): { inputs: Inputs; expected: Re
 
 const names = ['out', 'lse', 'dq', 'dk', 'dv'] as const;
 
-export function oracleTests(driver: () => Driver): void {
-  it.each(cases)('equals the oracle: %o', (example) => {
+export function oracleTests(driver: () => Driver, full: boolean): void {
+  it.each(shapesOf(full, cases, (shape) => String('window' in shape)))('equals the oracle: %o', (example) => {
     const { segments, ...shape } = example;
     const { inputs, expected } = oracle(example);
     const starts = Int32Array.from(segments);

@@ -3,10 +3,29 @@ import { random, randomF32 } from '../helpers.ts';
 import type { Driver } from '../native.ts';
 
 /** The high halves of the bits. */
-export const toBf16 = (numbers: Float32Array): Uint16Array =>
-  Uint16Array.from(new Uint32Array(numbers.slice().buffer), (bits) => bits >>> 16);
-export const fromBf16 = (bits: Uint16Array): Float32Array =>
-  new Float32Array(Uint32Array.from(bits, (b) => b << 16).buffer);
+export function toBf16(numbers: Float32Array): Uint16Array {
+  const bits = new Uint32Array(numbers.slice().buffer);
+  const halves = new Uint16Array(bits.length);
+  for (let i = 0; i < bits.length; i++) halves[i] = bits[i] >>> 16;
+  return halves;
+}
+
+export function fromBf16(halves: Uint16Array): Float32Array {
+  const bits = new Uint32Array(halves.length);
+  for (let i = 0; i < bits.length; i++) bits[i] = halves[i] << 16;
+  return new Float32Array(bits.buffer);
+}
+
+/** One array after another. */
+export function concat(parts: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
 
 export interface Shape {
   readonly heads: number;

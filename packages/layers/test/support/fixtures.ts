@@ -1,24 +1,8 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { readVectorJson, vectors } from '../../../../scripts/support/vectors.ts';
 import { llamaConfig, type LlamaConfig } from '../../src/index.ts';
 
-/** Vectors that PyTorch and transformers computed; they lie beside the checkout, not in it. */
-const folder = new URL('../../../../../shared/fixtures/', import.meta.url);
-
-export const haveFixtures = existsSync(folder);
-if (!haveFixtures)
-  console.log(`layers: no fixtures at ${folder.pathname}; the comparisons with PyTorch are skipped`);
-
-// oxlint-disable-next-line typescript/no-explicit-any -- the shapes of these files are stated in their README
-export function readJson(path: string): any {
-  return JSON.parse(readFileSync(new URL(path, folder), 'utf8'));
-}
-
-/** Names of the files of a folder that end so, without the end: every case that it holds. */
-export function namesIn(path: string, end: string): string[] {
-  const place = new URL(`${path}/`, folder);
-  const names = existsSync(place) ? readdirSync(place) : [];
-  return names.filter((name) => name.endsWith(end)).map((name) => name.slice(0, -end.length));
-}
+export const readJson = readVectorJson;
 
 export interface StoredTensor {
   readonly shape: readonly number[];
@@ -27,7 +11,7 @@ export interface StoredTensor {
 
 /** All tensors of a safetensors file, widened to double. */
 export function readSafetensors(path: string): Record<string, StoredTensor> {
-  const bytes = new Uint8Array(readFileSync(new URL(path, folder)));
+  const bytes = new Uint8Array(readFileSync(new URL(path, vectors)));
   const headerLength = Number(new DataView(bytes.buffer).getBigUint64(0, true));
   const header: Record<string, { dtype: string; shape: number[]; data_offsets: [number, number] }> =
     JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + headerLength)));
@@ -51,8 +35,12 @@ export function readSafetensors(path: string): Record<string, StoredTensor> {
 
 export function readConfig(path: string): LlamaConfig {
   const hf = readJson(path);
-  const rope = hf.rope_parameters ?? { rope_theta: hf.rope_theta };
-  const scaled = rope.rope_type === 'llama3';
+  // Newer files say all of it in one place, older ones have theta and the scaling beside each other.
+  const rope = hf.rope_parameters ?? { rope_theta: hf.rope_theta, ...hf.rope_scaling };
+  const type = rope.rope_type ?? rope.type ?? 'default';
+  if (type !== 'default' && type !== 'llama3')
+    throw new Error(`${path}: rope scaling ${type} is not read here`);
+  const scaled = type === 'llama3';
   return llamaConfig({
     dim: hf.hidden_size,
     nLayers: hf.num_hidden_layers,

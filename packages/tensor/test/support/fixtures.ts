@@ -1,15 +1,13 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { describe, test } from 'vitest';
+import { hasVectors, readVectorJson, vectors } from '../../../../scripts/support/vectors.ts';
 
-/** Vectors that PyTorch and gguf computed; they lie beside the repository on machines that have them. */
-const folder = new URL('../../../../../shared/fixtures/', import.meta.url);
-
-/** `describe` for tests that need the fixtures; skipped with a reason elsewhere. */
-export function describeFixtures(name: string, run: () => void): void {
-  if (existsSync(folder)) return void describe(name, run);
+/** `describe` for tests over a folder of vectors that PyTorch and gguf computed; skipped with a reason where there is none. */
+export function describeFixtures(folder: string, run: () => void): void {
+  if (hasVectors(folder)) return void describe(folder, run);
   // What is skipped is collected nevertheless, and `run` lists its cases from files that are not there.
-  console.log(`${name} skipped: ${folder.pathname} is not on this machine`);
-  test.skip(`${name} (no folder ${folder.pathname})`);
+  console.log(`${folder} skipped: ${vectors.pathname} has no such folder`);
+  test.skip(`${folder} (no vectors)`);
 }
 
 export interface Stored {
@@ -21,7 +19,7 @@ const arrays = { F64: Float64Array, F32: Float32Array, I32: Int32Array, U16: Uin
 
 /** Reads a safetensors file: eight bytes of header length, a JSON header, then the data. */
 export function fixture(path: string): Record<string, Stored> {
-  const file = readFileSync(new URL(path, folder));
+  const file = readFileSync(new URL(path, vectors));
   const length = Number(file.readBigUInt64LE(0));
   const header = JSON.parse(file.toString('utf8', 8, 8 + length)) as Record<
     string,
@@ -38,5 +36,5 @@ export function fixture(path: string): Record<string, Stored> {
 }
 
 export function fixtureIndex(name: string): Record<string, Record<string, unknown>> {
-  return JSON.parse(readFileSync(new URL(`${name}/index.json`, folder), 'utf8'));
+  return readVectorJson(`${name}/index.json`);
 }
