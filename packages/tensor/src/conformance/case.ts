@@ -17,5 +17,6 @@ export interface Case {
 export interface CaseOptions {
   /** Storage dtypes of weights that `linear` takes, besides the compute dtype itself. */
   readonly weights: readonly DType[];
-  readonly shapes: 'all' | 'one';
+  /** Default all. */
+  readonly shapes?: 'all' | 'one';
 }
