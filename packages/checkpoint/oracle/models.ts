@@ -77,14 +77,14 @@ export async function writeModels(folder: string, vocabularyFile: string): Promi
 }
 
 /** Logits [T, V] of a checkpoint of any format, computed here. */
-export async function logitsOf(path: string): Promise<Float32Array> {
+export async function logitsOf(path: string, tokens: readonly number[] = ids): Promise<Float32Array> {
   const checkpoint = await openCheckpoint(path);
   using device = reference();
   const model = new Llama(checkpoint.config, { device });
   model.parameters.allocate();
   await checkpoint.load(model.parameters);
-  using step = openStep(device, { rows: ids.length });
-  const hidden = model.forward(step.integers(Int32Array.from(ids)), step);
+  using step = openStep(device, { rows: tokens.length });
+  const hidden = model.forward(step.integers(Int32Array.from(tokens)), step);
   return model.output.forward(hidden, step).toFloat32();
 }
 

@@ -5,7 +5,7 @@
  * is named). With a build of llama.cpp, its logits and its llama-quantize are compared too.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -100,11 +100,71 @@ for (const [name, config] of Object.entries(configs)) {
   check(`${name}: a wrong RoPE order is seen`, kl > 1e-7, `KL ${kl.toExponential(1)}`);
 }
 
+await compareFamilies();
 if (values['llama-cpp'] !== undefined) await compareLlamaCpp(values['llama-cpp']);
 else console.log('skipped: llama.cpp (--llama-cpp BUILD --llama-cpp-source SOURCE)');
 if (values.keep === undefined) rmSync(folder, { recursive: true });
 console.log(failed === 0 ? 'all checks passed' : `${failed} checks failed`);
 process.exitCode = failed === 0 ? 0 : 1;
+
+/** Relatives that transformers makes, one configuration each: its logits from its files, and from what is converted out of them. */
+async function compareFamilies(): Promise<void> {
+  const families = join(folder, 'families');
+  run(findPython(), [join(here, '../test/vectors/families.py'), families]);
+  const tokens = JSON.parse(readFileSync(join(families, 'ids.json'), 'utf8')) as number[];
+  const names = readdirSync(families, { withFileTypes: true }).filter((each) => each.isDirectory());
+  for (const { name } of names) {
+    const path = join(families, name);
+    const theirs = floats(join(path, 'logits.f32'));
+    const { vocabSize } = (await openCheckpoint(path)).config;
+    const compare = async (what: string, at: string) => {
+      const ours = await logitsOf(at, tokens);
+      const kl = divergence(theirs, ours, vocabSize);
+      check(
+        `${name}: logits of ${what} are those of transformers`,
+        Math.abs(kl) < 1e-9,
+        `KL ${kl.toExponential(1)}`,
+      );
+      const [a, b] = [lossOf(theirs, tokens, vocabSize), lossOf(ours, tokens, vocabSize)];
+      check(
+        `${name}: loss and likeliest ids of ${what}`,
+        Math.abs(a.loss - b.loss) < 1e-5 && a.best === b.best,
+      );
+    };
+    await compare('its files', path);
+    for (const to of ['hf', 'gguf', 'meta'] as const) {
+      const at = join(families, `${name}.${to}`);
+      try {
+        await convertCheckpoint(await openCheckpoint(path), at, { to });
+      } catch (error) {
+        console.log(`none ${name}: ${to}: ${(error as Error).message}`);
+        continue;
+      }
+      await compare(to, at);
+    }
+  }
+}
+
+/** Mean cross entropy of the next token, and the likeliest id of every row. */
+function lossOf(
+  logits: Float32Array,
+  tokens: readonly number[],
+  vocabulary: number,
+): { loss: number; best: string } {
+  let loss = 0;
+  const best: number[] = [];
+  for (let t = 0; t < tokens.length; t++) {
+    const row = logits.subarray(t * vocabulary, (t + 1) * vocabulary);
+    const max = Math.max(...row);
+    best.push(row.indexOf(max));
+    if (t + 1 === tokens.length) break;
+    loss +=
+      Math.log(row.reduce((sum, value) => sum + Math.exp(value - max), 0)) +
+      max -
+      (row[tokens[t + 1] ?? 0] ?? 0);
+  }
+  return { loss: loss / (tokens.length - 1), best: best.join() };
+}
 
 async function compareLlamaCpp(build: string): Promise<void> {
   const bin = join(build, 'bin');

@@ -12,9 +12,10 @@ import {
   saveHuggingFace,
   saveTrainingState,
 } from '@cria/checkpoint';
-import { SafetensorsFile, writeSafetensors } from '@cria/checkpoint/formats';
+import { GgufFile, SafetensorsFile, writeGguf, writeSafetensors } from '@cria/checkpoint/formats';
 import { Llama, llamaConfig } from '@cria/layers';
 import { type Device, openStep, type ParameterSpace, reference } from '@cria/tensor';
+import type { GgufEntry } from '@cria/tokenizer';
 import { afterAll, describe, expect, it } from 'vitest';
 import { bitsOf, fillWithBits, temporaryFolder, tiny } from './helpers.ts';
 
@@ -93,6 +94,65 @@ describe.each(names)('%s', (name) => {
     await saveHuggingFace(join(scratch, `${name}-saved`), source.config, model.parameters);
     expect((await openCheckpoint(join(scratch, `${name}-saved`))).config).toEqual(source.config);
     expect(await logitsOf(join(scratch, `${name}-saved`))).toEqual(await logitsOf(folder));
+  });
+});
+
+describe('a GGUF file in parts', () => {
+  const parts = ['model-00001-of-00002.gguf', 'model-00002-of-00002.gguf'] as const;
+
+  /** As gguf-split makes them: metadata in the first, numbers in all. */
+  async function split(edit: (metadata: Map<string, GgufEntry>, part: number) => void = () => undefined) {
+    const folder = mkdtempSync(join(scratch, 'parts-'));
+    const whole = join(folder, 'whole.gguf');
+    await convertCheckpoint(await openCheckpoint(join(root, 'llama3')), whole, { to: 'gguf' });
+    const file = await GgufFile.open(whole);
+    const tensors = [...file.tensors.values()];
+    for (const [part, name] of parts.entries()) {
+      const metadata = new Map<string, GgufEntry>([
+        ...(part === 0 ? file.metadata : []),
+        ['split.no', { type: 'u16', value: part }],
+        ['split.count', { type: 'u16', value: 2 }],
+        ['split.tensors.count', { type: 'i32', value: tensors.length }],
+      ]);
+      edit(metadata, part);
+      const own = part === 0 ? tensors.slice(0, 7) : tensors.slice(7);
+      await writeGguf(
+        join(folder, name),
+        metadata,
+        own.map(({ name, dtype, shape }) => ({
+          name,
+          dtype: dtype as 'F32',
+          shape,
+          chunks: async function* () {
+            yield await file.read(name);
+          },
+        })),
+      );
+    }
+    return folder;
+  }
+
+  it('opens by any part, and is written whole', async () => {
+    const folder = await split();
+    const expected = await logitsOf(join(folder, 'whole.gguf'));
+    for (const part of parts) expect(await logitsOf(join(folder, part))).toEqual(expected);
+    const again = join(folder, 'again.gguf');
+    await convertCheckpoint(await openCheckpoint(join(folder, parts[0])), again, { to: 'gguf' });
+    expect(readFileSync(again).equals(readFileSync(join(folder, 'whole.gguf')))).toBe(true);
+  });
+
+  it('of which one is missing, of another model or too short is refused by name', async () => {
+    const folder = await split();
+    rmSync(join(folder, parts[1]));
+    await expect(openCheckpoint(join(folder, parts[0]))).rejects.toThrow(`${parts[1]} is not there`);
+    const other = await split(
+      (metadata, part) => part === 1 && metadata.set('split.no', { type: 'u16', value: 5 }),
+    );
+    await expect(openCheckpoint(join(other, parts[0]))).rejects.toThrow(
+      'does not say that it is part 2 of 2',
+    );
+    const short = await split((metadata) => metadata.set('split.tensors.count', { type: 'i32', value: 99 }));
+    await expect(openCheckpoint(join(short, parts[1]))).rejects.toThrow('promises 99 tensors');
   });
 });
 

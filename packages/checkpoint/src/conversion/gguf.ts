@@ -73,7 +73,7 @@ async function metadataOf(
   const quantised = tensors.some(({ dtype }) => isBlock(dtype));
   const metadata = new Map<string, GgufEntry>([
     ['general.architecture', { type: 'string', value: 'llama' }],
-    ...[...before].filter(([key]) => !/^llama\.(rope\.scal|attention\.sliding)/.test(key)),
+    ...[...before].filter(([key]) => !/^(split\.|llama\.(rope\.scal|attention\.sliding))/.test(key)),
     ['general.file_type', keptType ?? u32(fileType)],
     ...ggufConfigMetadata(config),
     ...(options.vocabulary?.gguf ?? []),

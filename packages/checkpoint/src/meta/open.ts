@@ -5,7 +5,7 @@ import { fail, sizeOf } from '@cria/tensor';
 import type { Checkpoint } from '../checkpoint.ts';
 import { biasesOf } from '../families.ts';
 import { readJson } from '../json-file.ts';
-import { isRotaryTable } from '../names.ts';
+import { isRotaryTable, withoutWrappers } from '../names.ts';
 import { storedBytes } from '../safetensors/dtypes.ts';
 import { makeCheckpoint } from '../stored-checkpoint.ts';
 import type { StoredWeight } from '../weights.ts';
@@ -45,7 +45,8 @@ export async function openMetaFolder(folder: string): Promise<Checkpoint> {
   const embeddingAxis = embeddingAxisOf(files, json);
   for (const tensor of first.tensors.values()) {
     if (isRotaryTable(tensor.name)) continue;
-    weights.set(tensor.name, merge(files, tensor, embeddingAxis));
+    const weight = merge(files, tensor, embeddingAxis);
+    weights.set(weight.name, weight);
   }
   for (const file of files) {
     for (const name of file.tensors.keys())
@@ -75,15 +76,19 @@ export async function openMetaFolder(folder: string): Promise<Checkpoint> {
 
 /** By rows where a part has the model's width already, else by columns. */
 function embeddingAxisOf(files: readonly PthFile[], json: unknown): 0 | 1 {
-  const part = files[0]?.tensors.get('tok_embeddings.weight')?.shape;
+  const embedding = [...(files[0]?.tensors.values() ?? [])].find(
+    ({ name }) => withoutWrappers(name) === 'tok_embeddings.weight',
+  );
+  const part = embedding?.shape;
   const params = (json ?? {}) as { dim?: unknown; model?: { dim?: unknown } };
   return part?.[1] === (params.model?.dim ?? params.dim) ? 0 : 1;
 }
 
 function merge(files: readonly PthFile[], tensor: PthTensor, embeddingAxis: 0 | 1): StoredWeight {
-  const { name, dtype } = tensor;
+  const { name: storedName, dtype } = tensor;
+  const name = withoutWrappers(storedName);
   const parts = files.map((file) => {
-    const part = file.tensors.get(name);
+    const part = file.tensors.get(storedName);
     if (part?.shape.join() !== tensor.shape.join() || part.dtype !== dtype)
       return fail(
         op,
@@ -97,12 +102,12 @@ function merge(files: readonly PthFile[], tensor: PthTensor, embeddingAxis: 0 | 
   const contiguous = tensor.strideBytes === tensor.rowBytes;
   const read = (part: number, begin: number, end: number) => {
     const file = files[part] ?? fail(op, `there is no part ${part} of "${name}".`);
-    return file.read(name, begin, end);
+    return file.read(storedName, begin, end);
   };
   const whole = { axis: axis ?? 0, count, rows: rowsOf(tensor.shape), rowBytes: tensor.rowBytes, read };
   return {
     name,
-    storedName: name,
+    storedName,
     file: files[0]?.path ?? '',
     offset: count === 1 && contiguous ? tensor.begin : undefined,
     dtype,
