@@ -1,4 +1,4 @@
-import { accumulatorDType, type Step, type Tensor } from '@cria/tensor';
+import { fail, type Step, type Tensor } from '@cria/tensor';
 import type { LinearLayer } from './linear-layer.ts';
 
 export interface LossOptions {
@@ -15,32 +15,25 @@ export interface LossLayer {
 }
 
 /**
- * losses[t] = −log softmax(hidden[t]·wᵀ)[targets[t]], with the output matrix inside, so that the logits of a step never exist all at
- * once. A training step takes both gradients in the forward pass, while a block of logits is there.
+ * losses[t] = −log softmax(hidden[t]·wᵀ)[targets[t]], by the output layer itself, so that whatever it is made of counts; the logits of a step
+ * never exist all at once. Refuses an output layer that cannot.
  */
 export class LinearCrossEntropy implements LossLayer {
   readonly output: LinearLayer;
 
   constructor(options: LossOptions) {
-    this.output = options.output;
+    const { output } = options;
+    if (!output.crossEntropy)
+      fail(
+        'linearCrossEntropy',
+        'the output layer takes no cross entropy.',
+        'give it crossEntropy(), or the model a loss of its own: factories.loss',
+      );
+    this.output = output;
   }
 
   forward(hidden: Tensor, targets: Tensor, step: Step): Tensor {
-    const { weight } = this.output;
-    const { kernels } = step.device;
-    const losses = step.empty([hidden.rows], accumulatorDType(step.dtype));
-    if (!step.training) {
-      kernels.linearCrossEntropy(losses, hidden, weight.value, targets);
-      return losses;
-    }
-    const dx = step.empty(hidden.shape);
-    kernels.linearCrossEntropy(losses, hidden, weight.value, targets, {
-      dx,
-      dw: weight.trainable ? step.gradient(weight) : undefined,
-    });
-    step.save(dx);
-    step.release(dx);
-    return losses;
+    return this.output.crossEntropy!(hidden, targets, step);
   }
 
   backward(step: Step): Tensor {

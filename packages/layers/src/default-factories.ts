@@ -8,6 +8,7 @@ import { TransformerBlock } from './transformer-block.ts';
 
 /** A whole model on one device, every weight plain. */
 export const defaultFactories: Factories = {
+  repeats: true,
   linear: (options) => new Linear(options),
   linears: (options) => new Linears(options),
   embedding: (options) => new Embedding(options),

@@ -1,4 +1,4 @@
-import type { Parameter, ParameterSpace, Step, Tensor } from '@cria/tensor';
+import type { Parameter, ParameterPart, ParameterSpace, Step, Tensor } from '@cria/tensor';
 import { type ParameterHome, parameterSpace } from './layer.ts';
 
 export type EmbeddingOptions = ParameterHome & {
@@ -10,6 +10,8 @@ export type EmbeddingOptions = ParameterHome & {
   readonly dim: number;
   /** Standard deviation of the initial table; default 0.02. */
   readonly std?: number;
+  /** Where the table is a part of a larger one: which; default the whole. */
+  readonly shard?: ParameterPart;
 };
 
 export interface EmbeddingLayer {
@@ -24,9 +26,9 @@ export class Embedding implements EmbeddingLayer {
   readonly weight: Parameter;
 
   constructor(options: EmbeddingOptions) {
-    const { name, vocabSize, dim, std = 0.02 } = options;
+    const { name, vocabSize, dim, std = 0.02, shard: part } = options;
     this.parameters = parameterSpace('embedding', options);
-    this.weight = this.parameters.add(name, [vocabSize, dim], { init: { normal: std }, decay: true });
+    this.weight = this.parameters.add(name, [vocabSize, dim], { init: { normal: std }, decay: true, part });
   }
 
   forward(tokens: Tensor, step: Step): Tensor {

@@ -13,6 +13,11 @@ import type { RotaryEmbedding } from './rotary-embedding.ts';
  * a part of the heads or of the hidden width only.
  */
 export interface Factories {
+  /**
+   * Whether these parts encode the same commands for every step of one shape, so that steps that generate may be recorded. Default false
+   * where any factory is given.
+   */
+  readonly repeats: boolean;
   readonly linear: LinearFactory;
   /** Linear layers that `linear` made and that have one input: query, key and value; gate and up. */
   readonly linears: LinearsFactory;

@@ -39,5 +39,6 @@ export {
   type YarnScaling,
 } from './rope-scaling.ts';
 export { RotaryEmbedding, type RotaryOptions } from './rotary-embedding.ts';
+export { type Head, LlamaStage, type StageOptions } from './stage.ts';
 export { SwiGLU } from './swiglu.ts';
 export { TransformerBlock } from './transformer-block.ts';

@@ -1,4 +1,4 @@
-import type { Parameter, Step, Tensor } from '@cria/tensor';
+import type { Parameter, ParameterPart, Step, Tensor } from '@cria/tensor';
 import type { FusedLayer, ParameterHome } from './layer.ts';
 
 /** What a linear layer is to its model: what an adapter or a layout goes by, so that nobody reads names. */
@@ -19,6 +19,8 @@ export type LinearOptions = ParameterHome & {
   readonly std?: number;
   /** With a bias [N], named as the weight but for the end: `layers.0.attention.wq.bias`; zero at first. Default false. */
   readonly bias?: boolean;
+  /** Where the weight is a part of a larger one, a rank's share of it: which; default the whole. A bias is cut along its rows. */
+  readonly shard?: ParameterPart;
   /** A weight [N, C] that another layer owns (tied embeddings). */
   readonly weight?: Parameter;
 };
@@ -32,7 +34,12 @@ export interface LinearLayer extends FusedLayer {
   /** Takes the weight in the device's fastest layout, for inference. */
   pack(): void;
   /** Where `forward` is `kernels.linear`, and `kernels.addBias` of a bias, and a training step saves x alone: the weight that it takes. */
-  readonly operand?: Tensor;
+  readonly operand?: Tensor | undefined;
+  /**
+   * Where the layer can be the output of a model: −log softmax(forward(x)[t])[targets[t]] of every row, without the logits of all rows at
+   * once. A training step saves the gradient of x of their sum, [T, C], and adds that of the weight.
+   */
+  crossEntropy?(x: Tensor, targets: Tensor, step: Step): Tensor;
   /** Gives back what `pack` made beside the parameters. */
   free(): void;
 }

@@ -1,4 +1,11 @@
-import type { Parameter, ParameterSpace, Step, Tensor } from '@cria/tensor';
+import {
+  accumulatorDType,
+  fail,
+  type Parameter,
+  type ParameterSpace,
+  type Step,
+  type Tensor,
+} from '@cria/tensor';
 import { parameterSpace } from './layer.ts';
 import type { LinearLayer, LinearOptions } from './linear-layer.ts';
 
@@ -11,18 +18,23 @@ export class Linear implements LinearLayer {
   #packed: Tensor | undefined;
 
   constructor(options: LinearOptions) {
-    const { name, inFeatures, outFeatures, std = 0.02, bias = false, weight } = options;
+    const { name, inFeatures, outFeatures, std = 0.02, bias = false, shard: part, weight } = options;
     this.parameters = parameterSpace('linear', options);
     this.#shared = weight !== undefined;
     weight?.share();
     this.weight =
-      weight ?? this.parameters.add(name, [outFeatures, inFeatures], { init: { normal: std }, decay: true });
+      weight ??
+      this.parameters.add(name, [outFeatures, inFeatures], { init: { normal: std }, decay: true, part });
     this.bias = bias
-      ? this.parameters.add(biasName(name), [outFeatures], { init: { constant: 0 }, decay: false })
+      ? this.parameters.add(biasName(name), [outFeatures], {
+          init: { constant: 0 },
+          decay: false,
+          part: part && { of: part.of.slice(0, 1), begin: part.begin.slice(0, 1) },
+        })
       : undefined;
   }
 
-  get operand(): Tensor {
+  get operand(): Tensor | undefined {
     return this.#packed ?? this.weight.value;
   }
 
@@ -30,7 +42,7 @@ export class Linear implements LinearLayer {
   forward(x: Tensor, step: Step, residual?: Tensor): Tensor {
     const y = step.empty([x.rows, this.weight.shape[0]!]);
     const { kernels } = step.device;
-    kernels.linear(y, x, this.operand, residual && { residual });
+    kernels.linear(y, x, this.#packed ?? this.weight.value, residual && { residual });
     if (this.bias) kernels.addBias(y, this.bias.value);
     if (this.weight.trainable) step.save(x);
     return y;
@@ -47,6 +59,27 @@ export class Linear implements LinearLayer {
     const dx = into ?? step.empty([dy.rows, this.weight.shape[1]!]);
     kernels.linearGradInput(dx, dy, this.weight.value, { accumulate: into !== undefined }); // dx = dy·w
     return dx;
+  }
+
+  /** Both gradients are taken in the same pass, while a block of logits is there. */
+  crossEntropy(x: Tensor, targets: Tensor, step: Step): Tensor {
+    if (!this.operand || this.bias)
+      fail('linear', 'a layer that is more than its weight has no cross entropy of this kind.');
+    const { weight } = this;
+    const { kernels } = step.device;
+    const losses = step.empty([x.rows], accumulatorDType(step.dtype));
+    if (!step.training) {
+      kernels.linearCrossEntropy(losses, x, weight.value, targets);
+      return losses;
+    }
+    const dx = step.empty(x.shape);
+    kernels.linearCrossEntropy(losses, x, weight.value, targets, {
+      dx,
+      dw: weight.trainable ? step.gradient(weight) : undefined,
+    });
+    step.save(dx);
+    step.release(dx);
+    return losses;
   }
 
   /**

@@ -1,31 +1,13 @@
-import {
-  checkOptions,
-  type Device,
-  fail,
-  IGNORE_TARGET,
-  ParameterSpace,
-  type RopePairing,
-  type Step,
-  type StorageId,
-  type Tensor,
-} from '@cria/tensor';
+import { checkOptions, fail, IGNORE_TARGET, type ParameterSpace, type Step, type Tensor } from '@cria/tensor';
+import type { Device } from '@cria/tensor';
 import type { LlamaConfig } from './config.ts';
-import type { LossLayer } from './cross-entropy.ts';
 import type { EmbeddingLayer } from './embedding.ts';
-import { defaultFactories } from './default-factories.ts';
-import type { Factories } from './factories.ts';
 import type { BlockLayer, NormLayer } from './layer.ts';
 import type { LinearLayer } from './linear-layer.ts';
-import { packParameters } from './pack.ts';
-import { RotaryEmbedding } from './rotary-embedding.ts';
+import type { RotaryEmbedding } from './rotary-embedding.ts';
+import { LlamaStage, type StageOptions } from './stage.ts';
 
-export interface LlamaOptions {
-  readonly device: Device;
-  /** Parts to make otherwise: adapters, quantised weights, shards. */
-  readonly factories?: Partial<Factories>;
-  /** Which elements RoPE turns together: `adjacent` (default) for Meta's order of wq and wk rows, `half` for HF's. */
-  readonly pairing?: RopePairing;
-}
+export type LlamaOptions = Omit<StageOptions, 'from' | 'to'>;
 
 /**
  * LLaMA (Touvron et al. 2023): embedding, L blocks, norm, output matrix; shapes as in `config`. Memory comes with
@@ -45,54 +27,25 @@ export class Llama implements Disposable {
   /** [V, D]; its weight is the embedding's where embeddings are tied. */
   readonly output: LinearLayer;
   readonly rope: RotaryEmbedding;
-  readonly #loss: LossLayer;
-  readonly #linears: LinearLayer[] = [];
-  /** Parts of the caller's may encode something else each time. */
-  readonly #repeats: boolean;
-  #packed: readonly StorageId[] = [];
+  readonly #stage: LlamaStage;
 
   constructor(config: LlamaConfig, options: LlamaOptions) {
     checkOptions('llama', options, ['device', 'factories', 'pairing']);
-    checkOptions('llama.factories', options.factories ?? {}, Object.keys(defaultFactories));
-    const { device, pairing = 'adjacent' } = options;
-    const made: Factories = { ...defaultFactories, ...options.factories };
-    const factories: Factories = { ...made, linear: (each) => this.#remember(made.linear(each)) };
-    const { dim, vocabSize, normEps: eps, headDim, ropeTheta: theta, ropeScaling: scaling } = config;
-    const parameters = new ParameterSpace(device);
-    this.#repeats = options.factories === undefined;
+    const stage = new LlamaStage(config, options);
+    this.#stage = stage;
     this.config = config;
-    this.device = device;
-    this.parameters = parameters;
-    this.rope = new RotaryEmbedding({ device, headDim, theta, scaling, pairing });
-    this.embedding = factories.embedding({ parameters, name: 'tok_embeddings.weight', vocabSize, dim });
-    this.blocks = Array.from({ length: config.nLayers }, (_, index) =>
-      factories.block({ parameters, config, index, rope: this.rope, factories }),
-    );
-    this.norm = factories.norm({ parameters, name: 'norm.weight', dim, eps });
-    const tied = config.tiedEmbeddings ? { weight: this.embedding.weight } : {};
-    this.output = factories.linear({
-      parameters,
-      name: 'output.weight',
-      part: 'output',
-      inFeatures: dim,
-      outFeatures: vocabSize,
-      ...tied,
-    });
-    this.#loss = factories.loss({ output: this.output });
+    this.device = stage.device;
+    this.parameters = stage.parameters;
+    this.embedding = stage.embedding!; // a stage of all blocks has both ends
+    this.blocks = stage.blocks;
+    this.norm = stage.head!.norm;
+    this.output = stage.head!.output;
+    this.rope = stage.rope;
   }
 
   /** Hidden states after the final norm.                                   tokens: i32 [T], see `tokens`   result: [T, D] */
   forward(tokens: Tensor, step: Step): Tensor {
-    this.#checkStep(step);
-    let x = this.embedding.forward(tokens, step);
-    for (const block of this.blocks) {
-      const y = block.forward(x, step);
-      step.release(x);
-      x = y;
-    }
-    const hidden = this.norm.forward(x, step);
-    step.release(x);
-    return hidden;
+    return this.#stage.forward(tokens, step);
   }
 
   /** Logits of the given rows, or of all; they have no backward.            hidden: [T, D]   result: [R, V] */
@@ -114,13 +67,11 @@ export class Llama implements Disposable {
       step.release(hidden);
       return y;
     };
-    const { cache, dtype } = step;
-    if (!cache || !this.#repeats || step.rows > MOST_REPEATED_ROWS) return encode();
-    this.#checkStep(step);
+    if (!step.cache || !this.#stage.repeats || step.rows > MOST_REPEATED_ROWS) return encode();
+    this.#stage.checkStep(step);
     this.rope.reach(step);
     const weights = [this.parameters, this.parameters.version, this.output.operand];
-    const shape = [dtype, step.rows, chosen?.size, cache.lengths.size, cache.blockTable.columns];
-    return step.repeat([...weights, ...shape, cache.layers], encode);
+    return step.repeat([...weights, chosen?.size], encode);
   }
 
   /**
@@ -128,10 +79,7 @@ export class Llama implements Disposable {
    * gradients of the output layer are taken in the same pass.                tokens, targets: i32 [T]   result: [T], f32 (f64 beside f64)
    */
   loss(tokens: Tensor, targets: Tensor, step: Step): Tensor {
-    const hidden = this.forward(tokens, step);
-    const losses = this.#loss.forward(hidden, targets, step);
-    step.release(hidden);
-    return losses;
+    return this.#stage.loss(tokens, targets, step);
   }
 
   /**
@@ -139,12 +87,7 @@ export class Llama implements Disposable {
    * of any other objective: its gradient with respect to the hidden states is then `dhidden`, [T, D].
    */
   backward(step: Step, dhidden?: Tensor): void {
-    const dh = dhidden ?? this.#loss.backward(step);
-    let dx = this.norm.backward(dh, step);
-    if (!dhidden) step.release(dh);
-    for (const block of this.blocks.toReversed()) dx = block.backward(dx, step);
-    this.embedding.backward(dx, step);
-    step.release(dx);
+    this.#stage.backward(step, dhidden);
   }
 
   /** Token ids as a tensor of the step; throws on ids outside the vocabulary, which devices do not check. */
@@ -162,34 +105,12 @@ export class Llama implements Disposable {
    * training, and `parameters.values` is gone; each parameter still has its value. The peak is twice the weights.
    */
   pack(): void {
-    this.#packed = packParameters(this.parameters, this.#linears);
+    this.#stage.pack();
   }
 
   /** Gives all memory of the model back. */
   [Symbol.dispose](): void {
-    this.rope.free();
-    for (const linear of this.#linears) linear.free();
-    this.parameters.free();
-    for (const storage of this.#packed) this.device.free(storage);
-    this.#packed = [];
-  }
-
-  #remember(linear: LinearLayer): LinearLayer {
-    this.#linears.push(linear);
-    return linear;
-  }
-
-  #checkStep(step: Step): void {
-    const { contextLength } = this.config;
-    if (step.maxPosition >= contextLength) {
-      fail(
-        'llama.forward',
-        `position ${step.maxPosition} lies outside the context of ${contextLength} tokens.`,
-        'cut the sequence',
-      );
-    }
-    if (step.device !== this.device)
-      fail('llama.forward', `the step is of ${step.device.name}, the model of ${this.device.name}.`);
+    this.#stage[Symbol.dispose]();
   }
 
   #ids(op: string, ids: ArrayLike<number>, step: Step, ignorable: boolean): Tensor {

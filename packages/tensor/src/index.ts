@@ -3,6 +3,7 @@ export { Arena, Region } from './arena.ts';
 export { checkKernels } from './checked.ts';
 export { DeviceBase, refuseWeight } from './device-base.ts';
 export { dequantize } from './dequantize.ts';
+export type { CacheTensors, RowContext } from './row-context.ts';
 export type { CallMemory, ForeignCall } from './foreign-call.ts';
 export { quantizable, type QuantizableDType, quantize } from './quantize/index.ts';
 export type { Determinism, Device, DeviceMemory, Recording, StorageId } from './device.ts';

@@ -6,14 +6,8 @@ import { accumulatorDType, byteLength, type ComputeDType, type DType } from './d
 import { fail } from './errors.ts';
 import type { Loan } from './gradients/store.ts';
 import type { Parameter } from './parameter.ts';
-import {
-  checkStep,
-  defaultPositions,
-  largestPosition,
-  type PagedCache,
-  type Recompute,
-  type StepOptions,
-} from './step-options.ts';
+import { type CacheTensors, type RowContext, rowContext } from './row-context.ts';
+import { checkStep, type Recompute, type StepOptions } from './step-options.ts';
 import { checkShape, type Shape, sizeOf, Tensor } from './tensor.ts';
 
 /** Each list begins at a line of its own, as tensors of an arena do: so many elements at least. */
@@ -23,14 +17,6 @@ const LEAST_INTEGERS = 64;
 export interface Workspace {
   readonly arena: Arena;
   readonly recordings: Recordings;
-}
-
-interface CacheTensors {
-  readonly layers: PagedCache['layers'];
-  readonly slots: Tensor;
-  readonly blockTable: Tensor;
-  readonly queryStarts: Tensor;
-  readonly lengths: Tensor;
 }
 
 /** A way to make a tensor again, shared by all who saved it. */
@@ -52,13 +38,7 @@ export class Step implements Disposable {
   readonly rows: number;
   readonly dtype: ComputeDType;
   readonly training: boolean;
-  /** i32 [T] */
-  readonly positions: Tensor;
-  /** The largest of the positions, known without reading them back. */
-  readonly maxPosition: number;
-  /** i32 [S + 1]; undefined when a cache is used. */
-  readonly segments: Tensor | undefined;
-  readonly cache: CacheTensors | undefined;
+  readonly context: RowContext;
   readonly arena: Arena;
   readonly #recordings: Recordings;
   #recompute: Recompute;
@@ -79,25 +59,26 @@ export class Step implements Disposable {
     this.#saving = this.training;
     this.#end = end;
     checkStep(device, options);
-    const segments = options.segments ?? [0, options.rows];
-    const positions = options.positions ?? defaultPositions(options, segments);
-    this.maxPosition = largestPosition(positions);
-    if (options.cache) {
-      const { layers, slots, blockTable, blocksPerSequence, queryStarts, lengths } = options.cache;
-      const lists = [positions, slots, blockTable, queryStarts, lengths];
-      const [first, second, table, ...rest] = this.#integers(lists) as [
-        Tensor,
-        Tensor,
-        Tensor,
-        Tensor,
-        Tensor,
-      ];
-      this.positions = first;
-      const shaped = table.reshape(lengths.length, blocksPerSequence);
-      this.cache = { layers, slots: second, blockTable: shaped, queryStarts: rest[0], lengths: rest[1] };
-    } else {
-      [this.positions, this.segments] = this.#integers([positions, segments]) as [Tensor, Tensor];
-    }
+    this.context = rowContext(options, (lists) => this.#integers(lists));
+  }
+
+  /** i32 [T] */
+  get positions(): Tensor {
+    return this.context.positions;
+  }
+
+  /** The largest of the positions, known without reading them back. */
+  get maxPosition(): number {
+    return this.context.maxPosition;
+  }
+
+  /** i32 [S + 1]; undefined when a cache is used. */
+  get segments(): Tensor | undefined {
+    return this.context.segments;
+  }
+
+  get cache(): CacheTensors | undefined {
+    return this.context.cache;
   }
 
   get recompute(): Recompute {
@@ -114,11 +95,13 @@ export class Step implements Disposable {
 
   /**
    * Encodes what `encode` does, and keeps the commands; a later step like this one takes them as they are, a copy instead of a call for every
-   * kernel. Like this one is a step of an equal `key`, with the same memory free in its arena, as long as the device gives no memory back.
+   * kernel. Like this one is a step of the same dtype, with a context of the same shapes, an equal `key` and the same memory free in its
+   * arena, as long as the device gives no memory back.
    * `encode` must do the same for the same key, write nothing from the host and release only what it made. Training steps keep nothing.
    */
   repeat(key: readonly unknown[], encode: () => Tensor): Tensor {
-    return this.training ? encode() : this.#recordings.repeat(this.arena, key, encode);
+    if (this.training) return encode();
+    return this.#recordings.repeat(this.arena, [this.dtype, ...this.context.key, ...key], encode);
   }
 
   /** Small host arrays of indices, as an i32 tensor of the arena. */
