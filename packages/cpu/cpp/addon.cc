@@ -280,6 +280,7 @@ NAPI_MODULE_INIT() {
     napi_set_named_property(env, exports, entry.name, function);
   }
   napi_set_named_property(env, exports, "sources", textOf(env, CRIA_SOURCES));
+  napi_set_named_property(env, exports, "layout", textOf(env, CRIA_LAYOUT));
   napi_set_named_property(env, exports, "operations", operationNames(env));
   napi_set_named_property(env, exports, "isas", isaList(env));
   return exports;

@@ -6,47 +6,7 @@
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
-
-/** Operations, in the order of their codes. JavaScript learns the names from the addon. */
-#define CRIA_OPERATIONS(X)                                                                                           \
-  X(free)                                                                                                            \
-  X(copy)                                                                                                            \
-  X(fill)                                                                                                            \
-  X(add)                                                                                                             \
-  X(addBias)                                                                                                         \
-  X(cast)                                                                                                            \
-  X(gatherRows)                                                                                                      \
-  X(scatterAddRows)                                                                                                  \
-  X(sumSquares)                                                                                                      \
-  X(sumPartials)                                                                                                     \
-  X(sumRows)                                                                                                         \
-  X(adamw)                                                                                                           \
-  X(rmsNorm)                                                                                                         \
-  X(rmsNormGrad)                                                                                                     \
-  X(rope)                                                                                                            \
-  X(swiglu)                                                                                                          \
-  X(swigluGrad)                                                                                                      \
-  X(packPanels)                                                                                                      \
-  X(packStrips)                                                                                                      \
-  X(gemm)                                                                                                            \
-  X(crossEntropy)                                                                                                    \
-  X(cacheWrite)                                                                                                      \
-  X(attention)                                                                                                       \
-  X(attentionGrad)                                                                                                   \
-  X(pagedAttention)                                                                                                  \
-  X(joinChunks)                                                                                                      \
-  X(packBlocks)                                                                                                      \
-  X(gatherBlocks)                                                                                                    \
-  X(roundRows)                                                                                                       \
-  X(blockProduct)                                                                                                    \
-  X(measure)                                                                                                         \
-  X(quantize)                                                                                                        \
-  X(quantizeFile)                                                                                                    \
-  X(widenedProduct)                                                                                                  \
-  X(unpackPanels)                                                                                                    \
-  X(unpackBlocks)                                                                                                    \
-  X(together)                                                                                                        \
-  X(call)
+#include "generated/operations.h"
 
 namespace cria {
 

@@ -230,39 +230,13 @@ int doubled(void*, const double* numbers, char* const* storages) {
   return 0;
 }
 
+#include "generated/fuzz.h"
+
 void command(List& list, Op op, int64_t panel) {
   const int64_t T = extent(), D = extent(), n = T * D, dtype = below(2);
+  if (randomCommand(list, op, dtype)) return;
   switch (op) {
     case Op::free_: list.begin(op).number(cria::allocateStorage(100)).end(); break;
-    case Op::copy_: list.begin(op).place(list.floats(n)).place(list.floats(n)).number(4 * n).end(); break;
-    case Op::fill_: {
-      const int64_t bytes = 1 << below(3);
-      list.begin(op).place(list.own(n * bytes)).number(n).number(bytes).number(random32()).end();
-      break;
-    }
-    case Op::add_:
-    case Op::swiglu_: {
-      const int64_t bytes = n * bytesOf(dtype);
-      list.begin(op, dtype).place(list.own(bytes)).place(list.halves(bytes)).place(list.halves(bytes)).number(n).end();
-      break;
-    }
-    case Op::swigluGrad_:
-      list.begin(op, dtype);
-      for (int i = 0; i < 5; i++) list.place(list.halves(n * bytesOf(dtype)));
-      list.number(n).end();
-      break;
-    case Op::cast_: {
-      const int64_t to = below(3), from = (to + 1 + below(2)) % 3;
-      list.begin(op).place(list.own(n * (to == 0 ? 4 : 2))).place(from == 0 ? list.floats(n) : list.integers((n + 1) / 2, -(1 << 30), 1 << 30));
-      list.number(n).number(to).number(from).end();
-      break;
-    }
-    case Op::gatherRows_:
-      list.begin(op).place(list.floats(n)).place(list.floats(9 * D)).place(list.integers(T, 0, 9)).number(T).number(D).number(0).number(below(3)).end();
-      break;
-    case Op::scatterAddRows_:
-      list.begin(op, dtype).place(list.floats(9 * D)).place(list.halves(n * bytesOf(dtype))).place(list.integers(T, 0, 9)).number(T).number(D).end();
-      break;
     case Op::cacheWrite_:
     {
       const int64_t stored = below(4), C = stored == 3 ? (D + 31) / 32 * 32 : D, bytes = stored == 0 ? 4 * C : stored == 3 ? C / 32 * 34 : 2 * C;
@@ -275,35 +249,6 @@ void command(List& list, Op op, int64_t panel) {
         list.place(slots);
       }
       list.number(T).number(C).number(stored).number(dtype).end();
-      break;
-    }
-    case Op::sumSquares_: {
-      const int32_t partials = list.own(8 * ((n + 65535) / 65536));
-      list.begin(op, dtype).place(partials).place(list.halves(n * bytesOf(dtype))).number(n).end();
-      list.begin(Op::sumPartials_).place(list.floats(1)).place(partials).number((n + 65535) / 65536).end();
-      break;
-    }
-    case Op::sumRows_: list.begin(op, dtype).place(list.floats(D)).place(list.halves(n * bytesOf(dtype))).number(T).number(D).end(); break;
-    case Op::addBias_: list.begin(op, dtype).place(list.own(n * bytesOf(dtype))).place(list.floats(D)).number(T).number(D).number(below(3)).end(); break;
-    case Op::adamw_: {
-      const int64_t copy = below(4);
-      list.begin(op).place(list.floats(n)).place(list.floats(n)).place(list.floats(n)).place(list.floats(n));
-      list.place(copy == 3 ? 0 : list.own(n * (copy == 0 ? 4 : 2))).number(n).number(copy % 3);
-      list.number(0.5).number(0.9).number(0.95).number(0.99).number(0.001).number(0.3).number(1e-8).end();
-      break;
-    }
-    case Op::rmsNorm_:
-      list.begin(op, dtype).place(list.own(n * bytesOf(dtype))).place(below(2) ? list.floats(T) : 0).place(list.halves(n * bytesOf(dtype))).place(list.floats(D)).number(T).number(D).number(1e-5).number(below(3)).end();
-      break;
-    case Op::rmsNormGrad_:
-      list.begin(op).place(list.floats(n)).place(below(2) ? list.own(4 * ((T + 63) / 64) * D) : 0).place(list.floats(n)).place(list.floats(n));
-      list.place(list.floats(D)).place(list.floats(T)).number(T).number(D).number(64).number(below(2)).number(below(3)).end();
-      break;
-    case Op::rope_: {
-      const int64_t heads = 1 + below(4), width = 2 * (1 + below(40));
-      const int32_t x = list.floats(T * heads * width);
-      list.begin(op).place(x).place(below(2) ? x : list.floats(T * heads * width)).place(list.integers(T, 0, 10)).place(list.floats(10 * width));
-      list.number(T).number(heads).number(width).number(below(2)).number(below(2)).end();
       break;
     }
     case Op::packPanels_: {
@@ -334,7 +279,6 @@ void command(List& list, Op op, int64_t panel) {
     case Op::widenedProduct_: blocks(list, op); break;
     case Op::quantize_:
     case Op::quantizeFile_: quantize(list, op); break;
-    case Op::measure_: list.begin(op).number(3).number(10).end(); break;
     case Op::crossEntropy_:
       if (D == 0) return;
       list.begin(op).place(list.floats(T)).place(list.floats(n)).place(below(3) ? list.integers(T, 0, D) : list.integers(T, -100, -99));

@@ -84,8 +84,11 @@ export async function buildDriver(kind, { all = false } = {}) {
 function fingerprint(settings) {
   const hash = createHash('sha256').update(JSON.stringify(settings));
   hash.update(sourcesFingerprint('native'));
-  for (const name of readdirSync(cpp).sort())
-    if (name.startsWith('driver')) hash.update(`${name}\0`).update(readFileSync(join(cpp, name)));
+  const driver = readdirSync(cpp)
+    .filter((name) => name.startsWith('driver'))
+    .sort();
+  for (const name of [...driver, 'generated/fuzz.h'])
+    hash.update(`${name}\0`).update(readFileSync(join(cpp, name)));
   return hash.digest('hex');
 }
 

@@ -11,15 +11,20 @@ const here = fileURLToPath(new URL('..', import.meta.url));
 const neighbours = ['attention', 'simd'];
 
 /** Folders below cpp, as includes name them. */
-const own = ['', 'kernels', ...['gemm', 'blocks', 'quantize', 'amx'].map((name) => `kernels/${name}`)];
+const own = [
+  '',
+  'generated',
+  'kernels',
+  ...['gemm', 'blocks', 'quantize', 'amx'].map((name) => `kernels/${name}`),
+];
 
 /** What a form leaves out, and the folder that only it has. */
 const forms = {
-  native: { folders: own, without: /^cpp\/driver/ },
+  native: { folders: own, without: /^cpp\/(driver|generated\/fuzz)/ },
   wasm: {
     folders: [...own, 'wasm'],
     without:
-      /^(cpp\/(isa|features|addon|driver|pool|park|storage\.cc|kernels\/amx)|(simd|attention)\/(vec-avx|vec-neon|vec-x86|tiles|amx))/,
+      /^(cpp\/(isa|features|addon|driver|generated\/fuzz|pool|park|storage\.cc|kernels\/amx)|(simd|attention)\/(vec-avx|vec-neon|vec-x86|tiles|amx))/,
   },
 };
 

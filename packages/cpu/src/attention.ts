@@ -1,6 +1,6 @@
 import { type AttentionShape, type DType, fail, type Kernels, type Tensor } from '@cria/tensor';
-import type { CommandList } from './command-list.ts';
-import { computeCode, type Encoder, integers } from './encoder.ts';
+import { computeCode, type Encoder, f32, integers } from './encoder.ts';
+import * as commands from './generated/commands.ts';
 
 /** Keys are walked in chunks of this many, which a block of the cache must not straddle. */
 const KEY_CHUNK = 128;
@@ -14,20 +14,32 @@ export function attentionKernels(
 ): Pick<Kernels, 'attention' | 'attentionGrad' | 'pagedAttention'> {
   return {
     attention(out, lse, q, k, v, segments, shape) {
-      const { list } = encoder;
-      const code = computeCode(q);
-      list.begin('attention').place(out).f32(lse);
-      for (const input of [q, k, v]) list.place(same(input, q));
-      list.place(integers(segments)).number(code);
-      end(list, q, segments.size - 1, shape);
+      commands.attention(encoder.list, {
+        out,
+        lse: f32(lse),
+        q,
+        k: same(k, q),
+        v: same(v, q),
+        segments: integers(segments),
+        half: computeCode(q) !== 0,
+        ...shapeOf(q, segments.size - 1, shape),
+      });
     },
     attentionGrad(dq, dk, dv, dout, q, k, v, out, lse, segments, shape) {
-      const { list } = encoder;
-      const code = computeCode(q);
-      list.begin('attentionGrad');
-      for (const tensor of [dq, dk, dv, dout, q, k, v, out]) list.place(same(tensor, q));
-      list.f32(lse).place(integers(segments)).number(code);
-      end(list, q, segments.size - 1, shape);
+      commands.attentionGrad(encoder.list, {
+        dq: same(dq, q),
+        dk: same(dk, q),
+        dv: same(dv, q),
+        dout: same(dout, q),
+        q,
+        k: same(k, q),
+        v: same(v, q),
+        out: same(out, q),
+        lse: f32(lse),
+        segments: integers(segments),
+        half: computeCode(q) !== 0,
+        ...shapeOf(q, segments.size - 1, shape),
+      });
     },
     pagedAttention(out, q, keyCache, valueCache, blockTable, queryStarts, lengths, shape) {
       const { list } = encoder;
@@ -44,22 +56,26 @@ export function attentionKernels(
       const split = Math.min(q.rows, SPLIT_ROWS * lengths.size) * shape.heads * Math.ceil(keys / KEY_CHUNK);
       const [partials] =
         keys > KEY_CHUNK ? encoder.scratch.begin(list, 4 * split * (q.columns / shape.heads + 2)) : [];
-      for (const operation of partials ? ['pagedAttention', 'joinChunks'] : ['pagedAttention']) {
-        list
-          .begin(operation)
-          .place(out)
-          .place(partials ?? nothing)
-          .place(q);
-        list.place(keyCache).place(valueCache);
-        list.place(integers(blockTable)).place(integers(queryStarts)).place(integers(lengths));
-        list.number(blockSize).number(blockTable.columns).number(cache).number(computeCode(q));
-        end(list, q, lengths.size, shape);
-      }
+      const given = {
+        out,
+        partials,
+        q,
+        keys: keyCache,
+        values: valueCache,
+        blockTable: integers(blockTable),
+        queryStarts: integers(queryStarts),
+        lengths: integers(lengths),
+        blockSize,
+        maxBlocks: blockTable.columns,
+        stored: cache,
+        half: computeCode(q) !== 0,
+        ...shapeOf(q, lengths.size, shape),
+      };
+      commands.pagedAttention(list, given);
+      if (partials) commands.joinChunks(list, given);
     },
   };
 }
-
-const nothing = { storage: 0, offset: 0 };
 
 /** How a cache is stored: `Stored` of attention's C++ headers. */
 const cacheCodes: Partial<Record<DType, number>> = { f32: 0, bf16: 1, f16: 2, q8_0: 3 };
@@ -82,17 +98,16 @@ function same(tensor: Tensor, other: Tensor): Tensor {
   return tensor;
 }
 
-/** T, S, H, K, E, scale, window (0: none) */
-function end(
-  list: CommandList,
-  q: Tensor,
-  sequences: number,
-  { heads, kvHeads, scale, window = 0 }: AttentionShape,
-): void {
+/** What all of them say of rows, sequences and heads; a window of 0 is none. */
+function shapeOf(q: Tensor, sequences: number, { heads, kvHeads, scale, window = 0 }: AttentionShape) {
   const width = q.columns / heads;
-  list.number(q.rows).number(sequences).number(heads).number(kvHeads).number(width);
-  list
-    .number(scale ?? 1 / Math.sqrt(width))
-    .number(window)
-    .end();
+  return {
+    T: q.rows,
+    S: sequences,
+    H: heads,
+    K: kvHeads,
+    E: width,
+    scale: scale ?? 1 / Math.sqrt(width),
+    window,
+  };
 }

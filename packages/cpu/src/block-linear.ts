@@ -1,6 +1,7 @@
 import { type DType, dtypes, fail, type Tensor } from '@cria/tensor';
 import type { Place } from './command-list.ts';
 import { dtypeCodes, type Encoder } from './encoder.ts';
+import * as commands from './generated/commands.ts';
 
 interface Format {
   /** Of `withFormat` in cpp/kernels/block-format.h. */
@@ -61,8 +62,8 @@ export function packedBlockBytes(w: Tensor): number {
 }
 
 export function packBlocks({ list }: Encoder, to: Place, w: Tensor): void {
-  list.begin('packBlocks').place(to).place(w).number(w.rows).number(w.columns);
-  list.number(formatOf('cpu.pack', w).code).end();
+  const { code } = formatOf('cpu.pack', w);
+  commands.packBlocks(list, { packed: to, source: w, columns: w.rows, k: w.columns, format: code });
 }
 
 /** One product of several that share x. */
@@ -98,8 +99,7 @@ export function blockLinears(encoder: Encoder, x: Tensor, products: readonly Blo
   const places = encoder.scratch.begin(list, ...roundings, ...packings);
   const rounded = formatsHere.map(({ code }, i): Rounded => {
     const [q, scales, starts] = places.slice(3 * i) as [Place, Place, Place];
-    list.begin('roundRows').place(q).place(scales).place(starts).place(x).number(rows).number(k);
-    list.number(dtypeCodes[x.dtype]!).number(code).end();
+    commands.roundRows(list, { q, scales, starts, x, rows, k, type: dtypeCodes[x.dtype]!, format: code });
     return { q, scales, starts };
   });
   const weights = products.map(({ w }, i) => {
@@ -112,13 +112,19 @@ export function blockLinears(encoder: Encoder, x: Tensor, products: readonly Blo
     products.forEach(({ y, w, residual }, i) => {
       const format = formatOf('linear', w);
       const { q, scales, starts } = rounded[formatsHere.indexOf(format)]!;
-      list.begin('blockProduct').place(y).place(q).place(scales).place(starts).place(weights[i]!);
-      list
-        .place(residual ?? { storage: 0, offset: 0 })
-        .number(rows)
-        .number(w.rows)
-        .number(k);
-      list.number(dtypeCodes[y.dtype]!).number(format.code).end();
+      commands.blockProduct(list, {
+        y,
+        q,
+        scales,
+        starts,
+        w: weights[i]!,
+        residual,
+        rows,
+        columns: w.rows,
+        k,
+        type: dtypeCodes[y.dtype]!,
+        format: format.code,
+      });
     });
   if (products.length > 1 && rows <= FEW_ROWS) list.together(encode);
   else encode();
@@ -139,8 +145,16 @@ function widenedLinear(
     [packed] = encoder.scratch.begin(list, packedBlockBytes(w)) as [Place];
     packBlocks(encoder, packed, w);
   }
-  list.begin('widenedProduct').place(y).place(x).place(packed);
-  list.place(residual ?? { storage: 0, offset: 0 });
-  list.number(x.rows).number(w.rows).number(w.columns);
-  list.number(dtypeCodes[y.dtype]!).number(dtypeCodes[x.dtype]!).number(code).end();
+  commands.widenedProduct(list, {
+    y,
+    x,
+    w: packed,
+    residual,
+    rows: x.rows,
+    columns: w.rows,
+    k: w.columns,
+    typeY: dtypeCodes[y.dtype]!,
+    typeX: dtypeCodes[x.dtype]!,
+    format: code,
+  });
 }

@@ -1,17 +1,12 @@
-import { describe, fail, type ForeignCall, type Tensor } from '@cria/tensor';
+import { fail, type ForeignCall } from '@cria/tensor';
+import { call, codes, type CommandSink, copy, free, type Place, together } from './generated/commands.ts';
 import type { Native } from './native.ts';
 
-/** Room that a single command may take. */
-const MOST_NUMBERS = 64;
 const MOST_CALL_NUMBERS = 48;
 const FIRST_CAPACITY = 1 << 12;
 const FIRST_STAGING = 1 << 18;
 
-/** A place in memory: a tensor's, or one of the device's own. */
-export interface Place {
-  readonly storage: number;
-  readonly offset: number;
-}
+export type { Place } from './generated/commands.ts';
 
 /** Where in a list, or in a part of one, a call begins, and its name. */
 interface NamedCall {
@@ -26,17 +21,14 @@ export interface Commands {
 }
 
 /**
- * Commands that wait to be run: `code, length, arguments…` as doubles, in the layout that cpp/kernels read. Also the bytes that were
+ * Commands that wait to be run: `code, length, arguments…` as doubles, in the layout of commands.mjs. Also the bytes that were
  * written while commands waited: they lie in a staging storage until a copy command takes them to their place.
  */
-export class CommandList {
+export class CommandList implements CommandSink {
   readonly #native: Native;
-  readonly #codes: Readonly<Record<string, number>>;
-  readonly #operations: number;
   #numbers = new Float64Array(FIRST_CAPACITY);
   /** End of the last whole command; a refused one leaves nothing behind it. */
   #length = 0;
-  #next = 0;
   /** Commands since `together` began. */
   #members = 0;
   #open = false;
@@ -45,10 +37,8 @@ export class CommandList {
   #stagingSize = 0;
   #staged = 0;
 
-  constructor(native: Native, codes: Readonly<Record<string, number>>) {
+  constructor(native: Native) {
     this.#native = native;
-    this.#codes = codes;
-    this.#operations = Object.keys(codes).length;
   }
 
   get numbers(): Float64Array {
@@ -59,43 +49,15 @@ export class CommandList {
     return this.#length;
   }
 
-  /** Begins a command, in the variant of a dtype; its arguments follow in order, then `end`. */
-  begin(operation: string, dtype = 0): this {
-    if (this.#length + MOST_NUMBERS > this.#numbers.length) this.#grow();
-    this.#numbers[this.#length] = this.#codes[operation]! + this.#operations * dtype;
-    this.#next = this.#length + 2;
-    return this;
-  }
-
-  /** A plain f32 tensor. */
-  f32(tensor: Tensor): this {
-    if (tensor.dtype !== 'f32') refuse(tensor);
-    return this.place(tensor);
-  }
-
-  /** As `f32`; an absent one is "not given". */
-  optional(tensor: Tensor | undefined): this {
-    if (tensor) return this.f32(tensor);
-    return this.number(0).number(0);
-  }
-
-  place({ storage, offset }: Place): this {
-    return this.number(storage).number(offset);
-  }
-
-  number(value: number): this {
-    this.#numbers[this.#next++] = value;
-    return this;
-  }
-
-  flag(value: boolean | undefined): this {
-    return this.number(value ? 1 : 0);
-  }
-
-  end(): void {
-    this.#numbers[this.#length + 1] = this.#next - this.#length;
-    this.#length = this.#next;
+  /** Makes room for a command of so many numbers, its code and length set, and says where its arguments begin: generated/commands.ts. */
+  open(code: number, length: number): number {
+    const start = this.#length;
+    while (start + length > this.#numbers.length) this.#grow();
+    this.#numbers[start] = code;
+    this.#numbers[start + 1] = length;
+    this.#length = start + length;
     this.#members++;
+    return start + 2;
   }
 
   /**
@@ -104,8 +66,7 @@ export class CommandList {
    */
   together(encode: () => void): void {
     const start = this.#length;
-    this.begin('together');
-    this.#length += 3;
+    together(this, { members: 0 });
     this.#members = 0;
     this.#open = true;
     try {
@@ -144,9 +105,7 @@ export class CommandList {
     if (!(Number.isSafeInteger(address) && address > 0))
       fail('cpu.call', `"${name}" has ${address} as the address of its function.`);
     this.#calls.push({ at: this.#length, name });
-    this.begin('call').number(address).number(context);
-    for (const number of numbers) this.number(number);
-    this.end();
+    call(this, { address, context, numbers });
   }
 
   /** The name of the call at a position. */
@@ -158,17 +117,17 @@ export class CommandList {
   freeFrom(position: number): void {
     const numbers = this.#numbers;
     for (let at = position; at < this.#length; at += numbers[at + 1]!)
-      if (numbers[at] === this.#codes['free']) this.#native.free(numbers[at + 2]!);
+      if (numbers[at] === codes.free) this.#native.free(numbers[at + 2]!);
   }
 
   /** Inside `together`: the list cannot be run now. */
-  get open(): boolean {
+  get isOpen(): boolean {
     return this.#open;
   }
 
   /** Memory goes back when the commands before are done. */
   free(storage: number): void {
-    this.begin('free').number(storage).end();
+    free(this, { storage });
   }
 
   /** Bytes arrive at their place after the commands before. */
@@ -192,7 +151,7 @@ export class CommandList {
   }
 
   copy(to: Place, from: Place, bytes: number): void {
-    this.begin('copy').place(to).place(from).number(bytes).end();
+    copy(this, { to, from, bytes });
   }
 
   /** Forgets what has been run. */
@@ -227,6 +186,13 @@ export function allocate(native: Native, bytes: number): number {
   return storage;
 }
 
-function refuse(tensor: Tensor): never {
-  fail('cpu', `expected f32, not ${describe(tensor)}.`, 'cast it first, or use the reference device');
+/** A list of one command. */
+export class SingleCommand implements CommandSink {
+  numbers = new Float64Array(0);
+
+  open(code: number, length: number): number {
+    this.numbers = new Float64Array(length);
+    this.numbers.set([code, length]);
+    return 2;
+  }
 }

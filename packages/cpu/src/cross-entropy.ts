@@ -1,6 +1,7 @@
 import type { Kernels, Tensor } from '@cria/tensor';
 import type { Place } from './command-list.ts';
 import { type Encoder, integers } from './encoder.ts';
+import * as commands from './generated/commands.ts';
 import {
   arithmetic,
   pack,
@@ -161,10 +162,16 @@ function softmax(
   gradient: boolean,
 ): void {
   const { list } = work.encoder;
-  list.begin('crossEntropy').place(losses).place(work.logits).place(targets);
-  list.place(weights ?? { storage: 0, offset: 0 });
-  list.number(rows).number(work.vocabulary).number(work.stride);
-  list.number(gradientForms[gradient ? gradientType(work) : 'none']).end();
+  commands.crossEntropy(list, {
+    losses,
+    x: work.logits,
+    targets,
+    weights,
+    rows,
+    columns: work.vocabulary,
+    stride: work.stride,
+    gradient: gradientForms[gradient ? gradientType(work) : 'none'],
+  });
 }
 
 /** dx = p·w,  dw += pᵀ·x                                                    p = softmax − onehot */

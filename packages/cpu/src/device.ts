@@ -86,9 +86,8 @@ export class CpuDevice extends DeviceBase implements Encoder {
     this.#isa = isa;
     this.#background = background;
     this.#pool = native.openPool?.();
-    const codes = Object.fromEntries(native.operations.map((operation, code) => [operation, code]));
-    this.#list = new CommandList(native, codes);
-    this.#spare = new CommandList(native, codes);
+    this.#list = new CommandList(native);
+    this.#spare = new CommandList(native);
     this.scratch = new Scratch(native);
     const reads = native.readFile && new FileReads(native.readFile, this);
     this.readFile = reads && ((...place) => reads.read(...place));
@@ -109,7 +108,7 @@ export class CpuDevice extends DeviceBase implements Encoder {
 
   /** The list that takes commands. A long one is run before it takes more. */
   get list(): CommandList {
-    if (this.#list.length > MOST_NUMBERS && !this.#list.open) this.#runNow();
+    if (this.#list.length > MOST_NUMBERS && !this.#list.isOpen) this.#runNow();
     return this.#list;
   }
 

@@ -67,6 +67,13 @@ export function multipliesHalves(isa: string): boolean {
   return isa.includes('bf16') || isa.includes('amx');
 }
 
+/** A plain f32 tensor. */
+export function f32(tensor: Tensor): Place {
+  if (tensor.dtype !== 'f32')
+    fail('cpu', `expected f32, not ${describe(tensor)}.`, 'cast it first, or use the reference device');
+  return tensor;
+}
+
 /** i32 tensors are addressed like all others. */
 export function integers(tensor: Tensor): Place {
   if (tensor.dtype !== 'i32') fail('cpu', `expected i32, not ${tensor.dtype}.`);

@@ -10,7 +10,8 @@ import {
 import { attentionKernels, cacheCode } from './attention.ts';
 import { formatCode, isBlockFormat } from './block-linear.ts';
 import { crossEntropyKernels } from './cross-entropy.ts';
-import { computeCode, dtypeCodes, type Encoder, integers } from './encoder.ts';
+import { computeCode, dtypeCodes, type Encoder, f32, integers } from './encoder.ts';
+import * as commands from './generated/commands.ts';
 import { linearKernels } from './linear.ts';
 import { optimizerKernels } from './optimizer.ts';
 
@@ -30,22 +31,33 @@ export function createKernels(encoder: Encoder): Kernels {
 function normKernels(encoder: Encoder): Pick<Kernels, 'rmsNorm' | 'rmsNormGrad'> {
   return {
     rmsNorm(y, rstd, x, gain, { eps }) {
-      const { list } = encoder;
-      list.begin('rmsNorm', computeCode(x)).place(y).optional(rstd).place(x).place(gain);
-      list.number(x.rows).number(x.columns).number(eps).number(computeCode(gain)).end();
+      const { rows, columns } = x;
+      const given = { y, rstd: rstd && f32(rstd), x, gain, rows, columns, eps, type: computeCode(gain) };
+      commands.rmsNorm(encoder.list, given, computeCode(x));
     },
-    rmsNormGrad(dx, dgain, dy, x, gain, rstd, { accumulate } = {}) {
+    rmsNormGrad(dx, dgain, dy, x, gain, rstd, { accumulate = false } = {}) {
       const { list, rowChunk } = encoder;
-      const chunks = Math.ceil(x.rows / rowChunk);
-      const [partials] = dgain ? encoder.scratch.begin(list, chunks * x.columns * 4) : [];
-      list
-        .begin('rmsNormGrad', computeCode(x))
-        .place(same(dx, x))
-        .place(partials ?? nothing);
-      list.place(same(dy, x)).place(x).place(gain).f32(rstd);
-      list.number(x.rows).number(x.columns).number(rowChunk).flag(accumulate);
-      list.number(computeCode(gain)).end();
-      if (dgain) list.begin('sumRows').f32(dgain).place(partials!).number(chunks).number(x.columns).end();
+      const { rows, columns } = x;
+      const chunks = Math.ceil(rows / rowChunk);
+      const [partials] = dgain ? encoder.scratch.begin(list, chunks * columns * 4) : [];
+      commands.rmsNormGrad(
+        list,
+        {
+          dx: same(dx, x),
+          partials,
+          dy: same(dy, x),
+          x,
+          gain,
+          rstd: f32(rstd),
+          rows,
+          columns,
+          chunkRows: rowChunk,
+          accumulate,
+          type: computeCode(gain),
+        },
+        computeCode(x),
+      );
+      if (dgain) commands.sumRows(list, { y: f32(dgain), x: partials!, rows: chunks, columns });
     },
   };
 }
@@ -56,41 +68,42 @@ function same(tensor: Tensor, other: Tensor): Tensor {
   return tensor;
 }
 
-const nothing = { storage: 0, offset: 0 };
-
 function rowKernels(
   encoder: Encoder,
 ): Pick<Kernels, 'embedding' | 'embeddingGrad' | 'gatherRows' | 'cacheWrite'> {
   const gather = (y: Tensor, x: Tensor, rows: Tensor) => {
-    const typeY = dtypeCodes[y.dtype];
-    const blocks = isBlockFormat(x.dtype);
-    const typeX = blocks ? formatCode('embedding', x) : dtypeCodes[x.dtype];
-    if (typeY === undefined || typeX === undefined) refuseWeight('embedding', x);
-    encoder.list
-      .begin(blocks ? 'gatherBlocks' : 'gatherRows')
-      .place(y)
-      .place(x)
-      .place(integers(rows))
-      .number(rows.size)
-      .number(x.columns)
-      .number(typeY)
-      .number(typeX)
-      .end();
+    const { list } = encoder;
+    const [count, { columns }] = [rows.size, x];
+    const typeY = dtypeCodes[y.dtype] ?? refuseWeight('embedding', y);
+    if (isBlockFormat(x.dtype)) {
+      const format = formatCode('embedding', x);
+      commands.gatherBlocks(list, { y, x, rows: integers(rows), count, columns, typeY, format });
+    } else {
+      const typeX = dtypeCodes[x.dtype] ?? refuseWeight('embedding', x);
+      commands.gatherRows(list, { y, x, rows: integers(rows), count, columns, typeY, typeX });
+    }
   };
   return {
     embedding: (y, tokens, table) => gather(y, table, tokens),
     gatherRows: gather,
     embeddingGrad(dtable, dy, tokens) {
-      const { list } = encoder;
-      list.begin('scatterAddRows', computeCode(dy)).f32(dtable).place(dy).place(integers(tokens));
-      list.number(tokens.size).number(dy.columns).end();
+      const [count, { columns }] = [tokens.size, dy];
+      const given = { y: f32(dtable), x: dy, rows: integers(tokens), count, columns };
+      commands.scatterAddRows(encoder.list, given, computeCode(dy));
     },
     cacheWrite(keyCache, valueCache, k, v, slots) {
-      const { list } = encoder;
-      const cache = cacheCode('cacheWrite', keyCache, valueCache);
-      list.begin('cacheWrite').place(keyCache).place(valueCache).place(k).place(same(v, k));
-      list.place(integers(slots)).number(k.rows).number(k.columns);
-      list.number(cache).number(computeCode(k)).end();
+      const cacheType = cacheCode('cacheWrite', keyCache, valueCache);
+      commands.cacheWrite(encoder.list, {
+        keyCache,
+        valueCache,
+        k,
+        v: same(v, k),
+        slots: integers(slots),
+        count: k.rows,
+        columns: k.columns,
+        cacheType,
+        type: computeCode(k),
+      });
     },
   };
 }
@@ -99,40 +112,40 @@ function elementwiseKernels(
   encoder: Encoder,
 ): Pick<Kernels, 'rope' | 'swiglu' | 'swigluGrad' | 'add' | 'addBias' | 'biasGrad' | 'cast' | 'fill'> {
   return {
-    rope(y, x, positions, table, { heads, pairing, inverse }) {
-      encoder.list.begin('rope', computeCode(x)).place(y).place(x).place(integers(positions)).f32(table);
-      encoder.list
-        .number(x.rows)
-        .number(heads)
-        .number(x.columns / heads)
-        .flag(pairing === 'half')
-        .flag(inverse)
-        .end();
+    rope(y, x, positions, table, { heads, pairing, inverse = false }) {
+      commands.rope(
+        encoder.list,
+        {
+          y,
+          x,
+          positions: integers(positions),
+          table: f32(table),
+          rows: x.rows,
+          heads,
+          width: x.columns / heads,
+          half: pairing === 'half',
+          inverse,
+        },
+        computeCode(x),
+      );
     },
     swiglu(y, gate, up) {
-      encoder.list.begin('swiglu', computeCode(y)).place(y).place(gate).place(up).number(y.size).end();
+      commands.swiglu(encoder.list, { y, gate, up, elements: y.size }, computeCode(y));
     },
     swigluGrad(dgate, dup, dy, gate, up) {
-      const { list } = encoder;
-      list.begin('swigluGrad', computeCode(dy)).place(dgate).place(dup).place(dy).place(gate).place(up);
-      list.number(dy.size).end();
+      const given = { dgate, dup, dy, gate, up, elements: dy.size };
+      commands.swigluGrad(encoder.list, given, computeCode(dy));
     },
     add(y, a, b) {
-      encoder.list.begin('add', computeCode(y)).place(y).place(a).place(b).number(y.size).end();
+      commands.add(encoder.list, { y, a, b, elements: y.size }, computeCode(y));
     },
     addBias(y, bias) {
-      const { list } = encoder;
-      list.begin('addBias', computeCode(y)).place(y).place(bias);
-      list.number(y.rows).number(y.columns).number(biasCode(bias)).end();
+      const given = { y, bias, rows: y.rows, columns: y.columns, type: biasCode(bias) };
+      commands.addBias(encoder.list, given, computeCode(y));
     },
     biasGrad(dbias, dy) {
-      encoder.list
-        .begin('sumRows', computeCode(dy))
-        .f32(dbias)
-        .place(dy)
-        .number(dy.rows)
-        .number(dy.columns)
-        .end();
+      const given = { y: f32(dbias), x: dy, rows: dy.rows, columns: dy.columns };
+      commands.sumRows(encoder.list, given, computeCode(dy));
     },
     cast(y, x) {
       if (y.dtype === x.dtype) {
@@ -142,11 +155,11 @@ function elementwiseKernels(
       const [to, from] = [dtypeCodes[y.dtype], dtypeCodes[x.dtype]];
       if (to === undefined || from === undefined)
         fail('cast', `this device has no conversion from ${x.dtype} to ${y.dtype}.`);
-      encoder.list.begin('cast').place(y).place(x).number(x.size).number(to).number(from).end();
+      commands.cast(encoder.list, { y, x, elements: x.size, to, from });
     },
     fill(y, value) {
       const bytes = dtypes[y.dtype].blockBytes;
-      encoder.list.begin('fill').place(y).number(y.size).number(bytes).number(bitPattern(y, value)).end();
+      commands.fill(encoder.list, { y, elements: y.size, bytes, pattern: bitPattern(y, value) });
     },
   };
 }

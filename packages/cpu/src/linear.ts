@@ -2,6 +2,7 @@ import { describe, fail, type Kernels, refuseWeight, type Tensor } from '@cria/t
 import { blockLinears, FEW_ROWS, isBlockFormat } from './block-linear.ts';
 import type { Place } from './command-list.ts';
 import { dtypeCodes, type Encoder, multipliesHalves } from './encoder.ts';
+import * as commands from './generated/commands.ts';
 import { fromColumn, type Made, type Matrix, matrix, type Numbers, numbers } from './matrix.ts';
 import { stripesOf } from './unpack.ts';
 
@@ -145,22 +146,32 @@ function multiply(
 
 /** C = A·B (+ residual), or C += A·B as a chain that begins with C. */
 export function product({ list }: Encoder, p: Product): void {
-  list.begin('gemm', code(p.unit)).place(p.c.place).place(p.a.place).place(p.b.place);
-  list.place(p.residual?.place ?? { storage: 0, offset: 0 });
-  list.number(p.rows).number(p.columns).number(p.k);
-  list
-    .number(p.c.stride)
-    .number(p.a.stride)
-    .number(p.b.stride)
-    .number(p.residual?.stride ?? 0);
-  list.number(left[p.a.as]).number(right[p.b.as]).flag(p.accumulate);
-  list.number(code(p.c.dtype)).number(code(p.a.dtype)).number(code(p.b.dtype)).end();
+  const given = {
+    c: p.c.place,
+    a: p.a.place,
+    b: p.b.place,
+    residual: p.residual?.place,
+    rows: p.rows,
+    columns: p.columns,
+    k: p.k,
+    strideC: p.c.stride,
+    strideA: p.a.stride,
+    strideB: p.b.stride,
+    strideResidual: p.residual?.stride ?? 0,
+    left: left[p.a.as],
+    right: right[p.b.as],
+    accumulate: p.accumulate ?? false,
+    typeC: code(p.c.dtype),
+    typeA: code(p.a.dtype),
+    typeB: code(p.b.dtype),
+  };
+  commands.gemm(list, given, code(p.unit));
 }
 
 /** `rows x columns x depth` of the command that `product` wrote at this position of a list. */
 export function productShape(list: Float64Array, at: number): string {
-  const places = 4;
-  return list.subarray(at + 2 + 2 * places, at + 2 + 2 * places + 3).join('x');
+  const { rows, columns, k } = commands.positionOf.gemm;
+  return [rows, columns, k].map((position) => list[at + position]).join('x');
 }
 
 const code = (dtype: Numbers = 'f32') => dtypeCodes[dtype]!;
@@ -177,12 +188,7 @@ export function packStrips(
   rows: number,
   k: number,
 ): void {
-  list.begin('packStrips', code(unit)).place(to).place(source.place).number(rows).number(k);
-  list
-    .number(source.stride)
-    .flag(source.as === 'byColumns')
-    .number(code(source.dtype))
-    .end();
+  commands.packStrips(list, packing(to, source, rows, k, source.as === 'byColumns'), code(unit));
 }
 
 /** Tiles (cpp/kernels/amx/gemm.h) take their rows otherwise than in strips. */
@@ -198,12 +204,13 @@ export function pack(
   columns: number,
   k: number,
 ): void {
-  list.begin('packPanels', code(unit)).place(to).place(source.place).number(columns).number(k);
-  list
-    .number(source.stride)
-    .flag(source.as === 'along')
-    .number(code(source.dtype))
-    .end();
+  commands.packPanels(list, packing(to, source, columns, k, source.as === 'along'), code(unit));
+}
+
+/** The arguments of either packing. `along`: k is the slow axis of the source. */
+function packing(packed: Place, source: Matrix, columns: number, k: number, along: boolean) {
+  const { place, stride, dtype } = source;
+  return { packed, source: place, columns, k, stride, along, type: code(dtype) };
 }
 
 /** Bytes of panels that hold `columns` columns of length k; halves may be stored in pairs along k. */

@@ -28,6 +28,8 @@ export interface Native {
   close?(): void;
   /** Fingerprint of the C++ sources that it was compiled from (sources.ts). Absent in files that are older than fingerprints. */
   readonly sources?: string | undefined;
+  /** Fingerprint of the layout of commands that its kernels read (generated/commands.ts). Absent in older files. */
+  readonly layout?: string | undefined;
   /** Names of the operations, in the order of their codes. */
   readonly operations: readonly string[];
   /** Instruction sets of this kind of processor, fastest first. */

@@ -1,5 +1,7 @@
 import { fail, type Kernels } from '@cria/tensor';
-import { computeCode, dtypeCodes, type Encoder } from './encoder.ts';
+import { computeCode, dtypeCodes, type Encoder, f32 } from './encoder.ts';
+import * as commands from './generated/commands.ts';
+import type { Place } from './generated/commands.ts';
 
 /** Elements that one partial sum of squares covers: `SumSquares::PIECE` in cpp/kernels/optimizer.h. */
 const SQUARES_PIECE = 1 << 16;
@@ -9,25 +11,31 @@ export function optimizerKernels(encoder: Encoder): Pick<Kernels, 'sumSquares' |
     sumSquares(out, x) {
       const { list } = encoder;
       const count = Math.ceil(x.size / SQUARES_PIECE);
-      const [partials] = encoder.scratch.begin(list, count * 8);
-      list.begin('sumSquares', computeCode(x)).place(partials!).place(x).number(x.size).end();
-      list.begin('sumPartials').f32(out).place(partials!).number(count).end();
+      const [partials] = encoder.scratch.begin(list, count * 8) as [Place];
+      commands.sumSquares(list, { partials, x, elements: x.size }, computeCode(x));
+      commands.sumPartials(list, { y: f32(out), partials, count });
     },
     adamw(value, gradient, firstMoment, secondMoment, settings, copy) {
-      const { list } = encoder;
       const { learningRate, beta1, beta2, epsilon, weightDecay, gradientScale, step } = settings;
-      const code = dtypeCodes[copy?.dtype ?? 'f32'];
-      if (code === undefined) fail('adamw', `the copy cannot be ${copy!.dtype} here.`, 'f32, bf16 or f16');
-      list.begin('adamw').f32(value).f32(gradient).f32(firstMoment).f32(secondMoment);
-      list
-        .place(copy ?? { storage: 0, offset: 0 })
-        .number(value.size)
-        .number(code);
-      list.number(gradientScale).number(beta1).number(beta2);
-      list.number(1 - learningRate * weightDecay);
-      list.number(learningRate / (1 - beta1 ** step));
-      list.number(Math.sqrt(1 - beta2 ** step));
-      list.number(epsilon).end();
+      const copyType = dtypeCodes[copy?.dtype ?? 'f32'];
+      if (copyType === undefined)
+        fail('adamw', `the copy cannot be ${copy!.dtype} here.`, 'f32, bf16 or f16');
+      commands.adamw(encoder.list, {
+        value: f32(value),
+        gradient: f32(gradient),
+        m: f32(firstMoment),
+        v: f32(secondMoment),
+        copy,
+        elements: value.size,
+        copyType,
+        scale: gradientScale,
+        beta1,
+        beta2,
+        decay: 1 - learningRate * weightDecay,
+        rate: learningRate / (1 - beta1 ** step),
+        root: Math.sqrt(1 - beta2 ** step),
+        epsilon,
+      });
     },
   };
 }

@@ -1,5 +1,7 @@
 import type { ComputeDType } from '@cria/tensor';
+import { SingleCommand } from './command-list.ts';
 import { dtypeCodes, multipliesHalves } from './encoder.ts';
+import { measure } from './generated/commands.ts';
 import type { Native, NativeIsa } from './native.ts';
 
 /** A pass takes some 20 ms. */
@@ -11,8 +13,9 @@ const CHAINS = 12;
 /** GFLOP/s of multiply-adds at full rate, as products of `dtype` do them; the best of three passes. `isa`: index in `native.isas`. */
 export function peakOf(native: Native, threads: number, isa: number, dtype: ComputeDType = 'f32'): number {
   const work = PIECES * REPEAT * roundWork(native.isas[isa]!, dtype);
-  const operation = native.operations.indexOf('measure') + native.operations.length * dtypeCodes[dtype]!;
-  const list = Float64Array.of(operation, 4, PIECES, REPEAT);
+  const command = new SingleCommand();
+  measure(command, { pieces: PIECES, repeat: REPEAT }, dtypeCodes[dtype]!);
+  const list = command.numbers;
   let best = 0;
   for (let pass = 0; pass < 3; pass++) {
     const start = performance.now();

@@ -1,10 +1,16 @@
 import { closeSync, openSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { byteLength, checkOptions, dtypes, fail, type QuantizableDType, quantizable } from '@cria/tensor';
+import { SingleCommand } from './command-list.ts';
 import { failFile } from './file-read.ts';
+import * as commands from './generated/commands.ts';
 import { loadNative, type Native } from './native.ts';
 
 const op = 'quantize';
+
+/** What both commands have in common. */
+type Places = Pick<commands.QuantizeArguments, 'out' | 'importance' | 'errors'>;
+const at = (storage: number) => ({ storage, offset: 0 });
 
 export interface QuantizerOptions {
   /** Threads that compute; default `os.availableParallelism()`. The bits do not depend on it. */
@@ -88,12 +94,11 @@ export class Quantizer implements NativeQuantizer {
   ): Promise<QuantizedRows> {
     checkRows(dtype, x.length, columns, importance);
     return this.#inTurn((slot) => {
-      const shape = [dtypes[dtype].ggml, x.length / columns, columns];
-      const input = [slot.input.fill(x), 0];
-      return this.#run(slot, dtype, x.length, columns, importance, (output, weights, errors) => [
-        'quantize',
-        [output, 0, ...input, weights, 0, errors, 0, ...shape],
-      ]);
+      const shape = { type: dtypes[dtype].ggml, rows: x.length / columns, columns };
+      const input = at(slot.input.fill(x));
+      return this.#run(slot, dtype, x.length, columns, importance, (list, places) =>
+        commands.quantize(list, { ...places, x: input, ...shape }),
+      );
     });
   }
 
@@ -110,13 +115,12 @@ export class Quantizer implements NativeQuantizer {
       fail(op, `${rows} rows are no whole heads of ${halfSplit}.`);
     return this.#inTurn(async (slot) => {
       const handle = openSync(file, 'r');
-      const place = [handle, offset, SOURCES[source], halfSplit];
-      const shape = [dtypes[dtype].ggml, rows, columns];
+      const place = { file: handle, from: offset, source: SOURCES[source], head: halfSplit };
+      const shape = { type: dtypes[dtype].ggml, rows, columns };
       try {
-        return await this.#run(slot, dtype, elements, columns, importance, (output, weights, errors) => [
-          'quantizeFile',
-          [output, 0, weights, 0, errors, 0, ...place, ...shape],
-        ]);
+        return await this.#run(slot, dtype, elements, columns, importance, (list, places) =>
+          commands.quantizeFile(list, { ...places, ...place, ...shape }),
+        );
       } catch (error) {
         if (!(error instanceof ReadError)) throw error;
         const bytes = elements * (source === 'f32' ? 4 : 2);
@@ -140,14 +144,18 @@ export class Quantizer implements NativeQuantizer {
     elements: number,
     columns: number,
     importance: Float32Array | undefined,
-    command: (output: number, weights: number, errors: number) => readonly [string, readonly number[]],
+    encode: (list: SingleCommand, places: Places) => void,
   ): Promise<QuantizedRows> {
     const blocks = Buffer.allocUnsafeSlow(byteLength(dtype, elements));
     const errors = new Float64Array(2 * Math.max(1, elements / columns)); // no chunk is less than a row
-    const weights = importance ? slot.weights.fill(importance) : 0;
-    const [name, values] = command(slot.output.room(blocks.length), weights, slot.errors.fill(errors));
-    const list = Float64Array.from([this.#native.operations.indexOf(name), 2 + values.length, ...values]);
-    const refused = await this.#native.runAsync(list, list.length, this.#threads, this.#isa);
+    const list = new SingleCommand();
+    encode(list, {
+      out: at(slot.output.room(blocks.length)),
+      importance: importance && at(slot.weights.fill(importance)),
+      errors: at(slot.errors.fill(errors)),
+    });
+    const { numbers } = list;
+    const refused = await this.#native.runAsync(numbers, numbers.length, this.#threads, this.#isa);
     if (refused >= 0)
       fail(op, 'the native file does not know the operation.', 'it is of another version: build it anew');
     slot.errors.read(new Uint8Array(errors.buffer));

@@ -1,6 +1,7 @@
 import type { Tensor } from '@cria/tensor';
 import { formatCode, isBlockFormat } from './block-linear.ts';
 import { dtypeCodes, type Encoder } from './encoder.ts';
+import * as commands from './generated/commands.ts';
 import { type Made, matrix, type Matrix, type Numbers, numbers } from './matrix.ts';
 
 /** Columns of a weight, as the right factor of dx = dy·w. */
@@ -54,13 +55,20 @@ function unpacking(
 ): Made['into'] {
   if (!isBlockFormat(w.dtype))
     return (to) => {
-      list.begin('unpackPanels', dtypeCodes[dtype]!).place(to).place(w);
-      list.number(w.rows).number(w.columns).number(first).number(columns).end();
+      const given = { y: to, packed: w, rows: w.rows, k: w.columns, first, columns };
+      commands.unpackPanels(list, given, dtypeCodes[dtype]!);
     };
   return (to) => {
-    list.begin('unpackBlocks').place(to).place(w);
-    list.number(w.rows).number(w.columns).number(first).number(columns);
-    list.number(dtypeCodes[dtype]!).number(formatCode('linearGradInput', w));
-    list.flag(w.layout !== 'plain').end();
+    commands.unpackBlocks(list, {
+      y: to,
+      x: w,
+      rows: w.rows,
+      k: w.columns,
+      first,
+      columns,
+      typeY: dtypeCodes[dtype]!,
+      format: formatCode('linearGradInput', w),
+      panels: w.layout !== 'plain',
+    });
   };
 }

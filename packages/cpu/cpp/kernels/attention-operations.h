@@ -5,17 +5,17 @@
 
 namespace cria::CRIA_ISA {
 
-/** T, S, H, K, E, the scale and the window (0: none), in that order. */
-inline attention::Shape readShape(Arguments& in) {
+/** Of the arguments of any of these commands; a window of 0 is none. */
+template <class Given>
+inline attention::Shape shapeOf(const Given& given) {
   attention::Shape shape;
-  shape.T = in.integer();
-  shape.S = static_cast<int32_t>(in.integer());
-  shape.H = static_cast<int32_t>(in.integer());
-  shape.K = static_cast<int32_t>(in.integer());
-  shape.E = static_cast<int32_t>(in.integer());
-  shape.scale = in.scalar();
-  const int64_t window = in.integer();
-  if (window > 0 && window < attention::NO_WINDOW) shape.window = window;
+  shape.T = given.T;
+  shape.S = static_cast<int32_t>(given.S);
+  shape.H = static_cast<int32_t>(given.H);
+  shape.K = static_cast<int32_t>(given.K);
+  shape.E = static_cast<int32_t>(given.E);
+  shape.scale = given.scale;
+  if (given.window > 0 && given.window < attention::NO_WINDOW) shape.window = given.window;
   return shape;
 }
 
@@ -24,51 +24,19 @@ inline void* attentionMemory(ThreadMemory& thread, const attention::Shape& shape
 }
 
 /** out, lse of packed sequences      out, q: [T, H·E]   k, v: [T, K·E], all f32 or all bf16   lse: f32 [T, H]   segments: [S + 1] */
-struct Attention {
-  void* out;
-  float* lse;
-  const void *q, *k, *v;
-  const int32_t* segments;
-  bool half;
+struct Attention : AttentionArguments {
   attention::Shape shape;
 
-  explicit Attention(Arguments& in) {
-    out = in.tensor<char>();
-    lse = in.tensor<float>();
-    q = in.tensor<const char>();
-    k = in.tensor<const char>();
-    v = in.tensor<const char>();
-    segments = in.tensor<const int32_t>();
-    half = in.integer() != 0;
-    shape = readShape(in);
-  }
+  explicit Attention(Arguments& in) : AttentionArguments(in), shape(shapeOf(*this)) {}
   int64_t chunks() const { return shape.T == 0 ? 0 : attention::forward_units(shape); }
   void run(int64_t chunk, ThreadMemory& thread) const { attention::forward_unit(chunk, attentionMemory(thread, shape), out, lse, q, k, v, half, segments, shape); }
 };
 
 /** dq, dk, dv from dout, q, k, v, out, all f32 or all bf16, and lse */
-struct AttentionGrad {
-  void *dq, *dk, *dv;
-  const void *dout, *q, *k, *v, *out;
-  const float* lse;
-  const int32_t* segments;
-  bool half;
+struct AttentionGrad : AttentionGradArguments {
   attention::Shape shape;
 
-  explicit AttentionGrad(Arguments& in) {
-    dq = in.tensor<char>();
-    dk = in.tensor<char>();
-    dv = in.tensor<char>();
-    dout = in.tensor<const char>();
-    q = in.tensor<const char>();
-    k = in.tensor<const char>();
-    v = in.tensor<const char>();
-    out = in.tensor<const char>();
-    lse = in.tensor<const float>();
-    segments = in.tensor<const int32_t>();
-    half = in.integer() != 0;
-    shape = readShape(in);
-  }
+  explicit AttentionGrad(Arguments& in) : AttentionGradArguments(in), shape(shapeOf(*this)) {}
   int64_t chunks() const { return shape.T == 0 ? 0 : attention::backward_units(shape); }
   void run(int64_t chunk, ThreadMemory& thread) const {
     void* scratch = thread.grow(thread, attention::backward_scratch_bytes(half, segments, shape));
@@ -76,16 +44,16 @@ struct AttentionGrad {
   }
 };
 
-inline attention::PagedCache readCache(Arguments& in) {
+inline attention::PagedCache cacheOf(const PagedAttentionArguments& given) {
   attention::PagedCache cache;
-  cache.keys = in.tensor<const char>();
-  cache.values = in.tensor<const char>();
-  cache.block_table = in.tensor<const int32_t>();
-  cache.query_starts = in.tensor<const int32_t>();
-  cache.lengths = in.tensor<const int32_t>();
-  cache.block_size = static_cast<int32_t>(in.integer());
-  cache.max_blocks = static_cast<int32_t>(in.integer());
-  cache.stored = static_cast<attention::Stored>(in.integer());
+  cache.keys = given.keys;
+  cache.values = given.values;
+  cache.block_table = given.blockTable;
+  cache.query_starts = given.queryStarts;
+  cache.lengths = given.lengths;
+  cache.block_size = static_cast<int32_t>(given.blockSize);
+  cache.max_blocks = static_cast<int32_t>(given.maxBlocks);
+  cache.stored = static_cast<attention::Stored>(given.stored);
   return cache;
 }
 
@@ -93,22 +61,11 @@ inline attention::PagedCache readCache(Arguments& in) {
  * out of queries against a paged cache, and sums of chunks of the sequences that are cut
  *                                    caches: [blocks, blockSize, K·E]   blockTable: [S, B]   queryStarts: [S + 1]   lengths: [S]
  */
-struct PagedAttention {
-  void* out;
-  float* partials;
-  const void* q;
+struct PagedAttention : PagedAttentionArguments {
   attention::PagedCache cache;
-  bool half;
   attention::Shape shape;
 
-  explicit PagedAttention(Arguments& in) {
-    out = in.tensor<char>();
-    partials = in.tensor<float>();
-    q = in.tensor<const char>();
-    cache = readCache(in);
-    half = in.integer() != 0;
-    shape = readShape(in);
-  }
+  explicit PagedAttention(Arguments& in) : PagedAttentionArguments(in), cache(cacheOf(*this)), shape(shapeOf(*this)) {}
   int64_t chunks() const { return shape.T == 0 ? 0 : attention::paged_units(cache, shape); }
   void run(int64_t chunk, ThreadMemory& thread) const { attention::paged_unit(chunk, attentionMemory(thread, shape), out, partials, q, half, cache, shape); }
 };

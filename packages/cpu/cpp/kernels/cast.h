@@ -44,13 +44,10 @@ inline void convert(To* to, const From* from, int64_t start, int64_t end) {
 }
 
 /** y = x in another dtype. `to` and `from` are codes of `Dtype`. */
-struct Cast {
+struct Cast : CastArguments {
   static constexpr int64_t PIECE = 1 << 15;
-  void* y;
-  const void* x;
-  int64_t elements, to, from;
+  using CastArguments::CastArguments;
 
-  explicit Cast(Arguments& in) : y(in.tensor<char>()), x(in.tensor<const char>()), elements(in.integer()), to(in.integer()), from(in.integer()) {}
   int64_t chunks() const { return ceilDivide(elements, PIECE); }
   void run(int64_t chunk, ThreadMemory&) const {
     const Range range = piece(chunk, PIECE, elements);

@@ -10,25 +10,11 @@ namespace cria::CRIA_ISA {
  *                                                              weights: [rows], or null: each is 1
  * As bf16 the gradient of a row takes the first half of the row's memory: rows of halves, 2·stride apart.
  */
-struct CrossEntropy {
+struct CrossEntropy : CrossEntropyArguments {
   static constexpr int32_t IGNORE = -100;
-  float *losses, *x;
-  const int32_t* targets;
-  const float* weights;
-  int64_t rows, columns, stride;
   enum Gradient { none = 0, floats = 1, halves = 2 };
-  int64_t gradient;
+  using CrossEntropyArguments::CrossEntropyArguments;
 
-  explicit CrossEntropy(Arguments& in) {
-    losses = in.tensor<float>();
-    x = in.tensor<float>();
-    targets = in.tensor<const int32_t>();
-    weights = in.tensor<const float>();
-    rows = in.integer();
-    columns = in.integer();
-    stride = in.integer();
-    gradient = in.integer();
-  }
   int64_t chunks() const { return ceilDivide(rows, rowsPerChunk(columns)); }
   void run(int64_t chunk, ThreadMemory&) const {
     const Range range = piece(chunk, rowsPerChunk(columns), rows);

@@ -5,13 +5,10 @@
 namespace cria::CRIA_ISA {
 
 /** Bytes from one place to another; the places do not overlap. */
-struct Copy {
+struct Copy : CopyArguments {
   static constexpr int64_t PIECE = 1 << 17;
-  char* to;
-  const char* from;
-  int64_t bytes;
+  using CopyArguments::CopyArguments;
 
-  explicit Copy(Arguments& in) : to(in.tensor<char>()), from(in.tensor<const char>()), bytes(in.integer()) {}
   int64_t chunks() const { return ceilDivide(bytes, PIECE); }
   void run(int64_t chunk, ThreadMemory&) const {
     const Range range = piece(chunk, PIECE, bytes);
@@ -20,19 +17,16 @@ struct Copy {
 };
 
 /** y = value, as a pattern of `bytes` bytes (1, 2 or 4) in each element */
-struct Fill {
+struct Fill : FillArguments {
   static constexpr int64_t PIECE = 1 << 16;
-  char* y;
-  int64_t elements, bytes;
-  uint32_t pattern;
+  using FillArguments::FillArguments;
 
-  explicit Fill(Arguments& in) : y(in.tensor<char>()), elements(in.integer()), bytes(in.integer()), pattern(static_cast<uint32_t>(in.integer())) {}
   int64_t chunks() const { return ceilDivide(elements, PIECE); }
   void run(int64_t chunk, ThreadMemory&) const {
     const Range range = piece(chunk, PIECE, elements);
     if (bytes == 4) {
       uint32_t* p = reinterpret_cast<uint32_t*>(y);
-      for (int64_t i = range.start; i < range.end; i++) p[i] = pattern;
+      for (int64_t i = range.start; i < range.end; i++) p[i] = static_cast<uint32_t>(pattern);
     } else if (bytes == 2) {
       uint16_t* p = reinterpret_cast<uint16_t*>(y);
       for (int64_t i = range.start; i < range.end; i++) p[i] = static_cast<uint16_t>(pattern);
@@ -44,13 +38,12 @@ struct Fill {
 
 /** y = a + b */
 template <class T>
-struct Add {
+struct Add : AddArguments<T> {
   static constexpr int64_t PIECE = 1 << 16;
-  T* y;
-  const T *a, *b;
-  int64_t elements;
+  using Given = AddArguments<T>;
+  using Given::Given;
+  using Given::y, Given::a, Given::b, Given::elements;
 
-  explicit Add(Arguments& in) : y(in.tensor<T>()), a(in.tensor<const T>()), b(in.tensor<const T>()), elements(in.integer()) {}
   int64_t chunks() const { return ceilDivide(elements, PIECE); }
   void run(int64_t chunk, ThreadMemory&) const {
     const Range range = piece(chunk, PIECE, elements);

@@ -1,31 +1,10 @@
 // The shape of every kernel: a struct that reads its arguments in the order in which JavaScript wrote them (packages/cpu/src), says how
 // many chunks it has, and runs one. `entry<Struct>()` makes the table entry.
 #pragma once
-#include "command.h"
+#include "generated/arguments.h"
 #include "vec.h"
 
 namespace cria::CRIA_ISA {
-
-class Arguments {
- public:
-  Arguments(const double* numbers, char* const* storages) : next_(numbers), storages_(storages) {}
-
-  /** Address of a tensor; null where none was given. */
-  template <class T>
-  T* tensor() {
-    char* base = storages_[static_cast<int32_t>(next_[0])];
-    T* place = base == nullptr ? nullptr : reinterpret_cast<T*>(base + static_cast<int64_t>(next_[1]));
-    next_ += 2;
-    return place;
-  }
-  int64_t integer() { return static_cast<int64_t>(*next_++); }
-  float scalar() { return static_cast<float>(*next_++); }
-  double wide() { return *next_++; }
-
- private:
-  const double* next_;
-  char* const* storages_;
-};
 
 template <class Operation>
 Kernel entry() {

@@ -6,14 +6,13 @@ namespace cria::CRIA_ISA {
 
 /** partials[c] = Σ x² over elements 65536·c to 65536·(c + 1): an absolute grid */
 template <class T>
-struct SumSquares {
+struct SumSquares : SumSquaresArguments<T> {
   static constexpr int64_t PIECE = 1 << 16;
   static constexpr int64_t SMALL = 1 << 12;
-  double* partials;
-  const T* x;
-  int64_t elements;
+  using Given = SumSquaresArguments<T>;
+  using Given::Given;
+  using Given::partials, Given::x, Given::elements;
 
-  explicit SumSquares(Arguments& in) : partials(in.tensor<double>()), x(in.tensor<const T>()), elements(in.integer()) {}
   int64_t chunks() const { return ceilDivide(elements, PIECE); }
   void run(int64_t chunk, ThreadMemory&) const {
     const Range range = piece(chunk, PIECE, elements);
@@ -42,12 +41,9 @@ struct SumSquares {
 };
 
 /** y[0] = Σ partials, in order */
-struct SumPartials {
-  float* y;
-  const double* partials;
-  int64_t count;
+struct SumPartials : SumPartialsArguments {
+  using SumPartialsArguments::SumPartialsArguments;
 
-  explicit SumPartials(Arguments& in) : y(in.tensor<float>()), partials(in.tensor<const double>()), count(in.integer()) {}
   int64_t chunks() const { return 1; }
   void run(int64_t, ThreadMemory&) const {
     double total = 0;
@@ -60,39 +56,19 @@ struct SumPartials {
  * g = gradient · scale;  m = β₁m + (1 − β₁)g;  v = β₂v + (1 − β₂)g²;  value = value·decay − rate · m / (√v / √(1 − β₂ᵗ) + ε)
  * decay = 1 − lr·wd,  rate = lr / (1 − β₁ᵗ). `copy`, where given, gets the new value as dtype `copyType`.
  */
-struct Adamw {
-  float *value, *m, *v;
-  const float* gradient;
-  void* copy;
-  int64_t elements, copyType;
-  float scale, beta1, beta2, rest1, rest2, decay, rate, root, epsilon;
+struct Adamw : AdamwArguments {
+  using AdamwArguments::AdamwArguments;
 
-  explicit Adamw(Arguments& in) {
-    value = in.tensor<float>();
-    gradient = in.tensor<const float>();
-    m = in.tensor<float>();
-    v = in.tensor<float>();
-    copy = in.tensor<char>();
-    elements = in.integer();
-    copyType = in.integer();
-    scale = in.scalar();
-    const double b1 = in.wide(), b2 = in.wide();
-    beta1 = static_cast<float>(b1);
-    beta2 = static_cast<float>(b2);
-    rest1 = static_cast<float>(1.0 - b1);
-    rest2 = static_cast<float>(1.0 - b2);
-    decay = in.scalar();
-    rate = in.scalar();
-    root = in.scalar();
-    epsilon = in.scalar();
-  }
   int64_t chunks() const { return ceilDivide(elements, CHUNK_ELEMENTS); }
   void run(int64_t chunk, ThreadMemory&) const {
     const Range range = piece(chunk, CHUNK_ELEMENTS, elements);
+    // Rounded to floats once, 1 − β from the double.
+    const float keep1 = static_cast<float>(beta1), keep2 = static_cast<float>(beta2);
+    const float rest1 = static_cast<float>(1.0 - beta1), rest2 = static_cast<float>(1.0 - beta2);
     forVectors(range.start, range.end, [&](int64_t i, int64_t n) {
       const V g = mul(loadSome(gradient + i, n), set1(scale));
-      const V first = fma(set1(beta1), loadSome(m + i, n), mul(set1(rest1), g));
-      const V second = fma(set1(beta2), loadSome(v + i, n), mul(mul(set1(rest2), g), g));
+      const V first = fma(set1(keep1), loadSome(m + i, n), mul(set1(rest1), g));
+      const V second = fma(set1(keep2), loadSome(v + i, n), mul(mul(set1(rest2), g), g));
       const V denominator = add(div(sqrt(second), set1(root)), set1(epsilon));
       const V next = fnma(set1(rate), div(first, denominator), mul(loadSome(value + i, n), set1(decay)));
       storeSome(m + i, first, n);

@@ -5,42 +5,29 @@
 namespace cria::CRIA_ISA {
 
 /** A gain or bias [D] of any float type as floats: itself, or a copy in the thread's memory. */
-struct Gain {
-  const void* gain;
+struct Vector {
+  const void* numbers;
   int64_t columns, type;
 
   const float* floats(ThreadMemory& thread) const {
-    if (type == static_cast<int64_t>(Dtype::f32)) return static_cast<const float*>(gain);
+    if (type == static_cast<int64_t>(Dtype::f32)) return static_cast<const float*>(numbers);
     float* copy = reinterpret_cast<float*>(thread.grow(thread, static_cast<uint64_t>(columns) * sizeof(float)));
-    withElements(type, gain, [&](auto* from) { convert(copy, from, 0, columns); });
+    withElements(type, numbers, [&](auto* from) { convert(copy, from, 0, columns); });
     return copy;
   }
 };
 
 /** y = x · rstd · gain, rstd = 1 / √(mean(x²) + eps)                     x, y: [T, D]   gain: [D]   rstd: [T] or null */
 template <class T>
-struct RmsNorm {
-  T* y;
-  float* rstd;
-  const T* x;
-  Gain gain;
-  int64_t rows, columns;
-  float eps;
+struct RmsNorm : RmsNormArguments<T> {
+  using Given = RmsNormArguments<T>;
+  using Given::Given;
+  using Given::y, Given::rstd, Given::x, Given::gain, Given::rows, Given::columns, Given::eps, Given::type;
 
-  explicit RmsNorm(Arguments& in) {
-    y = in.tensor<T>();
-    rstd = in.tensor<float>();
-    x = in.tensor<const T>();
-    gain.gain = in.tensor<const char>();
-    rows = in.integer();
-    gain.columns = columns = in.integer();
-    eps = in.scalar();
-    gain.type = in.integer();
-  }
   int64_t chunks() const { return ceilDivide(rows, rowsPerChunk(columns)); }
   void run(int64_t chunk, ThreadMemory& thread) const {
     const Range range = piece(chunk, rowsPerChunk(columns), rows);
-    const float* gains = gain.floats(thread);
+    const float* gains = Vector{gain, columns, type}.floats(thread);
     for (int64_t t = range.start; t < range.end; t++) {
       const T* in = x + t * columns;
       T* out = y + t * columns;
@@ -68,32 +55,15 @@ struct RmsNorm {
  *                                                                        partials: [⌈T / 64⌉, D] or null     x̂ = x · rstd
  */
 template <class T>
-struct RmsNormGrad {
-  T* dx;
-  float* partials;
-  const T *dy, *x;
-  Gain gain;
-  const float* rstd;
-  int64_t rows, columns, chunkRows;
-  bool accumulate;
+struct RmsNormGrad : RmsNormGradArguments<T> {
+  using Given = RmsNormGradArguments<T>;
+  using Given::Given;
+  using Given::dx, Given::partials, Given::dy, Given::x, Given::gain, Given::rstd, Given::rows, Given::columns, Given::chunkRows, Given::accumulate, Given::type;
 
-  explicit RmsNormGrad(Arguments& in) {
-    dx = in.tensor<T>();
-    partials = in.tensor<float>();
-    dy = in.tensor<const T>();
-    x = in.tensor<const T>();
-    gain.gain = in.tensor<const char>();
-    rstd = in.tensor<const float>();
-    rows = in.integer();
-    gain.columns = columns = in.integer();
-    chunkRows = in.integer();
-    accumulate = in.integer() != 0;
-    gain.type = in.integer();
-  }
   int64_t chunks() const { return ceilDivide(rows, chunkRows); }
   void run(int64_t chunk, ThreadMemory& thread) const {
     const Range range = piece(chunk, chunkRows, rows);
-    const float* gains = gain.floats(thread);
+    const float* gains = Vector{gain, columns, type}.floats(thread);
     float* dgain = partials == nullptr ? nullptr : partials + chunk * columns;
     if (dgain != nullptr) __builtin_memset(dgain, 0, static_cast<size_t>(columns) * sizeof(float));
     for (int64_t t = range.start; t < range.end; t++) row(t, gains, dgain);
@@ -122,22 +92,15 @@ struct RmsNormGrad {
 
 /** y[t] += bias                                                          y: [T, N]   bias: [N] of any float type */
 template <class T>
-struct AddBias {
-  T* y;
-  Gain bias;
-  int64_t rows, columns;
+struct AddBias : AddBiasArguments<T> {
+  using Given = AddBiasArguments<T>;
+  using Given::Given;
+  using Given::y, Given::bias, Given::rows, Given::columns, Given::type;
 
-  explicit AddBias(Arguments& in) {
-    y = in.tensor<T>();
-    bias.gain = in.tensor<const char>();
-    rows = in.integer();
-    bias.columns = columns = in.integer();
-    bias.type = in.integer();
-  }
   int64_t chunks() const { return ceilDivide(rows, rowsPerChunk(columns)); }
   void run(int64_t chunk, ThreadMemory& thread) const {
     const Range range = piece(chunk, rowsPerChunk(columns), rows);
-    const float* added = bias.floats(thread);
+    const float* added = Vector{bias, columns, type}.floats(thread);
     for (int64_t t = range.start; t < range.end; t++) {
       T* row = y + t * columns;
       forVectors(0, columns, [&](int64_t i, int64_t n) { storeSome(row + i, add(loadSome(row + i, n), loadSome(added + i, n)), n); });
@@ -147,12 +110,11 @@ struct AddBias {
 
 /** y[c] = (…((y[c] + x[0, c]) + x[1, c]) + …): rows in order               y: [columns]   x: [rows, columns] */
 template <class T>
-struct SumRows {
-  float* y;
-  const T* x;
-  int64_t rows, columns;
+struct SumRows : SumRowsArguments<T> {
+  using Given = SumRowsArguments<T>;
+  using Given::Given;
+  using Given::y, Given::x, Given::rows, Given::columns;
 
-  explicit SumRows(Arguments& in) : y(in.tensor<float>()), x(in.tensor<const T>()), rows(in.integer()), columns(in.integer()) {}
   int64_t width() const { return roundUp(rowsPerChunk(rows), 64); }
   int64_t chunks() const { return ceilDivide(columns, width()); }
   void run(int64_t chunk, ThreadMemory&) const {

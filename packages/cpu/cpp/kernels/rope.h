@@ -25,25 +25,11 @@ inline void store2(T* p, V even, V odd) {
  * adjacent: a, b = elements 2j, 2j + 1     half: a, b = elements j, j + E/2
  */
 template <class T>
-struct Rope {
-  T* y;
-  const T* x;
-  const int32_t* positions;
-  const float* table;
-  int64_t rows, heads, width;
-  bool half, inverse;
+struct Rope : RopeArguments<T> {
+  using Given = RopeArguments<T>;
+  using Given::Given;
+  using Given::y, Given::x, Given::positions, Given::table, Given::rows, Given::heads, Given::width, Given::half, Given::inverse;
 
-  explicit Rope(Arguments& in) {
-    y = in.tensor<T>();
-    x = in.tensor<const T>();
-    positions = in.tensor<const int32_t>();
-    table = in.tensor<const float>();
-    rows = in.integer();
-    heads = in.integer();
-    width = in.integer();
-    half = in.integer() != 0;
-    inverse = in.integer() != 0;
-  }
   int64_t chunks() const { return ceilDivide(rows, rowsPerChunk(heads * width)); }
   void run(int64_t chunk, ThreadMemory& thread) const {
     const int64_t pairs = width / 2;

@@ -6,21 +6,9 @@
 namespace cria::CRIA_ISA {
 
 /** y[i] = x[rows[i]], converted               y: [count, columns]     (embedding: x is the table, rows are the tokens) */
-struct GatherRows {
-  void* y;
-  const void* x;
-  const int32_t* rows;
-  int64_t count, columns, typeY, typeX;
+struct GatherRows : GatherRowsArguments {
+  using GatherRowsArguments::GatherRowsArguments;
 
-  explicit GatherRows(Arguments& in) {
-    y = in.tensor<char>();
-    x = in.tensor<const char>();
-    rows = in.tensor<const int32_t>();
-    count = in.integer();
-    columns = in.integer();
-    typeY = in.integer();
-    typeX = in.integer();
-  }
   int64_t chunks() const { return ceilDivide(count, rowsPerChunk(columns)); }
   void run(int64_t chunk, ThreadMemory&) const {
     const Range range = piece(chunk, rowsPerChunk(columns), count);
@@ -34,20 +22,12 @@ struct GatherRows {
 
 /** y[rows[i]] += x[i], in the order of i       each chunk takes some columns of all rows, so no order depends on threads */
 template <class T>
-struct ScatterAddRows {
+struct ScatterAddRows : ScatterAddRowsArguments<T> {
   static constexpr int64_t STRIPE = 64;
-  float* y;
-  const T* x;
-  const int32_t* rows;
-  int64_t count, columns;
+  using Given = ScatterAddRowsArguments<T>;
+  using Given::Given;
+  using Given::y, Given::x, Given::rows, Given::count, Given::columns;
 
-  explicit ScatterAddRows(Arguments& in) {
-    y = in.tensor<float>();
-    x = in.tensor<const T>();
-    rows = in.tensor<const int32_t>();
-    count = in.integer();
-    columns = in.integer();
-  }
   int64_t stripe() const { return max(STRIPE, roundUp(CHUNK_ELEMENTS / max(1, count), STRIPE)); }
   int64_t chunks() const { return count == 0 ? 0 : ceilDivide(columns, stripe()); }
   void run(int64_t chunk, ThreadMemory&) const {
@@ -61,23 +41,9 @@ struct ScatterAddRows {
 };
 
 /** keyCache[slots[t]] = k[t], valueCache likewise, converted (cacheType 3: to blocks of Q8_0); nothing where the slot is negative */
-struct CacheWrite {
-  void *keyCache, *valueCache;
-  const void *k, *v;
-  const int32_t* slots;
-  int64_t count, columns, cacheType, type;
+struct CacheWrite : CacheWriteArguments {
+  using CacheWriteArguments::CacheWriteArguments;
 
-  explicit CacheWrite(Arguments& in) {
-    keyCache = in.tensor<char>();
-    valueCache = in.tensor<char>();
-    k = in.tensor<const char>();
-    v = in.tensor<const char>();
-    slots = in.tensor<const int32_t>();
-    count = in.integer();
-    columns = in.integer();
-    cacheType = in.integer();
-    type = in.integer();
-  }
   int64_t chunks() const { return ceilDivide(count, rowsPerChunk(2 * columns)); }
   void run(int64_t chunk, ThreadMemory&) const {
     const Range range = piece(chunk, rowsPerChunk(2 * columns), count);

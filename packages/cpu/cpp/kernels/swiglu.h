@@ -9,12 +9,11 @@ inline V sigmoid(V x) { return div(set1(1.0f), add(set1(1.0f), exp(sub(zero(), x
 
 /** y = silu(gate) ∘ up,  silu(g) = g · σ(g) */
 template <class T>
-struct Swiglu {
-  T* y;
-  const T *gate, *up;
-  int64_t elements;
+struct Swiglu : SwigluArguments<T> {
+  using Given = SwigluArguments<T>;
+  using Given::Given;
+  using Given::y, Given::gate, Given::up, Given::elements;
 
-  explicit Swiglu(Arguments& in) : y(in.tensor<T>()), gate(in.tensor<const T>()), up(in.tensor<const T>()), elements(in.integer()) {}
   int64_t chunks() const { return ceilDivide(elements, CHUNK_ELEMENTS); }
   void run(int64_t chunk, ThreadMemory&) const {
     const Range range = piece(chunk, CHUNK_ELEMENTS, elements);
@@ -27,19 +26,11 @@ struct Swiglu {
 
 /** dgate = dy ∘ up ∘ silu′(gate),  silu′(g) = σ(g)·(1 + g·(1 − σ(g)));   dup = dy ∘ silu(gate) */
 template <class T>
-struct SwigluGrad {
-  T *dgate, *dup;
-  const T *dy, *gate, *up;
-  int64_t elements;
+struct SwigluGrad : SwigluGradArguments<T> {
+  using Given = SwigluGradArguments<T>;
+  using Given::Given;
+  using Given::dgate, Given::dup, Given::dy, Given::gate, Given::up, Given::elements;
 
-  explicit SwigluGrad(Arguments& in) {
-    dgate = in.tensor<T>();
-    dup = in.tensor<T>();
-    dy = in.tensor<const T>();
-    gate = in.tensor<const T>();
-    up = in.tensor<const T>();
-    elements = in.integer();
-  }
   int64_t chunks() const { return ceilDivide(elements, CHUNK_ELEMENTS); }
   void run(int64_t chunk, ThreadMemory&) const {
     const Range range = piece(chunk, CHUNK_ELEMENTS, elements);

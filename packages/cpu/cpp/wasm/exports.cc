@@ -23,6 +23,8 @@ EXPORT(panel) int32_t cria_panel() {
 }
 /** Fingerprint of the sources (scripts/sources.mjs), with a zero at the end. */
 EXPORT(sources) const char* cria_sources() { return CRIA_SOURCES; }
+/** Fingerprint of the layout of commands (commands.mjs). */
+EXPORT(layout) const char* cria_layout() { return CRIA_LAYOUT; }
 /** Names of the operations in the order of their codes, each behind a space, with a zero at the end. */
 EXPORT(operations) const char* cria_operations() {
 #define X(name) " " #name

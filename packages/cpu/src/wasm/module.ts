@@ -13,6 +13,7 @@ interface Exports {
   operations(): number;
   /** Absent in files that are older than fingerprints. */
   sources?(): number;
+  layout?(): number;
   readonly __tls_size: { readonly value: number };
 }
 
@@ -69,6 +70,7 @@ interface ListPlace {
 /** The kernels compiled to wasm SIMD128, behind the same functions as the native file. */
 export class WasmNative implements Native {
   readonly sources: Native['sources'];
+  readonly layout: Native['layout'];
   readonly operations: readonly string[];
   readonly isas: Native['isas'];
   readonly readFile: Native['readFile'];
@@ -92,6 +94,7 @@ export class WasmNative implements Native {
     this.#bytes = new Uint8Array(this.#memory.buffer);
     this.#host = host;
     this.sources = this.#exports.sources && this.#text(this.#exports.sources() >>> 0);
+    this.layout = this.#exports.layout && this.#text(this.#exports.layout() >>> 0);
     this.operations = this.#text(this.#exports.operations() >>> 0)
       .split(' ')
       .slice(1);

@@ -178,24 +178,10 @@ inline void widenBlock(uint8_t* to, const OpenBlock<KindOf<Format>>& block) {
 }
 
 /** y = bf16(x)·bf16(w)ᵀ (+ residual), w quantised             y: [rows, columns]   x: [rows, k] of typeX   w: packed panels of `format` */
-struct WidenedProduct {
-  void* y;
-  const void *x, *residual;
-  const uint8_t* w;
-  int64_t rows, columns, k, typeY, typeX, format;
+struct WidenedProduct : WidenedProductArguments {
   int64_t blockRows, blockColumns;
 
-  explicit WidenedProduct(Arguments& in) {
-    y = in.tensor<char>();
-    x = in.tensor<const char>();
-    w = in.tensor<const uint8_t>();
-    residual = in.tensor<const char>();
-    rows = in.integer();
-    columns = in.integer();
-    k = in.integer();
-    typeY = in.integer();
-    typeX = in.integer();
-    format = in.integer();
+  explicit WidenedProduct(Arguments& in) : WidenedProductArguments(in) {
     cutTiles(rows, columns, k, false, blockRows, blockColumns);
   }
   int64_t chunks() const { return rows == 0 || columns == 0 ? 0 : ceilDivide(rows, blockRows) * ceilDivide(columns, blockColumns); }

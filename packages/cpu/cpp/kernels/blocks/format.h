@@ -288,18 +288,9 @@ constexpr int64_t panelBytes(int64_t k) {
 }
 
 /** Blocks of a file, [columns, k] row by row, into panels. */
-struct PackBlocks {
-  uint8_t* packed;
-  const uint8_t* source;
-  int64_t columns, k, format;
+struct PackBlocks : PackBlocksArguments {
+  using PackBlocksArguments::PackBlocksArguments;
 
-  explicit PackBlocks(Arguments& in) {
-    packed = in.tensor<uint8_t>();
-    source = in.tensor<const uint8_t>();
-    columns = in.integer();
-    k = in.integer();
-    format = in.integer();
-  }
   int64_t chunks() const { return ceilDivide(columns, PANEL); }
   void run(int64_t chunk, ThreadMemory&) const {
     withFormat(format, [&](auto of) {
@@ -322,21 +313,9 @@ struct PackBlocks {
 };
 
 /** y[i] = x[rows[i]], made numbers: embedding from a table of blocks.            y: [count, columns] */
-struct GatherBlocks {
-  void* y;
-  const uint8_t* x;
-  const int32_t* rows;
-  int64_t count, columns, typeY, format;
+struct GatherBlocks : GatherBlocksArguments {
+  using GatherBlocksArguments::GatherBlocksArguments;
 
-  explicit GatherBlocks(Arguments& in) {
-    y = in.tensor<char>();
-    x = in.tensor<const uint8_t>();
-    rows = in.tensor<const int32_t>();
-    count = in.integer();
-    columns = in.integer();
-    typeY = in.integer();
-    format = in.integer();
-  }
   int64_t chunks() const { return ceilDivide(count, rowsPerChunk(columns)); }
   void run(int64_t chunk, ThreadMemory&) const {
     const Range range = piece(chunk, rowsPerChunk(columns), count);

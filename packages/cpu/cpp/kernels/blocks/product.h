@@ -253,34 +253,16 @@ __attribute__((noinline)) void openTile(const OpenSums& sums, const RoundedStrip
 }
 
 /** y = x·wᵀ (+ residual)                     y: [rows, columns]   x rounded: [rows, k]   w: packed panels of `format` */
-struct BlockProduct {
+struct BlockProduct : BlockProductArguments {
   /** Rows that share a weight taken apart: a group of so many, and their sums, stay in the second-level cache. */
   static constexpr int64_t MOST_ROWS = 512;
   static constexpr int64_t PAIR = BLOCK_PANELS * PANEL;
 
-  void* y;
-  const int8_t* q;
-  const float *scales, *starts;
-  const uint8_t* w;
-  const void* residual;
-  int64_t rows, columns, k, type, format;
   RoundedPlaces x;
   /** A chunk: strips of rows, columns. */
   int64_t blockStrips, blockColumns, rowBlocks;
 
-  explicit BlockProduct(Arguments& in) {
-    y = in.tensor<char>();
-    q = in.tensor<const int8_t>();
-    scales = in.tensor<const float>();
-    starts = in.tensor<const float>();
-    w = in.tensor<const uint8_t>();
-    residual = in.tensor<const char>();
-    rows = in.integer();
-    columns = in.integer();
-    k = in.integer();
-    type = in.integer();
-    format = in.integer();
-    x = {rows, k / BLOCK};
+  explicit BlockProduct(Arguments& in) : BlockProductArguments(in), x{rows, k / BLOCK} {
     cut();
   }
   int64_t chunks() const { return rows == 0 ? 0 : rowBlocks * ceilDivide(columns, blockColumns); }

@@ -48,22 +48,9 @@ constexpr int32_t offsetLeft = Format::OFFSET - (Format::BITS == 8 ? BIAS_DONE :
  * x = scale · q, scale = max|x| / 127; NaN where a block holds anything that is not finite.
  *   q: i8, 32 a block   scales: one a block   starts: [HALVES][row of the strip] a block, i32 −offset · Σq (of each half), or f32 scale · Σq
  */
-struct RoundRows {
-  int8_t* q;
-  float *scales, *starts;
-  const void* x;
-  int64_t rows, k, type, format;
+struct RoundRows : RoundRowsArguments {
+  using RoundRowsArguments::RoundRowsArguments;
 
-  explicit RoundRows(Arguments& in) {
-    q = in.tensor<int8_t>();
-    scales = in.tensor<float>();
-    starts = in.tensor<float>();
-    x = in.tensor<const char>();
-    rows = in.integer();
-    k = in.integer();
-    type = in.integer();
-    format = in.integer();
-  }
   int64_t chunks() const { return ceilDivide(rows, rowsPerChunk(k)); }
   void run(int64_t chunk, ThreadMemory&) const {
     const Range range = piece(chunk, rowsPerChunk(k), rows);

@@ -56,22 +56,9 @@ inline void take(SixBits, const uint8_t* block, int, int row, RawBlock& raw) {
 }
 
 /** Columns `first` to first + columns of a weight [rows, k], whole blocks of a file.                          y: [rows, columns] */
-struct UnpackBlocks {
-  void* y;
-  const uint8_t* x;
-  int64_t rows, k, first, columns, typeY, format, panels;
+struct UnpackBlocks : UnpackBlocksArguments {
+  using UnpackBlocksArguments::UnpackBlocksArguments;
 
-  explicit UnpackBlocks(Arguments& in) {
-    y = in.tensor<char>();
-    x = in.tensor<const uint8_t>();
-    rows = in.integer();
-    k = in.integer();
-    first = in.integer();
-    columns = in.integer();
-    typeY = in.integer();
-    format = in.integer();
-    panels = in.integer();
-  }
   int64_t chunks() const { return ceilDivide(rows, PANEL); }
   void run(int64_t chunk, ThreadMemory&) const {
     const Range range = piece(chunk, PANEL, rows);
@@ -84,7 +71,7 @@ struct UnpackBlocks {
       for (int64_t row = range.start; row < range.end; row++) {
         for (int64_t c = 0; c < columns; c += WEIGHTS) {
           const int64_t block = (first + c) / WEIGHTS, at = block * Format::FILE_BLOCKS;
-          if (panels == 0) Format::read(x + (row * (k / WEIGHTS) + block) * Format::FILE_BYTES, raw);
+          if (!panels) Format::read(x + (row * (k / WEIGHTS) + block) * Format::FILE_BYTES, raw);
           else take(of, panel + at / Format::SUB_BLOCKS * Format::BYTES, static_cast<int>(at % Format::SUB_BLOCKS), static_cast<int>(row - range.start), raw);
           Format::numbers(raw, numbers);
           withElements(typeY, y, [&](auto* to) { convert(to + row * columns + c, static_cast<const float*>(numbers), 0, WEIGHTS); });

@@ -25,39 +25,16 @@ constexpr int64_t BLOCKS_OF_ALL_ROWS = 12;
 constexpr int64_t CHUNK_WORK = 1 << 20;
 
 template <class Unit>
-struct Gemm {
+struct Gemm : GemmArguments {
   using Left = typename Unit::Left;
   using Right = typename Unit::Right;
   enum LeftForm { byRows = 0, byColumns = 1, inStrips = 2 };
   enum RightForm { packed = 0, across = 1, along = 2 };
 
-  void* c;
-  const void *a, *b, *residual;
-  int64_t rows, columns, k, strideC, strideA, strideB, strideResidual;
-  int64_t left, right;
-  bool accumulate;
-  /** Codes of `Dtype`; C and the residual share one, that of a packed B is the unit's. */
-  int64_t typeC, typeA, typeB;
+  // Types are codes of `Dtype`; C and the residual share one, that of a packed B is the unit's.
   int64_t depth, blockRows, blockColumns, rowBlocks, columnBlocks;
 
-  explicit Gemm(Arguments& in) {
-    c = in.tensor<char>();
-    a = in.tensor<const char>();
-    b = in.tensor<const char>();
-    residual = in.tensor<const char>();
-    rows = in.integer();
-    columns = in.integer();
-    k = in.integer();
-    strideC = in.integer();
-    strideA = in.integer();
-    strideB = in.integer();
-    strideResidual = in.integer();
-    left = in.integer();
-    right = in.integer();
-    accumulate = in.integer() != 0;
-    typeC = in.integer();
-    typeA = in.integer();
-    typeB = in.integer();
+  explicit Gemm(Arguments& in) : GemmArguments(in) {
     depth = depthOf<Unit>(k);
     cut();
   }

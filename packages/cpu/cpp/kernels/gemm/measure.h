@@ -6,10 +6,9 @@ namespace cria::CRIA_ISA {
 
 /** `repeat` times a dozen independent steps of a product, enough to hide their latency, in each of `pieces` chunks */
 template <class Unit>
-struct Measure {
-  int64_t pieces, repeat;
+struct Measure : MeasureArguments {
+  using MeasureArguments::MeasureArguments;
 
-  explicit Measure(Arguments& in) : pieces(in.integer()), repeat(in.integer()) {}
   int64_t chunks() const { return pieces; }
   void run(int64_t chunk, ThreadMemory& thread) const {
     constexpr int CHAINS = 12;

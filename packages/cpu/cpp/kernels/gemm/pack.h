@@ -82,27 +82,18 @@ inline void packStripsAlong(Word* packed, int64_t strip, const T* source, int64_
  *  across: source [count, k], as a weight of `linear`     along: source [k, count], as a weight of `linearGradInput`
  */
 template <class Unit, class Word, int width>
-struct PackFactor {
-  Word* packed;
-  const void* source;
-  int64_t columns, k, stride, along, type;
+struct PackFactor : PackPanelsArguments<Word> {
+  using Given = PackPanelsArguments<Word>;
+  using Given::Given;
+  using Given::packed, Given::source, Given::columns, Given::k, Given::stride, Given::along, Given::type;
 
-  explicit PackFactor(Arguments& in) {
-    packed = in.tensor<Word>();
-    source = in.tensor<const char>();
-    columns = in.integer();
-    k = in.integer();
-    stride = in.integer();
-    along = in.integer();
-    type = in.integer();
-  }
   int64_t panels() const { return ceilDivide(columns, width); }
   int64_t panelsPerChunk() const { return max(1, CHUNK_ELEMENTS / max(1, width * k)); }
   int64_t depthPerChunk() const { return roundUp(max(1, CHUNK_ELEMENTS / max(1, columns)), 2 * PACK_ROWS); }
-  int64_t chunks() const { return along != 0 ? ceilDivide(k, depthPerChunk()) : ceilDivide(panels(), panelsPerChunk()); }
+  int64_t chunks() const { return along ? ceilDivide(k, depthPerChunk()) : ceilDivide(panels(), panelsPerChunk()); }
   void run(int64_t chunk, ThreadMemory&) const {
     withElements(type, source, [&](auto* from) {
-      if (along != 0) {
+      if (along) {
         const Range range = piece(chunk, depthPerChunk(), k);
         packStripsAlong<Unit, width>(packed + range.start / Unit::STEP * width, width * depthOf<Unit>(k), from + range.start * stride, stride, columns, range.end - range.start);
         return;
@@ -132,23 +123,17 @@ struct Bits<4> {
   using Type = uint32_t;
 };
 
+template <class Unit>
+using UnpackedElement = typename Bits<sizeof(typename Unit::Right) / Unit::STEP>::Type;
+
 /** Columns `first` to first + columns of a weight [rows, k] that lies in panels, row by row again.            y: [rows, columns] */
 template <class Unit>
-struct UnpackPanels {
-  using Word = typename Unit::Right;
-  using Element = typename Bits<sizeof(Word) / Unit::STEP>::Type;
-  Element* y;
-  const Element* packed;
-  int64_t rows, k, first, columns;
+struct UnpackPanels : UnpackPanelsArguments<UnpackedElement<Unit>> {
+  using Element = UnpackedElement<Unit>;
+  using Given = UnpackPanelsArguments<Element>;
+  using Given::Given;
+  using Given::y, Given::packed, Given::rows, Given::k, Given::first, Given::columns;
 
-  explicit UnpackPanels(Arguments& in) {
-    y = in.tensor<Element>();
-    packed = in.tensor<const Element>();
-    rows = in.integer();
-    k = in.integer();
-    first = in.integer();
-    columns = in.integer();
-  }
   int64_t chunks() const { return ceilDivide(rows, NR); }
   void run(int64_t chunk, ThreadMemory&) const {
     const Element* panel = packed + chunk * NR * depthOf<Unit>(k) * Unit::STEP;

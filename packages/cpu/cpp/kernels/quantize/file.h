@@ -13,24 +13,9 @@ namespace cria::CRIA_ISA {
  * not 0, the rows come in heads of so many, halves apart (Hugging Face's order), and go out in pairs (Meta's): row 2j + i of a head is its
  * row i·head/2 + j in the file. errors: per chunk Σ difference² and the largest difference, or NaN and −(the error number of reading).
  */
-struct QuantizeFile {
-  uint8_t* out;
-  const float* importance;
-  double* errors;
-  int32_t file;
-  int64_t from, source, head, type, rows, columns;
+struct QuantizeFile : QuantizeFileArguments {
+  using QuantizeFileArguments::QuantizeFileArguments;
 
-  explicit QuantizeFile(Arguments& a)
-      : out(a.tensor<uint8_t>()),
-        importance(a.tensor<const float>()),
-        errors(a.tensor<double>()),
-        file(static_cast<int32_t>(a.integer())),
-        from(a.integer()),
-        source(a.integer()),
-        head(a.integer()),
-        type(a.integer()),
-        rows(a.integer()),
-        columns(a.integer()) {}
 
   int64_t chunks() const { return ceilDivide(rows, rowsTogether()); }
 

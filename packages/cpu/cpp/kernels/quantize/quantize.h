@@ -70,21 +70,9 @@ struct RowQuantizer {
 };
 
 /** out = blocks of x, rows of whole blocks; errors: per chunk Σ difference² and the largest difference, as doubles. */
-struct Quantize {
-  uint8_t* out;
-  const float* x;
-  const float* importance;
-  double* errors;
-  int64_t type, rows, columns;
+struct Quantize : QuantizeArguments {
+  using QuantizeArguments::QuantizeArguments;
 
-  explicit Quantize(Arguments& a)
-      : out(a.tensor<uint8_t>()),
-        x(a.tensor<const float>()),
-        importance(a.tensor<const float>()),
-        errors(a.tensor<double>()),
-        type(a.integer()),
-        rows(a.integer()),
-        columns(a.integer()) {}
 
   int64_t chunks() const { return ceilDivide(rows, rowsPerChunk(columns)); }
 
