@@ -1,4 +1,7 @@
-/** Ten million characters of English and of code, gathered from what lies on this machine, each file once. */
+/**
+ * Ten million characters of English and of code, gathered from what lies on this machine, each file
+ * once.
+ */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 

@@ -1,4 +1,7 @@
-/** Trains on a file, line blocks at a time, and prints this process's peak memory in MB. argv: file, vocabulary size, threads. */
+/**
+ * Trains on a file, line blocks at a time, and prints this process's peak memory in MB. argv: file,
+ * vocabulary size, threads.
+ */
 import { createReadStream } from 'node:fs';
 import { trainTokenizer } from '../src/node.ts';
 

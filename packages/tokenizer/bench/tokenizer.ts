@@ -1,8 +1,10 @@
 /**
- * `npm run bench -- tokenizer [--json] [--python PATH] [--only llama,llama3,train] [--rounds N] [--slow] [--data FOLDER]`: encoding, decoding, loading and
- * training beside sentencepiece, Hugging Face tokenizers and tiktoken on the same 10 MB of English and of code. Every round times us and each
- * peer once, in turns; the medians are compared. The peers run in the Python given by --python or CRIA_BENCH_PYTHON, else the one that
- * `npm run oracle:tokenizer -- --install` made, else python3; what is not installed is left out with the reason.
+ * `npm run bench -- tokenizer [--json] [--python PATH] [--only llama,llama3,train] [--rounds N]
+ * [--slow] [--data FOLDER]`: encoding, decoding, loading and training beside sentencepiece, Hugging
+ * Face tokenizers and tiktoken on the same 10 MB of English and of code. Every round times us and
+ * each peer once, in turns; the medians are compared. The peers run in the Python given by --python
+ * or CRIA_BENCH_PYTHON, else the one that `npm run oracle:tokenizer -- --install` made, else
+ * python3; what is not installed is left out with the reason.
  */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -81,7 +81,10 @@ export function ask(python: string, work: string, jobs: object): Record<string, 
 
 type Encode = (text: string) => ArrayLike<number>;
 
-/** The npm package @huggingface/tokenizers, with its version. Undefined, with the reason printed, where it is not installed. */
+/**
+ * The npm package @huggingface/tokenizers, with its version. Undefined, with the reason printed,
+ * where it is not installed.
+ */
 export async function npmPeer(
   folder: string,
 ): Promise<

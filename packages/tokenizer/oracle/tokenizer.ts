@@ -1,7 +1,9 @@
 /**
- * `npm run oracle:tokenizer [-- --strings N | --long] [--seed S] [--only encode|train] [--install]`: this package beside sentencepiece, Hugging Face
- * tokenizers (Rust, and JavaScript) and tiktoken on random strings, and its trainers beside theirs. `--long` is a million strings. The peers
- * live in ~/.cache/cria-oracle (CRIA_ORACLE_FOLDER); --install puts them there; what is absent is skipped with the reason. Ends with 1 on a difference.
+ * `npm run oracle:tokenizer [-- --strings N | --long] [--seed S] [--only encode|train]
+ * [--install]`: this package beside sentencepiece, Hugging Face tokenizers (Rust, and JavaScript)
+ * and tiktoken on random strings, and its trainers beside theirs. `--long` is a million strings.
+ * The peers live in ~/.cache/cria-oracle (CRIA_ORACLE_FOLDER); --install puts them there; what is
+ * absent is skipped with the reason. Ends with 1 on a difference.
  */
 import {
   copyFileSync,
@@ -39,7 +41,10 @@ const ROUND = 50_000;
 const shared = join(import.meta.dirname, '../../../../shared');
 const SPECIAL = { allowedSpecial: 'all' } as const;
 
-/** JavaScript's \s has U+FEFF and lacks U+0085, and its (?i:'s) lacks ſ: there the JavaScript package differs from the Rust one, whose ids are ours. */
+/**
+ * JavaScript's \s has U+FEFF and lacks U+0085, and its (?i:'s) lacks ſ: there the JavaScript
+ * package differs from the Rust one, whose ids are ours.
+ */
 const JS_TRAPS = /[\ufeff\u0085]|'\u017f/;
 
 type Own = SentencePieceTokenizer | ByteLevelTokenizer;
@@ -87,7 +92,8 @@ async function compareEncoding(peers: Peers, folder: string): Promise<number> {
   const random = randomNumbers(Number(values.seed));
   const sources: StringSources = {
     ranges: peers.ranges,
-    code: readdirSync(join(import.meta.dirname, '../src'))
+    code: readdirSync(join(import.meta.dirname, '../src'), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts'))
       .map((file) => readFileSync(join(import.meta.dirname, '../src', file), 'utf8'))
       .join('\n'),
     prose: readdirSync(join(shared, 'data/text')).map((file) =>
@@ -176,7 +182,9 @@ function codes(text: string): number[] {
   return Array.from(text, (character) => character.codePointAt(0) ?? 0);
 }
 
-/** A text comes back from its ids (SentencePiece writes ▁ as a space), at once and piece by piece. */
+/**
+ * A text comes back from its ids (SentencePiece writes ▁ as a space), at once and piece by piece.
+ */
 function checkRoundTrips(
   pairings: readonly Pairing[],
   texts: readonly string[],

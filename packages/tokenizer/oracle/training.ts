@@ -1,4 +1,7 @@
-/** Training beside spm_train and Hugging Face's trainer: the same pieces in the same order, the same number of tokens. */
+/**
+ * Training beside spm_train and Hugging Face's trainer: the same pieces in the same order, the same
+ * number of tokens.
+ */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {

@@ -1,11 +1,15 @@
 /**
- * Tokens that are found in a text as they stand, before anything is merged: special ones where a caller allows them, others
- * (Hugging Face's added tokens, user-defined tokens of GGUF) always. At each place the longest name wins, whichever its kind.
+ * Tokens that are found in a text as they stand, before anything is merged: special ones where a
+ * caller allows them, others (Hugging Face's added tokens, user-defined tokens of GGUF) always. At
+ * each place the longest name wins, whichever its kind.
  */
 import { failure } from './errors.ts';
 import type { EncodeOptions } from './tokenizer.ts';
 
-/** The fields are those of `added_tokens` in a tokenizer.json, with their meaning there. All flags default to false. */
+/**
+ * The fields are those of `added_tokens` in a tokenizer.json, with their meaning there. All flags
+ * default to false.
+ */
 export interface AddedToken {
   readonly id: number;
   readonly content: string;
@@ -28,7 +32,10 @@ export interface Segment {
   readonly id: number;
 }
 
-/** Expressions kept for lists of allowed names: a caller that makes new ones all the time must not fill the memory. */
+/**
+ * Expressions kept for lists of allowed names: a caller that makes new ones all the time must not
+ * fill the memory.
+ */
 const KEPT_PATTERNS = 64;
 
 const SPACE = /\p{White_Space}/u;
@@ -46,14 +53,20 @@ export class AddedTokens {
   readonly #spelled: (content: string) => string;
   readonly #finders = new Map<string, Finder | undefined>();
 
-  /** @param spelled how a token's content is written in the texts that will be cut (its normalised form). */
+  /**
+   * @param spelled how a token's content is written in the texts that will be cut (its normalised
+   *   form).
+   */
   constructor(tokens: readonly AddedToken[], spelled: (content: string) => string = (content) => content) {
     this.all = tokens;
     this.always = tokens.some(({ special }) => special !== true);
     this.#spelled = spelled;
   }
 
-  /** Cuts the text at the tokens in it. One segment where there is none, no segment in an empty text. */
+  /**
+   * Cuts the text at the tokens in it. One segment where there is none, no segment in an empty
+   * text.
+   */
   split(text: string, allowed: EncodeOptions['allowedSpecial']): Segment[] {
     const finder = this.#finder(allowed);
     const segments: Segment[] = [];
@@ -114,7 +127,9 @@ function standsAlone(text: string, start: number, end: number): boolean {
   return !WORD.test(before) && (behind === undefined || !WORD.test(String.fromCodePoint(behind)));
 }
 
-/** A line a token that is found by more than its text, in the order of ids: part of a fingerprint. */
+/**
+ * A line a token that is found by more than its text, in the order of ids: part of a fingerprint.
+ */
 export function flaggedTokens(tokens: readonly AddedToken[]): string[] {
   const flags = ['lstrip', 'rstrip', 'singleWord', 'normalized'] as const;
   return tokens

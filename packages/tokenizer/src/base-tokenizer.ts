@@ -1,9 +1,10 @@
 /**
- * What both kinds of tokenizer share: special and added tokens, the ids around a text, checks of ids. A kind says how plain text
- * between those tokens is encoded.
+ * What both kinds of tokenizer share: special and added tokens, the ids around a text, checks of
+ * ids. A kind says how plain text between those tokens is encoded.
  *
- * A text goes: added tokens as they stand → normalisation of what is between them → added tokens that are looked for in normalised
- * text → plain parts. A vocabulary without normalisation or added tokens goes straight to the last step.
+ * A text goes: added tokens as they stand → normalisation of what is between them → added tokens
+ * that are looked for in normalised text → plain parts. A vocabulary without normalisation or added
+ * tokens goes straight to the last step.
  */
 import { AddedTokens, isSpecial, type AddedToken } from './added-tokens.ts';
 import { checkOptions, failure, nearestHint } from './errors.ts';
@@ -118,7 +119,10 @@ export abstract class BaseTokenizer implements Tokenizer {
     return sink.take();
   }
 
-  /** Plain texts and ids side by side: special tokens whose text nobody can inject. Spaces as between special tokens of one text. */
+  /**
+   * Plain texts and ids side by side: special tokens whose text nobody can inject. Spaces as
+   * between special tokens of one text.
+   */
   encodeParts(parts: readonly (string | number)[]): Int32Array {
     const sink = this.sink();
     sink.clear();
@@ -182,7 +186,10 @@ export abstract class BaseTokenizer implements Tokenizer {
     });
   }
 
-  /** Cuts a text at its added tokens; `source` is the stretch of the text that a token or part stands for. */
+  /**
+   * Cuts a text at its added tokens; `source` is the stretch of the text that a token or part
+   * stands for.
+   */
   #parts(
     text: string,
     allowed: EncodeOptions['allowedSpecial'],

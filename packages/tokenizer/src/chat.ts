@@ -1,4 +1,7 @@
-/** Chat formats: Llama 2, Llama 3 and 3.1+ built in, any `chat_template` with the optional peer @huggingface/jinja. */
+/**
+ * Chat formats: Llama 2, Llama 3 and 3.1+ built in, any `chat_template` with the optional peer
+ * @huggingface/jinja.
+ */
 import type { ChatFormat } from './chat/format.ts';
 import { llama2Chat } from './chat/llama2.ts';
 import { llama31Chat, llama3Chat } from './chat/llama3.ts';
@@ -31,8 +34,8 @@ export function chatFormatFor(tokenizer: Tokenizer): ChatFormat {
 }
 
 /**
- * The `chat_template` in the text of a tokenizer_config.json (or chat_template.json): a Jinja text, or undefined. Where there are several, the
- * one called `name`.
+ * The `chat_template` in the text of a tokenizer_config.json (or chat_template.json): a Jinja text,
+ * or undefined. Where there are several, the one called `name`.
  */
 export function chatTemplateOf(config: string, name = 'default'): string | undefined {
   const { chat_template: found } = JSON.parse(config) as { chat_template?: unknown }; // checked below

@@ -3,7 +3,10 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { WordCounts } from './training/word-counter.ts';
 import { createWordReader, type WordReaderOptions } from './training/create-word-reader.ts';
 
-/** Texts in UTF-8 with a free byte before each and behind the last, and their ends; or the order to send the counts. */
+/**
+ * Texts in UTF-8 with a free byte before each and behind the last, and their ends; or the order to
+ * send the counts.
+ */
 export type CountRequest =
   { readonly bytes: Uint8Array<ArrayBuffer>; readonly ends: Int32Array<ArrayBuffer> } | 'finish';
 export type CountReply = { readonly skippedLines: number } | { readonly words: WordCounts };

@@ -1,7 +1,10 @@
 /** Where in the text each token came from, from the number of bytes each token covers. */
 import type { Encoding } from './tokenizer.ts';
 
-/** Ids of one part of a text, with the bytes each covers. In SentencePiece parts a literal `▁` counts one byte, as a space does. */
+/**
+ * Ids of one part of a text, with the bytes each covers. In SentencePiece parts a literal `▁`
+ * counts one byte, as a space does.
+ */
 export interface MeasuredIds {
   readonly ids: ArrayLike<number>;
   readonly lengths: ArrayLike<number>;

@@ -1,7 +1,8 @@
 /**
  * The interface every tokenizer of this package implements, and the only one other packages need.
  *
- * Text is a JavaScript string; a lone surrogate counts as U+FFFD, as in `TextEncoder`. Ids are 0 to vocabSize − 1.
+ * Text is a JavaScript string; a lone surrogate counts as U+FFFD, as in `TextEncoder`. Ids are 0 to
+ * vocabSize − 1.
  */
 
 export interface EncodeOptions {
@@ -10,24 +11,34 @@ export interface EncodeOptions {
   /** Put the end-of-sequence id last. Default false. Throws when the vocabulary has none. */
   readonly addEos?: boolean;
   /**
-   * Which special tokens (`<s>`, `<|eot_id|>`, …) are read as such when their text occurs in the input: 'none' (the default; the
-   * text is encoded as plain text, so that users cannot inject them), 'all', or a list of their names.
+   * Which special tokens (`<s>`, `<|eot_id|>`, …) are read as such when their text occurs in the
+   * input: 'none' (the default; the text is encoded as plain text, so that users cannot inject
+   * them), 'all', or a list of their names.
    */
   readonly allowedSpecial?: 'none' | 'all' | readonly string[];
 }
 
 export interface DecodeOptions {
-  /** Leave special (control) tokens out of the text. Default: true for SentencePiece (as it does), false for byte-level models (as tiktoken). */
+  /**
+   * Leave special (control) tokens out of the text. Default: true for SentencePiece (as it does),
+   * false for byte-level models (as tiktoken).
+   */
   readonly skipSpecialTokens?: boolean;
 }
 
-/** Ids with the place each came from. Entry i of the offset arrays belongs to token i; a token that has no text (BOS) is empty. */
+/**
+ * Ids with the place each came from. Entry i of the offset arrays belongs to token i; a token that
+ * has no text (BOS) is empty.
+ */
 export interface Encoding {
   readonly ids: Int32Array;
   /** First byte of the token in the text's UTF-8 form, and one past its last. */
   readonly byteStart: Int32Array;
   readonly byteEnd: Int32Array;
-  /** The same in UTF-16 code units (JavaScript string indices). A token that begins or ends inside a character covers all of it. */
+  /**
+   * The same in UTF-16 code units (JavaScript string indices). A token that begins or ends inside a
+   * character covers all of it.
+   */
   readonly start: Int32Array;
   readonly end: Int32Array;
 }
@@ -36,7 +47,10 @@ export interface Encoding {
 export interface TokenDecoder {
   /** The text that `id` makes certain; '' while a UTF-8 sequence is incomplete. */
   push(id: number): string;
-  /** What was held back, with U+FFFD for bytes that never became a character. The decoder starts anew after it. */
+  /**
+   * What was held back, with U+FFFD for bytes that never became a character. The decoder starts
+   * anew after it.
+   */
   end(): string;
 }
 
@@ -46,12 +60,18 @@ export interface Tokenizer {
   readonly eosId: number | undefined;
   readonly unkId: number | undefined;
   readonly padId: number | undefined;
-  /** Whether the model expects texts to begin with BOS (end with EOS): `add_bos_token`, or the file's post-processor. */
+  /**
+   * Whether the model expects texts to begin with BOS (end with EOS): `add_bos_token`, or the
+   * file's post-processor.
+   */
   readonly addsBos: boolean;
   readonly addsEos: boolean;
   /** Ids of the special (control) tokens by their text. */
   readonly specialTokens: ReadonlyMap<string, number>;
-  /** Hash of the vocabulary and the encoding rules, 32 hex digits: equal for tokenizers that give equal ids, whatever file they came from. */
+  /**
+   * Hash of the vocabulary and the encoding rules, 32 hex digits: equal for tokenizers that give
+   * equal ids, whatever file they came from.
+   */
   readonly fingerprint: string;
 
   encode(text: string, options?: EncodeOptions): Int32Array;
@@ -65,6 +85,9 @@ export interface Tokenizer {
 
   idToPiece(id: number): string;
   pieceToId(piece: string): number | undefined;
-  /** The bytes the token stands for in a text: of `▁the` those of ` the`, of `<0x0A>` the byte 10, of a special token none. A copy. */
+  /**
+   * The bytes the token stands for in a text: of `▁the` those of ` the`, of `<0x0A>` the byte 10,
+   * of a special token none. A copy.
+   */
   tokenBytes(id: number): Uint8Array;
 }

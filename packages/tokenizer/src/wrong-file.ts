@@ -1,13 +1,16 @@
 /**
- * What a file really is when it is none of the formats its name promises: a clone without Git LFS, a saved web page, an empty
- * download. These are the most frequent reasons for an unreadable model, and a reader's own message about them
- * ("header length 2336927755350992246") tells nobody.
+ * What a file really is when it is none of the formats its name promises: a clone without Git LFS,
+ * a saved web page, an empty download. These are the most frequent reasons for an unreadable model,
+ * and a reader's own message about them ("header length 2336927755350992246") tells nobody.
  */
 import { failure } from './errors.ts';
 import { decodeUtf8 } from './bytes/utf8.ts';
 
 export interface WrongFile {
-  /** For an error message, behind "this is": `a Git LFS pointer to 500,058 bytes, not the file itself`. */
+  /**
+   * For an error message, behind "this is": `a Git LFS pointer to 500,058 bytes, not the file
+   * itself`.
+   */
   readonly what: string;
   readonly hint: string;
 }
@@ -18,8 +21,8 @@ const FRONT = 1024;
 const DOWNLOAD = 'download the file itself, with the right address and, where it asks for one, a login';
 
 /**
- * What the front of a file shows it to be, or undefined where nothing speaks against it. `bytes` is the file or its first
- * kilobyte; no format of models or tokenizers begins like any of these.
+ * What the front of a file shows it to be, or undefined where nothing speaks against it. `bytes` is
+ * the file or its first kilobyte; no format of models or tokenizers begins like any of these.
  */
 export function describeWrongFile(bytes: Uint8Array): WrongFile | undefined {
   if (bytes.length === 0)

@@ -13,8 +13,9 @@ import { GPT2_CHUNKS, LLAMA3_CHUNKS } from './definitions.ts';
 import { haveShared, sharedText } from './files.ts';
 
 /**
- * The definition, word for word and without any bookkeeping: count all neighbours anew, merge the most frequent (of equals the one with the
- * lower ids), again. Chunks come from the pattern as a JavaScript expression.
+ * The definition, word for word and without any bookkeeping: count all neighbours anew, merge the
+ * most frequent (of equals the one with the lower ids), again. Chunks come from the pattern as a
+ * JavaScript expression.
  */
 function naive(
   texts: readonly string[],
@@ -73,7 +74,10 @@ function names(tokenizer: ByteLevelTokenizer, count: number): string[] {
   return Array.from({ length: count }, (_, id) => Buffer.from(tokenizer.tokenBytes(id)).toString('hex'));
 }
 
-/** Words of a few letters that repeat, so that counts tie, tokens are made in two ways and runs overlap. */
+/**
+ * Words of a few letters that repeat, so that counts tie, tokens are made in two ways and runs
+ * overlap.
+ */
 function noise(seed: number): string {
   let state = seed;
   const next = (n: number): number => {

@@ -1,4 +1,7 @@
-/** Both ways of encoding, word for word as they are defined and without any bookkeeping: what the fast ones are compared with. */
+/**
+ * Both ways of encoding, word for word as they are defined and without any bookkeeping: what the
+ * fast ones are compared with.
+ */
 import type { ByteLevelTokenizer, SentencePieceTokenizer } from '../src/index.ts';
 
 /** The split patterns as JavaScript expressions. */
@@ -21,7 +24,10 @@ function merge(parts: string[], rank: (joined: string) => number): string[] {
   }
 }
 
-/** SentencePiece BPE with LLaMA's rules: a space in front, ▁ for spaces, the best score first, bytes for what is no piece. */
+/**
+ * SentencePiece BPE with LLaMA's rules: a space in front, ▁ for spaces, the best score first, bytes
+ * for what is no piece.
+ */
 export function definedPieces({ model, vocabSize }: SentencePieceTokenizer, text: string): number[] {
   if (text === '') return [];
   const ids = new Map<string, number>();

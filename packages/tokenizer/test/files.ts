@@ -1,5 +1,8 @@
-/** Reference files beside the repository. They are read inside tests that `haveShared` guards, for any of them may be absent. */
-import { existsSync, readFileSync } from 'node:fs';
+/**
+ * Reference files beside the repository. They are read inside tests that `haveShared` guards, for
+ * any of them may be absent.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 
 const shared = new URL('../../../../shared/', import.meta.url);
 
@@ -38,6 +41,8 @@ export function sharedJson<T>(path: string): T {
 export function publishedVectors(name: string): { text: string; ids: number[] }[] {
   const texts = sharedText(`data/tokenizer/${name}.inp`).split('\n__ggml_vocab_test__\n').slice(0, -1);
   const lines = sharedText(`data/tokenizer/${name}.out`).split('\n');
+  if (lines.filter((line) => line !== '').length > texts.length)
+    throw new Error(`${name}.out has more lines than ${name}.inp has texts`);
   return texts.map((text, i) => ({
     text,
     ids: (lines[i] ?? '').trim().split(/\s+/).filter(Boolean).map(Number),
@@ -49,4 +54,13 @@ export function sameIds(got: ArrayLike<number>, expected: ArrayLike<number>): bo
   if (got.length !== expected.length) return false;
   for (let i = 0; i < got.length; i++) if (got[i] !== expected[i]) return false;
   return true;
+}
+
+/** Every folder of trained models in the fixtures; none where they are absent. */
+export function modelFolders(): string[] {
+  const root = 'fixtures/tokenizer';
+  if (!haveShared(root)) return [];
+  return readdirSync(sharedUrl(root))
+    .map((name) => `${root}/${name}`)
+    .filter((path) => existsSync(sharedUrl(`${path}/tokenizer.model`)));
 }

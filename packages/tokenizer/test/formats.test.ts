@@ -19,6 +19,7 @@ import {
   haveShared,
   LLAMA2,
   LLAMA3,
+  modelFolders,
   publishedVectors,
   sameIds,
   sharedBytes,
@@ -40,11 +41,15 @@ function expectVectors(tokenizer: Tokenizer, name: string): void {
 const LLAMA2_GGUF = 'data/tokenizer/llama-spm.vocab.gguf';
 const TINY = 'data/models/llama-2-tiny-random.gguf';
 const TOK512 = 'data/models/tok512.bin';
+const STORIES = 'data/models/stories260K.bin';
 const GREEDY = 'data/models/stories260K.greedy200.txt';
 const STRINGS = 'fixtures/tokenizer/strings.json';
 const strings = (): string[] => sharedJson<{ texts: string[] }>(STRINGS).texts;
 
-/** Writes a format, reads it back without saying which it is, and expects the same ids for every text. */
+/**
+ * Writes a format, reads it back without saying which it is, and expects the same ids for every
+ * text.
+ */
 async function expectRoundTrip(
   original: Tokenizer,
   format: VocabularyFormat,
@@ -101,21 +106,21 @@ describe('formats', () => {
     expectVectors(gpt2, 'gpt2');
     for (const text of strings()) expect(gpt2.decode(gpt2.encode(text))).toBe(text);
     const header = readGguf(sharedBytes(TINY));
-    expect(header.tensors.length).toBe(12);
+    expect(header.tensors.length).toBeGreaterThan(0);
     expect(header.metadata.get('general.architecture')?.value).toBe('llama');
     expect(() => readGguf(sharedBytes(GPT2).subarray(0, 5000))).toThrow(GgufCutError);
   });
 
-  it.skipIf(!haveShared(TOK512, GREEDY))('reads the llama2.c tokenizer of stories260K', () => {
+  it.skipIf(!haveShared(TOK512, GREEDY, STORIES))('reads the llama2.c tokenizer of a model', () => {
     const tokenizer = parseTokenizer(sharedBytes(TOK512));
-    expect(tokenizer.vocabSize).toBe(512);
+    const header = sharedBytes(STORIES);
+    const vocabSize = new DataView(header.buffer, header.byteOffset).getInt32(20, true);
+    expect(tokenizer.vocabSize).toBe(Math.abs(vocabSize)); // negative where the output is not tied
     expect([tokenizer.bosId, tokenizer.eosId]).toEqual([1, 2]);
-    expect(tokenizer.decode([1, 403, 407, 261, 378, 432, 383, 286, 261, 376, 298])).toBe(
-      sharedText(GREEDY).slice(
-        0,
-        tokenizer.decode([1, 403, 407, 261, 378, 432, 383, 286, 261, 376, 298]).length,
-      ),
-    );
+    const text = sharedText(GREEDY);
+    const ids = tokenizer.encode(text);
+    expect(tokenizer.decode(ids)).toBe(text);
+    expect(ids.length).toBeLessThan(text.length / 2); // words of its own language, not bytes
   });
 
   const origins = [
@@ -150,9 +155,8 @@ describe('formats', () => {
     { readonly differs_from_sentencepiece: readonly Difference[] }
   >;
 
-  for (const name of ['english-512', 'mixed-2000']) {
-    const path = `fixtures/tokenizer/${name}`;
-    describe.skipIf(!haveShared(path, STRINGS))(`${name} as Hugging Face wrote it`, () => {
+  for (const path of modelFolders().filter((folder) => haveShared(`${folder}/hf.json`))) {
+    describe.skipIf(!haveShared(STRINGS))(`${path} as Hugging Face wrote it`, () => {
       it.each(['tokenizer.json', 'tokenizer.legacy.json'] as const)(
         '%s encodes as Hugging Face does',
         (file) => {

@@ -142,7 +142,10 @@ describe('names of pre-tokenizers', () => {
   });
 });
 
-/** By the recipe in the shared data's README, into a cache outside the repository; the named scripts fetch it. */
+/**
+ * By the recipe in the shared data's README, into a cache outside the repository; the named scripts
+ * fetch it.
+ */
 const SMOLLM2 = join(
   process.env['CRIA_ORACLE_FOLDER'] ?? join(homedir(), '.cache/cria-oracle'),
   'SmolLM2-135M-Instruct.Q4_1.gguf',

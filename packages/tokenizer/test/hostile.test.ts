@@ -1,6 +1,6 @@
 /**
- * Damaged vocabulary files and texts made to be slow. CRIA_HEAVY=1 makes it ten thousand files and texts of 1 to 10 MB.
- * Times are shown, never asserted.
+ * Damaged vocabulary files and texts made to be slow. CRIA_HEAVY=1 makes it ten thousand files and
+ * texts of 1 to 10 MB. Times are shown, never asserted.
  */
 import { describe, expect, it } from 'vitest';
 import {
@@ -10,7 +10,7 @@ import {
   type ByteLevelTokenizer,
   type SentencePieceTokenizer,
 } from '../src/index.ts';
-import { haveShared, LLAMA2, LLAMA3, sharedBytes } from './files.ts';
+import { haveShared, LLAMA2, LLAMA3, sharedBytes, modelFolders } from './files.ts';
 import { trainedBytes, trainedPieces } from './trained.ts';
 
 const heavy = process.env['CRIA_HEAVY'] === '1';
@@ -74,10 +74,10 @@ function files(): Map<string, Uint8Array> {
     'tokenizer.json',
   );
   put(trainedPieces(), 'llama2c', 'tokenizer.json', 'gguf');
-  const folder = 'fixtures/tokenizer/english-512';
-  if (haveShared(folder)) {
+  const [folder] = modelFolders();
+  if (folder !== undefined) {
     for (const name of ['tokenizer.model', 'tokenizer.json', 'tokenizer.legacy.json'])
-      all.set(`english-512 ${name}`, sharedBytes(`${folder}/${name}`));
+      all.set(`fixture ${name}`, sharedBytes(`${folder}/${name}`));
     put(parseTokenizer(sharedBytes(`${folder}/tokenizer.model`)), 'llama2c', 'gguf');
   }
   if (haveShared('data/models/tok512.bin')) {

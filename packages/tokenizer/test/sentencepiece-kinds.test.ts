@@ -1,4 +1,7 @@
-/** SentencePiece models of many kinds beside what sentencepiece makes of them (vectors by oracle/pieces.py). */
+/**
+ * SentencePiece models of many kinds beside what sentencepiece makes of them (vectors by
+ * oracle/pieces.py).
+ */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import {

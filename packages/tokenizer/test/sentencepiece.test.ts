@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { readSentencePieceModel, SentencePieceTokenizer, writeSentencePieceModel } from '../src/index.ts';
 import { definedPieces } from './definitions.ts';
-import { haveShared, LLAMA2, publishedVectors, sameIds, sharedBytes, sharedJson } from './files.ts';
+import {
+  haveShared,
+  LLAMA2,
+  publishedVectors,
+  sameIds,
+  sharedBytes,
+  sharedJson,
+  modelFolders,
+} from './files.ts';
 import { TEXTS, trainedPieces } from './trained.ts';
 
 interface Encodings {
@@ -12,21 +20,12 @@ interface Encodings {
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
 const models = [
-  {
-    name: 'llama2',
-    file: LLAMA2,
-    encodings: 'fixtures/tokenizer/llama2.json',
-  },
-  {
-    name: 'english-512',
-    file: 'fixtures/tokenizer/english-512/tokenizer.model',
-    encodings: 'fixtures/tokenizer/english-512/encodings.json',
-  },
-  {
-    name: 'mixed-2000',
-    file: 'fixtures/tokenizer/mixed-2000/tokenizer.model',
-    encodings: 'fixtures/tokenizer/mixed-2000/encodings.json',
-  },
+  { name: 'llama2', file: LLAMA2, encodings: 'fixtures/tokenizer/llama2.json' },
+  ...modelFolders().map((folder) => ({
+    name: folder,
+    file: `${folder}/tokenizer.model`,
+    encodings: `${folder}/encodings.json`,
+  })),
 ];
 
 function load(file: string): SentencePieceTokenizer {
@@ -92,10 +91,10 @@ describe('a vocabulary that was trained here', () => {
 });
 
 describe.skipIf(!haveShared(LLAMA2))('Llama 2', () => {
-  it.skipIf(!haveShared('data/tokenizer/llama-spm.inp'))('gives the 46 published vectors', () => {
+  it.skipIf(!haveShared('data/tokenizer/llama-spm.inp'))('gives the published vectors', () => {
     const tokenizer = load(LLAMA2);
     const vectors = publishedVectors('llama-spm');
-    expect(vectors.length).toBe(46);
+    expect(vectors.length).toBeGreaterThan(0);
     for (const { text, ids } of vectors)
       if (!sameIds(tokenizer.encode(text), ids))
         expect(Array.from(tokenizer.encode(text))).toEqual(Array.from(ids));

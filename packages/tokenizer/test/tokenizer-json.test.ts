@@ -1,4 +1,7 @@
-/** tokenizer.json files of many kinds beside what Hugging Face tokenizers makes of them (vectors by oracle/cases.py). */
+/**
+ * tokenizer.json files of many kinds beside what Hugging Face tokenizers makes of them (vectors by
+ * oracle/cases.py).
+ */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parseTokenizer, readTokenizerJson, serializeTokenizer } from '../src/index.ts';

@@ -5,11 +5,51 @@ import {
   type SentencePieceTrainerOptions,
 } from '../src/index.ts';
 import { trainTokenizer } from '../src/node.ts';
-import { haveShared, sharedJson, sharedText } from './files.ts';
+import { haveShared, modelFolders, sharedJson, sharedText } from './files.ts';
 
 interface TrainFile {
   readonly corpus_sha256: Record<string, string>;
-  readonly arguments: { readonly vocab_size: number; readonly character_coverage: number };
+  readonly arguments: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** Flags of spm_train that are options here, by their names; the others must have the value that is built in. */
+const OPTIONS: Readonly<Record<string, keyof SentencePieceTrainerOptions>> = {
+  vocab_size: 'vocabSize',
+  character_coverage: 'characterCoverage',
+  max_sentencepiece_length: 'maxSentencepieceLength',
+  max_sentence_length: 'maxSentenceLength',
+  split_digits: 'splitDigits',
+  split_by_unicode_script: 'splitByUnicodeScript',
+  split_by_number: 'splitByNumber',
+  allow_whitespace_only_pieces: 'allowWhitespaceOnlyPieces',
+  byte_fallback: 'byteFallback',
+  add_dummy_prefix: 'addDummyPrefix',
+  unk_id: 'unkId',
+  bos_id: 'bosId',
+  eos_id: 'eosId',
+  pad_id: 'padId',
+  required_chars: 'requiredChars',
+};
+const BUILT_IN: Readonly<Record<string, string | number | boolean>> = {
+  model_type: 'bpe',
+  normalization_rule_name: 'identity',
+  remove_extra_whitespaces: false,
+  split_by_whitespace: true,
+  treat_whitespace_as_suffix: false,
+  unk_surface: ' ⁇ ',
+  hard_vocab_limit: true,
+  num_threads: 1,
+  shuffle_input_sentence: false,
+};
+
+function optionsOf(flags: TrainFile['arguments']): SentencePieceTrainerOptions {
+  const options: Record<string, string | number | boolean> = {};
+  for (const [flag, value] of Object.entries(flags)) {
+    const option = OPTIONS[flag];
+    if (option === undefined) expect(value, flag).toBe(BUILT_IN[flag]);
+    else options[option] = value;
+  }
+  return options;
 }
 
 function train(texts: readonly string[], options: SentencePieceTrainerOptions) {
@@ -19,17 +59,13 @@ function train(texts: readonly string[], options: SentencePieceTrainerOptions) {
 }
 
 describe('training against spm_train', () => {
-  for (const name of ['english-512', 'mixed-2000']) {
-    const folder = `fixtures/tokenizer/${name}`;
-    it.skipIf(!haveShared(folder, 'data/text'))(
-      `${name}: the same pieces in the same order with the same scores`,
+  for (const folder of modelFolders()) {
+    it.skipIf(!haveShared(`${folder}/train.json`, 'data/text'))(
+      `${folder}: the same pieces in the same order with the same scores`,
       () => {
         const { corpus_sha256, arguments: flags } = sharedJson<TrainFile>(`${folder}/train.json`);
         const texts = Object.keys(corpus_sha256).map((file) => sharedText(`data/text/${file}`));
-        const tokenizer = train(texts, {
-          vocabSize: flags.vocab_size,
-          characterCoverage: flags.character_coverage,
-        });
+        const tokenizer = train(texts, optionsOf(flags));
         const expected = sharedText(`${folder}/tokenizer.vocab`).trimEnd().split('\n');
         const got = Array.from({ length: tokenizer.vocabSize }, (_, id) => {
           const { piece, score } = tokenizer.model.pieces.at(id);

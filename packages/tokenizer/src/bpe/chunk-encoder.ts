@@ -1,6 +1,7 @@
 /**
- * Encodes chunks of a text: parts that no merge crosses, as words with their spaces or the matches of a split pattern. Texts
- * repeat their words, so the ids of a chunk are kept in a cache keyed by its bytes; only new chunks reach the merge loop.
+ * Encodes chunks of a text: parts that no merge crosses, as words with their spaces or the matches
+ * of a split pattern. Texts repeat their words, so the ids of a chunk are kept in a cache keyed by
+ * its bytes; only new chunks reach the merge loop.
  */
 import { Merger } from './merger.ts';
 import type { PairTable } from './pair-table.ts';
@@ -10,7 +11,10 @@ export interface ChunkRules {
   readonly pairs: PairTable;
   /** The id of the chunk as a whole where that comes before merging (Llama 3), else −1. */
   whole(bytes: Uint8Array, start: number, end: number): number;
-  /** Writes the chunk's first symbols (ids, or negative for what is not in the vocabulary); returns their number, at most end − start. */
+  /**
+   * Writes the chunk's first symbols (ids, or negative for what is not in the vocabulary); returns
+   * their number, at most end − start.
+   */
   split(bytes: Uint8Array, start: number, end: number, symbols: Int32Array): number;
   /** Writes the ids of a negative symbol at out[at], none or up to 4; returns the new end. */
   spell(symbol: number, out: Int32Array, at: number): number;
@@ -158,7 +162,10 @@ export class ChunkEncoder {
     }
   }
 
-  /** Doubles the table, or empties it at its largest size: a text of ever new words must not take ever more memory. */
+  /**
+   * Doubles the table, or empties it at its largest size: a text of ever new words must not take
+   * ever more memory.
+   */
   #growCache(): void {
     const old = this.#entries;
     const full = this.#mask + 1 >= MAX_CAPACITY || this.#keyEnd > MAX_POOL || this.#valueEnd > MAX_POOL;

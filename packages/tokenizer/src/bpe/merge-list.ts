@@ -25,8 +25,9 @@ export function isSpaces(piece: string): boolean {
 }
 
 /**
- * In the released LLaMA vocabularies the pieces of spaces only share the lowest score, so that the leftmost run grows first. A merge
- * list says the same when those merges come last, in this order: adding one space before anything else, the longest run first.
+ * In the released LLaMA vocabularies the pieces of spaces only share the lowest score, so that the
+ * leftmost run grows first. A merge list says the same when those merges come last, in this order:
+ * adding one space before anything else, the longest run first.
  */
 export function compareSpaceMerges(leftA: number, rightA: number, leftB: number, rightB: number): number {
   return Number(rightA > 1) - Number(rightB > 1) || leftB - leftA || rightA - rightB;

@@ -1,6 +1,7 @@
 /**
- * The BPE merge loop: while some neighbouring pair merges, merge the one with the lowest rank, the leftmost of equals.
- * Short runs rescan a small array; long ones use a heap, so that no text takes more than n log n.
+ * The BPE merge loop: while some neighbouring pair merges, merge the one with the lowest rank, the
+ * leftmost of equals. Short runs rescan a small array; long ones use a heap, so that no text takes
+ * more than n log n.
  */
 import { NO_MERGE, type PairTable } from './pair-table.ts';
 
@@ -17,7 +18,9 @@ export class Merger {
     this.#pairs = pairs;
   }
 
-  /** Merges symbols[0 .. n) in place and returns how many are left. Negative symbols never merge. */
+  /**
+   * Merges symbols[0 .. n) in place and returns how many are left. Negative symbols never merge.
+   */
   merge(symbols: Int32Array, n: number): number {
     return n <= SHORT ? this.#mergeShort(symbols, n) : this.#mergeLong(symbols, n);
   }
@@ -73,7 +76,10 @@ export class Merger {
     }
   }
 
-  /** Heap of rank · 2³¹ + position. An entry is stale when the pair that now begins at its position has another rank. */
+  /**
+   * Heap of rank · 2³¹ + position. An entry is stale when the pair that now begins at its position
+   * has another rank.
+   */
   #mergeLong(symbols: Int32Array, n: number): number {
     const pairs = this.#pairs;
     const next = new Int32Array(n);

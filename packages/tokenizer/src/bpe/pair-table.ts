@@ -1,13 +1,22 @@
-/** Which neighbouring symbols merge: (left id, right id) → (rank, merged id), open addressing in one Int32Array. */
+/**
+ * Which neighbouring symbols merge: (left id, right id) → (rank, merged id), open addressing in one
+ * Int32Array.
+ */
 
 /** Rank of a pair that does not merge; every real rank is smaller. */
 export const NO_MERGE = 0x7fffffff;
 
-/** Finds the merge of a pair that the table has not seen: returns the merged id, or −1. Ranks come from `rankOf`. */
+/**
+ * Finds the merge of a pair that the table has not seen: returns the merged id, or −1. Ranks come
+ * from `rankOf`.
+ */
 export type MergeFinder = (left: number, right: number) => number;
 
 const STRIDE = 4; // left + 1 (0: free), right, rank, merged id
-/** A table that fills itself forgets everything at this size, so that no text can make it grow without bound. */
+/**
+ * A table that fills itself forgets everything at this size, so that no text can make it grow
+ * without bound.
+ */
 const LAZY_LIMIT = 1 << 20;
 
 export class PairTable {
@@ -18,7 +27,10 @@ export class PairTable {
   readonly #finder: MergeFinder | undefined;
   readonly #rankOf: ArrayLike<number> | undefined;
 
-  /** Without a finder: an explicit list, filled by `set`. With one: pairs are looked up on first sight and remembered, misses too. */
+  /**
+   * Without a finder: an explicit list, filled by `set`. With one: pairs are looked up on first
+   * sight and remembered, misses too.
+   */
   constructor(expected = 2048, finder?: MergeFinder, rankOf?: ArrayLike<number>) {
     let capacity = 1024;
     while (capacity < 2 * expected) capacity *= 2;
@@ -28,7 +40,10 @@ export class PairTable {
     this.#rankOf = rankOf;
   }
 
-  /** Slot of the pair, its rank at data[slot + 2] and merged id at data[slot + 3]; or −1 when it does not merge. */
+  /**
+   * Slot of the pair, its rank at data[slot + 2] and merged id at data[slot + 3]; or −1 when it
+   * does not merge.
+   */
   find(left: number, right: number): number {
     if ((left | right) < 0) return -1;
     const { data } = this;

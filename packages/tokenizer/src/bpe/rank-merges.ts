@@ -1,12 +1,16 @@
 /**
- * The merge list that ranks stand for: for each token in rank order every split into two tokens, the splits of one token ordered by the
- * ranks of their parts (Hugging Face's converter writes Llama 3 so; also the list for SentencePiece pieces, ordered by piece rank).
+ * The merge list that ranks stand for: for each token in rank order every split into two tokens,
+ * the splits of one token ordered by the ranks of their parts (Hugging Face's converter writes
+ * Llama 3 so; also the list for SentencePiece pieces, ordered by piece rank).
  */
 import type { MergeList } from './merge-list.ts';
 import { ByteTable } from '../bytes/byte-table.ts';
 import type { TokenBytes } from '../bytes/token-bytes.ts';
 
-/** Left and right ids, pair by pair; the merged token's id third. `skip` marks ids that take no part. */
+/**
+ * Left and right ids, pair by pair; the merged token's id third. `skip` marks ids that take no
+ * part.
+ */
 export function mergesOfRanks(tokens: TokenBytes, skip: Uint8Array): Int32Array {
   const { pool, offsets, size } = tokens;
   const table = new ByteTable(pool, offsets);

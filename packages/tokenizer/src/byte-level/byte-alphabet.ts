@@ -1,4 +1,7 @@
-/** GPT-2's way to write bytes as visible characters (openai/gpt-2, encoder.py, bytes_to_unicode): `Ġ` is a space, `Ċ` a line feed. */
+/**
+ * GPT-2's way to write bytes as visible characters (openai/gpt-2, encoder.py, bytes_to_unicode):
+ * `Ġ` is a space, `Ċ` a line feed.
+ */
 import { failure } from '../errors.ts';
 
 const CHARACTER_OF: readonly string[] = (() => {

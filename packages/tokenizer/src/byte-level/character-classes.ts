@@ -1,4 +1,7 @@
-/** Letter, number, white space or other: what the split patterns ask of a character. Filled on demand, 256 characters at a time. */
+/**
+ * Letter, number, white space or other: what the split patterns ask of a character. Filled on
+ * demand, 256 characters at a time.
+ */
 
 export const OTHER = 0;
 export const LETTER = 1;

@@ -1,4 +1,7 @@
-/** A hash of everything that decides the ids of a text in a byte-level vocabulary, whatever file it came from. */
+/**
+ * A hash of everything that decides the ids of a text in a byte-level vocabulary, whatever file it
+ * came from.
+ */
 import { flaggedTokens, isSpecial as isSpecialToken, type AddedToken } from '../added-tokens.ts';
 import { isRankOrder } from '../bpe/rank-merges.ts';
 import { asBytes, Murmur128 } from '../bytes/hash.ts';
@@ -7,9 +10,10 @@ import type { ByteLevelOptions } from './options.ts';
 import { simplifyPattern } from '../text/splitter.ts';
 
 /**
- * Tokens, special tokens, pattern and merges. A written-out merge list that says the same as the ranks (every split of every token, in
- * order) counts as ranks, so that Llama 3 has one fingerprint in every format. What most vocabularies do not have counts only where
- * it is there: fingerprints stand in training states and must stay.
+ * Tokens, special tokens, pattern and merges. A written-out merge list that says the same as the
+ * ranks (every split of every token, in order) counts as ranks, so that Llama 3 has one fingerprint
+ * in every format. What most vocabularies do not have counts only where it is there: fingerprints
+ * stand in training states and must stay.
  */
 export function byteLevelFingerprint(
   options: ByteLevelOptions,

@@ -10,13 +10,19 @@ export interface ByteLevelOptions {
   readonly tokens: TokenBytes;
   /** Tokens that are found in a text as they stand: special ones where allowed, others always. */
   readonly addedTokens: readonly AddedToken[];
-  /** Ids that no text gives: placeholders, the unknown token. Their bytes are only what they decode to. */
+  /**
+   * Ids that no text gives: placeholders, the unknown token. Their bytes are only what they decode
+   * to.
+   */
   readonly unused?: ReadonlySet<number>;
   /** What happens to a text first. Default: nothing. */
   readonly normalizer?: readonly NormalizerStep[];
   /** What cuts the text: one expression in tiktoken's dialect, or steps (splitter.ts). */
   readonly pattern: SplitPattern;
-  /** The merges in order, or 'ranks': two tokens merge where their bytes together are a token, lower ids first (tiktoken). */
+  /**
+   * The merges in order, or 'ranks': two tokens merge where their bytes together are a token, lower
+   * ids first (tiktoken).
+   */
   readonly merges: MergeList | 'ranks';
   /** A chunk that is a token as a whole is that token, whatever the merges give. */
   readonly wholeChunks: boolean;
@@ -28,6 +34,9 @@ export interface ByteLevelOptions {
   readonly addsBos?: boolean | undefined;
   /** Whether texts end with EOS. Default false. */
   readonly addsEos?: boolean | undefined;
-  /** The token of a byte that has none. Default: such bytes are left out, as tokenizers and llama.cpp do. */
+  /**
+   * The token of a byte that has none. Default: such bytes are left out, as tokenizers and
+   * llama.cpp do.
+   */
   readonly missingByteId?: number | undefined;
 }

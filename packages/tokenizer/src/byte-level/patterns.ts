@@ -1,12 +1,16 @@
 /**
- * The split patterns that LLaMA's relatives use, in tiktoken's dialect, and llama.cpp's names for them (`tokenizer.ggml.pre`).
- * A name's steps are what llama.cpp does for it, also where the model's own tokenizer.json differs a little.
+ * The split patterns that LLaMA's relatives use, in tiktoken's dialect, and llama.cpp's names for
+ * them (`tokenizer.ggml.pre`). A name's steps are what llama.cpp does for it, also where the
+ * model's own tokenizer.json differs a little.
  */
 import type { SplitPattern, SplitStep } from '../text/splitter.ts';
 
 /** Contractions in either case, as Llama 3's pattern begins. */
 const CONTRACTIONS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
-/** How most patterns end: line ends with the space before them, space before a word without its last character, other space. */
+/**
+ * How most patterns end: line ends with the space before them, space before a word without its last
+ * character, other space.
+ */
 const SPACES = '\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+';
 const SYMBOLS = ' ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*';
 const WORD = '[^\\r\\n\\p{L}\\p{N}]?\\p{L}+';
@@ -42,7 +46,9 @@ const DIGITS_GPT2 = plain(steps(DIGIT, GPT2_PATTERN));
 const QWEN2 = plain(QWEN2_PATTERN);
 const LLAMA3_MERGED = plain(LLAMA3_PATTERN);
 
-/** Letters of scripts with case, as DeepSeek-LLM's tokenizer.json lists them (an older Unicode's). */
+/**
+ * Letters of scripts with case, as DeepSeek-LLM's tokenizer.json lists them (an older Unicode's).
+ */
 const CASED =
   'A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-\u1f7dᾀ-ᾴᾶ-ᾼ\u1fbe' +
   'ῂ-ῄῆ-ῌῐ-\u1fd3ῖ-\u1fdbῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤ\u2126ℨ\u212a-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃';
@@ -51,7 +57,10 @@ const HAN_KANA = '[一-龥぀-ゟ゠-ヿ]+';
 const ASCII_PUNCTUATION = '[!"#$%&\'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~]';
 const DEEPSEEK3_WORDS = `${ASCII_PUNCTUATION}[A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+`;
 
-/** Words cut where small letters meet capitals, with llama.cpp's reading of the two kinds: all letters but a-z, but A-Z. */
+/**
+ * Words cut where small letters meet capitals, with llama.cpp's reading of the two kinds: all
+ * letters but a-z, but A-Z.
+ */
 const UPPER = '((?=\\p{L})[^a-z])';
 const LOWER = '((?=\\p{L})[^A-Z])';
 const camelCase = (ending: string): string =>

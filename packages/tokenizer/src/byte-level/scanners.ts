@@ -1,6 +1,6 @@
 /**
- * The split patterns of LLaMA's family as scanners over UTF-8: 20 times as fast as the expressions, which the tests hold them
- * against.
+ * The split patterns of LLaMA's family as scanners over UTF-8: 20 times as fast as the expressions,
+ * which the tests hold them against.
  */
 import { classAt, lengthOf, LETTER, NUMBER, OTHER, WHITE } from './character-classes.ts';
 import { DIGIT, GPT2_ORIGINAL, GPT2_PATTERN, LLAMA3_PATTERN, QWEN2_PATTERN } from './patterns.ts';
@@ -83,7 +83,10 @@ function contractionEnd(bytes: Uint8Array, at: number, end: number): number {
     : -1;
 }
 
-/** GPT-2's pattern. Where digits were cut out before, one by one, a digit is an end of the text to everything else. */
+/**
+ * GPT-2's pattern. Where digits were cut out before, one by one, a digit is an end of the text to
+ * everything else.
+ */
 function scanGpt2(bytes: Uint8Array, at: number, end: number, digitsApart: boolean): number {
   const first = bytes[at];
   const kind = classAt(bytes, at);

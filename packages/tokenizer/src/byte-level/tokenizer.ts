@@ -1,6 +1,7 @@
 /**
- * Byte-level BPE: Llama 3 (tiktoken), GPT-2 and their relatives. A pattern cuts the text into chunks; the bytes of a chunk merge by
- * rank, unless the whole chunk is a token and the vocabulary takes such chunks as they are (Llama 3).
+ * Byte-level BPE: Llama 3 (tiktoken), GPT-2 and their relatives. A pattern cuts the text into
+ * chunks; the bytes of a chunk merge by rank, unless the whole chunk is a token and the vocabulary
+ * takes such chunks as they are (Llama 3).
  */
 import { isSpecial } from '../added-tokens.ts';
 import { BaseTokenizer } from '../base-tokenizer.ts';
@@ -62,7 +63,10 @@ export class ByteLevelTokenizer extends BaseTokenizer {
     return (this.#hash ??= byteLevelFingerprint(this.options, this.#isSpecial, this.#isLiteral));
   }
 
-  /** Ids of bytes that need not be UTF-8: valid parts as texts, what stands between them as a chunk of its own. */
+  /**
+   * Ids of bytes that need not be UTF-8: valid parts as texts, what stands between them as a chunk
+   * of its own.
+   */
   encodeBytes(bytes: Uint8Array): Int32Array {
     const ids: number[] = [];
     for (const { start, end, valid } of utf8Parts(bytes)) {

@@ -1,6 +1,12 @@
-/** Gathers byte strings from pools into one growing buffer, eight bytes a step (twice as fast as byte by byte for tokens). */
+/**
+ * Gathers byte strings from pools into one growing buffer, eight bytes a step (twice as fast as
+ * byte by byte for tokens).
+ */
 
-/** Bytes past the end of a source that may be read, and past the end of the sink that may be written. */
+/**
+ * Bytes past the end of a source that may be read, and past the end of the sink that may be
+ * written.
+ */
 const SLACK = 8;
 /** Larger buffers are given back after use. */
 const KEPT = 1 << 22;

@@ -1,6 +1,12 @@
-/** An exact map from byte strings to ids: open addressing over one pool of bytes, no object for each entry. */
+/**
+ * An exact map from byte strings to ids: open addressing over one pool of bytes, no object for each
+ * entry.
+ */
 
-/** FNV-1a over bytes, finished so that the low bits are good. The scanners compute the same hash while they read. */
+/**
+ * FNV-1a over bytes, finished so that the low bits are good. The scanners compute the same hash
+ * while they read.
+ */
 export const HASH_SEED = 0x811c9dc5 | 0;
 export const HASH_PRIME = 0x01000193;
 
@@ -20,7 +26,9 @@ export class ByteTable {
   readonly #pool: Uint8Array;
   readonly #offsets: Int32Array;
 
-  /** Entry `id` is pool[offsets[id] .. offsets[id + 1]). Nothing is in the table until it is added. */
+  /**
+   * Entry `id` is pool[offsets[id] .. offsets[id + 1]). Nothing is in the table until it is added.
+   */
   constructor(pool: Uint8Array, offsets: Int32Array) {
     this.#pool = pool;
     this.#offsets = offsets;

@@ -1,4 +1,7 @@
-/** Byte strings by their prefixes: from a place in a text, every entry that begins there. Edges lie in one open-addressing table. */
+/**
+ * Byte strings by their prefixes: from a place in a text, every entry that begins there. Edges lie
+ * in one open-addressing table.
+ */
 
 const ROOT = 0;
 

@@ -1,4 +1,7 @@
-/** MurmurHash3 x86 128-bit over a stream of bytes: a fast, well-known hash for fingerprints (not against forgery). */
+/**
+ * MurmurHash3 x86 128-bit over a stream of bytes: a fast, well-known hash for fingerprints (not
+ * against forgery).
+ */
 
 const C = [0x239b961b, 0xab0e9789, 0x38b34ae5, 0xa1e38b93] as const;
 const ADD = [0x561ccd1b, 0x0bcaa747, 0x96cd1c35, 0x32ac3b17] as const;

@@ -43,7 +43,10 @@ export class TokenBytes {
     for (let from = offsets[id]; from < offsets[id + 1]; from++) target[at++] = pool[from];
   }
 
-  /** The bytes of a list of ids one after the other, as a view that lasts until the next call; ids marked in `skip` are left out. */
+  /**
+   * The bytes of a list of ids one after the other, as a view that lasts until the next call; ids
+   * marked in `skip` are left out.
+   */
   join(ids: ArrayLike<number>, skip: Uint8Array | undefined): Uint8Array {
     return (this.#joiner ??= new TokenJoiner(this.pool, this.offsets)).join(ids, skip);
   }

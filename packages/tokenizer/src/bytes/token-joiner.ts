@@ -1,8 +1,9 @@
 /**
- * Joins the bytes of tokens, eight bytes a step. All that most tokens need stands in one row of 32 bytes: the first sixteen bytes (two float64), the
- * length, the place in the pool. Float64 is the widest unit that JavaScript moves without making an object of it: 1.5 times as fast as two
- * int32 from the pool. Only a NaN may change on the way, so tokens with eight bytes that spell one (0x7F or 0xFF behind 0xF0 or more: never in
- * text) are copied byte by byte.
+ * Joins the bytes of tokens, eight bytes a step. All that most tokens need stands in one row of 32
+ * bytes: the first sixteen bytes (two float64), the length, the place in the pool. Float64 is the
+ * widest unit that JavaScript moves without making an object of it: 1.5 times as fast as two int32
+ * from the pool. Only a NaN may change on the way, so tokens with eight bytes that spell one (0x7F
+ * or 0xFF behind 0xF0 or more: never in text) are copied byte by byte.
  */
 import { failure } from '../errors.ts';
 
@@ -16,7 +17,10 @@ export class TokenJoiner {
   readonly #pool: Uint8Array;
   readonly #size: number;
   readonly #heads: Float64Array;
-  /** Of the same rows: [4] the length, or −1 − length where it must be copied byte by byte; [5] the place in the pool. */
+  /**
+   * Of the same rows: [4] the length, or −1 − length where it must be copied byte by byte; [5] the
+   * place in the pool.
+   */
   readonly #rows: Int32Array;
 
   constructor(pool: Uint8Array, offsets: Int32Array) {

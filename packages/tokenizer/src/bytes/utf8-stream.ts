@@ -2,8 +2,9 @@
 import { characterAt, decodeUtf8 } from './utf8.ts';
 
 /**
- * Joins bytes to text and holds back a character that is not complete yet. Invalid bytes become U+FFFD: one for each byte as
- * sentencepiece does, or one for each maximal invalid part as Python and browsers do.
+ * Joins bytes to text and holds back a character that is not complete yet. Invalid bytes become
+ * U+FFFD: one for each byte as sentencepiece does, or one for each maximal invalid part as Python
+ * and browsers do.
  */
 export class Utf8Stream {
   #held = new Uint8Array(0);

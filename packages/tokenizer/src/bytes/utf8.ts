@@ -9,12 +9,18 @@ export function encodeUtf8(text: string): Uint8Array {
   return encoder.encode(text);
 }
 
-/** Writes `text` at `offset` and returns the number of bytes. `target` needs room for 3 bytes a code unit. */
+/**
+ * Writes `text` at `offset` and returns the number of bytes. `target` needs room for 3 bytes a code
+ * unit.
+ */
 export function encodeUtf8Into(text: string, target: Uint8Array, offset: number): number {
   return encoder.encodeInto(text, offset === 0 ? target : target.subarray(offset)).written;
 }
 
-/** Each maximal invalid part becomes one U+FFFD, as browsers and Python's "replace" do. A byte order mark is kept. */
+/**
+ * Each maximal invalid part becomes one U+FFFD, as browsers and Python's "replace" do. A byte order
+ * mark is kept.
+ */
 export function decodeUtf8(bytes: Uint8Array): string {
   return decoder.decode(bytes);
 }
@@ -34,8 +40,8 @@ export function sequenceLength(lead: number): number {
 }
 
 /**
- * Length of the valid character at `start`, or minus the number of further bytes it lacks when `end` cuts a so far valid one,
- * or 0 when no character begins there.
+ * Length of the valid character at `start`, or minus the number of further bytes it lacks when
+ * `end` cuts a so far valid one, or 0 when no character begins there.
  */
 export function characterAt(bytes: Uint8Array, start: number, end: number): number {
   const lead = bytes[start];
@@ -86,7 +92,10 @@ export function codePointAt(bytes: Uint8Array, start: number, length: number): n
   );
 }
 
-/** Replaces every byte that belongs to no valid character by U+FFFD, one for each byte: sentencepiece's rule for byte pieces. */
+/**
+ * Replaces every byte that belongs to no valid character by U+FFFD, one for each byte:
+ * sentencepiece's rule for byte pieces.
+ */
 export function replaceInvalidBytes(bytes: Uint8Array): Uint8Array {
   const end = bytes.length;
   const out = new Uint8Array(end * 3);

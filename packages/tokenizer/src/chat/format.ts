@@ -1,10 +1,16 @@
-/** What a chat is, and what every chat format gives: a prompt as text, and as ids in which nobody's words can pose as special tokens. */
+/**
+ * What a chat is, and what every chat format gives: a prompt as text, and as ids in which nobody's
+ * words can pose as special tokens.
+ */
 import { checkOptions, failure } from '../errors.ts';
 import type { Tokenizer } from '../tokenizer.ts';
 
 /** A message in OpenAI's shape. */
 export interface ChatMessage {
-  /** `system`, `user`, `assistant`, `tool` (or `ipython`); other names go through where the format has a place for them. */
+  /**
+   * `system`, `user`, `assistant`, `tool` (or `ipython`); other names go through where the format
+   * has a place for them.
+   */
   readonly role: string;
   /** A text, or text parts; null where the message only calls a tool. */
   readonly content?: string | readonly ChatContentPart[] | null;
@@ -31,11 +37,19 @@ export interface ChatOptions {
   readonly addGenerationPrompt?: boolean;
   /** Functions that the model may call, as JSON schemas in OpenAI's shape. */
   readonly tools?: readonly object[];
-  /** Llama 3.1+: describe the tools in the first user message (the default) or in the system message. */
+  /**
+   * Llama 3.1+: describe the tools in the first user message (the default) or in the system
+   * message.
+   */
   readonly toolsInUserMessage?: boolean;
-  /** Llama 3.1: tools that the model knows by name, such as `brave_search` and `code_interpreter`. */
+  /**
+   * Llama 3.1: tools that the model knows by name, such as `brave_search` and `code_interpreter`.
+   */
   readonly builtinTools?: readonly string[];
-  /** The date that Llama 3.1's system message tells. Default: `26 Jul 2024`, as in the released template. */
+  /**
+   * The date that Llama 3.1's system message tells. Default: `26 Jul 2024`, as in the released
+   * template.
+   */
   readonly dateString?: string;
   /** Further variables of a Jinja template. */
   readonly variables?: Readonly<Record<string, unknown>>;
@@ -50,9 +64,14 @@ export interface ChatFormat {
   readonly name: string;
   /** Names of the tokens that end an answer, the usual one first. */
   readonly stopTokens: readonly string[];
-  /** The prompt as text. Encode it with `encode` instead wherever messages come from somebody else. */
+  /**
+   * The prompt as text. Encode it with `encode` instead wherever messages come from somebody else.
+   */
   render(messages: readonly ChatMessage[], options?: ChatOptions): string;
-  /** The prompt as ids, with BOS. Only the format's own special tokens become ids; the same text inside a message stays text. */
+  /**
+   * The prompt as ids, with BOS. Only the format's own special tokens become ids; the same text
+   * inside a message stays text.
+   */
   encode(tokenizer: ChatTokenizer, messages: readonly ChatMessage[], options?: ChatOptions): Int32Array;
 }
 

@@ -16,14 +16,20 @@ export interface JinjaChatOptions {
   readonly eosToken?: string;
   /** Names of the tokens that end an answer. Default: `eosToken`. */
   readonly stopTokens?: readonly string[];
-  /** What `strftime_now` tells. Without it a template finds that function undefined, so that equal chats give equal prompts. */
+  /**
+   * What `strftime_now` tells. Without it a template finds that function undefined, so that equal
+   * chats give equal prompts.
+   */
   readonly date?: Date;
 }
 
 const NAME = 'jinjaChat';
 const MAX_RANGE = 100_000;
 
-/** What a template finds, as transformers provides it. A template comes out of a file: its loops are kept finite. */
+/**
+ * What a template finds, as transformers provides it. A template comes out of a file: its loops are
+ * kept finite.
+ */
 const GLOBALS: Readonly<Record<string, unknown>> = {
   true: true,
   false: false,
@@ -42,7 +48,10 @@ const GLOBALS: Readonly<Record<string, unknown>> = {
   },
 };
 
-/** Compiles a template. Throws where it is no valid Jinja, or where @huggingface/jinja is not installed. */
+/**
+ * Compiles a template. Throws where it is no valid Jinja, or where @huggingface/jinja is not
+ * installed.
+ */
 export async function jinjaChat(template: string, settings: JinjaChatOptions = {}): Promise<ChatFormat> {
   const { Environment, Interpreter, Template } = await loadJinja();
   const { parsed } = attempt('the template is not valid', () => new Template(template));
@@ -89,8 +98,8 @@ export async function jinjaChat(template: string, settings: JinjaChatOptions = {
 }
 
 /**
- * Special tokens inside messages and tools are hidden behind marks while the template runs, so that only those the template writes become
- * ids; then they come back as plain text.
+ * Special tokens inside messages and tools are hidden behind marks while the template runs, so that
+ * only those the template writes become ids; then they come back as plain text.
  */
 function encodeGuarded(
   tokenizer: ChatTokenizer,

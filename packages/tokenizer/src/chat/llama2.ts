@@ -1,6 +1,7 @@
 /**
- * Llama 2 chat (meta-llama/llama, llama/generation.py, chat_completion): every turn of question and answer is a sequence of its own,
- * `<s>[INST] question [/INST] answer </s>`; a system message goes into the first question.
+ * Llama 2 chat (meta-llama/llama, llama/generation.py, chat_completion): every turn of question and
+ * answer is a sequence of its own, `<s>[INST] question [/INST] answer </s>`; a system message goes
+ * into the first question.
  */
 import { formatOfParts, strip, textOf, type ChatMessage, type ChatPart } from './format.ts';
 import { failure } from '../errors.ts';
@@ -10,7 +11,10 @@ const TAGS = ['[INST]', '[/INST]', '<<SYS>>', '<</SYS>>'];
 const BOS: ChatPart = { special: '<s>' };
 const EOS: ChatPart = { special: '</s>' };
 
-/** Roles alternate: (system,) user, assistant, user, … A message that holds one of the format's tags is refused, as Meta's program does. */
+/**
+ * Roles alternate: (system,) user, assistant, user, … A message that holds one of the format's tags
+ * is refused, as Meta's program does.
+ */
 export const llama2Chat = formatOfParts(NAME, ['</s>'], (messages, options) => {
   if (options.tools !== undefined || options.builtinTools !== undefined)
     throw failure(NAME, 'tools are given', 'the Llama 2 chat format has no place for tools');

@@ -1,4 +1,7 @@
-/** Llama 3 chat, and 3.1 and later with tools: `<|start_header_id|>role<|end_header_id|>\n\ncontent<|eot_id|>`. */
+/**
+ * Llama 3 chat, and 3.1 and later with tools:
+ * `<|start_header_id|>role<|end_header_id|>\n\ncontent<|eot_id|>`.
+ */
 import { formatOfParts, strip, textOf, type ChatMessage, type ChatOptions, type ChatPart } from './format.ts';
 import { failure } from '../errors.ts';
 import { pythonJson } from './python-json.ts';

@@ -1,6 +1,6 @@
 /**
- * JSON as Python's json.dumps(value, ensure_ascii=False, indent) writes it, which is what `tojson` means in chat templates: a space after
- * every comma and colon.
+ * JSON as Python's json.dumps(value, ensure_ascii=False, indent) writes it, which is what `tojson`
+ * means in chat templates: a space after every comma and colon.
  */
 export function pythonJson(value: unknown, indent = 0, depth = 1): string {
   if (value === undefined || value === null || typeof value !== 'object')

@@ -80,7 +80,10 @@ function checkAgainst(
     );
 }
 
-/** The model's control pieces and the added tokens; those that are ordinary pieces too are found first. */
+/**
+ * The model's control pieces and the added tokens; those that are ordinary pieces too are found
+ * first.
+ */
 function found(list: readonly Piece[], added: readonly AddedToken[]): AddedToken[] {
   const byId = new Map(added.map((token) => [token.id, token]));
   return list.flatMap(({ piece, type }, id): AddedToken[] => {

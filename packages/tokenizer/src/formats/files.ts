@@ -14,10 +14,11 @@ import { detectFormat, parseTokenizer, type ParseOptions, type VocabularyFormat 
 import { serializeTokenizer } from './serialize.ts';
 
 /**
- * Reads a vocabulary file of any supported format, or the vocabulary of a model folder. The files beside it are used:
- * tokenizer_config.json, added_tokens.json and special_tokens_map.json beside a tokenizer.json, and in a folder beside a tokenizer.model
- * too; a folder's tokenizer.json counts where it adds tokens to the tokenizer.model. Throws where there is none, where it cannot be read, or
- * where files contradict each other.
+ * Reads a vocabulary file of any supported format, or the vocabulary of a model folder. The files
+ * beside it are used: tokenizer_config.json, added_tokens.json and special_tokens_map.json beside a
+ * tokenizer.json, and in a folder beside a tokenizer.model too; a folder's tokenizer.json counts
+ * where it adds tokens to the tokenizer.model. Throws where there is none, where it cannot be read,
+ * or where files contradict each other.
  */
 export async function loadTokenizer(
   path: string,
@@ -40,8 +41,9 @@ export async function loadTokenizer(
 }
 
 /**
- * Writes the vocabulary where nothing is lost. The format follows from the name (`.json`, `.gguf`, `.bin`, else the tokenizer's own
- * `tokenizer.model`); `tokenizer_config.json` goes beside a tokenizer.json. The file appears whole or not at all.
+ * Writes the vocabulary where nothing is lost. The format follows from the name (`.json`, `.gguf`,
+ * `.bin`, else the tokenizer's own `tokenizer.model`); `tokenizer_config.json` goes beside a
+ * tokenizer.json. The file appears whole or not at all.
  */
 export async function saveTokenizer(
   path: string,
@@ -55,7 +57,10 @@ export async function saveTokenizer(
   await writeWhole(path, main);
 }
 
-/** The header of a GGUF file, of which only the front is read: the rest may be a large model. Undefined for another file. */
+/**
+ * The header of a GGUF file, of which only the front is read: the rest may be a large model.
+ * Undefined for another file.
+ */
 async function readGgufFile(path: string): Promise<GgufHeader | undefined> {
   await using file = await open(path);
   const read = async (begin: number, end: number): Promise<Uint8Array> => {

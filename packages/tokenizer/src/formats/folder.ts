@@ -1,7 +1,8 @@
 /**
- * The vocabulary of a model folder, where it may stand in several files. transformers takes tokenizer.json before tokenizer.model; they
- * are the same vocabulary in two forms, until somebody adds tokens to one. So both are read: they must not contradict each other, and
- * the one with more tokens counts. Of two that say the same, tokenizer.model is the original.
+ * The vocabulary of a model folder, where it may stand in several files. transformers takes
+ * tokenizer.json before tokenizer.model; they are the same vocabulary in two forms, until somebody
+ * adds tokens to one. So both are read: they must not contradict each other, and the one with more
+ * tokens counts. Of two that say the same, tokenizer.model is the original.
  */
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -17,9 +17,10 @@ const HINT = 'keep the tokenizer in its own format';
 type Put = (name: string, entry: GgufEntry) => void;
 
 /**
- * The metadata that llama.cpp needs for this vocabulary; the caller adds the model's own. Throws where GGUF cannot say how text
- * becomes pieces. Three things llama.cpp does its own way are written as close as it goes (`serializeTokenizer` refuses them): a dummy
- * space is put behind every special token, white space around added tokens stays, and text is not normalised.
+ * The metadata that llama.cpp needs for this vocabulary; the caller adds the model's own. Throws
+ * where GGUF cannot say how text becomes pieces. Three things llama.cpp does its own way are
+ * written as close as it goes (`serializeTokenizer` refuses them): a dummy space is put behind
+ * every special token, white space around added tokens stays, and text is not normalised.
  */
 export function ggufVocabulary(
   tokenizer: SentencePieceTokenizer | ByteLevelTokenizer,

@@ -67,7 +67,10 @@ function readTokens(metadata: GgufMetadata): GgufTokens {
   return { texts, types, added };
 }
 
-/** A user-defined token cuts a text as a control token does: what follows it begins with the dummy space again. */
+/**
+ * A user-defined token cuts a text as a control token does: what follows it begins with the dummy
+ * space again.
+ */
 function readPieces(metadata: GgufMetadata, modelType: 'bpe' | 'unigram'): SentencePieceTokenizer {
   const { texts, types, added } = readTokens(metadata);
   const scores = numbers(metadata, 'scores', texts.length);

@@ -1,4 +1,7 @@
-/** llama2.c's `tokenizer.bin` (karpathy/llama2.c, tokenizer.py): scores and texts of the pieces, `▁` written as a space. */
+/**
+ * llama2.c's `tokenizer.bin` (karpathy/llama2.c, tokenizer.py): scores and texts of the pieces, `▁`
+ * written as a space.
+ */
 import { failure } from '../errors.ts';
 import { BYTE, CONTROL, NORMAL, PieceListBuilder, UNKNOWN, UNUSED } from '../sentencepiece/piece-list.ts';
 import { SentencePieceTokenizer } from '../sentencepiece/tokenizer.ts';
@@ -12,8 +15,9 @@ const HINT = 'this is no llama2.c tokenizer.bin, or a damaged one';
 const PLACEHOLDER_SCORE = -10_000;
 
 /**
- * The file does not hold types: ids 0, 1, 2 are `<unk>`, `<s>`, `</s>`, pieces named `<0xHH>` are bytes, as in every LLaMA vocabulary, and
- * `[PAD32001]` at id 32001 with a score that no piece has is a placeholder.
+ * The file does not hold types: ids 0, 1, 2 are `<unk>`, `<s>`, `</s>`, pieces named `<0xHH>` are
+ * bytes, as in every LLaMA vocabulary, and `[PAD32001]` at id 32001 with a score that no piece has
+ * is a placeholder.
  */
 export function readLlama2c(bytes: Uint8Array): SentencePieceTokenizer {
   refuseWrongFile(OP, bytes);
@@ -51,7 +55,10 @@ function typeOf(id: number, text: string, score: number): number {
   return text === `[PAD${id}]` && score === PLACEHOLDER_SCORE ? UNUSED : NORMAL;
 }
 
-/** Throws where the format cannot hold the vocabulary: other special ids, spaces inside names, user-defined or unused pieces. */
+/**
+ * Throws where the format cannot hold the vocabulary: other special ids, spaces inside names,
+ * user-defined or unused pieces.
+ */
 export function writeLlama2c(tokenizer: SentencePieceTokenizer): Uint8Array {
   const { pieces, settings } = tokenizer.model;
   const cannot = (why: string): Error =>

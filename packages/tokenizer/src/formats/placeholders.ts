@@ -4,12 +4,16 @@ import { modelFromPieces } from '../sentencepiece/model.ts';
 import { PieceList, UNUSED } from '../sentencepiece/piece-list.ts';
 import { SentencePieceTokenizer } from '../sentencepiece/tokenizer.ts';
 
-/** What converters write where an embedding has more rows than the vocabulary tokens: `[PAD32001]` for id 32001. */
+/**
+ * What converters write where an embedding has more rows than the vocabulary tokens: `[PAD32001]`
+ * for id 32001.
+ */
 const PLACEHOLDER = /^\[+PAD\d+\]+$/;
 
 /**
- * The vocabulary without the placeholders at its end, which no text gives: GGUF needs them where an embedding has more rows, other formats
- * have no place for them. The same tokenizer where there are none.
+ * The vocabulary without the placeholders at its end, which no text gives: GGUF needs them where an
+ * embedding has more rows, other formats have no place for them. The same tokenizer where there are
+ * none.
  */
 export function withoutPlaceholders(
   tokenizer: SentencePieceTokenizer | ByteLevelTokenizer,

@@ -1,4 +1,6 @@
-/** Writes a vocabulary in another format where that loses nothing, and says why not where it would. */
+/**
+ * Writes a vocabulary in another format where that loses nothing, and says why not where it would.
+ */
 import { ByteLevelTokenizer } from '../byte-level/tokenizer.ts';
 import { failure } from '../errors.ts';
 import type { GgufEntry } from '../gguf/types.ts';

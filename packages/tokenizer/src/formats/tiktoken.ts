@@ -7,7 +7,9 @@ import { encodeUtf8 } from '../bytes/utf8.ts';
 import { refuseWrongFile } from '../wrong-file.ts';
 
 export interface TiktokenOptions {
-  /** Names of the special tokens, whose ids follow those of the file. Default: the 256 of Llama 3.1. */
+  /**
+   * Names of the special tokens, whose ids follow those of the file. Default: the 256 of Llama 3.1.
+   */
   readonly specialTokens?: readonly string[];
   /** Default: Llama 3's. */
   readonly pattern?: string;
@@ -27,7 +29,10 @@ const NAMED: Readonly<Record<number, string>> = {
   9: '<|eot_id|>',
 };
 
-/** The 256 special tokens of a release: the unnamed ones are `<|reserved_special_token_N|>`, counted in order. */
+/**
+ * The 256 special tokens of a release: the unnamed ones are `<|reserved_special_token_N|>`, counted
+ * in order.
+ */
 export function llama3SpecialTokens(release: '3.0' | '3.1' = '3.1'): string[] {
   let reserved = 0;
   return Array.from(

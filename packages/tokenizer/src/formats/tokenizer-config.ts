@@ -1,4 +1,7 @@
-/** What stands beside a vocabulary in a model folder: which tokens have which part, and tokens that were added later. */
+/**
+ * What stands beside a vocabulary in a model folder: which tokens have which part, and tokens that
+ * were added later.
+ */
 import type { AddedToken } from '../added-tokens.ts';
 import { failure } from '../errors.ts';
 import { contentOf, list, object, parseObject, shown, type Json, type JsonObject } from './json.ts';
@@ -62,7 +65,10 @@ function specialNames(op: string, config: JsonObject | undefined): Set<string> {
   return new Set([...names, ...more].filter((name) => name !== undefined));
 }
 
-/** Both lists, each token once. Throws where they contradict each other: another id for a text, another text for an id. */
+/**
+ * Both lists, each token once. Throws where they contradict each other: another id for a text,
+ * another text for an id.
+ */
 export function mergeAdded(
   op: string,
   first: readonly AddedToken[],

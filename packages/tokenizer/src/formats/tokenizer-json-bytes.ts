@@ -50,7 +50,10 @@ export function readByteLevelJson(parts: TokenizerJsonParts): ByteLevelTokenizer
   });
 }
 
-/** Without a normalizer, tokens that are looked for in normalised text are found like the others, unless two of both kinds overlap. */
+/**
+ * Without a normalizer, tokens that are looked for in normalised text are found like the others,
+ * unless two of both kinds overlap.
+ */
 export function plainWhereEqual(added: readonly AddedToken[]): readonly AddedToken[] {
   const early = added.filter(({ normalized }) => normalized !== true);
   const late = added.filter(({ normalized }) => normalized === true);

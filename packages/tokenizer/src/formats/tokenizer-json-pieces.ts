@@ -1,4 +1,7 @@
-/** A tokenizer.json with BPE or unigram over characters: what transformers makes of a SentencePiece model. */
+/**
+ * A tokenizer.json with BPE or unigram over characters: what transformers makes of a SentencePiece
+ * model.
+ */
 import { resolveMerges, isSpaces, spacesComeLast, type MergeList } from '../bpe/merge-list.ts';
 import { failure } from '../errors.ts';
 import type { SentencePieceSettings } from '../sentencepiece/model.ts';
@@ -101,7 +104,10 @@ function unknownOf({ model, roles, tokens }: TokenizerJsonParts): { unkId?: numb
   return id === undefined || tokens[id] === undefined ? {} : { unkId: id, unkSurface: tokens[id] };
 }
 
-/** A piece is worth as much as its first merge is early; pieces that no merge makes come last and never compete. */
+/**
+ * A piece is worth as much as its first merge is early; pieces that no merge makes come last and
+ * never compete.
+ */
 function mergeScores({ tokens }: TokenizerJsonParts, merges: MergeList): Float64Array {
   const scores = new Float64Array(tokens.length);
   const merged = new Uint8Array(tokens.length);
@@ -139,7 +145,10 @@ interface SpaceRule {
 const REPLACES_SPACE = { type: 'Replace', pattern: ' ', content: '▁' };
 const PREPENDS = { type: 'Prepend', prepend: '▁' };
 
-/** @param spelled whether added tokens are spelled as the normalizer would: then it runs step by step. */
+/**
+ * @param spelled whether added tokens are spelled as the normalizer would: then it runs step by
+ *   step.
+ */
 function spaceRule(root: JsonObject, spelled: boolean): SpaceRule {
   const steps = stepsOf(root['normalizer'], 'normalizers').map(normalizerStep);
   const pre = stepsOf(root['pre_tokenizer'], 'pretokenizers');

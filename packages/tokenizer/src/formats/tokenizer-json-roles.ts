@@ -24,8 +24,9 @@ export interface TokenizerJsonParts {
 }
 
 /**
- * From tokenizer_config.json, else by the tokens' usual names. BOS is put in front where the post-processor does it; for the classes
- * that follow `add_bos_token` instead (LlamaTokenizer and those after it), where that says so.
+ * From tokenizer_config.json, else by the tokens' usual names. BOS is put in front where the
+ * post-processor does it; for the classes that follow `add_bos_token` instead (LlamaTokenizer and
+ * those after it), where that says so.
  */
 export function rolesOf(
   root: JsonObject,

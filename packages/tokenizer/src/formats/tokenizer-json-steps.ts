@@ -1,4 +1,7 @@
-/** Normalizers, pre-tokenizers and decoders of a tokenizer.json (tokenizers 0.23) as the steps that this package runs. */
+/**
+ * Normalizers, pre-tokenizers and decoders of a tokenizer.json (tokenizers 0.23) as the steps that
+ * this package runs.
+ */
 import { GPT2_PATTERN } from '../byte-level/patterns.ts';
 import { failure } from '../errors.ts';
 import { literalExpression } from '../text/expression.ts';
@@ -73,7 +76,10 @@ function behaviorOf(step: JsonObject): SplitBehavior {
 
 const PUNCTUATION = '[!-\\/:-@\\[-`{-~]|\\p{P}';
 
-/** One pre-tokenizer that cuts; `ByteLevel` without what it does to bytes. `Metaspace` is the caller's. */
+/**
+ * One pre-tokenizer that cuts; `ByteLevel` without what it does to bytes. `Metaspace` is the
+ * caller's.
+ */
 export function splitSteps(step: JsonObject): (SplitStep | PrefixStep)[] {
   switch (step['type']) {
     case 'Split':
@@ -111,7 +117,9 @@ export function splitSteps(step: JsonObject): (SplitStep | PrefixStep)[] {
   }
 }
 
-/** Whether the decoder takes a space from the front of a text. Undefined where there is no decoder. */
+/**
+ * Whether the decoder takes a space from the front of a text. Undefined where there is no decoder.
+ */
 export function decoderStrips(root: JsonObject): boolean | undefined {
   const steps = stepsOf(root['decoder'], 'decoders');
   if (steps.length === 0) return undefined;

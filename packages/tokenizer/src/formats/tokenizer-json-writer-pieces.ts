@@ -105,7 +105,10 @@ function metaspaceJson(scheme: 'always' | 'first' | 'never', split: boolean): ob
   return { type: 'Metaspace', replacement: '▁', prepend_scheme: scheme, split };
 }
 
-/** Merges in the order of the pieces' scores. Throws where two mergeable pieces share a score, which a list cannot say. */
+/**
+ * Merges in the order of the pieces' scores. Throws where two mergeable pieces share a score, which
+ * a list cannot say.
+ */
 function scoreMerges(tokenizer: SentencePieceTokenizer, skip: Uint8Array): MergeList {
   const { pieces } = tokenizer.model;
   const triples = mergesOfRanks(new TokenBytes(pieces.pool, pieces.offsets), skip);

@@ -1,4 +1,7 @@
-/** Hugging Face's `tokenizer.json` and `tokenizer_config.json`, written in the layouts that transformers gives Llama 2 (legacy) and Llama 3. */
+/**
+ * Hugging Face's `tokenizer.json` and `tokenizer_config.json`, written in the layouts that
+ * transformers gives Llama 2 (legacy) and Llama 3.
+ */
 import type { ByteLevelTokenizer } from '../byte-level/tokenizer.ts';
 import { SentencePieceTokenizer } from '../sentencepiece/tokenizer.ts';
 import { byteLevelParts } from './tokenizer-json-writer-bytes.ts';

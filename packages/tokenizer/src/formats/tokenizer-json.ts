@@ -1,4 +1,7 @@
-/** Hugging Face's `tokenizer.json`, read: BPE over bytes (Llama 3, GPT-2) and over characters, and unigram, with what stands around them. */
+/**
+ * Hugging Face's `tokenizer.json`, read: BPE over bytes (Llama 3, GPT-2) and over characters, and
+ * unigram, with what stands around them.
+ */
 import type { AddedToken } from '../added-tokens.ts';
 import type { ByteLevelTokenizer } from '../byte-level/tokenizer.ts';
 import { checkOptions, failure } from '../errors.ts';

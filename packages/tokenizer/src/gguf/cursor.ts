@@ -4,13 +4,21 @@ import { type GgufScalar, type GgufScalarType, ggufValueBytes } from './types.ts
 
 const OP = 'readGguf';
 
-/** The bytes given end before the header does: a caller that read only the front of a file comes back with more. */
+/**
+ * The bytes given end before the header does: a caller that read only the front of a file comes
+ * back with more.
+ */
 export class GgufCutError extends TokenizerError {}
 
-/** Pieces of a vocabulary are mostly so short, and ASCII: then the decoder costs more than the text. */
+/**
+ * Pieces of a vocabulary are mostly so short, and ASCII: then the decoder costs more than the text.
+ */
 const SHORT = 64;
 
-/** Reads little-endian values from the front of a file of `fileSize` bytes, of which `bytes` are here. */
+/**
+ * Reads little-endian values from the front of a file of `fileSize` bytes, of which `bytes` are
+ * here.
+ */
 export class GgufCursor {
   at = 0;
   readonly #bytes: Uint8Array;

@@ -3,9 +3,14 @@ import { GgufCutError } from './cursor.ts';
 import { readGguf } from './header.ts';
 import type { GgufHeader } from './types.ts';
 
-/** Headers are mostly the vocabulary: 7 MB for Llama 3. A longer one is refused before it is read. */
+/**
+ * Headers are mostly the vocabulary: 7 MB for Llama 3. A longer one is refused before it is read.
+ */
 const MOST_HEADER_BYTES = 32 << 20;
-/** Bytes of the front that are tried one after the other: enough without a vocabulary, with one of 32,000 pieces, and with any. */
+/**
+ * Bytes of the front that are tried one after the other: enough without a vocabulary, with one of
+ * 32,000 pieces, and with any.
+ */
 const FRONTS = [1 << 16, 1 << 21, MOST_HEADER_BYTES];
 
 /**

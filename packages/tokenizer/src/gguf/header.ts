@@ -21,7 +21,9 @@ import {
 
 const MOST_NAME_BYTES = 64;
 const MOST_KEY_BYTES = 65_535;
-/** Smallest records: key length, key, type, value; name length, name, rank, one size, type, offset. */
+/**
+ * Smallest records: key length, key, type, value; name length, name, rank, one size, type, offset.
+ */
 const LEAST_KEY_BYTES = 8 + 1 + 4 + 1;
 const LEAST_TENSOR_BYTES = 8 + 1 + 4 + 8 + 4 + 8;
 

@@ -11,7 +11,10 @@ import {
   ggufValueTypes,
 } from './types.ts';
 
-/** The header of a GGUF v3 file with its padding: tensor data follows. Offsets and names of tensors are the caller's. */
+/**
+ * The header of a GGUF v3 file with its padding: tensor data follows. Offsets and names of tensors
+ * are the caller's.
+ */
 export function writeGgufHeader(metadata: GgufMetadata, tensors: readonly GgufTensorInfo[] = []): Uint8Array {
   const sink = new Sink();
   sink.put('u32', GGUF_MAGIC);

@@ -15,7 +15,10 @@ export class SentencePieceDecoder {
   readonly #strips: boolean;
   #surfaces: Surfaces | undefined;
 
-  /** @param strips whether the first visible piece loses a leading space; default where the model puts one there. */
+  /**
+   * @param strips whether the first visible piece loses a leading space; default where the model
+   *   puts one there.
+   */
   constructor(pieces: PieceList, settings: SentencePieceSettings, strips?: boolean) {
     this.#pieces = pieces;
     this.#settings = settings;
@@ -55,7 +58,10 @@ export class SentencePieceDecoder {
     return decodeUtf8(sink.take());
   }
 
-  /** A run of byte pieces from `i` on: what is no character becomes U+FFFD. Returns the index of its last piece. */
+  /**
+   * A run of byte pieces from `i` on: what is no character becomes U+FFFD. Returns the index of its
+   * last piece.
+   */
   #appendBytes(ids: ArrayLike<number>, i: number, pool: Uint8Array, offsets: Int32Array): number {
     const start = sink.length;
     while (i < ids.length && this.#pieces.types[ids[i]] === BYTE) sink.push(pool[offsets[ids[i++]]]);

@@ -1,4 +1,7 @@
-/** Text to ids for SentencePiece vocabularies: the fast path over short chunks, and the definition for vocabularies it does not cover. */
+/**
+ * Text to ids for SentencePiece vocabularies: the fast path over short chunks, and the definition
+ * for vocabularies it does not cover.
+ */
 import { type ByteTable, finishHash, HASH_PRIME, HASH_SEED } from '../bytes/byte-table.ts';
 import { ChunkEncoder } from '../bpe/chunk-encoder.ts';
 import type { MergeList } from '../bpe/merge-list.ts';
@@ -89,7 +92,10 @@ class FastEncoder implements SentencePieceEncoder {
     this.#chunks.clear();
   }
 
-  /** Without byte fallback or without a piece for the space an id does not tell its bytes: then the definition counts them. */
+  /**
+   * Without byte fallback or without a piece for the space an id does not tell its bytes: then the
+   * definition counts them.
+   */
   measure(text: string, prefix: boolean): { ids: ArrayLike<number>; lengths: ArrayLike<number> } {
     if (!this.#settings.byteFallback || !this.#rules.hasSpace) {
       return new PlainEncoder(

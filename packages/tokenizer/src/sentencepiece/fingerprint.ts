@@ -1,4 +1,7 @@
-/** A hash of everything that decides the ids of a text in a SentencePiece vocabulary, whatever file it came from. */
+/**
+ * A hash of everything that decides the ids of a text in a SentencePiece vocabulary, whatever file
+ * it came from.
+ */
 import { flaggedTokens, isSpecial, type AddedToken } from '../added-tokens.ts';
 import type { MergeList } from '../bpe/merge-list.ts';
 import { mergesOfRanks } from '../bpe/rank-merges.ts';
@@ -25,8 +28,8 @@ export interface FingerprintParts {
 }
 
 /**
- * Ranks count, not scores: formats keep scores in different ways. A merge list that merges pieces in the order of their scores, with every
- * split of every piece, counts as no list.
+ * Ranks count, not scores: formats keep scores in different ways. A merge list that merges pieces
+ * in the order of their scores, with every split of every piece, counts as no list.
  */
 export function sentencePieceFingerprint({
   model,
@@ -64,7 +67,10 @@ export function sentencePieceFingerprint({
   return hash.hex();
 }
 
-/** The ranks of the pieces that two others make, without gaps; −1 for the rest, whose scores decide nothing. */
+/**
+ * The ranks of the pieces that two others make, without gaps; −1 for the rest, whose scores decide
+ * nothing.
+ */
 function mergeRanks(pieces: PieceList, splits: Int32Array): Int32Array {
   const ranks = denseRanks(pieces.scores);
   const made = new Uint8Array(pieces.size);
@@ -84,7 +90,10 @@ function isScoreOrder(merges: MergeList, pieces: PieceList, splits: number): boo
   return ordered;
 }
 
-/** What only some vocabularies have, as text: fingerprints of the others stand in training states and must stay. */
+/**
+ * What only some vocabularies have, as text: fingerprints of the others stand in training states
+ * and must stay.
+ */
 function rare(
   { settings, pieces }: SentencePieceModel,
   addedTokens: readonly AddedToken[],

@@ -1,13 +1,21 @@
-/** `tokenizer.model`: the ModelProto of sentencepiece (src/sentencepiece_model.proto), read and written. */
+/**
+ * `tokenizer.model`: the ModelProto of sentencepiece (src/sentencepiece_model.proto), read and
+ * written.
+ */
 import { failure } from '../errors.ts';
 import { type PieceList, PieceListBuilder, NORMAL, BYTE } from './piece-list.ts';
 import { ProtobufReader, ProtobufWriter, WIRE_BYTES } from './protobuf.ts';
 import { encodeUtf8 } from '../bytes/utf8.ts';
 import { refuseWrongFile } from '../wrong-file.ts';
 
-/** What decides the ids of a text, of TrainerSpec and NormalizerSpec. Absent fields have the proto's defaults. */
+/**
+ * What decides the ids of a text, of TrainerSpec and NormalizerSpec. Absent fields have the proto's
+ * defaults.
+ */
 export interface SentencePieceSettings {
-  /** How pieces are chosen: by merges in the order of their scores, or by the best sum of scores. */
+  /**
+   * How pieces are chosen: by merges in the order of their scores, or by the best sum of scores.
+   */
   readonly modelType: 'bpe' | 'unigram';
   readonly byteFallback: boolean;
   /** Put a space before the text. */
@@ -43,7 +51,10 @@ export const DEFAULT_SETTINGS: SentencePieceSettings = {
 export interface SentencePieceModel {
   readonly pieces: PieceList;
   readonly settings: SentencePieceSettings;
-  /** The fields of ModelProto besides the pieces as they stand in the file, so that writing gives back what was read. */
+  /**
+   * The fields of ModelProto besides the pieces as they stand in the file, so that writing gives
+   * back what was read.
+   */
   readonly sections: readonly { readonly field: number; readonly bytes: Uint8Array }[];
 }
 
@@ -91,8 +102,9 @@ export function readSentencePieceModel(bytes: Uint8Array): SentencePieceModel {
 }
 
 /**
- * The pieces at the front of the file that are written as sentencepiece writes them (field 1: text, score and perhaps a type, in this order,
- * lengths below 128), without the general reader: that halves the time to load a model. Returns where it stopped.
+ * The pieces at the front of the file that are written as sentencepiece writes them (field 1: text,
+ * score and perhaps a type, in this order, lengths below 128), without the general reader: that
+ * halves the time to load a model. Returns where it stopped.
  */
 function readPlainPieces(bytes: Uint8Array, builder: PieceListBuilder): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -184,7 +196,10 @@ function readNormalizerSpec(reader: ProtobufReader, settings: Writable<SentenceP
   }
 }
 
-/** The file that sentencepiece itself would write: pieces first, then the other sections in their order. */
+/**
+ * The file that sentencepiece itself would write: pieces first, then the other sections in their
+ * order.
+ */
 export function writeSentencePieceModel(model: SentencePieceModel): Uint8Array {
   const writer = new ProtobufWriter();
   for (let id = 0; id < model.pieces.size; id++) {
@@ -197,7 +212,10 @@ export function writeSentencePieceModel(model: SentencePieceModel): Uint8Array {
   return writer.finish();
 }
 
-/** A model around pieces that came from another format: its TrainerSpec and NormalizerSpec say what LLaMA's say. */
+/**
+ * A model around pieces that came from another format: its TrainerSpec and NormalizerSpec say what
+ * LLaMA's say.
+ */
 export function modelFromPieces(pieces: PieceList, settings: SentencePieceSettings): SentencePieceModel {
   const trainer = new ProtobufWriter()
     .int32(3, settings.modelType === 'unigram' ? MODEL_TYPE_UNIGRAM : MODEL_TYPE_BPE)

@@ -1,12 +1,15 @@
 /**
- * The pieces of a SentencePiece vocabulary in flat arrays. `▁` (U+2581, the sign for a space) is kept as the byte 0x20, so
- * that encoding and decoding work on the bytes of the text; a name with a real space in it, which no normalised text can
- * match, is remembered apart.
+ * The pieces of a SentencePiece vocabulary in flat arrays. `▁` (U+2581, the sign for a space) is
+ * kept as the byte 0x20, so that encoding and decoding work on the bytes of the text; a name with a
+ * real space in it, which no normalised text can match, is remembered apart.
  */
 import { failure } from '../errors.ts';
 import { decodeUtf8, encodeUtf8, isValidUtf8 } from '../bytes/utf8.ts';
 
-/** Types of pieces, numbered as in sentencepiece_model.proto and in GGUF's tokenizer.ggml.token_type. */
+/**
+ * Types of pieces, numbered as in sentencepiece_model.proto and in GGUF's
+ * tokenizer.ggml.token_type.
+ */
 export const NORMAL = 1;
 export const UNKNOWN = 2;
 export const CONTROL = 3;

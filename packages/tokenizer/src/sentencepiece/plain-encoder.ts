@@ -1,4 +1,7 @@
-/** Text to ids through the definition (plain.ts), for vocabularies that the fast path does not cover. */
+/**
+ * Text to ids through the definition (plain.ts), for vocabularies that the fast path does not
+ * cover.
+ */
 import { utf8Length } from '../offsets.ts';
 import type { SentencePieceSettings } from './model.ts';
 import type { PlainSentencePiece } from './plain.ts';

@@ -1,7 +1,8 @@
 /**
- * SentencePiece BPE exactly as its C++ code states it (bpe_model.cc, SampleEncode with alpha 0), symbol by symbol: the definition that
- * the fast path equals, and what runs for the rare vocabularies it does not cover (unused pieces, user-defined pieces
- * with spaces, spaces inside pieces).
+ * SentencePiece BPE exactly as its C++ code states it (bpe_model.cc, SampleEncode with alpha 0),
+ * symbol by symbol: the definition that the fast path equals, and what runs for the rare
+ * vocabularies it does not cover (unused pieces, user-defined pieces with spaces, spaces inside
+ * pieces).
  */
 import { UNUSED, USER_DEFINED, NORMAL, type PieceList } from './piece-list.ts';
 

@@ -1,4 +1,7 @@
-/** The protobuf wire format (protobuf.dev/programming-guides/encoding), as much of it as a model file needs. */
+/**
+ * The protobuf wire format (protobuf.dev/programming-guides/encoding), as much of it as a model
+ * file needs.
+ */
 import { failure } from '../errors.ts';
 import { decodeUtf8, encodeUtf8 } from '../bytes/utf8.ts';
 
@@ -10,7 +13,10 @@ export const WIRE_FIXED32 = 5;
 const OP = 'readProtobuf';
 const HINT = 'the file is damaged or no protobuf message';
 
-/** Walks the fields of one message: `while (reader.next()) switch (reader.field) …`; a field that is not read is skipped. */
+/**
+ * Walks the fields of one message: `while (reader.next()) switch (reader.field) …`; a field that is
+ * not read is skipped.
+ */
 export class ProtobufReader {
   field = 0;
   wire = 0;
@@ -62,7 +68,9 @@ export class ProtobufReader {
     return true;
   }
 
-  /** A signed 32-bit value; negative ones are written as ten bytes, of which the low 32 bits count. */
+  /**
+   * A signed 32-bit value; negative ones are written as ten bytes, of which the low 32 bits count.
+   */
   int32(): number {
     this.#expect(WIRE_VARINT);
     return this.#low | 0;
@@ -108,7 +116,10 @@ export class ProtobufReader {
     return new ProtobufReader(this.bytes, this.#valueAt, this.#valueEnd);
   }
 
-  /** Walks another part of the same bytes with this reader (saves one object for each of 32,000 small messages). */
+  /**
+   * Walks another part of the same bytes with this reader (saves one object for each of 32,000
+   * small messages).
+   */
   enter(start: number, end: number): void {
     if (end > this.bytes.length)
       throw failure(OP, `message of ${end} bytes in a file of ${this.bytes.length}`, HINT);

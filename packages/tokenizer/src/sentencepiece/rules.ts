@@ -162,8 +162,9 @@ export function denseRanks(scores: Float32Array): Int32Array {
 }
 
 /**
- * Whether symbols can be ids: every character of a piece is a piece (else a merge could begin at a character without id; not asked without
- * a table, as merge lists name ids), no unused piece can be made, no user-defined piece has a space, and spaces stay as they are.
+ * Whether symbols can be ids: every character of a piece is a piece (else a merge could begin at a
+ * character without id; not asked without a table, as merge lists name ids), no unused piece can be
+ * made, no user-defined piece has a space, and spaces stay as they are.
  */
 export function isFastVocabulary(
   pieces: PieceList,
@@ -196,8 +197,9 @@ export function isFastVocabulary(
 }
 
 /**
- * Whether characters or merges may lead to a piece: it is a character, or two pieces or characters one after the other. Placeholders that only
- * fill up an embedding (`[PAD32001]`) cannot be made, so no text needs them to be taken apart again.
+ * Whether characters or merges may lead to a piece: it is a character, or two pieces or characters
+ * one after the other. Placeholders that only fill up an embedding (`[PAD32001]`) cannot be made,
+ * so no text needs them to be taken apart again.
  */
 function canBeMade({ pool, offsets }: PieceList, table: ByteTable, id: number): boolean {
   const [start, end] = [offsets[id], offsets[id + 1]];
@@ -210,9 +212,10 @@ function canBeMade({ pool, offsets }: PieceList, table: ByteTable, id: number): 
 }
 
 /**
- * Which bytes stand next to each other in some piece: entry 256 · a + b. Where two characters of a text meet in bytes that do so in no piece, no
- * merge crosses, and the text can be cut. (LLaMA's pieces keep to one script and put spaces first, so this cuts at spaces,
- * line ends, punctuation and around digits.) Bytes inside one character always belong together.
+ * Which bytes stand next to each other in some piece: entry 256 · a + b. Where two characters of a
+ * text meet in bytes that do so in no piece, no merge crosses, and the text can be cut. (LLaMA's
+ * pieces keep to one script and put spaces first, so this cuts at spaces, line ends, punctuation
+ * and around digits.) Bytes inside one character always belong together.
  */
 export function adjacencyOf(pieces: PieceList): Uint8Array {
   const { pool, offsets, types } = pieces;

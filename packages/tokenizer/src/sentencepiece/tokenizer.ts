@@ -1,9 +1,10 @@
 /**
  * The tokenizer of LLaMA 1 and 2: SentencePiece BPE with byte fallback.
  *
- * Encoding puts a space before the text and merges over all of it. But no merge crosses a place whose two characters meet in no piece (a
- * word and the space behind it, a letter and a full stop): the text is cut there and every part is encoded by itself
- * (encoder.ts). plain.ts has the definition, and takes over for vocabularies outside the fast path.
+ * Encoding puts a space before the text and merges over all of it. But no merge crosses a place
+ * whose two characters meet in no piece (a word and the space behind it, a letter and a full stop):
+ * the text is cut there and every part is encoded by itself (encoder.ts). plain.ts has the
+ * definition, and takes over for vocabularies outside the fast path.
  */
 import type { AddedToken } from '../added-tokens.ts';
 import { BaseTokenizer } from '../base-tokenizer.ts';
@@ -29,22 +30,29 @@ import { CONTROL, NORMAL, UNKNOWN, UNUSED, USER_DEFINED, type PieceList } from '
 
 export interface SentencePieceOptions {
   /**
-   * Where the dummy space goes when added tokens cut the text: 'always' before each part (the default: llama.cpp, and Hugging Face's
-   * legacy mode) or 'first', only at the very beginning.
+   * Where the dummy space goes when added tokens cut the text: 'always' before each part (the
+   * default: llama.cpp, and Hugging Face's legacy mode) or 'first', only at the very beginning.
    */
   readonly prefix?: 'always' | 'first';
-  /** Put the dummy space also before a text that begins with a space. Default true; false is Hugging Face's Metaspace rule. */
+  /**
+   * Put the dummy space also before a text that begins with a space. Default true; false is Hugging
+   * Face's Metaspace rule.
+   */
   readonly prefixBeforeSpace?: boolean;
   /** The merges in order, where they come as a list; else pieces merge by score. */
   readonly merges?: MergeList | undefined;
   /**
-   * Tokens that are found in a text as they stand, special ones where allowed, before any space is put in front. Default: the control
-   * and unknown pieces, as special tokens. User-defined pieces that are not named here are found as sentencepiece finds them.
+   * Tokens that are found in a text as they stand, special ones where allowed, before any space is
+   * put in front. Default: the control and unknown pieces, as special tokens. User-defined pieces
+   * that are not named here are found as sentencepiece finds them.
    */
   readonly addedTokens?: readonly AddedToken[];
   /** What happens to a text before spaces become `▁`. Default: nothing. */
   readonly normalizer?: readonly NormalizerStep[];
-  /** What cuts the text, with the dummy space in front as `▁`, into parts that are encoded by themselves. */
+  /**
+   * What cuts the text, with the dummy space in front as `▁`, into parts that are encoded by
+   * themselves.
+   */
   readonly pattern?: SplitPattern | undefined;
   /** Whether decoding takes a space from the front of a text. Default: where one was put there. */
   readonly decodeStrips?: boolean | undefined;
@@ -84,7 +92,10 @@ export class SentencePieceTokenizer extends BaseTokenizer {
   #textEncoder: SentencePieceEncoder | undefined;
   #hash: string | undefined;
 
-  /** From a model that was read, or from pieces of another source. Throws when the vocabulary cannot work. */
+  /**
+   * From a model that was read, or from pieces of another source. Throws when the vocabulary cannot
+   * work.
+   */
   constructor(model: SentencePieceModel, options: SentencePieceOptions = {}) {
     checkOptions(OP, options, OPTIONS);
     const { pieces, settings } = model;
@@ -118,7 +129,10 @@ export class SentencePieceTokenizer extends BaseTokenizer {
     this.#split = options.pattern === undefined ? undefined : compileSplitter(options.pattern);
   }
 
-  /** From a list of pieces. Settings that are not given are LLaMA's: byte fallback, dummy prefix, nothing trimmed. */
+  /**
+   * From a list of pieces. Settings that are not given are LLaMA's: byte fallback, dummy prefix,
+   * nothing trimmed.
+   */
   static fromPieces(
     pieces: PieceList,
     settings: Partial<SentencePieceSettings> = {},

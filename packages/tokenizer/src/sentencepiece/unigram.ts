@@ -1,7 +1,8 @@
 /**
- * Unigram models: of all ways to cut a text into pieces the one whose scores add up highest (sentencepiece, unigram_model.cc,
- * EncodeOptimized). One pass over the text: at every place the best way to it is known, and every piece that begins there offers a way
- * to its end. Equal sums leave the earlier way, as there; sums are float64 of float32 scores, kept in float32.
+ * Unigram models: of all ways to cut a text into pieces the one whose scores add up highest
+ * (sentencepiece, unigram_model.cc, EncodeOptimized). One pass over the text: at every place the
+ * best way to it is known, and every piece that begins there offers a way to its end. Equal sums
+ * leave the earlier way, as there; sums are float64 of float32 scores, kept in float32.
  */
 import { ByteTrie } from '../bytes/byte-trie.ts';
 import { decodeUtf8, encodeUtf8, sequenceLength } from '../bytes/utf8.ts';
@@ -26,7 +27,10 @@ export class UnigramEncoder implements SentencePieceEncoder {
   readonly #normalize: (text: string, prefix: boolean) => string;
   readonly #trie = new ByteTrie();
   readonly #unknownScore: number;
-  /** By id. A user-defined piece costs nothing, so that cuts with it beat those without (sentencepiece 0.2.3). */
+  /**
+   * By id. A user-defined piece costs nothing, so that cuts with it beat those without
+   * (sentencepiece 0.2.3).
+   */
   readonly #scores: Float64Array;
   #ids: number[] = [];
 

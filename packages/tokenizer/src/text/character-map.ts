@@ -1,8 +1,10 @@
 /**
- * The character map of a SentencePiece model (`precompiled_charsmap` of its normaliser): which characters of a text are replaced by
- * what, as nmt_nfkc does it. Layout (sentencepiece, src/normalizer.cc): the length of a trie as u32, the trie, then the replacements, each
- * ended by a zero byte. The trie is a double array of Darts-clone: a unit of 32 bits has a label, an offset to its children, and a flag
- * for "a key ends here", whose value, a place among the replacements, stands in the child of label 0.
+ * The character map of a SentencePiece model (`precompiled_charsmap` of its normaliser): which
+ * characters of a text are replaced by what, as nmt_nfkc does it. Layout (sentencepiece,
+ * src/normalizer.cc): the length of a trie as u32, the trie, then the replacements, each ended by a
+ * zero byte. The trie is a double array of Darts-clone: a unit of 32 bits has a label, an offset to
+ * its children, and a flag for "a key ends here", whose value, a place among the replacements,
+ * stands in the child of label 0.
  */
 import { characterAt, decodeUtf8, encodeUtf8 } from '../bytes/utf8.ts';
 import { failure } from '../errors.ts';
@@ -20,7 +22,10 @@ export class CharacterMap {
     this.#replacements = blob.subarray(4 + size);
   }
 
-  /** Every longest key of the map is replaced, from the front (sentencepiece). `keep` says how many bytes stay as they are there. */
+  /**
+   * Every longest key of the map is replaced, from the front (sentencepiece). `keep` says how many
+   * bytes stay as they are there.
+   */
   replaceLongest(text: string, keep: (bytes: Uint8Array, at: number) => number = () => 0): string {
     const bytes = encodeUtf8(text);
     const parts: Uint8Array[] = [];
@@ -35,8 +40,8 @@ export class CharacterMap {
   }
 
   /**
-   * Short user-perceived characters as a whole, else each code point, by the first key that begins it: how tokenizers applies the map
-   * (spm_precompiled).
+   * Short user-perceived characters as a whole, else each code point, by the first key that begins
+   * it: how tokenizers applies the map (spm_precompiled).
    */
   replaceGraphemes(text: string): string {
     let out = '';

@@ -1,8 +1,12 @@
 /**
- * Regular expressions of tokenizer files (Oniguruma's and tiktoken's dialect) as JavaScript's. What differs:
- * - `\s`, `\w`, `\d`, `\b` mean Unicode's classes there; JavaScript's `\s` has U+FEFF and lacks U+0085;
- * - `(?i:…)`: letters are spelled out in both cases, with the two letters outside ASCII that fold into s and k;
- * - possessive `x++`, `x?+` and atomic `(?>x)` become a lookahead that is matched and then repeated by its number;
+ * Regular expressions of tokenizer files (Oniguruma's and tiktoken's dialect) as JavaScript's. What
+ * differs:
+ * - `\s`, `\w`, `\d`, `\b` mean Unicode's classes there; JavaScript's `\s` has U+FEFF and lacks
+ *   U+0085;
+ * - `(?i:…)`: letters are spelled out in both cases, with the two letters outside ASCII that fold
+ *   into s and k;
+ * - possessive `x++`, `x?+` and atomic `(?>x)` become a lookahead that is matched and then repeated
+ *   by its number;
  * - `^` and `$` mean lines in Oniguruma, always; `\A`, `\z` the text.
  */
 import { failure } from '../errors.ts';
@@ -31,7 +35,10 @@ const OUTSIDE: Readonly<Record<string, string>> = {
 /** Escapes that mean the same in JavaScript. */
 const SAME = /^\\(?:[nrtfv0]|x[\dA-Fa-f]{2}|u[\dA-Fa-f]{4}|u\{[\dA-Fa-f]+\}|[pP]\{[^}]+\})/;
 
-/** The expression with flags `g` and `u`. Throws, with what is not understood, on what JavaScript cannot say. */
+/**
+ * The expression with flags `g` and `u`. Throws, with what is not understood, on what JavaScript
+ * cannot say.
+ */
 export function compileExpression(pattern: string): RegExp {
   try {
     const reader = new Reader(pattern);

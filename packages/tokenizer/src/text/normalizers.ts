@@ -1,4 +1,7 @@
-/** What a tokenizer.json does to a text before it is cut (tokenizers, normalizers/): each step a plain function of strings. */
+/**
+ * What a tokenizer.json does to a text before it is cut (tokenizers, normalizers/): each step a
+ * plain function of strings.
+ */
 import { CharacterMap } from './character-map.ts';
 import { compileExpression } from './expression.ts';
 

@@ -1,6 +1,7 @@
 /**
- * What cuts a text into the chunks that merge by themselves: steps as tokenizer.json has them (tokenizers, pre_tokenizers/), each
- * applied to every part that the one before left. The patterns of LLaMA's family have a hand-written scanner (scanners.ts).
+ * What cuts a text into the chunks that merge by themselves: steps as tokenizer.json has them
+ * (tokenizers, pre_tokenizers/), each applied to every part that the one before left. The patterns
+ * of LLaMA's family have a hand-written scanner (scanners.ts).
  */
 import { compileExpression } from './expression.ts';
 

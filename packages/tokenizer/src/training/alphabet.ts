@@ -13,7 +13,10 @@ export interface Alphabet {
   readonly byCount: readonly number[];
 }
 
-/** The most frequent characters until their share of the text reaches the coverage (compared in float32, as there). */
+/**
+ * The most frequent characters until their share of the text reaches the coverage (compared in
+ * float32, as there).
+ */
 export function chooseAlphabet(
   words: WordCounts,
   options: { readonly characterCoverage: number; readonly requiredChars: string },

@@ -1,10 +1,12 @@
 /**
- * Byte-pair training: again and again the most frequent neighbouring pair becomes one symbol (of equally frequent ones the
- * shorter, then the one earlier in the alphabet: sentencepiece 0.2.3, bpe_model_trainer.cc).
+ * Byte-pair training: again and again the most frequent neighbouring pair becomes one symbol (of
+ * equally frequent ones the shorter, then the one earlier in the alphabet: sentencepiece 0.2.3,
+ * bpe_model_trainer.cc).
  *
- * All words lie in one row of cells. A symbol stands in its first and its last cell, so both neighbours are found without links, and
- * `pairAt` keeps the pair that begins at each symbol, so counts are corrected without a lookup. Every pair that a merge makes
- * contains the merge's new symbol: its occurrences are complete after that merge, and later its count only falls. The queue
+ * All words lie in one row of cells. A symbol stands in its first and its last cell, so both
+ * neighbours are found without links, and `pairAt` keeps the pair that begins at each symbol, so
+ * counts are corrected without a lookup. Every pair that a merge makes contains the merge's new
+ * symbol: its occurrences are complete after that merge, and later its count only falls. The queue
  * can therefore keep old counts and correct them when they come up.
  */
 import { CandidateQueue } from './candidate-queue.ts';
@@ -26,8 +28,8 @@ export interface Merge {
 
 export interface TrainingText {
   /**
-   * Characters 1 .. alphabet in the order that breaks ties; 0 between words and for characters outside the alphabet (nothing joins
-   * with it). Begins and ends with 0.
+   * Characters 1 .. alphabet in the order that breaks ties; 0 between words and for characters
+   * outside the alphabet (nothing joins with it). Begins and ends with 0.
    */
   readonly cells: Int32Array;
   /** How often the word of each cell occurs. */
@@ -58,7 +60,10 @@ export class BpeTrainer {
   readonly #queue: CandidateQueue;
   readonly #taken = new Set<string>();
 
-  /** Pairs of the symbol being made with a symbol on its left or right: pair + 1, or 0 for not joinable; valid where the stamp is the symbol. */
+  /**
+   * Pairs of the symbol being made with a symbol on its left or right: pair + 1, or 0 for not
+   * joinable; valid where the stamp is the symbol.
+   */
   #withLeft = new GrowingInts(1 << 12);
   #withRight = new GrowingInts(1 << 12);
   #leftStamp = new GrowingInts(1 << 12);

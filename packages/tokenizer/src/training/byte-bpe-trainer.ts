@@ -1,10 +1,12 @@
 /**
- * Byte-pair training on bytes: again and again the most frequent neighbouring pair of tokens becomes one token (of equally frequent ones
- * that with the lower ids: Hugging Face tokenizers, models/bpe/trainer.rs).
+ * Byte-pair training on bytes: again and again the most frequent neighbouring pair of tokens
+ * becomes one token (of equally frequent ones that with the lower ids: Hugging Face tokenizers,
+ * models/bpe/trainer.rs).
  *
- * Words lie in one row of cells as in bpe-trainer.ts. No token is ever made in two ways: where the same bytes stand as whole tokens, the same
- * merges have happened inside them. So every pair of a new token is complete after its merge, and later its count only falls: the queue
- * may keep old counts and correct them when they come up.
+ * Words lie in one row of cells as in bpe-trainer.ts. No token is ever made in two ways: where the
+ * same bytes stand as whole tokens, the same merges have happened inside them. So every pair of a
+ * new token is complete after its merge, and later its count only falls: the queue may keep old
+ * counts and correct them when they come up.
  */
 import { GrowingInts } from './growing.ts';
 import { PairTable } from '../bpe/pair-table.ts';
@@ -38,7 +40,10 @@ export class ByteBpeTrainer {
   readonly #left = new GrowingInts(1 << 16);
   readonly #right = new GrowingInts(1 << 16);
   #counts = new Float64Array(1 << 16);
-  /** Places where a pair was seen, as lists: head of each pair, and for each entry its place and the entry before it. */
+  /**
+   * Places where a pair was seen, as lists: head of each pair, and for each entry its place and the
+   * entry before it.
+   */
   readonly #heads = new GrowingInts(1 << 16);
   readonly #places: GrowingInts;
   readonly #earlier: GrowingInts;

@@ -1,4 +1,7 @@
-/** Trains byte-level BPE vocabularies of the Llama 3 form: ranks over bytes behind a split pattern, special tokens after them. */
+/**
+ * Trains byte-level BPE vocabularies of the Llama 3 form: ranks over bytes behind a split pattern,
+ * special tokens after them.
+ */
 import { BYTE_ORDER, ByteBpeTrainer, type ByteTrainingText } from './byte-bpe-trainer.ts';
 import type { ByteLevelTokenizer } from '../byte-level/tokenizer.ts';
 import { ChunkReader } from './chunk-reader.ts';
@@ -12,7 +15,10 @@ import type { WordCounts } from './word-counter.ts';
 export interface ByteLevelTrainerOptions {
   /** Ids of the finished vocabulary, special tokens included. Default 128256, as Llama 3. */
   readonly vocabSize?: number;
-  /** Special tokens, whose ids come last. Default: the 256 of Llama 3.1, so that a tiktoken file of the ranks is complete. */
+  /**
+   * Special tokens, whose ids come last. Default: the 256 of Llama 3.1, so that a tiktoken file of
+   * the ranks is complete.
+   */
   readonly specialTokens?: readonly string[];
   /** What cuts a text before merging, in tiktoken's dialect. Default: Llama 3's. */
   readonly pattern?: string;

@@ -1,7 +1,8 @@
 /**
- * The pairs by count, highest first; of equal counts the shorter piece, then the earlier in the alphabet, then the split further
- * left. Counts may fall while a pair waits: it is put back with its new count when it comes up. Pairs below a threshold wait unsorted
- * until everything above it is used up, since most of a text's pairs are rare and never asked for.
+ * The pairs by count, highest first; of equal counts the shorter piece, then the earlier in the
+ * alphabet, then the split further left. Counts may fall while a pair waits: it is put back with
+ * its new count when it comes up. Pairs below a threshold wait unsorted until everything above it
+ * is used up, since most of a text's pairs are rare and never asked for.
  */
 import { GrowingFloats, GrowingInts } from './growing.ts';
 
@@ -11,7 +12,10 @@ export class CandidateQueue {
   readonly #radix: number;
   readonly #keyCharacters: number;
 
-  /** By pair: where the piece can be read, its length and the length of its left part; the order among equal counts in one number. */
+  /**
+   * By pair: where the piece can be read, its length and the length of its left part; the order
+   * among equal counts in one number.
+   */
   readonly #positions = new GrowingInts(1 << 14);
   readonly #lengths = new GrowingInts(1 << 14);
   readonly #leftLengths = new GrowingInts(1 << 14);

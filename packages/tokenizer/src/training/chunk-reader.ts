@@ -13,7 +13,10 @@ export interface ChunkReaderOptions {
 }
 
 const KEPT_BYTES = 1 << 24;
-/** A line end in front of a character that is no white space: Llama 3's pattern always ends a chunk there, and looks no further. */
+/**
+ * A line end in front of a character that is no white space: Llama 3's pattern always ends a chunk
+ * there, and looks no further.
+ */
 const LLAMA3_CUT = /\n(?=\P{White_Space})/gu;
 
 export class ChunkReader implements WordReader {

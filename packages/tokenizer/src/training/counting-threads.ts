@@ -1,11 +1,17 @@
-/** Counts words in several threads: texts go to whichever thread is free, this one included, and the counts are added up at the end. */
+/**
+ * Counts words in several threads: texts go to whichever thread is free, this one included, and the
+ * counts are added up at the end.
+ */
 import { Worker } from 'node:worker_threads';
 import type { CountReply, CountRequest } from '../count-worker.ts';
 import { encodeUtf8Into } from '../bytes/utf8.ts';
 import type { WordCounts } from './word-counter.ts';
 import type { WordReader } from './word-reader.ts';
 
-/** Texts are sent in packets of about so many characters; long ones are cut where that changes no word. */
+/**
+ * Texts are sent in packets of about so many characters; long ones are cut where that changes no
+ * word.
+ */
 const PACKET = 1 << 20;
 /** Packets a thread may have waiting. */
 const AHEAD = 2;
@@ -87,7 +93,9 @@ export class CountingThreads {
     return thread;
   }
 
-  /** Gives the held texts to the least busy thread, or counts them here when all have enough to do. */
+  /**
+   * Gives the held texts to the least busy thread, or counts them here when all have enough to do.
+   */
   async #send(): Promise<void> {
     if (this.#failed !== undefined) throw this.#failed;
     if (this.#heldLength === 0) return;

@@ -1,4 +1,7 @@
-/** The reader that some options ask for: lines and spaces for SentencePiece, a split pattern for byte-level vocabularies. */
+/**
+ * The reader that some options ask for: lines and spaces for SentencePiece, a split pattern for
+ * byte-level vocabularies.
+ */
 import { ChunkReader, type ChunkReaderOptions } from './chunk-reader.ts';
 import { LineReader, type LineReaderOptions } from './line-reader.ts';
 import type { WordReader } from './word-reader.ts';

@@ -1,4 +1,7 @@
-/** Typed arrays that grow. `data` is replaced when they do: read it anew after a `push`, `set` or `resize`. */
+/**
+ * Typed arrays that grow. `data` is replaced when they do: read it anew after a `push`, `set` or
+ * `resize`.
+ */
 
 export class GrowingInts {
   data: Int32Array;

@@ -39,7 +39,10 @@ export class LineReader implements WordReader {
     if (this.#bytes.length > 1 << 24) this.#bytes = new Uint8Array(1 << 16);
   }
 
-  /** Counts the lines of bytes[start .. end), valid UTF-8. Writes into `bytes`, also at start − 1 and end. */
+  /**
+   * Counts the lines of bytes[start .. end), valid UTF-8. Writes into `bytes`, also at start − 1
+   * and end.
+   */
   addBytes(bytes: Uint8Array, start: number, end: number): void {
     const { maxLineBytes } = this.options;
     const marks = includes(bytes, start, end, 0x85);

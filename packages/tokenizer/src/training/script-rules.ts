@@ -1,4 +1,7 @@
-/** Which characters may stand together in a piece: IsValidSentencePiece of trainer_interface.cc, kept per symbol so that a pair is checked in a few steps. */
+/**
+ * Which characters may stand together in a piece: IsValidSentencePiece of trainer_interface.cc,
+ * kept per symbol so that a pair is checked in a few steps.
+ */
 import type { PairRules } from './bpe-trainer.ts';
 import { GrowingInts } from './growing.ts';
 import { INHERITED, scriptOf } from './unicode-scripts.ts';

@@ -1,6 +1,6 @@
 /**
- * Trains SentencePiece BPE vocabularies as sentencepiece 0.2.3 does (trainer_interface.cc, bpe_model_trainer.cc): the same pieces in the
- * same order, in a model that sentencepiece loads.
+ * Trains SentencePiece BPE vocabularies as sentencepiece 0.2.3 does (trainer_interface.cc,
+ * bpe_model_trainer.cc): the same pieces in the same order, in a model that sentencepiece loads.
  */
 import { BpeTrainer } from './bpe-trainer.ts';
 import { checkOptions, failure } from '../errors.ts';
@@ -22,11 +22,17 @@ import { chooseAlphabet, layOut } from './alphabet.ts';
 import { encodeUtf8 } from '../bytes/utf8.ts';
 import type { TrainingProgress } from './progress.ts';
 
-/** Defaults are those of the released LLaMA model (its trainer_spec). Names are sentencepiece's flags in camel case. */
+/**
+ * Defaults are those of the released LLaMA model (its trainer_spec). Names are sentencepiece's
+ * flags in camel case.
+ */
 export interface SentencePieceTrainerOptions {
   /** Pieces of the finished vocabulary. Default 32000. */
   readonly vocabSize?: number;
-  /** Share of the text's characters that get a piece; rarer ones are spelled in bytes. Default 0.99995. */
+  /**
+   * Share of the text's characters that get a piece; rarer ones are spelled in bytes. Default
+   * 0.99995.
+   */
   readonly characterCoverage?: number;
   /** Longest piece in characters. Default 16. */
   readonly maxSentencepieceLength?: number;
@@ -55,7 +61,10 @@ export interface SentencePieceTrainerOptions {
   readonly userDefinedSymbols?: readonly string[];
   /** Characters that get a piece however rare they are. */
   readonly requiredChars?: string;
-  /** Score of pieces of spaces only: 'rank' as the open trainer writes (the default), or 'lowest', −1e9, as in the released model. */
+  /**
+   * Score of pieces of spaces only: 'rank' as the open trainer writes (the default), or 'lowest',
+   * −1e9, as in the released model.
+   */
   readonly whitespaceScore?: 'rank' | 'lowest';
 }
 

@@ -12,7 +12,10 @@ import type { WordReader } from './word-reader.ts';
 const PROGRESS_STEP = 1 << 20;
 
 export interface TrainingRun {
-  /** Threads that count words, this one included. The vocabulary is the same at any number. Default 1. */
+  /**
+   * Threads that count words, this one included. The vocabulary is the same at any number. Default
+   * 1.
+   */
   readonly threads?: number;
   /** Told while reading and while merging. */
   readonly onProgress?: (progress: TimedProgress) => void;
@@ -30,7 +33,10 @@ export interface TimedProgress extends TrainingProgress {
 export interface TrainTokenizerOptions extends SentencePieceTrainerOptions, TrainingRun {}
 export interface TrainByteLevelOptions extends ByteLevelTrainerOptions, TrainingRun {}
 
-/** Trains SentencePiece BPE on texts that may be more than memory holds: only distinct words are kept. */
+/**
+ * Trains SentencePiece BPE on texts that may be more than memory holds: only distinct words are
+ * kept.
+ */
 export async function trainTokenizer(
   texts: Iterable<string> | AsyncIterable<string>,
   options: TrainTokenizerOptions = {},

@@ -1,14 +1,19 @@
 /**
- * The Unicode script of a character as sentencepiece's trainer has it (its table is of an older Unicode version than JavaScript's, and
- * Hiragana, Katakana and the prolonged sound mark count as Han), so that the same text trains the same vocabulary on every engine.
+ * The Unicode script of a character as sentencepiece's trainer has it (its table is of an older
+ * Unicode version than JavaScript's, and Hiragana, Katakana and the prolonged sound mark count as
+ * Han), so that the same text trains the same vocabulary on every engine.
  *
- * Data: the Unicode Character Database (Scripts.txt, Unicode license), through sentencepiece 0.2.3's unicode_script_map.h (Apache-2.0).
+ * Data: the Unicode Character Database (Scripts.txt, Unicode license), through sentencepiece
+ * 0.2.3's unicode_script_map.h (Apache-2.0).
  */
 
 export const COMMON = 0;
 export const INHERITED = 1;
 
-/** Runs of one script that is not Common: characters since the last run, length − 1, number of the script, each in base 36. */
+/**
+ * Runs of one script that is not Common: characters since the last run, length − 1, number of the
+ * script, each in base 36.
+ */
 const RUNS =
   '1t p 2,7 p 2,1c 0 2,g 0 2,6 m 2,2 u 2,2 cg 2,14 4 2,6 1 3,l 33 1,1 3 4,2 2 4,3 3 4,2 0 4,5 0 4,2 0 4,2 2 4,2 0 4,2 j 4,2' +
   ' 1q 4,1 d 5,1 f 4,1 3o 6,1 1 1,1 4o 6,2 11 7,3 6 7,2 12 7,3 0 7,3 2 7,2 1i 8,9 q 8,6 4 8,c 4 9,2 5 9,2 d 9,4 0 9,2 v 9,2' +

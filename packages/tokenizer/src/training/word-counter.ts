@@ -1,4 +1,7 @@
-/** Counts words (runs of bytes) in one flat hash table: the input of training, of any size, in the memory of its distinct words. */
+/**
+ * Counts words (runs of bytes) in one flat hash table: the input of training, of any size, in the
+ * memory of its distinct words.
+ */
 import { finishHash, HASH_PRIME, HASH_SEED } from '../bytes/byte-table.ts';
 import { failure } from '../errors.ts';
 

@@ -93,7 +93,8 @@ export function bytesPerToken(figures: readonly TextFigures[]): number {
 
 /** The algorithm, in words. */
 export function formOf(tokenizer: AnyTokenizer): string {
-  return tokenizer instanceof ByteLevelTokenizer ? 'byte-level BPE' : 'SentencePiece BPE';
+  if (tokenizer instanceof ByteLevelTokenizer) return 'byte-level BPE';
+  return tokenizer.model.settings.modelType === 'unigram' ? 'SentencePiece unigram' : 'SentencePiece BPE';
 }
 
 /** Texts of several kinds for a page without a text of its own. */
