@@ -17,8 +17,9 @@ export function temporarySuffix(): string {
 }
 
 /**
- * Writes a file so that its name means the old content or all of the new: beside it, synced, then renamed. On any error (disk full,
- * read-only folder, an error of `chunks`) the old file stays and the temporary one is removed.
+ * Writes a file so that its name means the old content or all of the new: beside it, synced, then
+ * renamed. On any error (disk full, read-only folder, an error of `chunks`) the old file stays and
+ * the temporary one is removed.
  */
 export async function writeFileAtomic(
   op: string,
@@ -38,7 +39,10 @@ export async function writeFileAtomic(
   }
 }
 
-/** Clears away after an error, which is the one to report: what cannot be removed now is removed by a later save. */
+/**
+ * Clears away after an error, which is the one to report: what cannot be removed now is removed by
+ * a later save.
+ */
 export async function removeAfter(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true }).catch(() => undefined);
 }
@@ -86,7 +90,10 @@ async function writeAll(handle: FileHandle, chunk: Uint8Array, at: number): Prom
     done += (await handle.write(chunk, done, chunk.length - done, at + done)).bytesWritten;
 }
 
-/** Makes renames inside a folder durable. Systems that cannot sync a folder (Windows) order them themselves. */
+/**
+ * Makes renames inside a folder durable. Systems that cannot sync a folder (Windows) order them
+ * themselves.
+ */
 export async function syncFolder(path: string): Promise<void> {
   if (process.platform === 'win32') return;
   const handle = await open(path, 'r');

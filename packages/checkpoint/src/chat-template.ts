@@ -7,8 +7,9 @@ import { readJson } from './json-file.ts';
 const op = 'openModel';
 
 /**
- * The Jinja source of a model's chat template: the key of a GGUF file, `chat_template.jinja` beside the vocabulary, or the field of
- * `tokenizer_config.json`, where a list names several and the one called "default" is meant. Undefined where there is none.
+ * The Jinja source of a model's chat template: the key of a GGUF file, `chat_template.jinja` beside
+ * the vocabulary, or the field of `tokenizer_config.json`, where a list names several and the one
+ * called "default" is meant. Undefined where there is none.
  */
 export async function readChatTemplate(
   checkpoint: Checkpoint,

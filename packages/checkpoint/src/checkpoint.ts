@@ -17,7 +17,9 @@ export interface TensorInfo {
   /** Row-major, slowest axis first. */
   readonly shape: readonly number[];
   readonly bytes: number;
-  /** Its rows are heads of this width in Hugging Face's order; undefined: Meta's order, or no heads. */
+  /**
+   * Its rows are heads of this width in Hugging Face's order; undefined: Meta's order, or no heads.
+   */
   readonly halfSplit: number | undefined;
   /** Stored bytes `begin` to `end`, in memory of their own. */
   readonly readBytes: (begin: number, end: number) => Promise<Uint8Array>;
@@ -31,8 +33,8 @@ export interface SpecialIds {
 }
 
 /**
- * Weights on disk. Opening reads headers only; the files are opened again for each read, so there is nothing to close, and a file that
- * changed in between is refused.
+ * Weights on disk. Opening reads headers only; the files are opened again for each read, so there
+ * is nothing to close, and a file that changed in between is refused.
  */
 export interface Checkpoint {
   readonly format: CheckpointFormat;
@@ -45,11 +47,14 @@ export interface Checkpoint {
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   /** One tensor in canonical (Meta) row order, as float32. */
   read(name: string): Promise<Float32Array>;
-  /** Rows `first` to `last` of a matrix in canonical order, as float32; whole heads where the file has them in another order. */
+  /**
+   * Rows `first` to `last` of a matrix in canonical order, as float32; whole heads where the file
+   * has them in another order.
+   */
   readRows(name: string, first: number, last: number): Promise<Float32Array>;
   /**
-   * Writes every parameter of the space, converting dtypes. Names every tensor that is missing, unexpected or of another shape in one
-   * error, before anything is written.
+   * Writes every parameter of the space, converting dtypes. Names every tensor that is missing,
+   * unexpected or of another shape in one error, before anything is written.
    */
   load(parameters: ParameterSpace): Promise<void>;
 }

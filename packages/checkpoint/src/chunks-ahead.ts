@@ -7,8 +7,8 @@ interface Begun {
 }
 
 /**
- * Streams of chunks one after the other. The first chunk of each is asked for while the stream before it is taken, so that whoever
- * makes chunks need not stand still between two of them.
+ * Streams of chunks one after the other. The first chunk of each is asked for while the stream
+ * before it is taken, so that whoever makes chunks need not stand still between two of them.
  */
 export class ChunksAhead {
   readonly #sources: IterableIterator<() => Chunks>;

@@ -13,7 +13,10 @@ import { type FloatDType, floatDTypes } from './safetensors/dtypes.ts';
 
 let halfTable: Float32Array | undefined;
 
-/** Stored bytes as numbers. Double precision stays double; everything else is exact in float32. `bytes` must be aligned. */
+/**
+ * Stored bytes as numbers. Double precision stays double; everything else is exact in float32.
+ * `bytes` must be aligned.
+ */
 export function decodeNumbers(bytes: Uint8Array, dtype: NumericDType): Float32Array | Float64Array {
   const { buffer, byteOffset, length } = bytes;
   if (isBlock(dtype)) {
@@ -36,7 +39,10 @@ export function decodeNumbers(bytes: Uint8Array, dtype: NumericDType): Float32Ar
   return out;
 }
 
-/** What to hand to `Tensor.write` for a tensor of `target`: the bits themselves where the types agree, else numbers. */
+/**
+ * What to hand to `Tensor.write` for a tensor of `target`: the bits themselves where the types
+ * agree, else numbers.
+ */
 export function toWritable(
   bytes: Uint8Array,
   stored: NumericDType,
@@ -55,7 +61,10 @@ export function encodeNumbers(numbers: Float32Array | Float64Array, target: Floa
   return bytesOf(out);
 }
 
-/** Elements as `Tensor.read` gave them, as bytes of a stored type: the bits themselves where the types agree, else rounded to nearest. */
+/**
+ * Elements as `Tensor.read` gave them, as bytes of a stored type: the bits themselves where the
+ * types agree, else rounded to nearest.
+ */
 export function encodeFloats(data: HostArray, source: DType, target: FloatDType): Uint8Array {
   if (floatDTypes[target] === source) return bytesOf(data);
   if (data instanceof Float32Array || data instanceof Float64Array) return encodeNumbers(data, target);

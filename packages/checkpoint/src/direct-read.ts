@@ -2,8 +2,8 @@ import type { Tensor } from '@cria/tensor';
 import type { TensorInfo } from './checkpoint.ts';
 
 /**
- * Reads a weight whose bytes are what the tensor wants straight into the device. False, with nothing done, where it lies in several
- * places or in another order, or the device reads no files.
+ * Reads a weight whose bytes are what the tensor wants straight into the device. False, with
+ * nothing done, where it lies in several places or in another order, or the device reads no files.
  */
 export async function readDirect(value: Tensor, weight: TensorInfo): Promise<boolean> {
   const { device, storage } = value;

@@ -1,18 +1,23 @@
 import type { LlamaConfig } from '@cria/layers';
 
 /*
- * What models of LLaMA's architecture are made of, and what they call themselves: the one place where a relative is added. Readers and
- * writers of every format go by these tables.
+ * What models of LLaMA's architecture are made of, and what they call themselves: the one place
+ * where a relative is added. Readers and writers of every format go by these tables.
  */
 
-/** A part of the model: one weight, and the bias that goes with it where a configuration has one. */
+/**
+ * A part of the model: one weight, and the bias that goes with it where a configuration has one.
+ */
 export interface Part {
   /** Name inside and in Meta's files. */
   readonly canonical: string;
   readonly huggingFace: string;
   /** gguf-py tensor_mapping.py */
   readonly gguf: string;
-  /** Axis of the matrix that Meta's model-parallel ranks share; a bias along axis 0 is shared with it. */
+  /**
+   * Axis of the matrix that Meta's model-parallel ranks share; a bias along axis 0 is shared with
+   * it.
+   */
   readonly split?: 0 | 1;
   /** RoPE pairs its rows, whose order differs between Meta's and Hugging Face's files. */
   readonly rotated?: true;
@@ -82,7 +87,10 @@ export const endParts: readonly Part[] = [
   { canonical: 'output', huggingFace: 'lm_head', gguf: 'output', split: 0 },
 ];
 
-/** A relative as its `config.json` describes it; the mathematics is one, what differs is what a configuration may say and leave out. */
+/**
+ * A relative as its `config.json` describes it; the mathematics is one, what differs is what a
+ * configuration may say and leave out.
+ */
 export interface Family {
   /** `model_type` */
   readonly modelType: string;
@@ -127,7 +135,10 @@ export const families: readonly Family[] = [
   },
 ];
 
-/** The weights and biases that a model of this configuration has, in the order of its layers; a tied output matrix is left out. */
+/**
+ * The weights and biases that a model of this configuration has, in the order of its layers; a tied
+ * output matrix is left out.
+ */
 export function tensorNames(config: LlamaConfig): string[] {
   const layers = Array.from({ length: config.nLayers }, (_, i) =>
     blockParts.flatMap(({ canonical, bias }) => [
@@ -143,7 +154,9 @@ export function tensorNames(config: LlamaConfig): string[] {
   ];
 }
 
-/** Which biases a file has, where its configuration does not say: by the tensors of its first block. */
+/**
+ * Which biases a file has, where its configuration does not say: by the tensors of its first block.
+ */
 export function biasesOf(
   has: (canonicalName: string) => boolean,
 ): Pick<LlamaConfig, 'attentionBias' | 'mlpBias'> {

@@ -1,4 +1,7 @@
-/** The formats by themselves, and the parts of conversion and of training states that few programs need by name. */
+/**
+ * The formats by themselves, and the parts of conversion and of training states that few programs
+ * need by name.
+ */
 export type { BlockDType, WeightDType } from './dtypes.ts';
 export { type HuggingFaceConfig, parseHuggingFaceConfig, toHuggingFaceConfig } from './huggingface/config.ts';
 export { fromGgufName, fromHuggingFaceName, toGgufName, toHuggingFaceName } from './names.ts';

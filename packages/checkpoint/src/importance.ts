@@ -6,14 +6,18 @@ import { openModelFile } from './model-file.ts';
 import type { RangeFile } from './range-file.ts';
 
 /*
- * Activation statistics of llama.cpp's `llama-imatrix`: for every weight, the mean squared value of each of its inputs. Newer files are
- * GGUF (tensors `NAME.in_sum2` and `NAME.counts`), older ones a list of names and numbers.
+ * Activation statistics of llama.cpp's `llama-imatrix`: for every weight, the mean squared value of
+ * each of its inputs. Newer files are GGUF (tensors `NAME.in_sum2` and `NAME.counts`), older ones a
+ * list of names and numbers.
  */
 
 const op = 'readImportance';
 const MOST_BYTES = 1 << 30;
 
-/** Mean squared activations by canonical name, one number a column. Names that LLaMA has not are left out. */
+/**
+ * Mean squared activations by canonical name, one number a column. Names that LLaMA has not are
+ * left out.
+ */
 export async function readImportance(path: string): Promise<ReadonlyMap<string, Float32Array>> {
   const file = await openModelFile(op, path);
   if (file.size > MOST_BYTES) fail(op, `${path} has ${file.size} bytes, more than ${MOST_BYTES}.`);
@@ -51,7 +55,10 @@ async function readGgufForm(path: string): Promise<Map<string, Float32Array>> {
   return found;
 }
 
-/** i32 entries; each i32 length, name, i32 calls, i32 columns, columns × f32 (summed over the calls). */
+/**
+ * i32 entries; each i32 length, name, i32 calls, i32 columns, columns × f32 (summed over the
+ * calls).
+ */
 async function readOldForm(file: RangeFile): Promise<Map<string, Float32Array>> {
   const bytes = Buffer.from(await file.read(op, 0, file.size));
   let at = 0;

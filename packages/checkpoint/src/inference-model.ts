@@ -17,10 +17,11 @@ export interface InferenceModel extends Disposable {
 }
 
 /**
- * The model of a checkpoint for inference, each weight in the type that it has there where the device multiplies with it, else in f32.
- * Matrices are packed for the device straight out of the mapped file, which takes one reading of it and no second copy in memory; the
- * embedding stays mapped, so that only the rows of tokens that occur are ever read. A file that is cut while it is mapped ends the
- * process: see `mapWeights`.
+ * The model of a checkpoint for inference, each weight in the type that it has there where the
+ * device multiplies with it, else in f32. Matrices are packed for the device straight out of the
+ * mapped file, which takes one reading of it and no second copy in memory; the embedding stays
+ * mapped, so that only the rows of tokens that occur are ever read. A file that is cut while it is
+ * mapped ends the process: see `mapWeights`.
  */
 export async function loadForInference(
   checkpoint: Checkpoint,

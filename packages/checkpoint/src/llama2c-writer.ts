@@ -4,7 +4,10 @@ import { HEADER_BYTES, placeTensors } from './llama2c.ts';
 
 const { fround } = Math;
 
-/** A llama2.c file of version 0 (`export.py legacy_export`): header, weights by kind, rotary tables, an untied output matrix. */
+/**
+ * A llama2.c file of version 0 (`export.py legacy_export`): header, weights by kind, rotary tables,
+ * an untied output matrix.
+ */
 export async function* llama2cChunks(
   config: LlamaConfig,
   weight: (name: string) => AsyncIterable<Uint8Array>,
@@ -24,7 +27,10 @@ export async function* llama2cChunks(
   if (tiedEmbeddings) yield* rotaryTables(config);
 }
 
-/** cos, then sin, of position · θ^(−2j/E), [context, E / 2] each; angles in float32 as PyTorch forms them. */
+/**
+ * cos, then sin, of position · θ^(−2j/E), [context, E / 2] each; angles in float32 as PyTorch forms
+ * them.
+ */
 function* rotaryTables({ contextLength, headDim, ropeTheta }: LlamaConfig): Generator<Uint8Array> {
   const half = headDim / 2;
   const frequencies = Float32Array.from({ length: half }, (_, j) =>

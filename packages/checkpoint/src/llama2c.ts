@@ -1,9 +1,8 @@
 import { countParameters, type LlamaConfig, llamaConfig } from '@cria/layers';
 import { CriaError, fail, sizeOf } from '@cria/tensor';
-import type { Checkpoint } from './checkpoint.ts';
+import type { Checkpoint, TensorInfo } from './checkpoint.ts';
 import { openModelFile } from './model-file.ts';
 import { makeCheckpoint } from './stored-checkpoint.ts';
-import type { StoredWeight } from './weights.ts';
 
 /** Seven 32-bit numbers, and no magic. */
 export const HEADER_BYTES = 28;
@@ -11,8 +10,9 @@ export const HEADER_BYTES = 28;
 const VERSIONED_MAGIC = 0x616b3432; // "ak42"
 
 /**
- * A llama2.c `.bin` of version 0 (`export.py legacy_export`): float32, Meta's row order, rotary tables before an untied output matrix.
- * The format has no magic, so the size of the file must be exactly what its header says.
+ * A llama2.c `.bin` of version 0 (`export.py legacy_export`): float32, Meta's row order, rotary
+ * tables before an untied output matrix. The format has no magic, so the size of the file must be
+ * exactly what its header says.
  */
 export async function openLlama2c(path: string): Promise<Checkpoint> {
   const op = 'openCheckpoint';
@@ -24,12 +24,13 @@ export async function openLlama2c(path: string): Promise<Checkpoint> {
   if (expected !== file.size) {
     fail(
       op,
-      `${path}: a llama2.c file of dim ${header.dim}, ffn ${header.ffnDim}, ${header.nLayers} layers, ${header.nHeads} heads, ${header.nKvHeads} kv heads, ` +
+      `${path}: a llama2.c file of dim ${header.dim}, ffn ${header.ffnDim}, ${header.nLayers} layers, ` +
+        `${header.nHeads} heads, ${header.nKvHeads} kv heads, ` +
         `vocab ${header.vocabSize}, context ${header.contextLength} has ${expected} bytes, this one ${file.size}.`,
       'the file is truncated or not in llama2.c format (version 0)',
     );
   }
-  const weights = new Map<string, StoredWeight>();
+  const weights = new Map<string, TensorInfo>();
   for (const { name, shape, begin } of placeTensors(header)) {
     const bytes = 4 * sizeOf(shape);
     const readBytes = (from: number, to: number) => file.read('checkpoint.read', begin + from, begin + to);
@@ -48,7 +49,10 @@ export async function openLlama2c(path: string): Promise<Checkpoint> {
   return makeCheckpoint('llama2c', path, header, { bos: 1, eos: [2], pad: undefined }, weights);
 }
 
-/** dim, hidden, layers, heads, kv heads, vocabulary (negative: untied), context; eps 1e-5 and θ 10000 by convention. */
+/**
+ * dim, hidden, layers, heads, kv heads, vocabulary (negative: untied), context; eps 1e-5 and θ
+ * 10000 by convention.
+ */
 export function parseLlama2cHeader(path: string, bytes: Uint8Array): LlamaConfig {
   const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES);
   const field = (index: number) => view.getInt32(4 * index, true);
@@ -83,7 +87,10 @@ function tableBytes({ contextLength, headDim }: LlamaConfig): number {
   return 4 * contextLength * headDim;
 }
 
-/** Size of the whole file; known before anything is made for its layers, of which a damaged header may claim billions. */
+/**
+ * Size of the whole file; known before anything is made for its layers, of which a damaged header
+ * may claim billions.
+ */
 function fileBytes(config: LlamaConfig): number {
   return HEADER_BYTES + 4 * countParameters(config) + tableBytes(config);
 }

@@ -22,9 +22,10 @@ export interface PlanOptions<T extends Wanted> {
 }
 
 /**
- * A weight for everything that wants one. Every tensor that is missing, has no place in the model or another shape is named in one error:
- * a weight that nobody asks for would be left out of the mathematics in silence. Where embeddings are tied, a stored output matrix must
- * equal the embedding.
+ * A weight for everything that wants one. Every tensor that is missing, has no place in the model
+ * or another shape is named in one error: a weight that nobody asks for would be left out of the
+ * mathematics in silence. Where embeddings are tied, a stored output matrix must equal the
+ * embedding.
  */
 export async function planLoad<T extends Wanted>(
   op: string,
@@ -62,7 +63,10 @@ function misfit(weight: TensorInfo, shape: readonly number[]): string | undefine
   return `${label(weight)} has shape [${weight.shape.join(', ')}], the model [${shape.join(', ')}]`;
 }
 
-/** A stored output matrix must not be dropped in silence: with tied embeddings it has to be the embedding. */
+/**
+ * A stored output matrix must not be dropped in silence: with tied embeddings it has to be the
+ * embedding.
+ */
 export async function checkTied(
   op: string,
   path: string,

@@ -17,7 +17,10 @@ import type { NotFiniteReport } from './not-finite.ts';
 import { copyWeights, numericDType } from './weights.ts';
 
 export interface MapOptions {
-  /** Types that stay as they are stored; others become `dtype`. Default: those in which the device computes. */
+  /**
+   * Types that stay as they are stored; others become `dtype`. Default: those in which the device
+   * computes.
+   */
   readonly keep?: readonly DType[];
   /** Default f32. */
   readonly dtype?: ComputeDType;
@@ -34,8 +37,8 @@ export interface MappedWeights extends Disposable {
   /** Bytes in memory of the device's own. */
   readonly copiedBytes: number;
   /**
-   * Once parameters have taken other values, as `Llama.pack` gives them: unmaps and frees what none of them uses any more. What is still
-   * used stays mapped, weight by weight.
+   * Once parameters have taken other values, as `Llama.pack` gives them: unmaps and frees what none
+   * of them uses any more. What is still used stays mapped, weight by weight.
    */
   trim(): Promise<void>;
 }
@@ -46,12 +49,14 @@ const op = 'mapWeights';
 const LEAST_MAPPED = 1 << 16;
 
 /**
- * Gives every parameter a value from the checkpoint, for inference: `parameters.allocate` is not called. A weight whose type is kept and
- * whose rows lie in the file as the model wants them is a view of the file, mapped once; the others are copied and converted. Names every
- * tensor that is missing, unexpected or of another shape in one error, before any parameter has a value.
+ * Gives every parameter a value from the checkpoint, for inference: `parameters.allocate` is not
+ * called. A weight whose type is kept and whose rows lie in the file as the model wants them is a
+ * view of the file, mapped once; the others are copied and converted. Names every tensor that is
+ * missing, unexpected or of another shape in one error, before any parameter has a value.
  *
- * A file that is cut while it is mapped ends the process with a bus error when a missing page is touched, which no program can
- * survive in good order; replacing a file by rename is safe. `mmap: false` is for files that others may cut.
+ * A file that is cut while it is mapped ends the process with a bus error when a missing page is
+ * touched, which no program can survive in good order; replacing a file by rename is safe.
+ * `mmap: false` is for files that others may cut.
  */
 export async function mapWeights(
   checkpoint: Checkpoint,
@@ -83,7 +88,10 @@ export async function mapWeights(
   return binding;
 }
 
-/** Values of parameters: views of whole mapped files at first, after `trim` mappings of single weights, and memory of the device. */
+/**
+ * Values of parameters: views of whole mapped files at first, after `trim` mappings of single
+ * weights, and memory of the device.
+ */
 class Binding implements MappedWeights {
   readonly #parameters: ParameterSpace;
   readonly #device: Device;
@@ -106,7 +114,10 @@ class Binding implements MappedWeights {
     return this.#copiedBytes;
   }
 
-  /** Makes a parameter a view of the file; false where the device cannot map files, or not at such an offset. */
+  /**
+   * Makes a parameter a view of the file; false where the device cannot map files, or not at such
+   * an offset.
+   */
   async map(parameter: Parameter, weight: TensorInfo, dtype: DType): Promise<boolean> {
     const device = this.#device;
     const { mapFile, offsetAlignment } = device.abilities;
@@ -172,7 +183,10 @@ async function refuseChanged(weight: TensorInfo): Promise<void> {
   await weight.readBytes(0, 0);
 }
 
-/** In the file as the model wants it: in one piece, rows in Meta's order, elements at multiples of their size. */
+/**
+ * In the file as the model wants it: in one piece, rows in Meta's order, elements at multiples of
+ * their size.
+ */
 function isInPlace({ offset, halfSplit }: TensorInfo, dtype: DType): boolean {
   const { blockSize, blockBytes } = dtypes[dtype];
   return offset !== undefined && halfSplit === undefined && (blockSize > 1 || offset % blockBytes === 0);

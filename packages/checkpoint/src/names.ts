@@ -1,7 +1,8 @@
 import { blockParts, endParts, families, type Part } from './families.ts';
 
 /*
- * Inside, weights have the names of Meta's checkpoints; here are the maps to and from Hugging Face's and GGUF's.
+ * Inside, weights have the names of Meta's checkpoints; here are the maps to and from Hugging
+ * Face's and GGUF's.
  */
 
 /** Both directions of a naming whose layers are `prefix` N `.`. */
@@ -27,16 +28,26 @@ function naming(prefix: string, nameOf: (part: Part) => string) {
 const huggingFace = naming('model.layers.', (part) => part.huggingFace);
 const gguf = naming('blk.', (part) => part.gguf);
 
-/** `layers.3.attention.wq.weight` → `model.layers.3.self_attn.q_proj.weight`; undefined for a name that LLaMA has not. */
+/**
+ * `layers.3.attention.wq.weight` → `model.layers.3.self_attn.q_proj.weight`; undefined for a name
+ * that LLaMA has not.
+ */
 export const toHuggingFaceName: (name: string) => string | undefined = huggingFace.to;
 
-/** `model.layers.3.self_attn.q_proj.weight` → `layers.3.attention.wq.weight`; undefined for a name that LLaMA has not. */
+/**
+ * `model.layers.3.self_attn.q_proj.weight` → `layers.3.attention.wq.weight`; undefined for a name
+ * that LLaMA has not.
+ */
 export const fromHuggingFaceName: (name: string) => string | undefined = huggingFace.from;
 
-/** `layers.3.attention.wq.weight` → `blk.3.attn_q.weight`; undefined for a name that LLaMA has not. */
+/**
+ * `layers.3.attention.wq.weight` → `blk.3.attn_q.weight`; undefined for a name that LLaMA has not.
+ */
 export const toGgufName: (name: string) => string | undefined = gguf.to;
 
-/** `blk.3.attn_q.weight` → `layers.3.attention.wq.weight`; undefined for a name that LLaMA has not. */
+/**
+ * `blk.3.attn_q.weight` → `layers.3.attention.wq.weight`; undefined for a name that LLaMA has not.
+ */
 export const fromGgufName: (name: string) => string | undefined = gguf.from;
 
 /** What wrappers put before every name: data parallelism, torch.compile, PEFT. */
@@ -52,8 +63,9 @@ export function withoutWrappers(name: string): string {
 const aliases = new Map(families.flatMap((family) => Object.entries(family.aliases ?? {})));
 
 /**
- * The canonical name of a tensor as Hugging Face files have it in practice: wrappers before it, `model.` several times (PEFT) or not at
- * all (a model saved without its head), and parts that a relative calls otherwise. Undefined for a name that LLaMA has not.
+ * The canonical name of a tensor as Hugging Face files have it in practice: wrappers before it,
+ * `model.` several times (PEFT) or not at all (a model saved without its head), and parts that a
+ * relative calls otherwise. Undefined for a name that LLaMA has not.
  */
 export function readHuggingFaceName(stored: string): string | undefined {
   let rest = withoutWrappers(stored);
@@ -72,7 +84,10 @@ export function isRotaryTable(name: string): boolean {
 
 const rotated = blockParts.filter((part) => part.rotated).map(({ canonical }) => canonical);
 
-/** The matrices whose rows RoPE pairs, and their biases: their order differs between Meta's and Hugging Face's files. */
+/**
+ * The matrices whose rows RoPE pairs, and their biases: their order differs between Meta's and
+ * Hugging Face's files.
+ */
 export function isRotated(canonicalName: string): boolean {
   const [, part = ''] = /^layers\.\d+\.(.+)\.(?:weight|bias)$/.exec(canonicalName) ?? [];
   return rotated.includes(part);

@@ -15,20 +15,29 @@ export interface NotFiniteReport extends NotFinite {
   readonly elements: number;
 }
 
-/** A report in words: `layers.0.feed_forward.w1.weight: 1 of 128 values are NaN or infinite as F32, 2 as F16`. */
+/**
+ * A report in words:
+ * `layers.0.feed_forward.w1.weight: 1 of 128 values are NaN or infinite as F32, 2 as F16`.
+ */
 export function describeNotFinite({ name, from, to, elements, before, after }: NotFiniteReport): string {
   const hint = after > before && to.toUpperCase() === 'F16' ? '. hint: BF16 has the range of F32' : '';
   return `${name}: ${before} of ${elements} values are NaN or infinite as ${from}, ${after} as ${to}${hint}`;
 }
 
-/** The least magnitudes that round to infinity: halfway from the largest number to the next power of two (ties go there, too). */
+/**
+ * The least magnitudes that round to infinity: halfway from the largest number to the next power of
+ * two (ties go there, too).
+ */
 const overflow: Partial<Record<DType, number>> = {
   f16: 65_520,
   bf16: (2 - 2 ** -8) * 2 ** 127,
   f32: (2 - 2 ** -24) * 2 ** 127,
 };
 
-/** Counts among numbers that are about to become elements of type `to`. Blocks scale, so only their sources are told. */
+/**
+ * Counts among numbers that are about to become elements of type `to`. Blocks scale, so only their
+ * sources are told.
+ */
 export function countNotFinite(numbers: ArrayLike<number>, to: DType): NotFinite {
   const limit = overflow[to] ?? Infinity;
   let before = 0;

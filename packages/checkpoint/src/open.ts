@@ -11,9 +11,10 @@ import { openModelFile } from './model-file.ts';
 import { isTrainingState, loadTrainingState } from './training-state/load.ts';
 
 /**
- * Opens the weights at a path, whatever format it holds: a GGUF file, a Hugging Face folder, a safetensors file with `config.json` beside
- * it, a folder of Meta's, a llama2.c `.bin`, a training state (every byte of which is checked), or a folder of training states or of a
- * run of the trainer (the newest state is taken). Only headers are read, but for training states.
+ * Opens the weights at a path, whatever format it holds: a GGUF file, a Hugging Face folder, a
+ * safetensors file with `config.json` beside it, a folder of Meta's, a llama2.c `.bin`, a training
+ * state (every byte of which is checked), or a folder of training states or of a run of the trainer
+ * (the newest state is taken). Only headers are read, but for training states.
  */
 export async function openCheckpoint(path: string): Promise<Checkpoint> {
   const op = 'openCheckpoint';
@@ -35,7 +36,10 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
   return (await loadTrainingState(states)).checkpoint;
 }
 
-/** A run folder of the trainer keeps its states in `checkpoints`; a model's folder has a configuration of its own. */
+/**
+ * A run folder of the trainer keeps its states in `checkpoints`; a model's folder has a
+ * configuration of its own.
+ */
 function statesOfRun(folder: string): string | undefined {
   const states = join(folder, 'checkpoints');
   return existsSync(states) && !existsSync(join(folder, 'config.json')) ? states : undefined;

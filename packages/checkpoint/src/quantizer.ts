@@ -19,11 +19,16 @@ export interface NumbersInFile {
   readonly offset: number;
   readonly elements: number;
   readonly dtype: 'f32' | 'bf16' | 'f16';
-  /** Rows come in heads of so many in Hugging Face's order and are wanted in Meta's; undefined: as they are. */
+  /**
+   * Rows come in heads of so many in Hugging Face's order and are wanted in Meta's; undefined: as
+   * they are.
+   */
   readonly halfSplit: number | undefined;
 }
 
-/** Turns rows of numbers into blocks. @cria/cpu has one in vectorised code that gives the same bits. */
+/**
+ * Turns rows of numbers into blocks. @cria/cpu has one in vectorised code that gives the same bits.
+ */
 export interface Quantizer {
   quantize(
     dtype: QuantizableDType,

@@ -2,7 +2,10 @@ import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { fail } from '@cria/tensor';
 
-/** So few bytes are read in the caller: handing them to another thread and back takes longer than reading them. */
+/**
+ * So few bytes are read in the caller: handing them to another thread and back takes longer than
+ * reading them.
+ */
 const READ_HERE = 1 << 17;
 
 /** Without waiting for a writer, so that a pipe is refused instead of waited for. */
@@ -15,8 +18,8 @@ interface OpenFile {
 }
 
 /**
- * A file that is read in ranges and opened anew for each: nothing to close, and a file that was replaced or cut since it was first
- * opened is refused instead of read as if it were the old one.
+ * A file that is read in ranges and opened anew for each: nothing to close, and a file that was
+ * replaced or cut since it was first opened is refused instead of read as if it were the old one.
  */
 export class RangeFile {
   readonly path: string;

@@ -1,6 +1,7 @@
 /*
- * Row order of wq and wk. Meta pairs adjacent rows of a head (2j, 2j+1), Hugging Face the halves (j, j + E/2):
- * Meta row 2j + i of a head of E rows is Hugging Face row i·E/2 + j, i ∈ {0, 1}, 0 ≤ j < E/2.
+ * Row order of wq and wk. Meta pairs adjacent rows of a head (2j, 2j+1), Hugging Face the halves
+ * (j, j + E/2): Meta row 2j + i of a head of E rows is Hugging Face row i·E/2 + j, i ∈ {0, 1}, 0 ≤
+ * j < E/2.
  */
 
 /** Numbers in what is put in order: a row of a matrix, one number of a bias. */

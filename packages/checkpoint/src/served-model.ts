@@ -8,11 +8,17 @@ import type { Checkpoint } from './checkpoint.ts';
 import { openCheckpoint } from './open.ts';
 
 export interface OpenModelOptions {
-  /** File or folder of the vocabulary. Default: what the model's files hold, or what lies beside them. */
+  /**
+   * File or folder of the vocabulary. Default: what the model's files hold, or what lies beside
+   * them.
+   */
   readonly tokenizer?: string;
 }
 
-/** All that is needed to make text with a model, but the weights in memory: `loadForInference` reads those. */
+/**
+ * All that is needed to make text with a model, but the weights in memory: `loadForInference` reads
+ * those.
+ */
 export interface OpenedModel {
   /** Its special ids are those of the vocabulary where the files of weights name none. */
   readonly checkpoint: Checkpoint;
@@ -31,8 +37,9 @@ const op = 'openModel';
 const VOCABULARY_FILES = ['tokenizer.model', 'tokenizer.json', 'tokenizer.bin'];
 
 /**
- * Opens a model with its vocabulary and all that belongs to making text with it: what serving, sampling and converting have in common. The
- * path is one that `openCheckpoint` takes. Throws where there is no vocabulary.
+ * Opens a model with its vocabulary and all that belongs to making text with it: what serving,
+ * sampling and converting have in common. The path is one that `openCheckpoint` takes. Throws where
+ * there is no vocabulary.
  */
 export async function openModel(path: string, options: OpenModelOptions = {}): Promise<OpenedModel> {
   checkOptions(op, options, ['tokenizer']);
@@ -57,8 +64,8 @@ export async function openModel(path: string, options: OpenModelOptions = {}): P
 }
 
 /**
- * Where the vocabulary of a checkpoint is: in its GGUF file, in its folder, or, for a training state, in the folder of its run. Undefined
- * where it is in none of them.
+ * Where the vocabulary of a checkpoint is: in its GGUF file, in its folder, or, for a training
+ * state, in the folder of its run. Undefined where it is in none of them.
  */
 export function findTokenizer(path: string, checkpoint: Checkpoint): string | undefined {
   if (checkpoint.format === 'gguf')
@@ -96,8 +103,8 @@ function withIdsOf({ bosId, eosId }: OpenedModel['tokenizer'], checkpoint: Check
 }
 
 /**
- * Every id that files or vocabulary name as an end. llama2.c's models begin every text with BOS and never write EOS, so there BOS ends one,
- * too.
+ * Every id that files or vocabulary name as an end. llama2.c's models begin every text with BOS and
+ * never write EOS, so there BOS ends one, too.
  */
 function stopIdsOf({ format, specialIds }: Checkpoint, { bosId, eosId }: OpenedModel['tokenizer']): number[] {
   const named = [...specialIds.eos, eosId, format === 'llama2c' ? bosId : undefined];

@@ -1,11 +1,12 @@
 import { fail, quantizable, type QuantizableDType } from '@cria/tensor';
+import type { TensorInfo } from './checkpoint.ts';
 import { decodeNumbers, encodeNumbers } from './convert.ts';
 import { blockDTypes, isBlock, weightBytes } from './dtypes.ts';
 import { countNotFinite, type NotFinite } from './not-finite.ts';
 import type { BlockError, Quantizer } from './quantizer.ts';
 import { toHalfSplit } from './row-order.ts';
 import { type FloatDType, floatDTypes } from './safetensors/dtypes.ts';
-import { numericDType, ordered, pieces, readFloat32, rowBytes, type StoredWeight } from './weights.ts';
+import { numericDType, ordered, pieces, readFloat32, rowBytes } from './weights.ts';
 
 /** The form in which a weight goes into a file. */
 export interface WeightForm {
@@ -28,29 +29,33 @@ export interface WeightReport {
   readonly from: string;
   readonly to: string;
   readonly elements: number;
-  /** Root of the mean squared difference, and the largest, between source and file; 0 where the bits are the same. */
+  /**
+   * Root of the mean squared difference, and the largest, between source and file; 0 where the bits
+   * are the same.
+   */
   readonly rmse: number;
   readonly largest: number;
-  /** Values that are NaN or infinite, where the type was changed; else not counted, since nothing was lost. */
+  /**
+   * Values that are NaN or infinite, where the type was changed; else not counted, since nothing
+   * was lost.
+   */
   readonly notFinite: NotFinite;
 }
 
 const op = 'convert';
 
 /** Rows and columns of a weight; a vector is one row. */
-export function matrixShape({
-  shape,
-}: Pick<StoredWeight, 'shape'>): readonly [rows: number, columns: number] {
+export function matrixShape({ shape }: Pick<TensorInfo, 'shape'>): readonly [rows: number, columns: number] {
   const columns = shape.at(-1) ?? 1;
   return [shape.slice(0, -1).reduce((product, extent) => product * extent, 1), columns];
 }
 
 /**
- * The bytes of a weight in another form, a few megabytes of rows at a time; the next rows are read while these are being converted.
- * The bits stay as they are where the types agree.
+ * The bytes of a weight in another form, a few megabytes of rows at a time; the next rows are read
+ * while these are being converted. The bits stay as they are where the types agree.
  */
 export async function* formChunks(
-  weight: StoredWeight,
+  weight: TensorInfo,
   form: WeightForm,
   quantizer: Quantizer,
   report: (report: WeightReport) => void,
@@ -100,13 +105,16 @@ export async function* formChunks(
 const inFile = { F32: 'f32', BF16: 'bf16', F16: 'f16' } as const;
 
 /** Numbers of a type that `quantizeFile` reads, at one place of a file. */
-function isInFile({ dtype, offset }: StoredWeight): boolean {
+function isInFile({ dtype, offset }: TensorInfo): boolean {
   return offset !== undefined && Object.hasOwn(inFile, dtype);
 }
 
-/** As `formChunks`, with the numbers taken from the file by the quantiser; the next two pieces are under way while one is written. */
+/**
+ * As `formChunks`, with the numbers taken from the file by the quantiser; the next two pieces are
+ * under way while one is written.
+ */
 async function* fileChunks(
-  weight: StoredWeight,
+  weight: TensorInfo,
   form: WeightForm,
   quantizer: Quantizer,
   firstRow: number,
@@ -144,7 +152,7 @@ async function* fileChunks(
 }
 
 /** Blocks have one scale for many values: a value that it cannot express spoils its neighbours. */
-async function refuseNumbers(weight: StoredWeight, dtype: string): Promise<never> {
+async function refuseNumbers(weight: TensorInfo, dtype: string): Promise<never> {
   const [rows] = matrixShape(weight);
   const bytesPerRow = rowBytes(weight);
   let count = 0;
@@ -176,7 +184,7 @@ class Total {
     this.#after += after;
   }
 
-  report(weight: StoredWeight, form: WeightForm, elements: number): WeightReport {
+  report(weight: TensorInfo, form: WeightForm, elements: number): WeightReport {
     return {
       name: weight.name,
       from: weight.dtype,
@@ -190,7 +198,7 @@ class Total {
 }
 
 /** Columns of rows of plain floats. */
-function cutColumns(bytes: Uint8Array, weight: StoredWeight, first: number, last: number): Uint8Array {
+function cutColumns(bytes: Uint8Array, weight: TensorInfo, first: number, last: number): Uint8Array {
   if (isBlock(weight.dtype)) {
     const hint = 'convert to a float type in one file first';
     fail(op, `${weight.storedName} is ${weight.dtype}, whose blocks cannot be cut into columns.`, hint);
@@ -204,7 +212,7 @@ function cutColumns(bytes: Uint8Array, weight: StoredWeight, first: number, last
 }
 
 async function encode(
-  weight: StoredWeight,
+  weight: TensorInfo,
   numbers: Float32Array | Float64Array,
   columns: number,
   form: WeightForm,

@@ -8,9 +8,6 @@ import { countNotFinite, type NotFiniteReport } from './not-finite.ts';
 import { rowLengthOf, toAdjacent, toHalfSplit } from './row-order.ts';
 import { type FloatDType, floatDTypes, storedFloatDType } from './safetensors/dtypes.ts';
 
-/** What the readers of formats make. */
-export type StoredWeight = TensorInfo;
-
 /** Where a weight goes: a parameter, or its part of a moment. */
 export interface LoadTarget {
   readonly name: string;
@@ -21,13 +18,14 @@ export interface LoadTarget {
 const PIECE_BYTES = 1 << 24;
 
 /**
- * Writes every parameter from the stored weights. Where embeddings are tied, a stored output matrix is accepted if it equals the
- * embedding, and a model with an output matrix of its own gets a copy. All mismatches are one error, before anything is written.
+ * Writes every parameter from the stored weights. Where embeddings are tied, a stored output matrix
+ * is accepted if it equals the embedding, and a model with an output matrix of its own gets a copy.
+ * All mismatches are one error, before anything is written.
  */
 export async function loadWeights(
   op: string,
   path: string,
-  weights: ReadonlyMap<string, StoredWeight>,
+  weights: ReadonlyMap<string, TensorInfo>,
   targets: readonly LoadTarget[],
   tied: boolean,
 ): Promise<void> {
@@ -39,9 +37,12 @@ export async function loadWeights(
 /** Weights under way at one time: while some end, the device has others to read. */
 const LANES = 4;
 
-/** Writes weights into tensors of their shapes. An error is told when nothing is being written any more. */
+/**
+ * Writes weights into tensors of their shapes. An error is told when nothing is being written any
+ * more.
+ */
 export async function copyWeights(
-  pairs: readonly (readonly [Tensor, StoredWeight])[],
+  pairs: readonly (readonly [Tensor, TensorInfo])[],
   onNotFinite?: (report: NotFiniteReport) => void,
 ): Promise<void> {
   const rest = pairs.values();
@@ -63,7 +64,7 @@ export async function copyWeights(
 /** One stored weight, or some of its rows, as float32 in Meta's row order. */
 export async function readFloat32(
   op: string,
-  weight: StoredWeight,
+  weight: TensorInfo,
   first = 0,
   last?: number,
 ): Promise<Float32Array> {
@@ -83,7 +84,10 @@ export async function readFloat32(
   return numbers instanceof Float32Array ? numbers : Float32Array.from(numbers);
 }
 
-/** The bytes of a tensor as a file holds them: converted, and with `halfSplit` the rows of heads so wide in Hugging Face's order. */
+/**
+ * The bytes of a tensor as a file holds them: converted, and with `halfSplit` the rows of heads so
+ * wide in Hugging Face's order.
+ */
 export async function* weightChunks(
   name: string,
   value: Tensor,
@@ -99,8 +103,8 @@ export async function* weightChunks(
 export type Take = (bytes: number) => Uint8Array<ArrayBuffer>;
 
 /**
- * The bytes of a tensor, converted, its rows as they are; a piece has a multiple of `group` rows. With `take` they come in the memory
- * that it gives, where the device can and nothing is converted.
+ * The bytes of a tensor, converted, its rows as they are; a piece has a multiple of `group` rows.
+ * With `take` they come in the memory that it gives, where the device can and nothing is converted.
  */
 export async function* plainChunks(
   name: string,
@@ -133,7 +137,7 @@ export async function* plainChunks(
 }
 
 /** Only plain floats take the bits of a file, or numbers. */
-function refuse({ name, value }: LoadTarget, weight: StoredWeight): string | undefined {
+function refuse({ name, value }: LoadTarget, weight: TensorInfo): string | undefined {
   if (!isNumeric(weight.dtype)) return `${label(weight)} is ${weight.dtype}, not a float type`;
   if (value.layout !== 'plain' || storedFloatDType(value.dtype) === undefined)
     return `${name} of the model is ${describe(value)}, not plain floats`;
@@ -143,7 +147,7 @@ function refuse({ name, value }: LoadTarget, weight: StoredWeight): string | und
 /** Writes a weight into a tensor of its shape, converting its type. */
 async function loadOne(
   value: Tensor,
-  weight: StoredWeight,
+  weight: TensorInfo,
   onNotFinite?: (report: NotFiniteReport) => void,
 ): Promise<void> {
   const dtype = numericDType('checkpoint.load', weight);
@@ -179,18 +183,18 @@ export function* pieces(
   for (let start = 0; start < rows; start += step) yield [start, Math.min(start + step, rows)];
 }
 
-export function ordered(bytes: Uint8Array, weight: StoredWeight, bytesPerRow: number): Uint8Array {
+export function ordered(bytes: Uint8Array, weight: TensorInfo, bytesPerRow: number): Uint8Array {
   if (weight.halfSplit === undefined) return bytes;
   const [columns = 1] = weight.shape.length < 2 ? weight.shape : [1]; // a bias is put in order number by number
   return toAdjacent(bytes, bytesPerRow / columns, weight.halfSplit);
 }
 
-export function rowBytes(weight: StoredWeight): number {
+export function rowBytes(weight: TensorInfo): number {
   return weight.bytes / Math.max(1, weight.shape.length > 1 ? sizeOf(weight.shape.slice(0, -1)) : 1);
 }
 
 /** The type of a weight that can be read as numbers. */
-export function numericDType(op: string, { dtype, storedName, file }: StoredWeight): NumericDType {
+export function numericDType(op: string, { dtype, storedName, file }: TensorInfo): NumericDType {
   if (isNumeric(dtype)) return dtype;
   return fail(op, `${storedName} in ${file} is ${dtype}, not a type of weights.`);
 }

@@ -129,7 +129,9 @@ async function openSource(
 
 /** One weight: its types, and how far the stored numbers are from those that were read. */
 function weightLine({ name, from, to, rmse, largest }: WeightReport): string {
-  return `  ${name.padEnd(40)} ${from.padStart(4)} → ${to.padEnd(4)}  rmse ${rmse.toExponential(3)}  largest ${largest.toExponential(3)}`;
+  const types = `${from.padStart(4)} → ${to.padEnd(4)}`;
+  const errors = `rmse ${rmse.toExponential(3)}  largest ${largest.toExponential(3)}`;
+  return `  ${name.padEnd(40)} ${types}  ${errors}`;
 }
 
 /**

@@ -1,11 +1,10 @@
 import { fail } from '@cria/tensor';
 import type { GgufEntry } from '@cria/tokenizer';
-import type { Checkpoint } from '../checkpoint.ts';
+import type { Checkpoint, TensorInfo } from '../checkpoint.ts';
 import { tensorNames } from '../families.ts';
 import type { Quantizer } from '../quantizer.ts';
 import type { FloatDType } from '../safetensors/dtypes.ts';
 import type { WeightForm, WeightReport } from '../weight-form.ts';
-import type { StoredWeight } from '../weights.ts';
 
 export const targets = ['hf', 'meta', 'gguf', 'llama2c'] as const;
 export type ConversionTarget = (typeof targets)[number];
@@ -20,7 +19,10 @@ export interface Vocabulary {
 
 export interface ConvertOptions {
   readonly to: ConversionTarget;
-  /** Type of the weights. Default: as they are stored; blocks become F32. A llama2.c file has F32 only. */
+  /**
+   * Type of the weights. Default: as they are stored; blocks become F32. A llama2.c file has F32
+   * only.
+   */
   readonly dtype?: FloatDType;
   /** A mix of `llama-quantize`, for GGUF: Q8_0, Q4_0, Q4_K_M, … */
   readonly quantize?: string;
@@ -28,7 +30,10 @@ export interface ConvertOptions {
   readonly shards?: number;
   /** Default: the plain TypeScript quantisers. */
   readonly quantizer?: Quantizer;
-  /** Mean squared activations by canonical name, one number a column: errors of blocks are weighed by them. */
+  /**
+   * Mean squared activations by canonical name, one number a column: errors of blocks are weighed
+   * by them.
+   */
   readonly importance?: ReadonlyMap<string, Float32Array>;
   readonly vocabulary?: Vocabulary;
   /** Told about every weight once it is written. */
@@ -43,12 +48,15 @@ export interface Conversion {
   /** Name of the output file or folder. */
   readonly name: string;
   /** The type a weight gets where no mix says otherwise. */
-  floatDType(weight: StoredWeight): FloatDType;
-  chunks(weight: StoredWeight, form: WeightForm): AsyncGenerator<Uint8Array>;
+  floatDType(weight: TensorInfo): FloatDType;
+  chunks(weight: TensorInfo, form: WeightForm): AsyncGenerator<Uint8Array>;
 }
 
-/** The weights that a model of this configuration has, in the order of its layers; the output matrix of a tied model is left out. */
-export function weightsInOrder({ op, source }: Conversion): StoredWeight[] {
+/**
+ * The weights that a model of this configuration has, in the order of its layers; the output matrix
+ * of a tied model is left out.
+ */
+export function weightsInOrder({ op, source }: Conversion): TensorInfo[] {
   const { config, tensors, path } = source;
   const names = tensorNames(config);
   const missing = names.filter((name) => !tensors.has(name));
@@ -58,7 +66,8 @@ export function weightsInOrder({ op, source }: Conversion): StoredWeight[] {
     const list = (all: readonly string[]) => all.slice(0, 5).join(', ') + (all.length > 5 ? ', …' : '');
     fail(
       op,
-      `${path} is not a whole LLaMA: ${missing.length} tensors missing (${list(missing)}), ${unknown.length} unknown (${list(unknown)}).`,
+      `${path} is not a whole LLaMA: ${missing.length} tensors missing (${list(missing)}), ` +
+        `${unknown.length} unknown (${list(unknown)}).`,
     );
   }
   return names.flatMap((name) => tensors.get(name) ?? []);

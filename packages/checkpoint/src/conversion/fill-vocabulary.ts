@@ -2,9 +2,10 @@ import { fail } from '@cria/tensor';
 import type { GgufEntry } from '@cria/tokenizer';
 
 /*
- * Embeddings often have more rows than the vocabulary has tokens: rows padded to a multiple of 8, 64 or 128. Formats that take the number
- * of tokens for the number of rows need a token for each: llama.cpp's converter (convert_hf_to_gguf.py get_vocab_base,
- * _create_vocab_sentencepiece) fills up with unused tokens, which no text gives.
+ * Embeddings often have more rows than the vocabulary has tokens: rows padded to a multiple of 8,
+ * 64 or 128. Formats that take the number of tokens for the number of rows need a token for each:
+ * llama.cpp's converter (convert_hf_to_gguf.py get_vocab_base, _create_vocab_sentencepiece) fills
+ * up with unused tokens, which no text gives.
  */
 
 const TOKENS = 'tokenizer.ggml.tokens';
@@ -52,7 +53,10 @@ export function filledMetadata(
   return filled;
 }
 
-/** A llama2.c `tokenizer.bin` with a token for each of `rows` rows, so many of which its programs read without looking for the end. */
+/**
+ * A llama2.c `tokenizer.bin` with a token for each of `rows` rows, so many of which its programs
+ * read without looking for the end.
+ */
 export function filledTokenizerBin(op: string, bytes: Uint8Array, rows: number): Uint8Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const texts: string[] = [];

@@ -1,5 +1,6 @@
 import { fail } from '@cria/tensor';
 import type { GgufEntry } from '@cria/tokenizer';
+import type { TensorInfo } from '../checkpoint.ts';
 import { ggufConfigMetadata, ggufSpecialIds } from '../gguf/config.ts';
 import { mixDType, mixes, parseMix } from '../gguf/mix.ts';
 import { ROPE_FREQS } from '../gguf/open.ts';
@@ -10,7 +11,6 @@ import { bytesOf } from '../convert.ts';
 import { isBlock } from '../dtypes.ts';
 import { toGgufName } from '../names.ts';
 import { matrixShape, type WeightForm } from '../weight-form.ts';
-import type { StoredWeight } from '../weights.ts';
 import { type Conversion, weightsInOrder } from './conversion.ts';
 import { filledMetadata } from './fill-vocabulary.ts';
 import type { OutputFile } from './output.ts';
@@ -18,7 +18,10 @@ import type { OutputFile } from './output.ts';
 /** `general.file_type` of plain files. */
 const FILE_TYPES = { F32: 0, F16: 1, BF16: 32, F64: 0 } as const;
 
-/** One GGUF v3 file. Norms are F32 always; with a mix, every weight has the type that `llama-quantize` gives it. */
+/**
+ * One GGUF v3 file. Norms are F32 always; with a mix, every weight has the type that
+ * `llama-quantize` gives it.
+ */
 export async function planGguf(conversion: Conversion): Promise<OutputFile[]> {
   const { source, op, name } = conversion;
   const weights = weightsInOrder(conversion);
@@ -38,7 +41,7 @@ export async function planGguf(conversion: Conversion): Promise<OutputFile[]> {
   return [{ name, chunks: () => ggufChunks(name, metadata, tensors) }];
 }
 
-function formOf({ op, source, options, floatDType }: Conversion, weight: StoredWeight): WeightForm {
+function formOf({ op, source, options, floatDType }: Conversion, weight: TensorInfo): WeightForm {
   const { importance, quantize, dtype } = options;
   const [, columns] = matrixShape(weight);
   if (quantize === undefined) {

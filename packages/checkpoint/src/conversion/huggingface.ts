@@ -9,7 +9,10 @@ import { compareTensors, safetensorsChunks, tensorBytes, type TensorToWrite } fr
 import { type Conversion, weightsInOrder } from './conversion.ts';
 import type { OutputFile } from './output.ts';
 
-/** `config.json`, `generation_config.json`, one file of weights or several with an index, and the vocabulary. */
+/**
+ * `config.json`, `generation_config.json`, one file of weights or several with an index, and the
+ * vocabulary.
+ */
 export async function planHuggingFace(conversion: Conversion): Promise<OutputFile[]> {
   const { source, options } = conversion;
   const { config, specialIds } = source;

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { sizeOf } from '@cria/tensor';
+import type { TensorInfo } from '../checkpoint.ts';
 import type { Chunks } from '../atomic.ts';
 import { encodeJson } from '../json-file.ts';
 import { consolidatedName, PARAMS_FILE } from '../meta/open.ts';
@@ -9,14 +10,16 @@ import { shardAxis, shardRange } from '../meta/shards.ts';
 import { zipChunks } from '../meta/zip-writer.ts';
 import { storedBytes } from '../safetensors/dtypes.ts';
 import { matrixShape, type WeightForm } from '../weight-form.ts';
-import type { StoredWeight } from '../weights.ts';
 import { type Conversion, weightsInOrder } from './conversion.ts';
 import type { OutputFile } from './output.ts';
 
 /** θ from which Meta's releases split the embedding by rows. */
 const LLAMA3_THETA = 500000;
 
-/** One `consolidated.NN.pth` for each model-parallel rank, `params.json`, the vocabulary, and the md5 of all in `checklist.chk`. */
+/**
+ * One `consolidated.NN.pth` for each model-parallel rank, `params.json`, the vocabulary, and the
+ * md5 of all in `checklist.chk`.
+ */
 export async function planMeta(conversion: Conversion): Promise<OutputFile[]> {
   const { source, options } = conversion;
   const { shards = 1 } = options;
@@ -43,7 +46,7 @@ export async function planMeta(conversion: Conversion): Promise<OutputFile[]> {
 
 function shardFile(
   conversion: Conversion,
-  weights: readonly StoredWeight[],
+  weights: readonly TensorInfo[],
   rank: number,
   degree: number,
 ): OutputFile {
@@ -72,7 +75,7 @@ function shardFile(
   return { name, chunks: () => zipChunks(conversion.op, name, files) };
 }
 
-function partOf(conversion: Conversion, weight: StoredWeight, rank: number, degree: number) {
+function partOf(conversion: Conversion, weight: TensorInfo, rank: number, degree: number) {
   const { config } = conversion.source;
   const dtype = conversion.floatDType(weight);
   const kvHeads = { count: config.nKvHeads, width: config.headDim };

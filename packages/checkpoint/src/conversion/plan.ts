@@ -27,9 +27,9 @@ const optionNames = [
 ];
 
 /**
- * Writes a checkpoint in another format. `path` is a folder for `hf` and `meta`, a file for `gguf` and `llama2c`. Weights pass one after
- * the other in pieces of some megabytes, so memory does not grow with the model. Throws before anything is written where the target
- * cannot hold this model.
+ * Writes a checkpoint in another format. `path` is a folder for `hf` and `meta`, a file for `gguf`
+ * and `llama2c`. Weights pass one after the other in pieces of some megabytes, so memory does not
+ * grow with the model. Throws before anything is written where the target cannot hold this model.
  *
  * @param output where the files go, if not below `path`.
  */

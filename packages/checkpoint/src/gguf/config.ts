@@ -25,7 +25,10 @@ export interface GgufFacts {
   readonly ropeDivisors: Float32Array | undefined;
 }
 
-/** The configuration in the metadata of a `llama` file. Whatever would change the mathematics and is not known here is refused. */
+/**
+ * The configuration in the metadata of a `llama` file. Whatever would change the mathematics and is
+ * not known here is refused.
+ */
 export function parseGgufConfig(file: string, metadata: GgufMetadata, facts: GgufFacts): LlamaConfig {
   const read = reader(file, metadata);
   const architecture = entryValue(op, file, metadata, 'general.architecture', 'string');
@@ -75,7 +78,10 @@ export function parseGgufConfig(file: string, metadata: GgufMetadata, facts: Ggu
   }
 }
 
-/** The keys that llama.cpp needs for this configuration, and ours for the settings behind `rope_freqs.weight`. */
+/**
+ * The keys that llama.cpp needs for this configuration, and ours for the settings behind
+ * `rope_freqs.weight`.
+ */
 export function ggufConfigMetadata(config: LlamaConfig): Map<string, GgufEntry> {
   const u32 = (value: number): GgufEntry => ({ type: 'u32', value });
   const f32 = (value: number): GgufEntry => ({ type: 'f32', value });
@@ -112,7 +118,10 @@ export function parseGgufSpecialIds(file: string, metadata: GgufMetadata): Speci
   return { bos: id('bos'), eos: [...new Set(eos)], pad: id('padding') };
 }
 
-/** `tokenizer.ggml.*_token_id` of these ids; the second and third id that end a text are eot and eom, further ones stand under a key of ours. */
+/**
+ * `tokenizer.ggml.*_token_id` of these ids; the second and third id that end a text are eot and
+ * eom, further ones stand under a key of ours.
+ */
 export function ggufSpecialIds(ids: Partial<SpecialIds>): Map<string, GgufEntry> {
   const [eos, eot, eom, ...more] = ids.eos ?? [];
   const named = { bos: ids.bos, eos, eot, eom, padding: ids.pad };
@@ -125,7 +134,10 @@ export function ggufSpecialIds(ids: Partial<SpecialIds>): Map<string, GgufEntry>
   return entries;
 }
 
-/** llama.cpp's programs have no window for files of this architecture: they give the same up to its length. */
+/**
+ * llama.cpp's programs have no window for files of this architecture: they give the same up to its
+ * length.
+ */
 function readWindow(file: string, metadata: GgufMetadata): Partial<LlamaConfigFields> {
   const window = entryValue(op, file, metadata, WINDOW, 'number') ?? 0;
   if (typeof window !== 'number' || window === 0) return {};

@@ -3,7 +3,10 @@ import { dtypes, fail, nearestName } from '@cria/tensor';
 import { type BlockDType, blockDTypes } from '../dtypes.ts';
 import type { QuantizedDType } from '../weight-form.ts';
 
-/** The mixes that `llama-quantize` makes, with the type that most weights get and `general.file_type`. */
+/**
+ * The mixes that `llama-quantize` makes, with the type that most weights get and
+ * `general.file_type`.
+ */
 export const mixes = {
   Q8_0: { base: 'Q8_0', fileType: 7 },
   Q4_0: { base: 'Q4_0', fileType: 2 },
@@ -29,8 +32,9 @@ export function parseMix(op: string, name: string): Mix {
 }
 
 /**
- * The type of one weight in a mix (llama.cpp src/llama-quant.cpp llama_tensor_get_type and tensor_type_fallback). Vectors stay F32; the
- * output matrix, or an embedding that stands for it, gets Q6_K in every mix but Q8_0.
+ * The type of one weight in a mix (llama.cpp src/llama-quant.cpp llama_tensor_get_type and
+ * tensor_type_fallback). Vectors stay F32; the output matrix, or an embedding that stands for it,
+ * gets Q6_K in every mix but Q8_0.
  *
  * @param columns length of a row; what does not divide into blocks falls back to a finer type.
  */

@@ -1,10 +1,9 @@
 import { fail } from '@cria/tensor';
-import type { Checkpoint } from '../checkpoint.ts';
+import type { Checkpoint, TensorInfo } from '../checkpoint.ts';
 import { decodeNumbers } from '../convert.ts';
 import { biasesOf } from '../families.ts';
 import { fromGgufName, isRotaryTable } from '../names.ts';
 import { makeCheckpoint } from '../stored-checkpoint.ts';
-import type { StoredWeight } from '../weights.ts';
 import { parseGgufConfig, parseGgufSpecialIds } from './config.ts';
 import { GgufFile } from './reader.ts';
 import { openSplits } from './splits.ts';
@@ -16,7 +15,7 @@ export async function openGgufModel(path: string): Promise<Checkpoint> {
   const op = 'openCheckpoint';
   const files = await openSplits(op, path);
   const [file = await GgufFile.open(path)] = files;
-  const weights = new Map<string, StoredWeight>();
+  const weights = new Map<string, TensorInfo>();
   for (const [part, tensor] of files.flatMap((each) =>
     [...each.tensors.values()].map((tensor) => [each, tensor] as const),
   )) {

@@ -4,7 +4,9 @@ import { openModelFile } from '../model-file.ts';
 import type { RangeFile } from '../range-file.ts';
 import { type GgufTensor, placeTensors } from './tensors.ts';
 
-/** A GGUF file. Opening reads and checks the header only; tensors are read in ranges when asked for. */
+/**
+ * A GGUF file. Opening reads and checks the header only; tensors are read in ranges when asked for.
+ */
 export class GgufFile {
   readonly header: GgufHeader;
   /** By name, in the order of the file. */

@@ -1,8 +1,9 @@
 import type { Llama3Scaling, LlamaConfig } from '@cria/layers';
 
 /*
- * GGUF keeps Llama 3.1's frequency scaling as divisors, one a pair: tensor `rope_freqs.weight` [E / 2] (convert_hf_to_gguf.py
- * generate_extra_tensors). Wavelengths λ = 2π θ^(2j/E): 1 below original / high, `factor` above original / low, blended between.
+ * GGUF keeps Llama 3.1's frequency scaling as divisors, one a pair: tensor `rope_freqs.weight` [E /
+ * 2] (convert_hf_to_gguf.py generate_extra_tensors). Wavelengths λ = 2π θ^(2j/E): 1 below original
+ * / high, `factor` above original / low, blended between.
  */
 
 const { fround } = Math;
@@ -19,7 +20,10 @@ export function ropeDivisors(headDim: number, theta: number, scaling: Llama3Scal
   });
 }
 
-/** Settings that give these divisors: those of Llama 3.1 where they do, else others of their kind. Undefined where none does. */
+/**
+ * Settings that give these divisors: those of Llama 3.1 where they do, else others of their kind.
+ * Undefined where none does.
+ */
 export function findScaling(
   divisors: Float32Array,
   config: Pick<LlamaConfig, 'headDim' | 'ropeTheta'>,

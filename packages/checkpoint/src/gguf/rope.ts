@@ -7,7 +7,10 @@ import { shortest } from './shortest.ts';
 
 const op = 'openCheckpoint';
 
-/** Where Cria's own files keep what GGUF has no key for: the settings behind `rope_freqs.weight`. Others ignore it. */
+/**
+ * Where Cria's own files keep what GGUF has no key for: the settings behind `rope_freqs.weight`.
+ * Others ignore it.
+ */
 const OWN_KEYS = {
   factor: 'cria.rope_scaling.factor',
   lowFreqFactor: 'cria.rope_scaling.low_freq_factor',
@@ -30,7 +33,10 @@ interface Positions extends Pick<LlamaConfig, 'headDim' | 'ropeTheta' | 'context
   readonly divisors: Float32Array | undefined;
 }
 
-/** The scaling as llama.cpp reads it (llama-model.cpp load_hparams, llama-context.cpp): undefined where nothing is scaled. */
+/**
+ * The scaling as llama.cpp reads it (llama-model.cpp load_hparams, llama-context.cpp): undefined
+ * where nothing is scaled.
+ */
 export function readGgufScaling(
   file: string,
   metadata: GgufMetadata,
@@ -85,7 +91,8 @@ function tensorScaling(
   const own = Object.entries(OWN_KEYS).map(
     ([field, key]) => [field, entryValue(op, file, metadata, key, 'number')] as const,
   );
-  if (own.every(([, value]) => value !== undefined)) return Object.fromEntries(own) as unknown as RopeScaling; // the four fields of Llama 3.1's
+  // The four fields of Llama 3.1's scaling.
+  if (own.every(([, value]) => value !== undefined)) return Object.fromEntries(own) as unknown as RopeScaling;
   return (
     findScaling(divisors, config) ??
     fail(

@@ -14,7 +14,10 @@ export interface GgufTensor {
   readonly bytes: number;
 }
 
-/** The tensors of a header, in the order of the file: each of a type that is read, inside the file, and none over another. */
+/**
+ * The tensors of a header, in the order of the file: each of a type that is read, inside the file,
+ * and none over another.
+ */
 export function placeTensors(op: string, file: string, header: GgufHeader, fileSize: number): GgufTensor[] {
   const refuse = (name: string, what: string, hint = 'the file is damaged or no GGUF file'): never =>
     fail(op, `${file}: tensor ${JSON.stringify(name)}: ${what}.`, hint);

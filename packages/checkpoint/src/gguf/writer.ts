@@ -25,7 +25,10 @@ export async function writeGguf(
   return writeFileAtomic(op, path, ggufChunks(path, metadata, tensors), false);
 }
 
-/** The bytes of a whole file: header, tensors in the order given, zeros up to the alignment after each. */
+/**
+ * The bytes of a whole file: header, tensors in the order given, zeros up to the alignment after
+ * each.
+ */
 export async function* ggufChunks(
   path: string,
   metadata: GgufMetadata,

@@ -12,8 +12,9 @@ export interface HuggingFaceConfig {
 }
 
 /**
- * The configuration in a `config.json`. Absent fields have the defaults of the family's class in transformers, but the five that fix
- * the size of the model must be there. Whatever would change the mathematics and is not known here is refused, not ignored.
+ * The configuration in a `config.json`. Absent fields have the defaults of the family's class in
+ * transformers, but the five that fix the size of the model must be there. Whatever would change
+ * the mathematics and is not known here is refused, not ignored.
  *
  * @param file for messages.
  */
@@ -49,17 +50,26 @@ export function parseHuggingFaceConfig(json: unknown, file = 'config.json'): Hug
   }
 }
 
-/** What only a field of ours can say where transformers has no class for it: the configuration of a training state is exact. */
+/**
+ * What only a field of ours can say where transformers has no class for it: the configuration of a
+ * training state is exact.
+ */
 const OWN = 'cria';
 
 export interface ToHuggingFaceOptions {
   readonly dtype?: FloatDType;
   readonly specialIds?: Partial<SpecialIds>;
-  /** Say in a field of ours what transformers has no field for, instead of refusing it. Default false. */
+  /**
+   * Say in a field of ours what transformers has no field for, instead of refusing it. Default
+   * false.
+   */
   readonly own?: boolean;
 }
 
-/** A `config.json` that transformers and everything that follows it load. Throws where no class there computes this. */
+/**
+ * A `config.json` that transformers and everything that follows it load. Throws where no class
+ * there computes this.
+ */
 export function toHuggingFaceConfig(
   config: LlamaConfig,
   options: ToHuggingFaceOptions = {},

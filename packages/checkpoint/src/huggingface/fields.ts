@@ -1,6 +1,9 @@
 import { fail } from '@cria/tensor';
 
-/** Fields of a `config.json`, read with what they must be; every message names file, field and value. */
+/**
+ * Fields of a `config.json`, read with what they must be; every message names file, field and
+ * value.
+ */
 export type Fields = Readonly<Record<string, unknown>>;
 
 const op = 'config.json';

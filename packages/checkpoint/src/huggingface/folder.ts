@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import type { LlamaConfig } from '@cria/layers';
 import { checkOptions, fail, type ParameterSpace } from '@cria/tensor';
 import { explain, writeFileAtomic } from '../atomic.ts';
-import type { Checkpoint, CheckpointFormat, SpecialIds } from '../checkpoint.ts';
+import type { Checkpoint, CheckpointFormat, SpecialIds, TensorInfo } from '../checkpoint.ts';
 import { encodeJson, readJson } from '../json-file.ts';
 import { isRotaryTable, isRotated, readHuggingFaceName, toHuggingFaceName } from '../names.ts';
 import { type FloatDType, floatDTypes, storedBytes, storedFloatDType } from '../safetensors/dtypes.ts';
@@ -12,7 +12,7 @@ import { SafetensorsFile } from '../safetensors/reader.ts';
 import { INDEX_FILE, openShards, SINGLE_FILE, writeModelFiles } from '../safetensors/sharded.ts';
 import type { TensorToWrite } from '../safetensors/writer.ts';
 import { makeCheckpoint } from '../stored-checkpoint.ts';
-import { type StoredWeight, weightChunks } from '../weights.ts';
+import { weightChunks } from '../weights.ts';
 import { type HuggingFaceConfig, parseHuggingFaceConfig, toHuggingFaceConfig } from './config.ts';
 import { withGenerationConfig } from './generation-config.ts';
 
@@ -59,7 +59,7 @@ function makeHuggingFace(
   { config, specialIds }: HuggingFaceConfig,
   files: readonly SafetensorsFile[],
 ): Checkpoint {
-  const weights = new Map<string, StoredWeight>();
+  const weights = new Map<string, TensorInfo>();
   for (const file of files) {
     for (const { name: storedName, dtype, shape, begin, end } of file.tensors.values()) {
       if (isRotaryTable(storedName)) continue;
@@ -108,8 +108,9 @@ export interface SaveHuggingFaceOptions {
 }
 
 /**
- * Writes a folder that transformers, llama.cpp's converter and others load: `config.json`, and weights with Hugging Face's names and
- * row order. The folder is made if need be; each file is replaced as a whole.
+ * Writes a folder that transformers, llama.cpp's converter and others load: `config.json`, and
+ * weights with Hugging Face's names and row order. The folder is made if need be; each file is
+ * replaced as a whole.
  */
 export async function saveHuggingFace(
   folder: string,
@@ -147,7 +148,10 @@ export function fileDType(op: string, parameters: ParameterSpace, wished?: Float
   return storedFloatDType(dtype) ?? fail(op, `parameters of ${dtype} cannot be saved.`);
 }
 
-/** Biases that transformers wants beside those of query, key and value: zeros, in files that only have those. */
+/**
+ * Biases that transformers wants beside those of query, key and value: zeros, in files that only
+ * have those.
+ */
 export function zeroBiases(config: LlamaConfig, dtype: FloatDType): TensorToWrite[] {
   if (config.attentionBias !== 'qkv') return [];
   const shape = [config.dim];

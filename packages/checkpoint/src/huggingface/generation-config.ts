@@ -8,9 +8,10 @@ import { checkRecord } from './fields.ts';
 export const GENERATION_FILE = 'generation_config.json';
 
 /**
- * The ids of a folder whose `config.json` names `ids`: `generation_config.json` beside it may name others. Both are in use: instruction-tuned
- * models say only there what ends a turn, and base models only in `config.json` what ends a text. The first of all ends of a text is
- * that of `config.json`; BOS and padding are those of the generation config where it has them.
+ * The ids of a folder whose `config.json` names `ids`: `generation_config.json` beside it may name
+ * others. Both are in use: instruction-tuned models say only there what ends a turn, and base
+ * models only in `config.json` what ends a text. The first of all ends of a text is that of
+ * `config.json`; BOS and padding are those of the generation config where it has them.
  */
 export async function withGenerationConfig(folder: string, ids: SpecialIds): Promise<SpecialIds> {
   const path = join(folder, GENERATION_FILE);
@@ -23,7 +24,10 @@ export async function withGenerationConfig(folder: string, ids: SpecialIds): Pro
   };
 }
 
-/** `generation_config.json`: the special ids once more, where transformers' `generate` looks for them. */
+/**
+ * `generation_config.json`: the special ids once more, where transformers' `generate` looks for
+ * them.
+ */
 export function generationConfig({ bos, eos = [], pad }: Partial<SpecialIds>): Record<string, unknown> {
   return {
     _from_model_config: true,

@@ -8,7 +8,10 @@ const op = 'config.json';
 /** What a configuration says of positions. */
 export type Rope = Pick<LlamaConfig, 'ropeTheta' | 'contextLength' | 'ropeScaling'>;
 
-/** `rope_parameters` of new files, or `rope_theta` with `rope_scaling` of old ones, as transformers' `modeling_rope_utils.py` reads them. */
+/**
+ * `rope_parameters` of new files, or `rope_theta` with `rope_scaling` of old ones, as transformers'
+ * `modeling_rope_utils.py` reads them.
+ */
 export function readRope(file: string, fields: Fields, { defaults }: Family): Rope {
   const contextLength = wholeNumber(file, fields, 'max_position_embeddings', defaults.contextLength);
   const section = fields['rope_parameters'] != null ? 'rope_parameters' : 'rope_scaling';
@@ -97,7 +100,10 @@ const readers: Readonly<Record<'llama3' | 'linear' | 'dynamic' | 'yarn', Read>> 
   },
 };
 
-/** `rope_scaling` with which transformers computes the same; null for none. Throws where it has no form for it. */
+/**
+ * `rope_scaling` with which transformers computes the same; null for none. Throws where it has no
+ * form for it.
+ */
 export function toRopeScaling(scaling: RopeScaling | undefined): Record<string, unknown> | null {
   if (!scaling) return null;
   const { factor, attentionFactor } = scaling;

@@ -1,8 +1,9 @@
 import type { TensorInfo } from '../checkpoint.ts';
 
 /*
- * LoRA adapters in PEFT's layout: `adapter_config.json` and `adapter_model.safetensors` with `base_model.model.NAME.lora_A.weight` [r, in]
- * and `lora_B.weight` [out, r]. y = W x + scale · B A x, scale = alpha / r (alpha / √r with rsLoRA). Rows of B follow the rows of
+ * LoRA adapters in PEFT's layout: `adapter_config.json` and `adapter_model.safetensors` with
+ * `base_model.model.NAME.lora_A.weight` [r, in] and `lora_B.weight` [out, r].
+ * y = W x + scale · B A x, scale = alpha / r (alpha / √r with rsLoRA). Rows of B follow the rows of
  * W, so for wq and wk they change their order with it.
  */
 
@@ -20,7 +21,10 @@ export interface LoraFactors {
 export interface LoraAdapter {
   /** By the canonical name of the weight that is adapted. */
   readonly factors: ReadonlyMap<string, LoraFactors>;
-  /** Weights that were trained as a whole and take the place of the base's (`modules_to_save`), by canonical name. */
+  /**
+   * Weights that were trained as a whole and take the place of the base's (`modules_to_save`), by
+   * canonical name.
+   */
   readonly saved: ReadonlyMap<string, TensorInfo>;
   /** Rank and alpha of the weights for which no pattern says otherwise. */
   readonly rank: number;

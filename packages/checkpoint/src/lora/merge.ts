@@ -9,9 +9,10 @@ import type { LoraAdapter, LoraFactors } from './adapter.ts';
 const op = 'lora';
 
 /**
- * The checkpoint with W + scale · B A in place of each adapted W, and the adapter's own weights in the place of those that it holds as a
- * whole: opened lazily like any other, to load or to convert. Adapted weights become F32; sums are formed in double. Throws where an
- * adapted weight is missing or of another shape.
+ * The checkpoint with W + scale · B A in place of each adapted W, and the adapter's own weights in
+ * the place of those that it holds as a whole: opened lazily like any other, to load or to convert.
+ * Adapted weights become F32; sums are formed in double. Throws where an adapted weight is missing
+ * or of another shape.
  */
 export function mergeLora(checkpoint: Checkpoint, adapter: LoraAdapter): Checkpoint {
   const { format, path, specialIds, metadata } = checkpoint;
@@ -22,7 +23,8 @@ export function mergeLora(checkpoint: Checkpoint, adapter: LoraAdapter): Checkpo
     if (before.shape.join() !== weight.shape.join())
       fail(
         op,
-        `${label(weight)} of the adapter is [${weight.shape.join(', ')}], that of the model [${before.shape.join(', ')}].`,
+        `${label(weight)} of the adapter is [${weight.shape.join(', ')}], ` +
+          `that of the model [${before.shape.join(', ')}].`,
         'give the adapter its own base model, with a vocabulary of its size',
       );
     weights.set(name, weight);
@@ -34,7 +36,10 @@ export function mergeLora(checkpoint: Checkpoint, adapter: LoraAdapter): Checkpo
   return makeCheckpoint(format, path, base.config, specialIds, weights, metadata);
 }
 
-/** Where one of two tied matrices is replaced or adapted, the other stays what it was: from then on they are two. */
+/**
+ * Where one of two tied matrices is replaced or adapted, the other stays what it was: from then on
+ * they are two.
+ */
 function untie({ config, tensors }: Checkpoint, { saved, factors }: LoraAdapter) {
   const touched = [EMBEDDING, OUTPUT].some((name) => saved.has(name) || factors.has(name));
   const embedding = tensors.get(EMBEDDING);
@@ -49,7 +54,8 @@ function merged(base: TensorInfo, factors: LoraFactors): TensorInfo {
   if (base.shape.length !== 2 || b.length !== rows * rank || a.length !== rank * columns)
     fail(
       op,
-      `the adapter of ${base.name} makes [${b.length / rank}, ${a.length / rank}], the weight is [${base.shape.join(', ')}].`,
+      `the adapter of ${base.name} makes [${b.length / rank}, ${a.length / rank}], ` +
+        `the weight is [${base.shape.join(', ')}].`,
     );
   const rowBytes = 4 * columns;
   return {

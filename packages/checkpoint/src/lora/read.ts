@@ -15,7 +15,10 @@ import { type LoraSettings, parseLoraSettings } from './settings.ts';
 
 const op = 'lora';
 
-/** Reads an adapter for a model of this configuration. Kinds of adapters that would need other mathematics are refused by name. */
+/**
+ * Reads an adapter for a model of this configuration. Kinds of adapters that would need other
+ * mathematics are refused by name.
+ */
 export async function readLora(folder: string, config: LlamaConfig): Promise<LoraAdapter> {
   const path = join(folder, CONFIG_FILE);
   const settings = parseLoraSettings(path, await readJson(op, path));
@@ -86,8 +89,8 @@ async function readNumbers(
 }
 
 /**
- * A weight that the adapter holds as a whole: of a module that its settings name, or embeddings and output matrix, which peft also saves
- * when they are adapted or the vocabulary has grown.
+ * A weight that the adapter holds as a whole: of a module that its settings name, or embeddings and
+ * output matrix, which peft also saves when they are adapted or the vocabulary has grown.
  */
 function savedWeight(
   file: SafetensorsFile,

@@ -14,7 +14,10 @@ export interface LoraSettings extends Omit<LoraAdapter, 'factors' | 'saved'> {
   readonly modulesToSave: readonly string[];
 }
 
-/** Fields that say where an adapter comes from, or which modules have matrices in it, which the file of weights says, too. */
+/**
+ * Fields that say where an adapter comes from, or which modules have matrices in it, which the file
+ * of weights says, too.
+ */
 const DESCRIPTIVE = new Set([
   'auto_mapping',
   'base_model_name_or_path',
@@ -49,7 +52,10 @@ const HARMLESS: Readonly<Record<string, readonly unknown[]>> = {
   init_lora_weights: [true, 'gaussian', 'eva'],
 };
 
-/** Refuses, by field and value, whatever is not known to be plain LoRA: a new kind of adapter must not be merged as an old one. */
+/**
+ * Refuses, by field and value, whatever is not known to be plain LoRA: a new kind of adapter must
+ * not be merged as an old one.
+ */
 export function parseLoraSettings(path: string, json: unknown): LoraSettings {
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     fail(op, `${path} is no JSON object.`);
@@ -102,7 +108,10 @@ interface Pattern {
   readonly value: number;
 }
 
-/** Names of modules, ends of them, or regular expressions for them, with the first match counting (peft get_pattern_key). */
+/**
+ * Names of modules, ends of them, or regular expressions for them, with the first match counting
+ * (peft get_pattern_key).
+ */
 function readPatterns(path: string, fields: Fields, name: string): Pattern[] {
   const patterns = fields[name];
   if (isNothing(patterns)) return [];

@@ -28,7 +28,10 @@ export interface WriteLoraOptions {
   readonly dtype?: FloatDType;
 }
 
-/** Writes an adapter that PEFT loads. The folder is made if need be; each file appears whole or not at all. */
+/**
+ * Writes an adapter that PEFT loads. The folder is made if need be; each file appears whole or not
+ * at all.
+ */
 export async function writeLora(
   folder: string,
   adapter: LoraAdapter,

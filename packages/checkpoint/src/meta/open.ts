@@ -2,13 +2,12 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fail, sizeOf } from '@cria/tensor';
-import type { Checkpoint } from '../checkpoint.ts';
+import type { Checkpoint, TensorInfo } from '../checkpoint.ts';
 import { biasesOf } from '../families.ts';
 import { readJson } from '../json-file.ts';
 import { isRotaryTable, withoutWrappers } from '../names.ts';
 import { storedBytes } from '../safetensors/dtypes.ts';
 import { makeCheckpoint } from '../stored-checkpoint.ts';
-import type { StoredWeight } from '../weights.ts';
 import { parseMetaParams } from './params.ts';
 import { PthFile, type PthTensor } from './pth-file.ts';
 import { mergedShape, readMerged, rowsOf, shardAxis } from './shards.ts';
@@ -25,7 +24,9 @@ export function isMetaFolder(folder: string): boolean {
   return existsSync(join(folder, consolidatedName(0)));
 }
 
-/** A folder of Meta's: `params.json` and one file for each model-parallel rank, seen as one model. */
+/**
+ * A folder of Meta's: `params.json` and one file for each model-parallel rank, seen as one model.
+ */
 export async function openMetaFolder(folder: string): Promise<Checkpoint> {
   const names = (await readdir(folder)).filter((name) => /^consolidated\.\d+\.pth$/.test(name)).sort();
   names.forEach((name, rank) => {
@@ -41,7 +42,7 @@ export async function openMetaFolder(folder: string): Promise<Checkpoint> {
   const [first] = files;
   if (!first) return fail(op, `${folder} has no ${consolidatedName(0)}.`);
   const json = await readJson(op, join(folder, PARAMS_FILE));
-  const weights = new Map<string, StoredWeight>();
+  const weights = new Map<string, TensorInfo>();
   const embeddingAxis = embeddingAxisOf(files, json);
   for (const tensor of first.tensors.values()) {
     if (isRotaryTable(tensor.name)) continue;
@@ -84,7 +85,7 @@ function embeddingAxisOf(files: readonly PthFile[], json: unknown): 0 | 1 {
   return part?.[1] === (params.model?.dim ?? params.dim) ? 0 : 1;
 }
 
-function merge(files: readonly PthFile[], tensor: PthTensor, embeddingAxis: 0 | 1): StoredWeight {
+function merge(files: readonly PthFile[], tensor: PthTensor, embeddingAxis: 0 | 1): TensorInfo {
   const { name: storedName, dtype } = tensor;
   const name = withoutWrappers(storedName);
   const parts = files.map((file) => {
@@ -92,7 +93,8 @@ function merge(files: readonly PthFile[], tensor: PthTensor, embeddingAxis: 0 | 
     if (part?.shape.join() !== tensor.shape.join() || part.dtype !== dtype)
       return fail(
         op,
-        `${file.path}: "${name}" is ${part ? `${part.dtype}[${part.shape.join(', ')}]` : 'missing'}, in ${files[0]?.path} ${dtype}[${tensor.shape.join(', ')}].`,
+        `${file.path}: "${name}" is ${part ? `${part.dtype}[${part.shape.join(', ')}]` : 'missing'}, ` +
+          `in ${files[0]?.path} ${dtype}[${tensor.shape.join(', ')}].`,
       );
     return part;
   });

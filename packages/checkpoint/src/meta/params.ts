@@ -18,8 +18,9 @@ type Fields = Readonly<Record<string, unknown>>;
 const SCALING = { factor: 8, lowFreqFactor: 1, highFreqFactor: 4, originalContextLength: 8192 } as const;
 
 /**
- * The configuration in a `params.json`. It says nothing of the context: `max_seq_len` where our own writer put it, else that of the
- * release the other fields point to (2048; 8192 for θ of 500000; 131072 with scaled RoPE).
+ * The configuration in a `params.json`. It says nothing of the context: `max_seq_len` where our own
+ * writer put it, else that of the release the other fields point to (2048; 8192 for θ of 500000;
+ * 131072 with scaled RoPE).
  */
 export function parseMetaParams(file: string, json: unknown, facts: MetaFacts): LlamaConfig {
   const op = 'openCheckpoint';
@@ -64,7 +65,10 @@ export function parseMetaParams(file: string, json: unknown, facts: MetaFacts): 
   }
 }
 
-/** Meta's code knows no tied matrices: files without an output matrix are not whole, unless our own field says that they are. */
+/**
+ * Meta's code knows no tied matrices: files without an output matrix are not whole, unless our own
+ * field says that they are.
+ */
 function readTied(file: string, fields: Fields, { hasOutput }: MetaFacts): boolean {
   const tied = fields['tie_word_embeddings'] === true;
   if (!tied && !hasOutput) {
@@ -91,7 +95,10 @@ function readScaling(
   };
 }
 
-/** A `params.json` from which Meta's code builds the same model; what it has no field for goes into fields of ours. */
+/**
+ * A `params.json` from which Meta's code builds the same model; what it has no field for goes into
+ * fields of ours.
+ */
 export function toMetaParams(config: LlamaConfig): Record<string, unknown> {
   const ropeScaling = llama3Scaling('params.json', config);
   if (config.slidingWindow !== undefined)

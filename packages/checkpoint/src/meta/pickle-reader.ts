@@ -2,8 +2,9 @@ import { fail } from '@cria/tensor';
 import { Global, PickledStorage, PickledTensor, storageTypes } from './pickle-values.ts';
 
 /*
- * A pickle machine that knows tensors and nothing else: numbers, texts, lists, tuples, dictionaries, and the few names with which
- * `torch.save` builds a tensor. A pickle can name any function to be called; every other name is refused before it means anything.
+ * A pickle machine that knows tensors and nothing else: numbers, texts, lists, tuples,
+ * dictionaries, and the few names with which `torch.save` builds a tensor. A pickle can name any
+ * function to be called; every other name is refused before it means anything.
  */
 
 const REBUILD = 'torch._utils._rebuild_tensor_v2';
@@ -17,7 +18,10 @@ type Value = unknown;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** Texts, numbers, lists, Maps and `PickledTensor`s. Throws on any name or operation that tensors do not need. */
+/**
+ * Texts, numbers, lists, Maps and `PickledTensor`s. Throws on any name or operation that tensors do
+ * not need.
+ */
 export function readPickle(op: string, file: string, bytes: Uint8Array): unknown {
   return new Machine(op, file, bytes).run();
 }
@@ -50,7 +54,9 @@ class Machine {
     operation(this);
   }
 
-  /** Operations by their code, with Python's names (pickletools.py) where the code does not tell. */
+  /**
+   * Operations by their code, with Python's names (pickletools.py) where the code does not tell.
+   */
   static readonly #operations: Readonly<Record<string, (machine: Machine) => void>> = {
     // PROTO
     '\x80': (m) => {

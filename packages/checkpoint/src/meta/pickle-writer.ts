@@ -9,7 +9,9 @@ export interface TensorToPickle {
   readonly key: string;
 }
 
-/** The `data.pkl` of a state_dict (pickle protocol 2), as `torch.load(weights_only=True)` takes it. */
+/**
+ * The `data.pkl` of a state_dict (pickle protocol 2), as `torch.load(weights_only=True)` takes it.
+ */
 export function writePickle(tensors: readonly TensorToPickle[]): Uint8Array {
   const parts: Buffer[] = [];
   const raw = (text: string) => void parts.push(Buffer.from(text, 'latin1'));

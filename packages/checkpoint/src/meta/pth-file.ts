@@ -21,7 +21,10 @@ export interface PthTensor {
 
 const MOST_PICKLE_BYTES = 16 << 20;
 
-/** A file of `torch.save`: a zip with a pickle that describes tensors, and their storages. Opening reads the description only. */
+/**
+ * A file of `torch.save`: a zip with a pickle that describes tensors, and their storages. Opening
+ * reads the description only.
+ */
 export class PthFile {
   readonly path: string;
   readonly tensors: ReadonlyMap<string, PthTensor>;
@@ -71,7 +74,9 @@ export class PthFile {
   }
 }
 
-/** The tensors of a state_dict, also of one that lies in a dictionary under `model` or `state_dict`. */
+/**
+ * The tensors of a state_dict, also of one that lies in a dictionary under `model` or `state_dict`.
+ */
 function tensorsOf(op: string, path: string, value: unknown): [string, PickledTensor][] {
   if (!(value instanceof Map)) return fail(op, `${path} holds no dictionary of tensors.`);
   const dictionary = value as ReadonlyMap<unknown, unknown>;
@@ -115,7 +120,8 @@ function placeTensor(
   if (!regular || !Number.isSafeInteger(rows * columns) || (rows * columns > 0 && !(last <= storageSize)))
     fail(
       op,
-      `${where} of shape [${shape.join(', ')}], strides [${strides.join(', ')}] and offset ${offset} does not lie in rows in its storage of ${storageSize}.`,
+      `${where} of shape [${shape.join(', ')}], strides [${strides.join(', ')}] and offset ${offset} ` +
+        `does not lie in rows in its storage of ${storageSize}.`,
     );
   return {
     name,

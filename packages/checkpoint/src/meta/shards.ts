@@ -2,8 +2,9 @@ import { fail, sizeOf } from '@cria/tensor';
 import { blockParts, endParts } from '../families.ts';
 
 /*
- * How Meta's files split weights over model-parallel ranks (paper.md: "Meta checkpoints"): ColumnParallel layers by rows of the matrix,
- * RowParallel layers by its columns, norms not at all. Embeddings are split by columns in LLaMA 1 and 2, by rows since Llama 3.
+ * How Meta's files split weights over model-parallel ranks (paper.md: "Meta checkpoints"):
+ * ColumnParallel layers by rows of the matrix, RowParallel layers by its columns, norms not at all.
+ * Embeddings are split by columns in LLaMA 1 and 2, by rows since Llama 3.
  */
 
 /** Axis along which a weight is split; undefined: every file has all of it. */
@@ -17,7 +18,10 @@ export function shardAxis(name: string, embeddingAxis: 0 | 1): 0 | 1 | undefined
   return what === 'bias' && split === 1 ? undefined : split;
 }
 
-/** Part `rank` of `degree` of `extent`; fewer kv heads than ranks are repeated, each for as many ranks in a row. */
+/**
+ * Part `rank` of `degree` of `extent`; fewer kv heads than ranks are repeated, each for as many
+ * ranks in a row.
+ */
 export function shardRange(
   name: string,
   extent: number,
@@ -35,7 +39,8 @@ export function shardRange(
   }
   return fail(
     'convertCheckpoint',
-    `${name} has ${extent} ${/\.w[kv]\./.test(name) ? `rows of ${kvHeads.count} kv heads` : 'rows or columns'}, which ${degree} shards cannot share.`,
+    `${name} has ${extent} ${/\.w[kv]\./.test(name) ? `rows of ${kvHeads.count} kv heads` : 'rows or columns'}, ` +
+      `which ${degree} shards cannot share.`,
     'give a number of shards that divides heads, kv heads, widths and the vocabulary',
   );
 }

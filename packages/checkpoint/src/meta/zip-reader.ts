@@ -3,8 +3,9 @@ import { fail } from '@cria/tensor';
 import type { RangeFile } from '../range-file.ts';
 
 /*
- * The zip files that PyTorch writes: every entry stored as it is, zip64 where sizes need it (APPNOTE.TXT 4.3). Anything else
- * (compression, encryption, several disks, overlapping entries) is refused.
+ * The zip files that PyTorch writes: every entry stored as it is, zip64 where sizes need it
+ * (APPNOTE.TXT 4.3). Anything else (compression, encryption, several disks, overlapping entries) is
+ * refused.
  */
 
 export interface ZipEntry {
@@ -25,7 +26,10 @@ const CENTRAL_BYTES = 46;
 const LOCAL_BYTES = 30;
 const MOST_DIRECTORY_BYTES = 16 << 20;
 
-/** All entries by name. Reads the directory at the end of the file and the local header of every entry. */
+/**
+ * All entries by name. Reads the directory at the end of the file and the local header of every
+ * entry.
+ */
 export async function readZip(op: string, file: RangeFile): Promise<Map<string, ZipEntry>> {
   const refuse = (what: string): never =>
     fail(op, `${file.path}: ${what}.`, 'the file is damaged or no PyTorch file');
@@ -137,7 +141,10 @@ function readCentral(entry: Buffer, nameBytes: number, extraBytes: number, refus
   return { name, begin: 0, bytes, local, crc: entry.readUInt32LE(16) };
 }
 
-/** Where the data begins: behind the local header, whose name and extra field have lengths of their own. */
+/**
+ * Where the data begins: behind the local header, whose name and extra field have lengths of their
+ * own.
+ */
 async function place(
   op: string,
   file: RangeFile,

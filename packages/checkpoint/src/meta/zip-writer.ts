@@ -9,7 +9,10 @@ export interface ZipFile {
 }
 
 const FOUR_GB = 0xffffffff;
-/** Data descriptor behind the data (bit 3): the checksum is known only then. Names are UTF-8 (bit 11). PyTorch's files have both. */
+/**
+ * Data descriptor behind the data (bit 3): the checksum is known only then. Names are UTF-8 (bit
+ * 11). PyTorch's files have both.
+ */
 const FLAGS = 0x0808;
 /** PyTorch aligns data, so that it can be mapped. */
 const ALIGNMENT = 64;

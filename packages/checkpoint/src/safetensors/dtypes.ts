@@ -1,8 +1,8 @@
 import type { DType } from '@cria/tensor';
 
 /**
- * Element types of safetensors with their width in bits, in the order of the Rust library's enum: from narrow to wide, which is the
- * (reversed) order of tensors in a file.
+ * Element types of safetensors with their width in bits, in the order of the Rust library's enum:
+ * from narrow to wide, which is the (reversed) order of tensors in a file.
  */
 export const storedDTypes = {
   BOOL: 8,
@@ -47,7 +47,10 @@ export function storedFloatDType(dtype: DType): FloatDType | undefined {
   return (Object.keys(floatDTypes) as FloatDType[]).find((name) => floatDTypes[name] === dtype);
 }
 
-/** Bytes of so many elements; undefined when they do not fill whole bytes or the number is not exact. */
+/**
+ * Bytes of so many elements; undefined when they do not fill whole bytes or the number is not
+ * exact.
+ */
 export function storedBytes(dtype: StoredDType, elements: number): number | undefined {
   const bits = elements * storedDTypes[dtype];
   return Number.isSafeInteger(bits) && bits % 8 === 0 ? bits / 8 : undefined;

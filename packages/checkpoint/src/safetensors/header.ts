@@ -24,8 +24,9 @@ export interface SafetensorsHeader {
 }
 
 /**
- * Length of the JSON header from the first eight bytes. Throws where it cannot be, so that nothing is read or allocated for it.
- * Format: `huggingface/safetensors`, README and `safetensors/src/tensor.rs`.
+ * Length of the JSON header from the first eight bytes. Throws where it cannot be, so that nothing
+ * is read or allocated for it. Format: `huggingface/safetensors`, README and
+ * `safetensors/src/tensor.rs`.
  */
 export function headerLength(op: string, file: string, fileSize: number, prefix: Uint8Array): number {
   if (prefix.length < 8)
@@ -43,7 +44,10 @@ export function headerLength(op: string, file: string, fileSize: number, prefix:
   return Number(length);
 }
 
-/** Parses and checks the JSON header against the number of bytes behind it: every byte must belong to exactly one tensor. */
+/**
+ * Parses and checks the JSON header against the number of bytes behind it: every byte must belong
+ * to exactly one tensor.
+ */
 export function parseHeader(
   op: string,
   file: string,
@@ -102,7 +106,10 @@ function countPairs(op: string, file: string, text: string): number {
   return pairs;
 }
 
-/** Keys of an object and of the objects in it: as many as its text has pairs, unless two were equal or there is more than a header has. */
+/**
+ * Keys of an object and of the objects in it: as many as its text has pairs, unless two were equal
+ * or there is more than a header has.
+ */
 function countKeys(value: object): number {
   let keys = 0;
   for (const inner of Object.values(value) as unknown[])
@@ -133,7 +140,10 @@ function refuseEqualKeys(op: string, file: string, text: string): void {
   }
 }
 
-/** Index of the quote that closes the string that opens at `start`; the end of the text where none does. */
+/**
+ * Index of the quote that closes the string that opens at `start`; the end of the text where none
+ * does.
+ */
 function endOfString(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1); end >= 0; end = text.indexOf('"', end + 1)) {
     let backslashes = 0;
@@ -183,7 +193,8 @@ function checkTensor(
   if (bytes !== end - begin) {
     fail(
       op,
-      `${where()} is ${dtype}[${shape.join(', ')}], ${bytes ?? 'no whole number of'} bytes, but its data_offsets span ${end - begin}.`,
+      `${where()} is ${dtype}[${shape.join(', ')}], ${bytes ?? 'no whole number of'} bytes, ` +
+        `but its data_offsets span ${end - begin}.`,
     );
   }
   return { name, dtype: dtype as StoredDType, shape, begin, end };

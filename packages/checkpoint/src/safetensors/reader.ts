@@ -7,7 +7,8 @@ import { type HeaderTensor, headerLength, parseHeader } from './header.ts';
 const FIRST_READ = 1 << 16;
 
 /**
- * A safetensors file. Opening reads and checks the header only; tensors are read in ranges when asked for.
+ * A safetensors file. Opening reads and checks the header only; tensors are read in ranges when
+ * asked for.
  */
 export class SafetensorsFile {
   readonly metadata: Readonly<Record<string, string>>;

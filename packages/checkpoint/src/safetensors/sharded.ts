@@ -43,14 +43,17 @@ export async function openShards(indexPath: string): Promise<SafetensorsFile[]> 
 }
 
 export interface ShardOptions {
-  /** Above so many bytes of tensors, weights are split into several files. Default: one file. A larger tensor gets a file of its own. */
+  /**
+   * Above so many bytes of tensors, weights are split into several files. Default: one file. A
+   * larger tensor gets a file of its own.
+   */
   readonly maxShardBytes?: number;
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
 /**
- * Writes `model.safetensors`, or shards and their index, into a folder; then removes weights of an earlier save that would be mistaken for
- * these. Names of the files written.
+ * Writes `model.safetensors`, or shards and their index, into a folder; then removes weights of an
+ * earlier save that would be mistaken for these. Names of the files written.
  */
 export async function writeModelFiles(
   folder: string,

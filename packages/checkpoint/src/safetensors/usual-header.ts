@@ -1,6 +1,7 @@
 /*
- * The header as the Rust library writes it, and so nearly everyone: no spaces, no escapes, dtype before shape before data_offsets. Reading
- * just that takes a third of the time of JSON.parse and a search for equal keys.
+ * The header as the Rust library writes it, and so nearly everyone: no spaces, no escapes, dtype
+ * before shape before data_offsets. Reading just that takes a third of the time of JSON.parse and a
+ * search for equal keys.
  */
 
 /** What a header says, by name; a name may be there twice. Nothing is checked but the form. */

@@ -7,13 +7,18 @@ export interface TensorToWrite {
   readonly name: string;
   readonly dtype: StoredDType;
   readonly shape: readonly number[];
-  /** The bytes, row-major and little-endian, in pieces; asked for once, in the order of the file. */
+  /**
+   * The bytes, row-major and little-endian, in pieces; asked for once, in the order of the file.
+   */
   readonly chunks: () => Chunks;
 }
 
 const order = Object.keys(storedDTypes) as StoredDType[];
 
-/** Order of tensors in a file, as the Rust writer has it: widest type first, then by the bytes of the name. */
+/**
+ * Order of tensors in a file, as the Rust writer has it: widest type first, then by the bytes of
+ * the name.
+ */
 export function compareTensors(a: TensorToWrite, b: TensorToWrite): number {
   return (
     order.indexOf(b.dtype) - order.indexOf(a.dtype) ||
@@ -30,7 +35,10 @@ export function tensorBytes(tensor: Pick<TensorToWrite, 'name' | 'dtype' | 'shap
   );
 }
 
-/** Writes a safetensors file as a stream, atomically. Equal tensors give equal bytes, those of the Rust writer. */
+/**
+ * Writes a safetensors file as a stream, atomically. Equal tensors give equal bytes, those of the
+ * Rust writer.
+ */
 export async function writeSafetensors(
   path: string,
   tensors: Iterable<TensorToWrite>,
@@ -63,7 +71,8 @@ export async function* safetensorsChunks(
     if (bytes !== expected) {
       fail(
         'safetensors.write',
-        `${path}: "${tensor.name}" gave ${bytes > expected ? 'more than' : 'only'} ${Math.min(bytes, expected)} of ${expected} bytes.`,
+        `${path}: "${tensor.name}" gave ${bytes > expected ? 'more than' : 'only'} ` +
+          `${Math.min(bytes, expected)} of ${expected} bytes.`,
       );
     }
   }

@@ -1,7 +1,8 @@
 import { fail, type ParameterSpace, type Tensor } from '@cria/tensor';
+import type { TensorInfo } from '../checkpoint.ts';
 import { toWritable } from '../convert.ts';
 import { rowLengthOf } from '../row-order.ts';
-import { numericDType, ordered, rowBytes, type StoredWeight } from '../weights.ts';
+import { numericDType, ordered, rowBytes } from '../weights.ts';
 import { layoutOf, overlaps } from './layout.ts';
 import type { RankRange } from './types.ts';
 
@@ -13,7 +14,7 @@ const PIECE = 1 << 22;
 /** Fills the range of one rank from stored parameters, however those are cut; padding between parameters is zero. */
 export async function loadRange(
   path: string,
-  weights: ReadonlyMap<string, StoredWeight>,
+  weights: ReadonlyMap<string, TensorInfo>,
   parameters: ParameterSpace,
   begin: number,
   target: Tensor,
@@ -44,7 +45,7 @@ export async function loadRange(
 /** Ranges as `loadRange` fills them. */
 export async function loadRanges(
   path: string,
-  values: ReadonlyMap<string, StoredWeight>,
+  values: ReadonlyMap<string, TensorInfo>,
   states: StoredStates,
   range: RankRange,
 ): Promise<void> {
@@ -55,9 +56,9 @@ export async function loadRanges(
 }
 
 /** Weights by canonical name, of each state by its name; none where a state was saved without an optimizer. */
-export type StoredStates = ReadonlyMap<string, ReadonlyMap<string, StoredWeight>>;
+export type StoredStates = ReadonlyMap<string, ReadonlyMap<string, TensorInfo>>;
 
-export function stateOf(path: string, states: StoredStates, name: string): ReadonlyMap<string, StoredWeight> {
+export function stateOf(path: string, states: StoredStates, name: string): ReadonlyMap<string, TensorInfo> {
   return (
     states.get(name) ??
     fail(
@@ -69,7 +70,7 @@ export function stateOf(path: string, states: StoredStates, name: string): Reado
 }
 
 /** Elements of a weight in Meta's order, out of the heads that hold them where the file has another. */
-async function readElements(weight: StoredWeight, first: number, last: number): Promise<Uint8Array> {
+async function readElements(weight: TensorInfo, first: number, last: number): Promise<Uint8Array> {
   const { halfSplit } = weight;
   const rowLength = weight.shape.at(-1) ?? 1;
   const bytesPerRow = rowBytes(weight);
@@ -84,7 +85,7 @@ async function readElements(weight: StoredWeight, first: number, last: number): 
 
 function checkFit(
   path: string,
-  weights: ReadonlyMap<string, StoredWeight>,
+  weights: ReadonlyMap<string, TensorInfo>,
   parameters: readonly { readonly name: string; readonly shape: readonly number[] }[],
 ): void {
   const problems = parameters.flatMap(({ name, shape }) => {

@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkOptions, fail, type ParameterSpace, whatOf } from '@cria/tensor';
-import type { Checkpoint } from '../checkpoint.ts';
+import type { Checkpoint, TensorInfo } from '../checkpoint.ts';
 import { openHuggingFaceFolder, readConfig } from '../huggingface/folder.ts';
 import { readJson } from '../json-file.ts';
 import { RangeFile } from '../range-file.ts';
 import { SafetensorsFile } from '../safetensors/reader.ts';
 import { makeCheckpoint } from '../stored-checkpoint.ts';
-import { loadWeights, type StoredWeight } from '../weights.ts';
+import { loadWeights } from '../weights.ts';
 import { type Candidate, findCandidates, isStateName, namesIn, totalBytes } from './folders.ts';
 import { type Manifest, MANIFEST_FILE, readManifest, verifyFiles } from './manifest.ts';
 import { loadRanges, stateOf, type StoredStates } from './load-range.ts';
@@ -162,8 +162,8 @@ async function storedStates(
 }
 
 /** Tensors of a file whose names begin so, by what follows. */
-function weightsBehind(file: SafetensorsFile, prefix: string): ReadonlyMap<string, StoredWeight> {
-  const weights = new Map<string, StoredWeight>();
+function weightsBehind(file: SafetensorsFile, prefix: string): ReadonlyMap<string, TensorInfo> {
+  const weights = new Map<string, TensorInfo>();
   for (const { name: storedName, dtype, shape, begin, end } of file.tensors.values()) {
     if (!storedName.startsWith(prefix)) continue;
     const name = storedName.slice(prefix.length);

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { fail, sizeOf } from '@cria/tensor';
+import type { TensorInfo } from '../checkpoint.ts';
 import { storedBytes } from '../safetensors/dtypes.ts';
 import { SafetensorsFile } from '../safetensors/reader.ts';
-import type { StoredWeight } from '../weights.ts';
 import { overlaps } from './layout.ts';
 import type { RankedLayout } from './ranks.ts';
 
@@ -16,7 +16,7 @@ export async function rankedWeights(
   folder: string,
   { layout, ranks }: RankedLayout,
   range: string,
-): Promise<Map<string, StoredWeight>> {
+): Promise<Map<string, TensorInfo>> {
   const files = await Promise.all(ranks.map(({ file }) => SafetensorsFile.open(join(folder, file))));
   const parts = files.map(
     (file) => file.tensors.get(range) ?? fail(op, `${file.path} has no tensor "${range}".`),
@@ -29,7 +29,7 @@ export async function rankedWeights(
       fail(op, `${files[i]?.path}: "${range}" is ${part.dtype}[${part.shape.join(', ')}], not ${dtype}[${elements}].`); // prettier-ignore
   });
   const places = ranks.map(({ begin, end }) => [bytesOf(begin), bytesOf(end)] as const);
-  const weights = layout.parameters.map(({ name, shape, offset }): StoredWeight => {
+  const weights = layout.parameters.map(({ name, shape, offset }): TensorInfo => {
     const [start, bytes] = [bytesOf(offset), bytesOf(sizeOf(shape))];
     const readBytes = async (from: number, to: number) => {
       const out = new Uint8Array(to - from);

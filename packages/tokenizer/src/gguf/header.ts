@@ -14,9 +14,9 @@ import {
 } from './types.ts';
 
 /*
- * The header of a GGUF file (ggml docs/gguf.md), read strictly: what the format forbids is refused with field and value, and nothing
- * is allocated for a number that the file cannot hold. Which types tensors may have, and where they end, is the concern of readers of
- * weights.
+ * The header of a GGUF file (ggml docs/gguf.md), read strictly: what the format forbids is refused
+ * with field and value, and nothing is allocated for a number that the file cannot hold. Which
+ * types tensors may have, and where they end, is the concern of readers of weights.
  */
 
 const MOST_NAME_BYTES = 64;
