@@ -22,6 +22,11 @@ describe.skipIf(!here)('cria inspect', () => {
       'tokenizer.ggml.tokens',
     ])
       expect(out).toContain(text);
+    expect(out).toMatch(/tokenizer +32000 tokens in \S+llama-2-tiny-random\.gguf/);
+    expect(out).toMatch(/ends a text +2\n/);
+    const alone = await cria('inspect', join(data, 'models/stories260K.bin'));
+    expect(alone.out).toContain('no vocabulary lies beside');
+    expect(alone.out).toContain('layers.4.feed_forward.w3.weight');
   });
 
   it('writes a page, with every name escaped', async () => {

@@ -46,7 +46,7 @@ ${keys.length > 0 ? `<h2>Metadata</h2><div class="scroll"><table><tbody>${keys.j
 
 /** The figures of an inspection by name, for terminal and page. */
 export function factsOf(inspection: Inspection): (readonly [string, string])[] {
-  const { config, parameters, tensors } = inspection;
+  const { config, parameters, tensors, text } = inspection;
   return [
     ['tensors', String(tensors.length)],
     ['parameters', `${count(parameters)} (${parameters.toLocaleString('en')})`],
@@ -65,6 +65,13 @@ export function factsOf(inspection: Inspection): (readonly [string, string])[] {
             `θ ${config.ropeTheta}${config.ropeScaling ? `, scaled by ${config.ropeScaling.factor}` : ''}`,
           ],
           ['norm epsilon', String(config.normEps)],
+        ] as const)
+      : []),
+    ...(text
+      ? ([
+          ['tokenizer', text.vocabulary],
+          ['ends a text', text.stopIds.join(', ') || 'nothing'],
+          ['chat template', text.hasChatTemplate ? 'yes' : 'none'],
         ] as const)
       : []),
   ];

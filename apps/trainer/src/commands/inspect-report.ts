@@ -1,4 +1,4 @@
-import { type Checkpoint, openCheckpoint } from '@cria/checkpoint';
+import { type Checkpoint, openCheckpoint, openModel } from '@cria/checkpoint';
 import { GgufFile, SafetensorsFile } from '@cria/checkpoint/formats';
 import type { LlamaConfig } from '@cria/layers';
 import { CriaError } from '@cria/tensor';
@@ -23,7 +23,14 @@ export interface Inspection {
   readonly parameters: number;
   readonly bytes: number;
   readonly metadata: readonly (readonly [key: string, value: string])[];
-  /** Why it is no model that can be loaded, where it is none. */
+  /** What making text needs besides; undefined where no vocabulary was found. */
+  readonly text?: {
+    readonly vocabulary: string;
+    /** Ids that end a text. */
+    readonly stopIds: readonly number[];
+    readonly hasChatTemplate: boolean;
+  };
+  /** Why it is no model that can be loaded, or none that can make text, where it is none. */
   readonly remark: string | undefined;
 }
 
@@ -33,13 +40,30 @@ export interface Inspection {
  */
 export async function inspectPath(path: string): Promise<Inspection> {
   try {
-    return ofCheckpoint(await openCheckpoint(path));
+    return await ofModel(path);
   } catch (error) {
     if (!(error instanceof CriaError)) throw error;
     const inspection = (await ofGguf(path)) ?? (await ofSafetensors(path));
     if (!inspection) throw error;
     return { ...inspection, remark: error.message };
   }
+}
+
+/** With what making text needs, where its vocabulary can be read; why it cannot is told, but the weights are shown all the same. */
+async function ofModel(path: string): Promise<Inspection> {
+  const model = await openModel(path).catch((error: unknown) => {
+    if (error instanceof CriaError && error.op === 'openModel') return error;
+    throw error;
+  });
+  if (model instanceof CriaError)
+    return { ...ofCheckpoint(await openCheckpoint(path)), remark: model.message };
+  const { checkpoint, tokenizer, tokenizerPath, stopIds, chatTemplate } = model;
+  const text = {
+    vocabulary: `${tokenizer.vocabSize} tokens in ${tokenizerPath}`,
+    stopIds,
+    hasChatTemplate: chatTemplate !== undefined,
+  };
+  return { ...ofCheckpoint(checkpoint), text };
 }
 
 /** A model that can be loaded. */
