@@ -1,9 +1,11 @@
-// Causal grouped-query attention as units of work that any thread may take in any order: what the CPU device calls.
+// Causal grouped-query attention as units of work that any thread may take in any order: what the
+// CPU device calls.
 //
-// Over the vectors of the simd room; CRIA_ISA names the set. Arrays are row-major: q, out: [T, H, E]; k, v: [T, K, E], all f32 or all bf16; lse: f32
-// [T, H]; segments: [S + 1]. Every function is stateless. How the work is cut is a function of the shape alone, and no bit depends on it:
-// each output row is one fixed sequence of operations on its own query row and its own keys. `scratch`: scratch_bytes(E) a thread,
-// backward_scratch_bytes(…) for the backward pass.
+// Over the vectors of the simd room; CRIA_ISA names the set. Arrays are row-major: q, out: [T, H,
+// E]; k, v: [T, K, E], all f32 or all bf16; lse: f32 [T, H]; segments: [S + 1]. Every function is
+// stateless. How the work is cut is a function of the shape alone, and no bit depends on it: each
+// output row is one fixed sequence of operations on its own query row and its own keys. `scratch`:
+// scratchBytes(E) a thread, backwardScratchBytes(…) for the backward pass.
 #pragma once
 #include "backward.h"
 #ifdef CRIA_ATTENTION_TILES
@@ -12,15 +14,25 @@
 
 namespace cria::CRIA_ISA::attention {
 
-static inline size_t scratch_bytes(int32_t E) { return Scratch::bytes(E); }
+static inline size_t scratchBytes(int32_t E) { return Scratch::bytes(E); }
 
-// Segments are cut in pieces of `size` lanes or keys; there are at most this many pieces, whatever the lengths.
-static inline int64_t piece_bound(int64_t total, int64_t segments, int64_t size) { return total / size + segments; }
+/**
+ * Segments are cut in pieces of `size` lanes or keys; there are at most this many pieces, whatever
+ * the lengths.
+ */
+static inline int64_t pieceBound(int64_t total, int64_t segments, int64_t size) {
+  return total / size + segments;
+}
 
-// Piece number `piece` of all segments in turn: its segment and its first element there; false where there is none.
-static inline bool find_piece(int64_t piece, const int32_t* starts, int32_t S, int64_t group, int64_t size, int32_t* segment, int64_t* first) {
+/**
+ * Piece number `piece` of all segments in turn: its segment and its first element there; false
+ * where there is none.
+ */
+static inline bool findPiece(int64_t piece, const int32_t* starts, int32_t S, int64_t group,
+                             int64_t size, int32_t* segment, int64_t* first) {
   for (int32_t s = 0; s < S; s++) {
-    const int64_t pieces = ((static_cast<int64_t>(starts[s + 1]) - starts[s]) * group + size - 1) / size;
+    const int64_t pieces =
+        ((static_cast<int64_t>(starts[s + 1]) - starts[s]) * group + size - 1) / size;
     if (piece < pieces) {
       *segment = s;
       *first = piece * size;
@@ -31,90 +43,122 @@ static inline bool find_piece(int64_t piece, const int32_t* starts, int32_t S, i
   return false;
 }
 
-static inline Tile make_tile(const int32_t* starts, int32_t s, int64_t flat, int64_t position, int head, const Shape& shape) {
+static inline Tile makeTile(const int32_t* starts, int32_t s, int64_t flat, int64_t position,
+                            int head, const Shape& shape) {
   const int G = shape.H / shape.K;
   const int64_t lanes = (static_cast<int64_t>(starts[s + 1]) - starts[s]) * G - flat;
   return {starts[s], position, flat, static_cast<int>(min64(LANES, lanes)), head, G, shape.window};
 }
 
-static inline int64_t forward_units(const Shape& shape) {
-  return piece_bound(shape.T * (shape.H / shape.K), shape.S, LANES) * shape.K;
+static inline int64_t forwardUnits(const Shape& shape) {
+  return pieceBound(shape.T * (shape.H / shape.K), shape.S, LANES) * shape.K;
 }
 
-static inline void tile_of(const Results& results, const Queries& queries, const Tile& tile, const Shape& shape, const Source& source, void* scratch) {
+static inline void tileOf(const Results& results, const Queries& queries, const Tile& tile,
+                          const Shape& shape, const Source& source, void* scratch) {
   const Scratch s(scratch, shape.E);
-  if (in_pairs(source.stored, shape.E)) {
-    if (shape.windowed()) return forward_tile<WindowWords>(results, queries, tile, shape, s, source);
-    return forward_tile<HalfWords>(results, queries, tile, shape, s, source);
+  if (inPairs(source.stored, shape.E)) {
+    if (shape.windowed()) return forwardTile<WindowWords>(results, queries, tile, shape, s, source);
+    return forwardTile<HalfWords>(results, queries, tile, shape, s, source);
   }
-  forward_tile<FloatWords>(results, queries, tile, shape, s, source);
+  forwardTile<FloatWords>(results, queries, tile, shape, s, source);
 }
 
-// out and lse of one tile of lanes                                              out, q, k, v are bf16 where `half`
-static inline void forward_unit(int64_t unit, void* scratch, void* out, float* lse, const void* q, const void* k, const void* v, bool half,
-                                  const int32_t* segments, const Shape& shape) {
+/**
+ * out and lse of one tile of lanes
+ *     out, q, k, v are bf16 where `half`
+ */
+static inline void forwardUnit(int64_t unit, void* scratch, void* out, float* lse, const void* q,
+                               const void* k, const void* v, bool half, const int32_t* segments,
+                               const Shape& shape) {
   int32_t s;
   int64_t flat;
-  unit = forward_units(shape) - 1 - unit;  // late tiles see more keys: they go first
+  unit = forwardUnits(shape) - 1 - unit;  // late tiles see more keys: they go first
   const int head = static_cast<int>(unit % shape.K);
-  if (!find_piece(unit / shape.K, segments, shape.S, shape.H / shape.K, LANES, &s, &flat)) return;
+  if (!findPiece(unit / shape.K, segments, shape.S, shape.H / shape.K, LANES, &s, &flat)) return;
   const Stored stored = half ? Stored::bf16 : Stored::f32;
-  const int64_t step = bytes_of(stored, static_cast<int64_t>(shape.K) * shape.E), start = segments[s] * step + bytes_of(stored, static_cast<int64_t>(head) * shape.E);
-  const Source source{static_cast<const char*>(k) + start, static_cast<const char*>(v) + start, step, nullptr, 0, stored};
-  tile_of({out, lse, half}, {q, half}, make_tile(segments, s, flat, 0, head, shape), shape, source, scratch);
+  const int64_t step = bytesOf(stored, static_cast<int64_t>(shape.K) * shape.E),
+                start = segments[s] * step + bytesOf(stored, static_cast<int64_t>(head) * shape.E);
+  const Source source{static_cast<const char*>(k) + start,
+                      static_cast<const char*>(v) + start,
+                      step,
+                      nullptr,
+                      0,
+                      stored};
+  tileOf({out, lse, half}, {q, half}, makeTile(segments, s, flat, 0, head, shape), shape, source,
+         scratch);
 }
 
-// With enough of them, a unit is a whole segment and head: p is made once for dq, dk and dv (5 products). Otherwise tiles of lanes give dq
-// and tiles of keys give dk and dv (7 products). The sums are the same chains in both.
+/**
+ * With enough of them, a unit is a whole segment and head: p is made once for dq, dk and dv (5
+ * products). Otherwise tiles of lanes give dq and tiles of keys give dk and dv (7 products). The
+ * sums are the same chains in both.
+ */
 constexpr int64_t WHOLE_SEGMENTS = 8;
 
-static inline bool grad_by_segment(const Shape& shape) { return static_cast<int64_t>(shape.S) * shape.K >= WHOLE_SEGMENTS; }
-
-static inline int64_t backward_units(const Shape& shape) {
-  if (grad_by_segment(shape)) return static_cast<int64_t>(shape.S) * shape.K;
-  return forward_units(shape) + piece_bound(shape.T, shape.S, KEYS) * shape.K;
+static inline bool gradBySegment(const Shape& shape) {
+  return static_cast<int64_t>(shape.S) * shape.K >= WHOLE_SEGMENTS;
 }
 
-// Keys whose gradients a unit sums in its scratch before they are rounded.
-static inline int64_t summed_keys(bool half, const int32_t* segments, const Shape& shape) {
+static inline int64_t backwardUnits(const Shape& shape) {
+  if (gradBySegment(shape)) return static_cast<int64_t>(shape.S) * shape.K;
+  return forwardUnits(shape) + pieceBound(shape.T, shape.S, KEYS) * shape.K;
+}
+
+/** Keys whose gradients a unit sums in its scratch before they are rounded. */
+static inline int64_t summedKeys(bool half, const int32_t* segments, const Shape& shape) {
   if (!half) return 0;
-  if (!grad_by_segment(shape)) return KEYS;
+  if (!gradBySegment(shape)) return KEYS;
   int64_t most = 0;
-  for (int32_t s = 0; s < shape.S; s++) most = max64(most, static_cast<int64_t>(segments[s + 1]) - segments[s]);
+  for (int32_t s = 0; s < shape.S; s++)
+    most = max64(most, static_cast<int64_t>(segments[s + 1]) - segments[s]);
   return most;
 }
 
-static inline size_t backward_scratch_bytes(bool half, const int32_t* segments, const Shape& shape) {
-  return BackwardScratch::bytes(shape.E, summed_keys(half, segments, shape));
+static inline size_t backwardScratchBytes(bool half, const int32_t* segments, const Shape& shape) {
+  return BackwardScratch::bytes(shape.E, summedKeys(half, segments, shape));
 }
 
-// dq, dk, dv (overwritten) of one unit                                          all but lse are bf16 where `half`
-static inline void backward_unit(int64_t unit, void* scratch, void* dq, void* dk, void* dv, const void* dout, const void* q, const void* k, const void* v,
-                                 const void* out, const float* lse, bool half, const int32_t* segments, const Shape& shape) {
+/**
+ * dq, dk, dv (overwritten) of one unit
+ *     all but lse are bf16 where `half`
+ */
+static inline void backwardUnit(int64_t unit, void* scratch, void* dq, void* dk, void* dv,
+                                const void* dout, const void* q, const void* k, const void* v,
+                                const void* out, const float* lse, bool half,
+                                const int32_t* segments, const Shape& shape) {
   const int G = shape.H / shape.K, head = static_cast<int>(unit % shape.K), E = shape.E;
-  const int64_t step = static_cast<int64_t>(shape.K) * E, tiles = forward_units(shape);
+  const int64_t step = static_cast<int64_t>(shape.K) * E, tiles = forwardUnits(shape);
   int32_t s;
   int64_t begin, end, flat = 0;
   bool queries = true, keys = true;
-  if (grad_by_segment(shape)) {
+  if (gradBySegment(shape)) {
     s = static_cast<int32_t>(unit / shape.K);
     begin = 0;
   } else if (unit < tiles) {
-    if (!find_piece(unit / shape.K, segments, shape.S, G, LANES, &s, &flat)) return;
+    if (!findPiece(unit / shape.K, segments, shape.S, G, LANES, &s, &flat)) return;
     begin = 0;
     keys = false;
   } else {
-    if (!find_piece((unit - tiles) / shape.K, segments, shape.S, 1, KEYS, &s, &begin)) return;
+    if (!findPiece((unit - tiles) / shape.K, segments, shape.S, 1, KEYS, &s, &begin)) return;
     flat = begin * G / LANES * LANES;  // the first tile that sees key `begin`
     queries = false;
   }
-  const int64_t length = static_cast<int64_t>(segments[s + 1]) - segments[s], start = segments[s] * step + static_cast<int64_t>(head) * E;
+  const int64_t length = static_cast<int64_t>(segments[s + 1]) - segments[s],
+                start = segments[s] * step + static_cast<int64_t>(head) * E;
   end = queries ? length : min64(length, begin + KEYS);
-  const int64_t flat_end = keys ? min64(length, end - 1 + shape.window) * G : min64(length * G, flat + LANES), first = start + begin * step;
-  const BackwardScratch memory(scratch, E, summed_keys(half, segments, shape));
+  const int64_t flatEnd = keys ? min64(length, end - 1 + shape.window) * G
+                               : min64(length * G, flat + LANES),
+                first = start + begin * step;
+  const BackwardScratch memory(scratch, E, summedKeys(half, segments, shape));
   const Stored stored = half ? Stored::bf16 : Stored::f32;
-  KeyRows rows{{static_cast<const char*>(k) + bytes_of(stored, start), static_cast<const char*>(v) + bytes_of(stored, start), bytes_of(stored, step), nullptr, 0, stored},
-               memory.dk, memory.dv, E, begin};
+  KeyRows rows{{static_cast<const char*>(k) + bytesOf(stored, start),
+                static_cast<const char*>(v) + bytesOf(stored, start), bytesOf(stored, step),
+                nullptr, 0, stored},
+               memory.dk,
+               memory.dv,
+               E,
+               begin};
   if (!half) {
     rows.dk = static_cast<float*>(dk) + first;
     rows.dv = static_cast<float*>(dv) + first;
@@ -125,17 +169,17 @@ static inline void backward_unit(int64_t unit, void* scratch, void* dq, void* dk
     __builtin_memset(rows.dv + j * rows.step, 0, E * sizeof(float));
   }
   const Gradients gradients{dq, dout, q, out, lse, half, queries, keys};
-  for (; flat < flat_end; flat += LANES) {
-    const Tile tile = make_tile(segments, s, flat, 0, head, shape);
+  for (; flat < flatEnd; flat += LANES) {
+    const Tile tile = makeTile(segments, s, flat, 0, head, shape);
     if (half && BackwardWords::STEP == 2 && E % 2 == 0) {
-      backward_tile<BackwardWords>(gradients, rows, tile, begin, end, shape, memory);
+      backwardTile<BackwardWords>(gradients, rows, tile, begin, end, shape, memory);
     } else {
-      backward_tile<FloatWords>(gradients, rows, tile, begin, end, shape, memory);
+      backwardTile<FloatWords>(gradients, rows, tile, begin, end, shape, memory);
     }
   }
   for (int64_t j = 0; half && keys && j < end - begin; j++) {
-    round_row(static_cast<Bf16*>(dk) + first + j * step, rows.dk + j * E, E);
-    round_row(static_cast<Bf16*>(dv) + first + j * step, rows.dv + j * E, E);
+    roundRow(static_cast<Bf16*>(dk) + first + j * step, rows.dk + j * E, E);
+    roundRow(static_cast<Bf16*>(dv) + first + j * step, rows.dv + j * E, E);
   }
 }
 

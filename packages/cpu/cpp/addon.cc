@@ -1,4 +1,5 @@
-// The door to JavaScript: plain functions over numbers, no pointer and no object of ours. Arguments were checked by the device.
+// The door to JavaScript: plain functions over numbers, no pointer and no object of ours. Arguments
+// were checked by the device.
 #include <node_api.h>
 #include <string.h>
 
@@ -32,7 +33,9 @@ struct Call {
     napi_typedarray_type type = napi_uint8_array;
     void* data = nullptr;
     length = 0;
-    if (napi_get_typedarray_info(env, arguments[i], &type, &length, &data, nullptr, nullptr) != napi_ok) return nullptr;
+    if (napi_get_typedarray_info(env, arguments[i], &type, &length, &data, nullptr, nullptr) !=
+        napi_ok)
+      return nullptr;
     if (type == napi_float64_array) length *= sizeof(double);
     return data;
   }
@@ -57,7 +60,10 @@ const cria::LoadedIsa& isaAt(int32_t index) {
   return all[index >= 0 && index < count && all[index].available ? index : count - 1];
 }
 
-/** Pools that devices of one JavaScript thread have open: a worker may end without disposing of its devices. */
+/**
+ * Pools that devices of one JavaScript thread have open: a worker may end without disposing of its
+ * devices.
+ */
 std::set<int32_t>& openPools(napi_env env) {
   void* data = nullptr;
   napi_get_instance_data(env, &data);
@@ -86,7 +92,8 @@ napi_value release(napi_env env, napi_callback_info info) {
 /** map(path, offset, bytes) → storage, or a negative error number */
 napi_value map(napi_env env, napi_callback_info info) {
   const Call call(env, info);
-  return call.give(cria::mapStorage(call.text(0).c_str(), static_cast<uint64_t>(call.number(1)), static_cast<uint64_t>(call.number(2))));
+  return call.give(cria::mapStorage(call.text(0).c_str(), static_cast<uint64_t>(call.number(1)),
+                                    static_cast<uint64_t>(call.number(2))));
 }
 
 /** write(storage, offset, bytes: Uint8Array) */
@@ -94,7 +101,8 @@ napi_value write(napi_env env, napi_callback_info info) {
   const Call call(env, info);
   size_t length = 0;
   const void* from = call.bytes(2, length);
-  if (length > 0) memcpy(cria::storages[call.integer(0)] + static_cast<int64_t>(call.number(1)), from, length);
+  if (length > 0)
+    memcpy(cria::storages[call.integer(0)] + static_cast<int64_t>(call.number(1)), from, length);
   return nullptr;
 }
 
@@ -103,11 +111,15 @@ napi_value read(napi_env env, napi_callback_info info) {
   const Call call(env, info);
   size_t length = 0;
   void* to = call.bytes(2, length);
-  if (length > 0) memcpy(to, cria::storages[call.integer(0)] + static_cast<int64_t>(call.number(1)), length);
+  if (length > 0)
+    memcpy(to, cria::storages[call.integer(0)] + static_cast<int64_t>(call.number(1)), length);
   return nullptr;
 }
 
-/** openPool() → number of a pool, for `run`; `closePool(pool)` gives it back, and so does the end of this JavaScript thread. */
+/**
+ * openPool() → number of a pool, for `run`; `closePool(pool)` gives it back, and so does the end of
+ * this JavaScript thread.
+ */
 napi_value openPool(napi_env env, napi_callback_info info) {
   const int32_t pool = cria::openPool();
   openPools(env).insert(pool);
@@ -127,7 +139,9 @@ napi_value run(napi_env env, napi_callback_info info) {
   const double* list = static_cast<const double*>(call.bytes(0, bytes));
   const int32_t pool = call.integer(4);
   const cria::LoadedIsa& isa = isaAt(call.integer(3));
-  return call.give(cria::asNumber(cria::run(pool, cria::takeTurn(pool), list, static_cast<int64_t>(call.number(1)), call.integer(2), isa.kernels)));
+  return call.give(cria::asNumber(cria::run(pool, cria::takeTurn(pool), list,
+                                            static_cast<int64_t>(call.number(1)), call.integer(2),
+                                            isa.kernels)));
 }
 
 struct Job {
@@ -145,7 +159,8 @@ struct Job {
 
 void execute(napi_env, void* data) {
   Job& job = *static_cast<Job*>(data);
-  job.outcome = cria::run(job.pool, job.turn, job.numbers, job.length, job.threads, job.isa->kernels);
+  job.outcome =
+      cria::run(job.pool, job.turn, job.numbers, job.length, job.threads, job.isa->kernels);
 }
 
 void complete(napi_env env, napi_status, void* data) {
@@ -158,7 +173,10 @@ void complete(napi_env env, napi_status, void* data) {
   delete job;
 }
 
-/** runAsync(list, length, threads, isa, pool?) → Promise of what `run` gives; the list must not be written to before that */
+/**
+ * runAsync(list, length, threads, isa, pool?) → Promise of what `run` gives; the list must not be
+ * written to before that
+ */
 napi_value runAsync(napi_env env, napi_callback_info info) {
   const Call call(env, info);
   size_t bytes = 0;
@@ -202,16 +220,26 @@ void completeRead(napi_env env, napi_status, void* data) {
   delete read;
 }
 
-/** readFile(path, from, bytes, storage, offset) → Promise of an error number, 0 for none; the storage must stay until then */
+/**
+ * readFile(path, from, bytes, storage, offset) → Promise of an error number, 0 for none; the
+ * storage must stay until then
+ */
 napi_value readFile(napi_env env, napi_callback_info info) {
   const Call call(env, info);
   const int32_t storage = call.integer(3);
-  const uint64_t offset = static_cast<uint64_t>(call.number(4)), bytes = static_cast<uint64_t>(call.number(2));
+  const uint64_t offset = static_cast<uint64_t>(call.number(4)),
+                 bytes = static_cast<uint64_t>(call.number(2));
   if (offset + bytes > cria::storageBytes(storage)) {
     napi_throw_range_error(env, nullptr, "a file would be read past the end of a storage");
     return nullptr;
   }
-  FileRead* read = new FileRead{nullptr, nullptr, call.text(0), static_cast<uint64_t>(call.number(1)), bytes, cria::storages[storage] + offset, 0};
+  FileRead* read = new FileRead{nullptr,
+                                nullptr,
+                                call.text(0),
+                                static_cast<uint64_t>(call.number(1)),
+                                bytes,
+                                cria::storages[storage] + offset,
+                                0};
   napi_value promise = nullptr, name = nullptr;
   napi_create_promise(env, &read->promise, &promise);
   napi_create_string_utf8(env, "cria.readFile", NAPI_AUTO_LENGTH, &name);
@@ -240,7 +268,8 @@ napi_value operationNames(napi_env env) {
   };
   napi_value list = nullptr;
   napi_create_array(env, &list);
-  for (uint32_t i = 0; i < static_cast<uint32_t>(cria::OPERATIONS); i++) napi_set_element(env, list, i, textOf(env, names[i]));
+  for (uint32_t i = 0; i < static_cast<uint32_t>(cria::OPERATIONS); i++)
+    napi_set_element(env, list, i, textOf(env, names[i]));
   return list;
 }
 
@@ -258,7 +287,8 @@ napi_value isaList(napi_env env) {
     napi_set_named_property(env, entry, "name", textOf(env, all[i].name));
     napi_set_named_property(env, entry, "available", available);
     napi_set_named_property(env, entry, "panel", panel);
-    if (!all[i].available) napi_set_named_property(env, entry, "missing", textOf(env, all[i].missing));
+    if (!all[i].available)
+      napi_set_named_property(env, entry, "missing", textOf(env, all[i].missing));
     napi_set_element(env, list, static_cast<uint32_t>(i), entry);
   }
   return list;
@@ -271,8 +301,9 @@ NAPI_MODULE_INIT() {
   const struct {
     const char* name;
     napi_callback function;
-  } functions[] = {{"alloc", alloc}, {"free", release}, {"map", map},           {"write", write},
-                   {"read", read},   {"run", run},      {"runAsync", runAsync}, {"liveBytes", liveBytes}, {"readFile", readFile},
+  } functions[] = {{"alloc", alloc},       {"free", release},        {"map", map},
+                   {"write", write},       {"read", read},           {"run", run},
+                   {"runAsync", runAsync}, {"liveBytes", liveBytes}, {"readFile", readFile},
                    {"openPool", openPool}, {"closePool", closePool}};
   for (const auto& entry : functions) {
     napi_value function = nullptr;

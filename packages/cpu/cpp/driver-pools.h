@@ -1,4 +1,7 @@
 #pragma once
 
-/** Several pools at once whose lists wait for each other in calls, under a sanitizer; the exit status of the program. */
+/**
+ * Several pools at once whose lists wait for each other in calls, under a sanitizer; the exit
+ * status of the program.
+ */
 int checkPools();

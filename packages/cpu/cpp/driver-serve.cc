@@ -1,6 +1,8 @@
-// The device's native interface (src/native.ts) over a pair of pipes, so that the tests of one machine's Node run kernels of another
-// machine: NEON under qemu, tiles in emulation, any of them under a sanitizer.
-//   request: 6 doubles (what, a, b, c, d, bytes that follow), then the bytes      answer: 2 doubles (result, bytes that follow), then the bytes
+// The device's native interface (src/native.ts) over a pair of pipes, so that the tests of one
+// machine's Node run kernels of another machine: NEON under qemu, tiles in emulation, any of them
+// under a sanitizer.
+//   request: 6 doubles (what, a, b, c, d, bytes that follow), then the bytes
+//   answer: 2 doubles (result, bytes that follow), then the bytes
 #include "driver-serve.h"
 
 #include <stdio.h>
@@ -20,7 +22,8 @@ bool get(void* to, size_t bytes) { return bytes == 0 || fread(to, 1, bytes, stdi
 
 bool answer(double result, const void* data = nullptr, size_t bytes = 0) {
   const double head[2] = {result, static_cast<double>(bytes)};
-  return fwrite(head, sizeof head, 1, stdout) == 1 && (bytes == 0 || fwrite(data, 1, bytes, stdout) == bytes) && fflush(stdout) == 0;
+  return fwrite(head, sizeof head, 1, stdout) == 1 &&
+         (bytes == 0 || fwrite(data, 1, bytes, stdout) == bytes) && fflush(stdout) == 0;
 }
 
 /** A line of operations, then a line an instruction set: name, panel, and why it is missing. */
@@ -42,7 +45,9 @@ double runList(const std::vector<char>& data, int32_t threads, int32_t isa) {
   int32_t count = 0;
   const cria::LoadedIsa* all = cria::instructionSets(count);
   const double* numbers = reinterpret_cast<const double*>(data.data());
-  return cria::asNumber(cria::run(0, cria::takeTurn(0), numbers, static_cast<int64_t>(data.size() / sizeof(double)), threads, all[isa].kernels));
+  return cria::asNumber(cria::run(0, cria::takeTurn(0), numbers,
+                                  static_cast<int64_t>(data.size() / sizeof(double)), threads,
+                                  all[isa].kernels));
 }
 
 }  // namespace
@@ -61,21 +66,31 @@ int serve() {
         fine = answer(0, text.data(), text.size());
         break;
       }
-      case Request::alloc: fine = answer(cria::allocateStorage(static_cast<uint64_t>(head[1]))); break;
+      case Request::alloc:
+        fine = answer(cria::allocateStorage(static_cast<uint64_t>(head[1])));
+        break;
       case Request::free:
         cria::freeStorage(id);
         fine = answer(0);
         break;
       case Request::write:
-        if (!data.empty()) __builtin_memcpy(cria::storages[id] + static_cast<int64_t>(head[2]), data.data(), data.size());
+        if (!data.empty())
+          __builtin_memcpy(cria::storages[id] + static_cast<int64_t>(head[2]), data.data(),
+                           data.size());
         fine = answer(0);
         break;
-      case Request::read: fine = answer(0, cria::storages[id] + static_cast<int64_t>(head[2]), static_cast<size_t>(head[3])); break;
-      case Request::run: fine = answer(runList(data, static_cast<int32_t>(head[1]), static_cast<int32_t>(head[2]))); break;
+      case Request::read:
+        fine = answer(0, cria::storages[id] + static_cast<int64_t>(head[2]),
+                      static_cast<size_t>(head[3]));
+        break;
+      case Request::run:
+        fine = answer(runList(data, static_cast<int32_t>(head[1]), static_cast<int32_t>(head[2])));
+        break;
       case Request::liveBytes: fine = answer(static_cast<double>(cria::liveBytes())); break;
       case Request::map: {
         const std::string path(data.data(), data.size());
-        fine = answer(cria::mapStorage(path.c_str(), static_cast<uint64_t>(head[1]), static_cast<uint64_t>(head[2])));
+        fine = answer(cria::mapStorage(path.c_str(), static_cast<uint64_t>(head[1]),
+                                       static_cast<uint64_t>(head[2])));
         break;
       }
     }

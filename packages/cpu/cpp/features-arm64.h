@@ -18,7 +18,8 @@ namespace {
 #elif defined(__APPLE__)
   int value = 0;
   size_t size = sizeof value;
-  const bool has = sysctlbyname("hw.optional.arm.FEAT_DotProd", &value, &size, nullptr, 0) == 0 && value != 0;
+  const bool has =
+      sysctlbyname("hw.optional.arm.FEAT_DotProd", &value, &size, nullptr, 0) == 0 && value != 0;
 #else
   const bool has = false;
 #endif

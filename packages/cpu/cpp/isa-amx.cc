@@ -1,5 +1,5 @@
-// AVX-512 with VNNI, and tiles for products whose weight is bf16 or quantised, and for attention over keys and values of bf16 or Q8_0. The
-// rest is what plain AVX-512 does.
+// AVX-512 with VNNI, and tiles for products whose weight is bf16 or quantised, and for attention
+// over keys and values of bf16 or Q8_0. The rest is what plain AVX-512 does.
 #define CRIA_ISA amx
 #define CRIA_ATTENTION_TILES
 #include "tiles.h"
@@ -11,7 +11,9 @@
 namespace cria::amx {
 
 static void fillTileProducts(Kernel* table) {
-  const auto of = [table](Op op, Dtype dtype) -> Kernel& { return table[static_cast<int32_t>(op) + OPERATIONS * static_cast<int32_t>(dtype)]; };
+  const auto of = [table](Op op, Dtype dtype) -> Kernel& {
+    return table[static_cast<int32_t>(op) + OPERATIONS * static_cast<int32_t>(dtype)];
+  };
   of(Op::packPanels_, Dtype::bf16) = entry<TilePackPanels>();
   of(Op::unpackPanels_, Dtype::bf16) = entry<TileUnpackPanels>();
   of(Op::gemm_, Dtype::bf16) = entry<TileGemm>();

@@ -1,4 +1,5 @@
-// AVX-512 with BF16: only products whose weight is bf16, and attention over bf16, differ from plain AVX-512.
+// AVX-512 with BF16: only products whose weight is bf16, and attention over bf16, differ from plain
+// AVX-512.
 #define CRIA_ISA avx512bf16
 #include "kernels/table.h"
 #include "isa.h"

@@ -13,9 +13,10 @@ namespace {
 
 [[maybe_unused]] const char* always() { return nullptr; }
 
-// A build that leaves an instruction set out defines CRIA_WITHOUT_<name> as the reason (scripts/isas.mjs).
+// A build that leaves an instruction set out defines CRIA_WITHOUT_<name> as the reason
+// (scripts/isas.mjs).
 #define CRIA_LEFT_OUT(name) \
-  { #name, [] { return static_cast<const char*>(CRIA_WITHOUT_##name); }, nullptr }
+  {#name, [] { return static_cast<const char*>(CRIA_WITHOUT_##name); }, nullptr}
 
 /** Fastest first, where bf16 pairs are. */
 constexpr Isa KNOWN[] = {
@@ -67,8 +68,8 @@ constexpr Isa KNOWN[] = {
 constexpr int32_t COUNT = static_cast<int32_t>(sizeof KNOWN / sizeof *KNOWN);
 
 /**
- * Which of `KNOWN` comes i-th. For bf16: tiles where there are any, else pairs where they are fast, else widening to f32; so the two
- * after tiles change places where pairs are slow.
+ * Which of `KNOWN` comes i-th. For bf16: tiles where there are any, else pairs where they are fast,
+ * else widening to f32; so the two after tiles change places where pairs are slow.
  */
 int32_t place(int32_t i) {
 #ifdef CRIA_X64

@@ -1,4 +1,5 @@
-// The instruction sets of this processor's family, and which of them this machine and this file have.
+// The instruction sets of this processor's family, and which of them this machine and this file
+// have.
 #pragma once
 #include "command.h"
 

@@ -24,8 +24,9 @@ inline void relax() {
 }
 
 /**
- * A sleeper announces itself, then looks once more; a waker changes the state, then looks for sleepers. Both in one total order
- * (seq_cst), so one of them sees the other and no wake-up is lost.
+ * A sleeper announces itself, then looks once more; a waker changes the state, then looks for
+ * sleepers. Both in one total order (seq_cst), so one of them sees the other and no wake-up is
+ * lost.
  */
 class Park {
  public:
@@ -60,7 +61,9 @@ class Park {
   std::atomic<int> sequence_{0};
 
 #ifdef __linux__
-  void block(int seen) { syscall(SYS_futex, &sequence_, FUTEX_WAIT_PRIVATE, seen, nullptr, nullptr, 0); }
+  void block(int seen) {
+    syscall(SYS_futex, &sequence_, FUTEX_WAIT_PRIVATE, seen, nullptr, nullptr, 0);
+  }
 #else
   std::mutex lock_;
   std::condition_variable changed_;

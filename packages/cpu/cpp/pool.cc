@@ -14,10 +14,12 @@
 namespace cria {
 namespace {
 
-// The tickets are the whole protocol: position in the list | end | next chunk to take of a lane. The chunks of a command are cut into lanes,
-// one a thread, which takes the chunks of its own lane in order and then those of others: what it reads goes on where it was, and what the
-// processor fetched ahead is not lost (Zen 4, two threads, Q4_0 in chunks of 128 KiB: 48 GB/s of reading instead of 42). A thread that comes
-// late finds all chunks taken; it never looks at the list for that, which may be gone by then.
+// The tickets are the whole protocol: position in the list | end | next chunk to take of a lane.
+// The chunks of a command are cut into lanes, one a thread, which takes the chunks of its own lane
+// in order and then those of others: what it reads goes on where it was, and what the processor
+// fetched ahead is not lost (Zen 4, two threads, Q4_0 in chunks of 128 KiB: 48 GB/s of reading
+// instead of 42). A thread that comes late finds all chunks taken; it never looks at the list for
+// that, which may be gone by then.
 constexpr int COUNT_BITS = 20;
 constexpr uint64_t COUNT_MASK = (uint64_t{1} << COUNT_BITS) - 1;
 constexpr int64_t MOST_CHUNKS = int64_t{1} << (COUNT_BITS - 1);
@@ -69,7 +71,9 @@ Pool& poolOf(int32_t id) {
 }
 
 int64_t now() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 
 bool anyOpen(const Pool& pool) {
@@ -91,30 +95,40 @@ void publish(Pool& pool, int64_t position, int64_t chunks) {
   pool.chunks = static_cast<uint64_t>(chunks);
   const int64_t lanes = pool.laneCount.load(std::memory_order_relaxed);
   for (int64_t lane = 0; lane < lanes; lane++) {
-    const uint64_t first = static_cast<uint64_t>(chunks * lane / lanes), last = static_cast<uint64_t>(chunks * (lane + 1) / lanes);
-    const uint64_t ticket = static_cast<uint64_t>(position) << 2 * COUNT_BITS | last << COUNT_BITS | first;
+    const uint64_t first = static_cast<uint64_t>(chunks * lane / lanes),
+                   last = static_cast<uint64_t>(chunks * (lane + 1) / lanes);
+    const uint64_t ticket =
+        static_cast<uint64_t>(position) << 2 * COUNT_BITS | last << COUNT_BITS | first;
     pool.lanes[lane].ticket.store(ticket, std::memory_order_seq_cst);
   }
   pool.park.wakeAll();
 }
 
-/** Work of another engine: the address of a function, its context, its numbers. What it answers; −1 where there is no function. */
+/**
+ * Work of another engine: the address of a function, its context, its numbers. What it answers; −1
+ * where there is no function.
+ */
 int32_t callForeign(const double* command, int64_t length) {
   using Function = int (*)(void* context, const double* numbers, char* const* storages);
   if (length < 4) return -1;
   // Addresses have 48 bits or so, which a double holds.
   const auto function = reinterpret_cast<Function>(static_cast<uintptr_t>(command[2]));
   if (function == nullptr) return -1;
-  return function(reinterpret_cast<void*>(static_cast<uintptr_t>(command[3])), command + 4, storages);
+  return function(reinterpret_cast<void*>(static_cast<uintptr_t>(command[3])), command + 4,
+                  storages);
 }
 
-/** Runs what needs no other thread and publishes the next command of several chunks. Only one thread is here at a time. */
+/**
+ * Runs what needs no other thread and publishes the next command of several chunks. Only one thread
+ * is here at a time.
+ */
 void advance(Pool& pool, int64_t position, int32_t thread) {
   for (;;) {
     if (position == pool.length) return end(pool, -1);
     const double* command = pool.list + position;
     const int64_t room = pool.length - position;
-    if (room < 2 || !(command[1] >= 2 && command[1] <= static_cast<double>(room))) return end(pool, position);
+    if (room < 2 || !(command[1] >= 2 && command[1] <= static_cast<double>(room)))
+      return end(pool, position);
     const int64_t length = static_cast<int64_t>(command[1]);
     if (command[0] == static_cast<double>(Op::free_)) {
       for (int64_t i = 2; i < length; i++) freeStorage(static_cast<int32_t>(command[i]));
@@ -135,7 +149,10 @@ void advance(Pool& pool, int64_t position, int32_t thread) {
   }
 }
 
-/** Takes and runs one chunk, of the thread's own lane if there is one; false where there is none to take. */
+/**
+ * Takes and runs one chunk, of the thread's own lane if there is one; false where there is none to
+ * take.
+ */
 bool help(Pool& pool, int32_t thread) {
   const int32_t lanes = pool.laneCount.load(std::memory_order_relaxed);
   for (int32_t i = 0; i < lanes; i++) {
@@ -147,8 +164,10 @@ bool help(Pool& pool, int32_t thread) {
     const double* command = pool.list + positionOf(ticket);
     const int64_t length = static_cast<int64_t>(command[1]);
     const uint64_t chunks = pool.chunks;
-    runChunk(pool.kernels, command, storages, static_cast<int64_t>(nextOf(ticket)), pool.memory[thread]);
-    if (pool.done.fetch_add(1, std::memory_order_acq_rel) + 1 == chunks) advance(pool, positionOf(ticket) + length, thread);
+    runChunk(pool.kernels, command, storages, static_cast<int64_t>(nextOf(ticket)),
+             pool.memory[thread]);
+    if (pool.done.fetch_add(1, std::memory_order_acq_rel) + 1 == chunks)
+      advance(pool, positionOf(ticket) + length, thread);
     return true;
   }
   return false;
@@ -169,7 +188,9 @@ void wait(Pool& pool, Ready ready) {
 
 void work(Pool& pool, int32_t thread) {
   for (;;) {
-    const auto ready = [&pool, thread] { return thread < pool.active.load(std::memory_order_seq_cst) && anyOpen(pool); };
+    const auto ready = [&pool, thread] {
+      return thread < pool.active.load(std::memory_order_seq_cst) && anyOpen(pool);
+    };
     wait(pool, ready);
     while (thread < pool.active.load(std::memory_order_relaxed) && help(pool, thread)) {
     }
@@ -211,13 +232,17 @@ uint64_t takeTurn(int32_t id) {
   return pool.turnsTaken++;
 }
 
-Outcome run(int32_t id, uint64_t turn, const double* list, int64_t length, int32_t threads, const KernelTable& kernels) {
+Outcome run(int32_t id, uint64_t turn, const double* list, int64_t length, int32_t threads,
+            const KernelTable& kernels) {
   Pool& pool = poolOf(id);
   {
     std::unique_lock<std::mutex> guard(pool.turnLock);
     pool.turnCame.wait(guard, [&pool, turn] { return pool.turnNow == turn; });
   }
-  const int32_t helpers = (threads > MOST_WORKERS + 1 ? MOST_WORKERS + 1 : threads < 1 ? 1 : threads) - 1;
+  const int32_t helpers = (threads > MOST_WORKERS + 1 ? MOST_WORKERS + 1
+                           : threads < 1              ? 1
+                                                      : threads) -
+                          1;
   growTo(pool, helpers);
   pool.memory[0].grow = growThreadMemory;
   pool.list = list;
@@ -228,7 +253,8 @@ Outcome run(int32_t id, uint64_t turn, const double* list, int64_t length, int32
   pool.active.store(helpers + 1, std::memory_order_seq_cst);
   advance(pool, 0, 0);
   while (!pool.ended.load(std::memory_order_acquire)) {
-    if (!help(pool, 0)) wait(pool, [&pool] { return pool.ended.load(std::memory_order_seq_cst) || anyOpen(pool); });
+    if (!help(pool, 0))
+      wait(pool, [&pool] { return pool.ended.load(std::memory_order_seq_cst) || anyOpen(pool); });
   }
   const Outcome outcome = pool.outcome;
   {
@@ -242,7 +268,8 @@ Outcome run(int32_t id, uint64_t turn, const double* list, int64_t length, int32
 double asNumber(const Outcome& outcome) {
   if (outcome.status == 0) return static_cast<double>(outcome.position);
   constexpr int32_t MOST_STATUS = (1 << 16) - 1;
-  const int32_t status = outcome.status < 0 || outcome.status > MOST_STATUS ? MOST_STATUS : outcome.status;
+  const int32_t status =
+      outcome.status < 0 || outcome.status > MOST_STATUS ? MOST_STATUS : outcome.status;
   return -2 - (static_cast<double>(outcome.position) * (MOST_STATUS + 1) + status);
 }
 

@@ -1,6 +1,7 @@
-// Memory for tensors that are large, but no huge page by themselves: they share mappings of huge pages. In pages of 4 KiB a stream ends at
-// every page, where the processor's prefetch stops and the next address is looked up, in a virtual machine through two tables: products
-// with matrices of 0.3 to 1.8 MB read 16 GB/s there, and as much as a copy of memory here.
+// Memory for tensors that are large, but no huge page by themselves: they share mappings of huge
+// pages. In pages of 4 KiB a stream ends at every page, where the processor's prefetch stops and
+// the next address is looked up, in a virtual machine through two tables: products with matrices of
+// 0.3 to 1.8 MB read 16 GB/s there, and as much as a copy of memory here.
 #pragma once
 #include <stdint.h>
 #include <string.h>
@@ -20,7 +21,10 @@ struct Mapping {
   uint64_t bytes;
 };
 
-/** Fresh pages, huge ones where the system grants them: they are zero, and touched first by whoever uses them. Null where there are none. */
+/**
+ * Fresh pages, huge ones where the system grants them: they are zero, and touched first by whoever
+ * uses them. Null where there are none.
+ */
 inline char* mapPages(uint64_t bytes, Mapping& mapping) {
   const bool huge = bytes >= HUGE_PAGE;
   const uint64_t size = huge ? (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE : bytes;
@@ -34,7 +38,8 @@ inline char* mapPages(uint64_t bytes, Mapping& mapping) {
   mapping = {start, mapped};
   if (!huge) return static_cast<char*>(start);
   const uintptr_t address = reinterpret_cast<uintptr_t>(start);
-  char* base = static_cast<char*>(start) + ((address + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE - address);
+  char* base =
+      static_cast<char*>(start) + ((address + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE - address);
 #ifdef MADV_HUGEPAGE
   madvise(base, size, MADV_HUGEPAGE);
 #endif
@@ -58,21 +63,27 @@ class Slabs {
       for (const auto& each : slabs_) {
         for (size_t i = 0; i < each->free.size(); i++) {
           const uint64_t room = each->free[i].bytes;
-          if (room >= size && (slab == nullptr || room < slab->free[best].bytes)) slab = each.get(), best = i;
+          if (room >= size && (slab == nullptr || room < slab->free[best].bytes))
+            slab = each.get(), best = i;
         }
       }
       if (slab == nullptr) slab = grow();
       if (slab == nullptr) return nullptr;
       const uint64_t offset = slab->carve(best, size);
       place = slab->base + offset;
-      used = slab->touched <= offset ? 0 : slab->touched - offset < size ? slab->touched - offset : size;
+      used = slab->touched <= offset         ? 0
+             : slab->touched - offset < size ? slab->touched - offset
+                                             : size;
       if (offset + size > slab->touched) slab->touched = offset + size;
     }
     memset(place, 0, used);
     return place;
   }
 
-  /** Takes back what `take` gave for so many bytes; whole huge pages go to the system at once, a mapping with its last tensor. */
+  /**
+   * Takes back what `take` gave for so many bytes; whole huge pages go to the system at once, a
+   * mapping with its last tensor.
+   */
   void give(char* place, uint64_t bytes) {
     const uint64_t size = (bytes + PAGE - 1) / PAGE * PAGE;
     const std::lock_guard<std::mutex> guard(lock_);
@@ -80,7 +91,8 @@ class Slabs {
       Slab& slab = *slabs_[i];
       if (place < slab.base || place >= slab.base + SLAB) continue;
       const uint64_t offset = static_cast<uint64_t>(place - slab.base);
-      const uint64_t from = (offset + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE, to = (offset + size) / HUGE_PAGE * HUGE_PAGE;
+      const uint64_t from = (offset + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE,
+                     to = (offset + size) / HUGE_PAGE * HUGE_PAGE;
       if (from < to) madvise(slab.base + from, to - from, MADV_DONTNEED);
       slab.insert({offset, size});
       if (slab.free[0].bytes < SLAB) return;
@@ -119,7 +131,8 @@ class Slabs {
         piece.bytes += free[i].bytes;
         free.erase(free.begin() + static_cast<std::ptrdiff_t>(i));
       }
-      if (i > 0 && free[i - 1].offset + free[i - 1].bytes == piece.offset) free[i - 1].bytes += piece.bytes;
+      if (i > 0 && free[i - 1].offset + free[i - 1].bytes == piece.offset)
+        free[i - 1].bytes += piece.bytes;
       else free.insert(free.begin() + static_cast<std::ptrdiff_t>(i), piece);
     }
   };

@@ -87,11 +87,16 @@ int32_t mapStorage(const char* path, uint64_t offset, uint64_t bytes) {
   const int file = open(path, O_RDONLY | O_CLOEXEC);
   if (file < 0) return -errno;
   struct stat about;
-  const int status = fstat(file, &about) != 0 ? errno : offset + bytes > static_cast<uint64_t>(about.st_size) ? ERANGE : 0;
+  const int status = fstat(file, &about) != 0                                ? errno
+                     : offset + bytes > static_cast<uint64_t>(about.st_size) ? ERANGE
+                                                                             : 0;
   const uint64_t skip = offset % static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   void* start = MAP_FAILED;
-  // Private and writable: a kernel that writes here by mistake changes its own copy of the page, never the file.
-  if (status == 0) start = mmap(nullptr, bytes + skip, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, static_cast<off_t>(offset - skip));
+  // Private and writable: a kernel that writes here by mistake changes its own copy of the page,
+  // never the file.
+  if (status == 0)
+    start = mmap(nullptr, bytes + skip, PROT_READ | PROT_WRITE, MAP_PRIVATE, file,
+                 static_cast<off_t>(offset - skip));
   const int failure = status != 0 ? status : start == MAP_FAILED ? errno : 0;
   close(file);
   if (failure != 0) return -failure;
@@ -103,7 +108,9 @@ int32_t mapStorage(const char* path, uint64_t offset, uint64_t bytes) {
 
 int32_t readFileRange(int32_t file, uint64_t from, uint64_t bytes, char* to) {
   for (uint64_t done = 0; done < bytes;) {
-    const ssize_t count = pread(file, to + done, bytes - done < MOST_READ ? bytes - done : MOST_READ, static_cast<off_t>(from + done));
+    const ssize_t count =
+        pread(file, to + done, bytes - done < MOST_READ ? bytes - done : MOST_READ,
+              static_cast<off_t>(from + done));
     if (count > 0) done += static_cast<uint64_t>(count);
     else if (count == 0) return ERANGE;
     else if (errno != EINTR) return errno;
@@ -139,7 +146,9 @@ uint64_t liveBytes() {
 
 uint64_t storageBytes(int32_t id) {
   const std::lock_guard<std::mutex> guard(lock);
-  return id > 0 && id < static_cast<int32_t>(blocks.size()) && storages[id] != nullptr ? blocks[id].bytes : 0;
+  return id > 0 && id < static_cast<int32_t>(blocks.size()) && storages[id] != nullptr
+             ? blocks[id].bytes
+             : 0;
 }
 
 char* growThreadMemory(ThreadMemory& thread, uint64_t bytes) {

@@ -1,5 +1,6 @@
-// What a command of the list is to a pool: some chunks. `together` holds commands that do not wait for each other and runs them as one,
-// their chunks in a row, so that threads go from one product to the next without meeting in between.
+// What a command of the list is to a pool: some chunks. `together` holds commands that do not wait
+// for each other and runs them as one, their chunks in a row, so that threads go from one product
+// to the next without meeting in between.
 //   code of together, length, how many, then whole commands: code, length, arguments …
 #pragma once
 #include "command.h"
@@ -21,7 +22,8 @@ inline void forMembers(const double* command, Work work) {
     return;
   }
   const double* member = command + 3;
-  for (int64_t i = static_cast<int64_t>(command[2]); i > 0; i--, member += static_cast<int64_t>(member[1])) {
+  for (int64_t i = static_cast<int64_t>(command[2]); i > 0;
+       i--, member += static_cast<int64_t>(member[1])) {
     if (work(member)) return;
   }
 }
@@ -38,7 +40,8 @@ inline int64_t countChunks(const Kernel* kernels, const double* command, char* c
   return chunks;
 }
 
-inline void runChunk(const Kernel* kernels, const double* command, char* const* storages, int64_t chunk, ThreadMemory& memory) {
+inline void runChunk(const Kernel* kernels, const double* command, char* const* storages,
+                     int64_t chunk, ThreadMemory& memory) {
   forMembers(command, [&](const double* member) {
     const Kernel& kernel = *kernelOf(kernels, member);
     const int64_t own = command == member ? chunk + 1 : kernel.chunks(member + 2, storages);

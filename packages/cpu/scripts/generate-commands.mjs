@@ -155,7 +155,8 @@ const ofKernels = names.filter((name) => !['free', 'together', 'call'].includes(
 function operationsHeader() {
   const list = names.map((name) => `  X(${name})`);
   return `${NOTICE}
-// The operations in the order of their codes, and the fingerprint of their arguments, which JavaScript compares with its own.
+// The operations in the order of their codes, and the fingerprint of their arguments, which
+// JavaScript compares with its own.
 #pragma once
 
 #define CRIA_LAYOUT "${layout()}"
@@ -167,7 +168,8 @@ ${list.join(' \\\n')}
 
 function argumentsHeader() {
   return `${NOTICE}
-// The arguments of every command, read in the order in which src/generated/commands.ts writes them. A kernel derives from its own.
+// The arguments of every command, read in the order in which src/generated/commands.ts writes them.
+// A kernel derives from its own.
 #pragma once
 #include "kernels/arguments.h"
 
@@ -219,10 +221,14 @@ function randomCase(name) {
 function fuzzHeader() {
   const cases = names.filter((name) => commands[name]?.random !== false).map(randomCase);
   return `${NOTICE}
-// Random calls of the commands whose sizes alone say what is allowed; cpp/driver.cc includes this behind what it draws with.
+// Random calls of the commands whose sizes alone say what is allowed; cpp/driver.cc includes this
+// behind what it draws with.
 #pragma once
 
-/** Appends a call of random shape; false for the commands that are made by hand. Only those of a dtype's own take notice of \`dtype\`. */
+/**
+ * Appends a call of random shape; false for the commands that are made by hand. Only those that come
+ * in several dtypes take notice of \`dtype\`.
+ */
 inline bool randomCommand(List& list, Op op, int64_t dtype) {
   switch (op) {
 ${cases.join('\n')}

@@ -1,5 +1,6 @@
-// Vectors of 4 floats by the compiler's vector extension: SSE2, NEON or whatever the target has. Same names and meaning as
-// vec-avx512.h, but fma rounds twice: not every target of this file has the instruction.
+// Vectors of 4 floats by the compiler's vector extension: SSE2, NEON or whatever the target has.
+// Same names and meaning as vec-avx512.h, but fma rounds twice: not every target of this file has
+// the instruction.
 #pragma once
 #include <stdint.h>
 #include "element.h"
@@ -46,12 +47,16 @@ inline U loadWords(const void* p) {
 }
 inline V load(const Bf16* p) { return reinterpret_cast<V>(loadWords(p) << 16); }
 inline V load(const Bf16* p, int64_t n) { return loadHalves(p, n); }
-/** As `number` does, without branches: the exponent is moved by a multiplication, which subnormal halves survive. */
+/**
+ * As `number` does, without branches: the exponent is moved by a multiplication, which subnormal
+ * halves survive.
+ */
 inline V load(const F16* p) {
   const U half = loadWords(p);
   const U moved = (half & 0x7fff) << 13;
   const U huge = reinterpret_cast<U>(moved > 0x0f7fffff) & 0x7f800000;
-  return reinterpret_cast<V>(reinterpret_cast<U>(reinterpret_cast<V>(moved) * 0x1p112f) | huge | (half & 0x8000) << 16);
+  return reinterpret_cast<V>(reinterpret_cast<U>(reinterpret_cast<V>(moved) * 0x1p112f) | huge |
+                             (half & 0x8000) << 16);
 }
 inline V load(const F16* p, int64_t n) { return loadHalves(p, n); }
 template <class Half>
@@ -68,9 +73,12 @@ inline V sub(V a, V b) { return a - b; }
 inline V mul(V a, V b) { return a * b; }
 inline V div(V a, V b) { return a / b; }
 inline V sqrt(V a) {
-  return V{__builtin_sqrtf(a[0]), __builtin_sqrtf(a[1]), __builtin_sqrtf(a[2]), __builtin_sqrtf(a[3])};
+  return V{__builtin_sqrtf(a[0]), __builtin_sqrtf(a[1]), __builtin_sqrtf(a[2]),
+           __builtin_sqrtf(a[3])};
 }
-inline V pick(I mask, V a, V b) { return reinterpret_cast<V>((mask & reinterpret_cast<I>(a)) | (~mask & reinterpret_cast<I>(b))); }
+inline V pick(I mask, V a, V b) {
+  return reinterpret_cast<V>((mask & reinterpret_cast<I>(a)) | (~mask & reinterpret_cast<I>(b)));
+}
 inline V max(V a, V b) { return pick(a > b, a, b); }
 inline V min(V a, V b) { return pick(a < b, a, b); }
 inline V fma(V a, V b, V c) { return a * b + c; }
@@ -81,14 +89,16 @@ inline V select(int64_t n, V low, V high) {
   return pick(I{0, 1, 2, 3} < I{bound, bound, bound, bound}, low, high);
 }
 
-inline float reduce_add(V a) { return (a[0] + a[2]) + (a[1] + a[3]); }
-inline float reduce_max(V a) {
+inline float reduceAdd(V a) { return (a[0] + a[2]) + (a[1] + a[3]); }
+inline float reduceMax(V a) {
   const float low = a[0] > a[2] ? a[0] : a[2], high = a[1] > a[3] ? a[1] : a[3];
   return low > high ? low : high;
 }
 
 using Exponent = I;
-/** Adding and taking away 1.5·2²³ rounds to the nearest whole number and leaves it in the low bits. */
+/**
+ * Adding and taking away 1.5·2²³ rounds to the nearest whole number and leaves it in the low bits.
+ */
 inline V nearest(V x, Exponent& n) {
   const V magic = set1(12582912.0f);
   const V shifted = add(x, magic);
@@ -113,8 +123,10 @@ inline void store2(float* p, V even, V odd) {
 inline void transpose(V (&r)[W]) {
   const V a = r[0], b = r[1], c = r[2], d = r[3];
 #if __has_builtin(__builtin_shufflevector)
-  const V ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
-  const V AB = __builtin_shufflevector(a, b, 2, 6, 3, 7), CD = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+  const V ab = __builtin_shufflevector(a, b, 0, 4, 1, 5),
+          cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+  const V AB = __builtin_shufflevector(a, b, 2, 6, 3, 7),
+          CD = __builtin_shufflevector(c, d, 2, 6, 3, 7);
   r[0] = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
   r[1] = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
   r[2] = __builtin_shufflevector(AB, CD, 0, 1, 4, 5);
@@ -168,7 +180,8 @@ inline I multiplyPairs(S a, S b) {
 #elif defined(__SSE2__)
   typedef short Shorts __attribute__((vector_size(16)));
   typedef int Ints __attribute__((vector_size(16)));
-  const Ints sums = __builtin_ia32_pmaddwd128(reinterpret_cast<Shorts>(a), reinterpret_cast<Shorts>(b));
+  const Ints sums =
+      __builtin_ia32_pmaddwd128(reinterpret_cast<Shorts>(a), reinterpret_cast<Shorts>(b));
   return reinterpret_cast<I>(sums);
 #else
   const I x = reinterpret_cast<I>(a), y = reinterpret_cast<I>(b);

@@ -1,11 +1,13 @@
-// What every vec-*.h has in the same words, over its own vectors. Included by them, after what it is made of.
+// What every vec-*.h has in the same words, over its own vectors. Included by them, after what it
+// is made of.
 #pragma once
 #include <stdint.h>
 
 namespace cria::CRIA_ISA {
 
 /**
- * e^x = 2ⁿ·p(r), n = round(x / ln 2), r = x − n·ln 2; less than 1 ulp off (all of f32's range was tried). NaN stays, overflow is ∞, underflow 0.
+ * e^x = 2ⁿ·p(r), n = round(x / ln 2), r = x − n·ln 2; less than 1 ulp off (all of f32's range was
+ * tried). NaN stays, overflow is ∞, underflow 0.
  */
 inline V exp(V x) {
   // max and min return their second operand where one is NaN, so NaN passes both.
@@ -34,8 +36,12 @@ inline I quadAt(const void* p) {
 // Where an instruction reads the four bytes by itself the set has its own form.
 #ifndef CRIA_DOT_AT
 /** dotBytes and dotBiased with the same four bytes in all lanes. */
-inline I dotBytesAt(I sum, I weights, const int8_t* four) { return dotBytes(sum, weights, quadAt(four)); }
-inline I dotBiasedAt(I sum, I weights, const int8_t* four) { return dotBiased(sum, weights, quadAt(four)); }
+inline I dotBytesAt(I sum, I weights, const int8_t* four) {
+  return dotBytes(sum, weights, quadAt(four));
+}
+inline I dotBiasedAt(I sum, I weights, const int8_t* four) {
+  return dotBiased(sum, weights, quadAt(four));
+}
 #endif
 
 /** Into the first-level cache. */

@@ -1,5 +1,6 @@
-// Vectors of 4 floats for arm64 with NEON. Same names and meaning as vec-avx512.h. With __ARM_FEATURE_DOTPROD bytes are multiplied by
-// sdot, four at a time; without it by widening. The whole-number sums are exact, so both give the same bits.
+// Vectors of 4 floats for arm64 with NEON. Same names and meaning as vec-avx512.h. With
+// __ARM_FEATURE_DOTPROD bytes are multiplied by sdot, four at a time; without it by widening. The
+// whole-number sums are exact, so both give the same bits.
 #pragma once
 #include <arm_neon.h>
 #include <stdint.h>
@@ -88,11 +89,11 @@ inline V fnma(V a, V b, V c) { return vfmsq_f32(c, a, b); }
 
 inline V select(int64_t n, V low, V high) { return vbslq_f32(lanes(n), low, high); }
 
-inline float reduce_add(V a) {
+inline float reduceAdd(V a) {
   const float32x2_t halves = vadd_f32(vget_low_f32(a), vget_high_f32(a));
   return vget_lane_f32(halves, 0) + vget_lane_f32(halves, 1);
 }
-inline float reduce_max(V a) {
+inline float reduceMax(V a) {
   const V halves = max(a, vextq_f32(a, a, 2));
   const float low = vgetq_lane_f32(halves, 0), high = vgetq_lane_f32(halves, 1);
   return low > high ? low : high;
@@ -120,8 +121,10 @@ inline void load2(const float* p, V& even, V& odd) {
 inline void store2(float* p, V even, V odd) { vst2q_f32(p, float32x4x2_t{{even, odd}}); }
 
 inline void transpose(V (&r)[W]) {
-  const float64x2_t a = vreinterpretq_f64_f32(vtrn1q_f32(r[0], r[1])), b = vreinterpretq_f64_f32(vtrn2q_f32(r[0], r[1]));
-  const float64x2_t c = vreinterpretq_f64_f32(vtrn1q_f32(r[2], r[3])), d = vreinterpretq_f64_f32(vtrn2q_f32(r[2], r[3]));
+  const float64x2_t a = vreinterpretq_f64_f32(vtrn1q_f32(r[0], r[1])),
+                    b = vreinterpretq_f64_f32(vtrn2q_f32(r[0], r[1]));
+  const float64x2_t c = vreinterpretq_f64_f32(vtrn1q_f32(r[2], r[3])),
+                    d = vreinterpretq_f64_f32(vtrn2q_f32(r[2], r[3]));
   r[0] = vreinterpretq_f32_f64(vtrn1q_f64(a, c));
   r[1] = vreinterpretq_f32_f64(vtrn1q_f64(b, d));
   r[2] = vreinterpretq_f32_f64(vtrn2q_f64(a, c));
@@ -135,7 +138,9 @@ __attribute__((always_inline)) inline void turn(const float* const* rows, int at
 }
 
 using I = int32x4_t;
-inline I loadInts(const void* p) { return vreinterpretq_s32_u8(vld1q_u8(static_cast<const uint8_t*>(p))); }
+inline I loadInts(const void* p) {
+  return vreinterpretq_s32_u8(vld1q_u8(static_cast<const uint8_t*>(p)));
+}
 inline I setInt(int32_t x) { return vdupq_n_s32(x); }
 inline I addInts(I a, I b) { return vaddq_s32(a, b); }
 inline I both(I a, I b) { return vandq_s32(a, b); }
@@ -162,7 +167,8 @@ inline I bytesToInts(const int8_t* p) {
 }
 inline void storeBytes(int8_t* p, I a) {
   const int16x4_t words = vqmovn_s32(a);
-  const uint32_t four = vget_lane_u32(vreinterpret_u32_s8(vqmovn_s16(vcombine_s16(words, words))), 0);
+  const uint32_t four =
+      vget_lane_u32(vreinterpret_u32_s8(vqmovn_s16(vcombine_s16(words, words))), 0);
   __builtin_memcpy(p, &four, 4);
 }
 constexpr int BIAS_DONE = 128;
@@ -172,7 +178,8 @@ inline I dotBytes(I sum, I weights, I x) {
   return vdotq_s32(sum, a, b);
 #else
   // Two products of a byte above −128 by a byte fit 16 bits.
-  return vpadalq_s16(sum, vpaddq_s16(vmull_s8(vget_low_s8(a), vget_low_s8(b)), vmull_high_s8(a, b)));
+  return vpadalq_s16(sum,
+                     vpaddq_s16(vmull_s8(vget_low_s8(a), vget_low_s8(b)), vmull_high_s8(a, b)));
 #endif
 }
 inline I dotBiased(I sum, I weights, I x) {

@@ -1,5 +1,6 @@
-// The vectors of the instruction set that a file is compiled for, chosen by the compiler's flags; CRIA_PORTABLE asks for the form that needs
-// none. A file defines CRIA_ISA first, a name for the namespace that keeps its code apart from that of other sets.
+// The vectors of the instruction set that a file is compiled for, chosen by the compiler's flags;
+// CRIA_PORTABLE asks for the form that needs none. A file defines CRIA_ISA first, a name for the
+// namespace that keeps its code apart from that of other sets.
 #pragma once
 
 #if defined(CRIA_PORTABLE)

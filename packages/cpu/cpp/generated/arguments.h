@@ -1,5 +1,6 @@
 // Written by scripts/generate-commands.mjs from commands.mjs: edit that, then run it.
-// The arguments of every command, read in the order in which src/generated/commands.ts writes them. A kernel derives from its own.
+// The arguments of every command, read in the order in which src/generated/commands.ts writes them.
+// A kernel derives from its own.
 #pragma once
 #include "kernels/arguments.h"
 

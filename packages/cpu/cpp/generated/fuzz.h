@@ -1,8 +1,12 @@
 // Written by scripts/generate-commands.mjs from commands.mjs: edit that, then run it.
-// Random calls of the commands whose sizes alone say what is allowed; cpp/driver.cc includes this behind what it draws with.
+// Random calls of the commands whose sizes alone say what is allowed; cpp/driver.cc includes this
+// behind what it draws with.
 #pragma once
 
-/** Appends a call of random shape; false for the commands that are made by hand. Only those of a dtype's own take notice of `dtype`. */
+/**
+ * Appends a call of random shape; false for the commands that are made by hand. Only those that come
+ * in several dtypes take notice of `dtype`.
+ */
 inline bool randomCommand(List& list, Op op, int64_t dtype) {
   switch (op) {
     case Op::copy_: {

@@ -1,5 +1,6 @@
 // Written by scripts/generate-commands.mjs from commands.mjs: edit that, then run it.
-// The operations in the order of their codes, and the fingerprint of their arguments, which JavaScript compares with its own.
+// The operations in the order of their codes, and the fingerprint of their arguments, which
+// JavaScript compares with its own.
 #pragma once
 
 #define CRIA_LAYOUT "5613615aa78c1c68"

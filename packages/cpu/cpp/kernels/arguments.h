@@ -1,4 +1,5 @@
-// How a kernel reads the numbers of its command, one after another. cpp/generated/arguments.h has the order of each.
+// How a kernel reads the numbers of its command, one after another. cpp/generated/arguments.h has
+// the order of each.
 #pragma once
 #include "command.h"
 
@@ -12,7 +13,8 @@ class Arguments {
   template <class T>
   T* tensor() {
     char* base = storages_[static_cast<int32_t>(next_[0])];
-    T* place = base == nullptr ? nullptr : reinterpret_cast<T*>(base + static_cast<int64_t>(next_[1]));
+    T* place =
+        base == nullptr ? nullptr : reinterpret_cast<T*>(base + static_cast<int64_t>(next_[1]));
     next_ += 2;
     return place;
   }

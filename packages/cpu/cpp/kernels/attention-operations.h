@@ -20,16 +20,22 @@ inline attention::Shape shapeOf(const Given& given) {
 }
 
 inline void* attentionMemory(ThreadMemory& thread, const attention::Shape& shape) {
-  return thread.grow(thread, attention::scratch_bytes(shape.E));
+  return thread.grow(thread, attention::scratchBytes(shape.E));
 }
 
-/** out, lse of packed sequences      out, q: [T, H·E]   k, v: [T, K·E], all f32 or all bf16   lse: f32 [T, H]   segments: [S + 1] */
+/**
+ * out, lse of packed sequences
+ *     out, q: [T, H·E]   k, v: [T, K·E], all f32 or all bf16   lse: f32 [T, H]   segments: [S + 1]
+ */
 struct Attention : AttentionArguments {
   attention::Shape shape;
 
   explicit Attention(Arguments& in) : AttentionArguments(in), shape(shapeOf(*this)) {}
-  int64_t chunks() const { return shape.T == 0 ? 0 : attention::forward_units(shape); }
-  void run(int64_t chunk, ThreadMemory& thread) const { attention::forward_unit(chunk, attentionMemory(thread, shape), out, lse, q, k, v, half, segments, shape); }
+  int64_t chunks() const { return shape.T == 0 ? 0 : attention::forwardUnits(shape); }
+  void run(int64_t chunk, ThreadMemory& thread) const {
+    attention::forwardUnit(chunk, attentionMemory(thread, shape), out, lse, q, k, v, half, segments,
+                           shape);
+  }
 };
 
 /** dq, dk, dv from dout, q, k, v, out, all f32 or all bf16, and lse */
@@ -37,10 +43,11 @@ struct AttentionGrad : AttentionGradArguments {
   attention::Shape shape;
 
   explicit AttentionGrad(Arguments& in) : AttentionGradArguments(in), shape(shapeOf(*this)) {}
-  int64_t chunks() const { return shape.T == 0 ? 0 : attention::backward_units(shape); }
+  int64_t chunks() const { return shape.T == 0 ? 0 : attention::backwardUnits(shape); }
   void run(int64_t chunk, ThreadMemory& thread) const {
-    void* scratch = thread.grow(thread, attention::backward_scratch_bytes(half, segments, shape));
-    attention::backward_unit(chunk, scratch, dq, dk, dv, dout, q, k, v, out, lse, half, segments, shape);
+    void* scratch = thread.grow(thread, attention::backwardScratchBytes(half, segments, shape));
+    attention::backwardUnit(chunk, scratch, dq, dk, dv, dout, q, k, v, out, lse, half, segments,
+                            shape);
   }
 };
 
@@ -48,33 +55,40 @@ inline attention::PagedCache cacheOf(const PagedAttentionArguments& given) {
   attention::PagedCache cache;
   cache.keys = given.keys;
   cache.values = given.values;
-  cache.block_table = given.blockTable;
-  cache.query_starts = given.queryStarts;
+  cache.blockTable = given.blockTable;
+  cache.queryStarts = given.queryStarts;
   cache.lengths = given.lengths;
-  cache.block_size = static_cast<int32_t>(given.blockSize);
-  cache.max_blocks = static_cast<int32_t>(given.maxBlocks);
+  cache.blockSize = static_cast<int32_t>(given.blockSize);
+  cache.maxBlocks = static_cast<int32_t>(given.maxBlocks);
   cache.stored = static_cast<attention::Stored>(given.stored);
   return cache;
 }
 
 /**
  * out of queries against a paged cache, and sums of chunks of the sequences that are cut
- *                                    caches: [blocks, blockSize, K·E]   blockTable: [S, B]   queryStarts: [S + 1]   lengths: [S]
+ *                                    caches: [blocks, blockSize, K·E]   blockTable: [S, B]
+ *                                    queryStarts: [S + 1]   lengths: [S]
  */
 struct PagedAttention : PagedAttentionArguments {
   attention::PagedCache cache;
   attention::Shape shape;
 
-  explicit PagedAttention(Arguments& in) : PagedAttentionArguments(in), cache(cacheOf(*this)), shape(shapeOf(*this)) {}
-  int64_t chunks() const { return shape.T == 0 ? 0 : attention::paged_units(cache, shape); }
-  void run(int64_t chunk, ThreadMemory& thread) const { attention::paged_unit(chunk, attentionMemory(thread, shape), out, partials, q, half, cache, shape); }
+  explicit PagedAttention(Arguments& in)
+      : PagedAttentionArguments(in), cache(cacheOf(*this)), shape(shapeOf(*this)) {}
+  int64_t chunks() const { return shape.T == 0 ? 0 : attention::pagedUnits(cache, shape); }
+  void run(int64_t chunk, ThreadMemory& thread) const {
+    attention::pagedUnit(chunk, attentionMemory(thread, shape), out, partials, q, half, cache,
+                         shape);
+  }
 };
 
 /** The same arguments: out of the sequences that were cut, from the sums of their chunks. */
 struct JoinChunks : PagedAttention {
   using PagedAttention::PagedAttention;
-  int64_t chunks() const { return shape.T == 0 ? 0 : attention::join_units(cache, shape); }
-  void run(int64_t chunk, ThreadMemory& thread) const { attention::join_unit(chunk, attentionMemory(thread, shape), out, partials, half, cache, shape); }
+  int64_t chunks() const { return shape.T == 0 ? 0 : attention::joinUnits(cache, shape); }
+  void run(int64_t chunk, ThreadMemory& thread) const {
+    attention::joinUnit(chunk, attentionMemory(thread, shape), out, partials, half, cache, shape);
+  }
 };
 
 }  // namespace cria::CRIA_ISA

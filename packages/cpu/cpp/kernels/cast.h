@@ -40,7 +40,8 @@ inline void convert(To* to, const From* from, int64_t start, int64_t end) {
     __builtin_memcpy(to + start, from + start, static_cast<size_t>(end - start) * sizeof(To));
     return;
   }
-  forVectors(start, end, [&](int64_t i, int64_t n) { storeSome(to + i, loadSome(from + i, n), n); });
+  forVectors(start, end,
+             [&](int64_t i, int64_t n) { storeSome(to + i, loadSome(from + i, n), n); });
 }
 
 /** y = x in another dtype. `to` and `from` are codes of `Dtype`. */
@@ -51,7 +52,9 @@ struct Cast : CastArguments {
   int64_t chunks() const { return ceilDivide(elements, PIECE); }
   void run(int64_t chunk, ThreadMemory&) const {
     const Range range = piece(chunk, PIECE, elements);
-    withElements(to, y, [&](auto* target) { withElements(from, x, [&](auto* source) { convert(target, source, range.start, range.end); }); });
+    withElements(to, y, [&](auto* target) {
+      withElements(from, x, [&](auto* source) { convert(target, source, range.start, range.end); });
+    });
   }
 };
 

@@ -5,10 +5,13 @@
 namespace cria::CRIA_ISA {
 
 /**
- * losses[t] = weight[t] · (log Σ exp(x[t] − max) + max − x[t, target]); with `gradient` x[t] ← weight[t] · (softmax(x[t]) − onehot(target)). All
- * zeros where the target is −100 or the weight 0               x: logits [rows, columns], `stride` apart   targets: i32 [rows]
+ * losses[t] = weight[t] · (log Σ exp(x[t] − max) + max − x[t, target]); with `gradient` x[t] ←
+ * weight[t] · (softmax(x[t]) − onehot(target)). All
+ * zeros where the target is −100 or the weight 0
+ *     x: logits [rows, columns], `stride` apart   targets: i32 [rows]
  *                                                              weights: [rows], or null: each is 1
- * As bf16 the gradient of a row takes the first half of the row's memory: rows of halves, 2·stride apart.
+ * As bf16 the gradient of a row takes the first half of the row's memory: rows of halves, 2·stride
+ * apart.
  */
 struct CrossEntropy : CrossEntropyArguments {
   static constexpr int32_t IGNORE = -100;
@@ -27,7 +30,8 @@ struct CrossEntropy : CrossEntropyArguments {
     const float weight = weights != nullptr ? weights[t] : 1.0f;
     if (targets[t] == IGNORE || weight == 0.0f) {
       losses[t] = 0.0f;
-      if (gradient != none) __builtin_memset(logits, 0, static_cast<size_t>(columns) * sizeof(float));
+      if (gradient != none)
+        __builtin_memset(logits, 0, static_cast<size_t>(columns) * sizeof(float));
       return;
     }
     const float atTarget = logits[targets[t]];
@@ -46,15 +50,18 @@ struct CrossEntropy : CrossEntropyArguments {
     }
     forVectors(i, columns, [&](int64_t at, int64_t n) {
       // Lanes that do not exist hold exp(0 − max): they are taken out by loading −∞ in their place.
-      const V a = exp(sub(n >= W ? load(logits + at) : select(n, load(logits + at, n), set1(-__builtin_inff())), shift));
+      const V a = exp(
+          sub(n >= W ? load(logits + at) : select(n, load(logits + at, n), set1(-__builtin_inff())),
+              shift));
       sums[0] = add(sums[0], a);
       if (gradient != none) storeSome(logits + at, a, n);
     });
-    const float sum = reduce_add(add(sums[0], sums[1]));
+    const float sum = reduceAdd(add(sums[0], sums[1]));
     // By a weight of 1 nothing changes, not in any bit.
     losses[t] = weight * (__builtin_logf(sum) + (largest - atTarget));
     if (gradient == floats) toGradient(logits, logits, targets[t], 1.0f / sum, weight);
-    if (gradient == halves) toGradient(reinterpret_cast<Bf16*>(logits), logits, targets[t], 1.0f / sum, weight);
+    if (gradient == halves)
+      toGradient(reinterpret_cast<Bf16*>(logits), logits, targets[t], 1.0f / sum, weight);
   }
 
   /** to = weight · (e · scale − onehot); `to` may begin where e does. */
@@ -62,7 +69,9 @@ struct CrossEntropy : CrossEntropyArguments {
   void toGradient(T* to, const float* e, int32_t target, float scale, float weight) const {
     const float atTarget = weight * (e[target] * scale - 1.0f);
     const V factor = set1(weight * scale);
-    forVectors(0, columns, [&](int64_t at, int64_t n) { storeSome(to + at, mul(loadSome(e + at, n), factor), n); });
+    forVectors(0, columns, [&](int64_t at, int64_t n) {
+      storeSome(to + at, mul(loadSome(e + at, n), factor), n);
+    });
     assign(to[target], atTarget);
   }
 
@@ -75,9 +84,11 @@ struct CrossEntropy : CrossEntropyArguments {
       for (int j = 0; j < 4; j++) most[j] = max(load(logits + i + j * W), most[j]);
     }
     forVectors(i, columns, [&](int64_t at, int64_t n) {
-      most[0] = max(n >= W ? load(logits + at) : select(n, load(logits + at, n), set1(-__builtin_inff())), most[0]);
+      most[0] =
+          max(n >= W ? load(logits + at) : select(n, load(logits + at, n), set1(-__builtin_inff())),
+              most[0]);
     });
-    return reduce_max(max(max(most[0], most[1]), max(most[2], most[3])));
+    return reduceMax(max(max(most[0], most[1]), max(most[2], most[3])));
   }
 };
 

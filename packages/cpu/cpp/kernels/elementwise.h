@@ -12,7 +12,8 @@ struct Copy : CopyArguments {
   int64_t chunks() const { return ceilDivide(bytes, PIECE); }
   void run(int64_t chunk, ThreadMemory&) const {
     const Range range = piece(chunk, PIECE, bytes);
-    __builtin_memcpy(to + range.start, from + range.start, static_cast<size_t>(range.end - range.start));
+    __builtin_memcpy(to + range.start, from + range.start,
+                     static_cast<size_t>(range.end - range.start));
   }
 };
 
@@ -31,7 +32,8 @@ struct Fill : FillArguments {
       uint16_t* p = reinterpret_cast<uint16_t*>(y);
       for (int64_t i = range.start; i < range.end; i++) p[i] = static_cast<uint16_t>(pattern);
     } else {
-      __builtin_memset(y + range.start, static_cast<int>(pattern), static_cast<size_t>(range.end - range.start));
+      __builtin_memset(y + range.start, static_cast<int>(pattern),
+                       static_cast<size_t>(range.end - range.start));
     }
   }
 };
@@ -47,7 +49,9 @@ struct Add : AddArguments<T> {
   int64_t chunks() const { return ceilDivide(elements, PIECE); }
   void run(int64_t chunk, ThreadMemory&) const {
     const Range range = piece(chunk, PIECE, elements);
-    forVectors(range.start, range.end, [&](int64_t i, int64_t n) { storeSome(y + i, add(loadSome(a + i, n), loadSome(b + i, n)), n); });
+    forVectors(range.start, range.end, [&](int64_t i, int64_t n) {
+      storeSome(y + i, add(loadSome(a + i, n), loadSome(b + i, n)), n);
+    });
   }
 };
 

@@ -1,5 +1,6 @@
-// The shape of every kernel: a struct that reads its arguments in the order in which JavaScript wrote them (packages/cpu/src), says how
-// many chunks it has, and runs one. `entry<Struct>()` makes the table entry.
+// The shape of every kernel: a struct that reads its arguments in the order in which JavaScript
+// wrote them (packages/cpu/src), says how many chunks it has, and runs one. `entry<Struct>()` makes
+// the table entry.
 #pragma once
 #include "generated/arguments.h"
 #include "vec.h"
@@ -29,7 +30,9 @@ struct Range {
   int64_t start, end;
 };
 /** Piece `chunk` of `total` things in pieces of `size`. */
-inline Range piece(int64_t chunk, int64_t size, int64_t total) { return {chunk * size, min(chunk * size + size, total)}; }
+inline Range piece(int64_t chunk, int64_t size, int64_t total) {
+  return {chunk * size, min(chunk * size + size, total)};
+}
 
 /** Elements that make a chunk of some microseconds where each takes about a nanosecond or less. */
 constexpr int64_t CHUNK_ELEMENTS = 1 << 14;
@@ -37,8 +40,8 @@ constexpr int64_t CHUNK_ELEMENTS = 1 << 14;
 inline int64_t rowsPerChunk(int64_t columns) { return max(1, CHUNK_ELEMENTS / max(1, columns)); }
 
 /**
- * Panels a chunk of a product that streams its weight once: some microseconds of memory, at least a few chunks where the weight is small,
- * and all but the last of one size.
+ * Panels a chunk of a product that streams its weight once: some microseconds of memory, at least a
+ * few chunks where the weight is small, and all but the last of one size.
  */
 inline int64_t streamedPanels(int64_t panels, int64_t panelBytes) {
   constexpr int64_t SMALL = 1 << 14, LEAST = 1 << 16, MOST = 1 << 18;

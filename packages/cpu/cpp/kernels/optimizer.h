@@ -17,7 +17,8 @@ struct SumSquares : SumSquaresArguments<T> {
   void run(int64_t chunk, ThreadMemory&) const {
     const Range range = piece(chunk, PIECE, elements);
     double total = 0;
-    for (int64_t start = range.start; start < range.end; start += SMALL) total += static_cast<double>(sum(start, min(start + SMALL, range.end)));
+    for (int64_t start = range.start; start < range.end; start += SMALL)
+      total += static_cast<double>(sum(start, min(start + SMALL, range.end)));
     partials[chunk] = total;
   }
 
@@ -36,7 +37,7 @@ struct SumSquares : SumSquaresArguments<T> {
       const V a = loadSome(x + at, n);
       sums[0] = fma(a, a, sums[0]);
     });
-    return reduce_add(add(add(sums[0], sums[1]), add(sums[2], sums[3])));
+    return reduceAdd(add(add(sums[0], sums[1]), add(sums[2], sums[3])));
   }
 };
 
@@ -53,8 +54,9 @@ struct SumPartials : SumPartialsArguments {
 };
 
 /**
- * g = gradient · scale;  m = β₁m + (1 − β₁)g;  v = β₂v + (1 − β₂)g²;  value = value·decay − rate · m / (√v / √(1 − β₂ᵗ) + ε)
- * decay = 1 − lr·wd,  rate = lr / (1 − β₁ᵗ). `copy`, where given, gets the new value as dtype `copyType`.
+ * g = gradient · scale; m = β₁m + (1 − β₁)g; v = β₂v + (1 − β₂)g²; value = value·decay − rate · m /
+ * (√v / √(1 − β₂ᵗ) + ε) decay = 1 − lr·wd, rate = lr / (1 − β₁ᵗ). `copy`, where given, gets the new
+ * value as dtype `copyType`.
  */
 struct Adamw : AdamwArguments {
   using AdamwArguments::AdamwArguments;
@@ -70,12 +72,16 @@ struct Adamw : AdamwArguments {
       const V first = fma(set1(keep1), loadSome(m + i, n), mul(set1(rest1), g));
       const V second = fma(set1(keep2), loadSome(v + i, n), mul(mul(set1(rest2), g), g));
       const V denominator = add(div(sqrt(second), set1(root)), set1(epsilon));
-      const V next = fnma(set1(rate), div(first, denominator), mul(loadSome(value + i, n), set1(decay)));
+      const V next =
+          fnma(set1(rate), div(first, denominator), mul(loadSome(value + i, n), set1(decay)));
       storeSome(m + i, first, n);
       storeSome(v + i, second, n);
       storeSome(value + i, next, n);
     });
-    if (copy != nullptr) withElements(copyType, copy, [&](auto* target) { convert(target, static_cast<const float*>(value), range.start, range.end); });
+    if (copy != nullptr)
+      withElements(copyType, copy, [&](auto* target) {
+        convert(target, static_cast<const float*>(value), range.start, range.end);
+      });
   }
 };
 

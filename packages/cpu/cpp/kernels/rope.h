@@ -28,12 +28,14 @@ template <class T>
 struct Rope : RopeArguments<T> {
   using Given = RopeArguments<T>;
   using Given::Given;
-  using Given::y, Given::x, Given::positions, Given::table, Given::rows, Given::heads, Given::width, Given::half, Given::inverse;
+  using Given::y, Given::x, Given::positions, Given::table, Given::rows, Given::heads, Given::width,
+      Given::half, Given::inverse;
 
   int64_t chunks() const { return ceilDivide(rows, rowsPerChunk(heads * width)); }
   void run(int64_t chunk, ThreadMemory& thread) const {
     const int64_t pairs = width / 2;
-    float* cosines = reinterpret_cast<float*>(thread.grow(thread, static_cast<uint64_t>(width) * sizeof(float)));
+    float* cosines =
+        reinterpret_cast<float*>(thread.grow(thread, static_cast<uint64_t>(width) * sizeof(float)));
     float* sines = cosines + pairs;
     const Range range = piece(chunk, rowsPerChunk(heads * width), rows);
     for (int64_t t = range.start; t < range.end; t++) {
@@ -51,14 +53,17 @@ struct Rope : RopeArguments<T> {
   }
 
  private:
-  static void rotateHalves(T* out, const T* in, const float* cosines, const float* sines, int64_t pairs) {
+  static void rotateHalves(T* out, const T* in, const float* cosines, const float* sines,
+                           int64_t pairs) {
     forVectors(0, pairs, [&](int64_t j, int64_t n) {
-      const V a = loadSome(in + j, n), b = loadSome(in + pairs + j, n), c = loadSome(cosines + j, n), s = loadSome(sines + j, n);
+      const V a = loadSome(in + j, n), b = loadSome(in + pairs + j, n),
+              c = loadSome(cosines + j, n), s = loadSome(sines + j, n);
       storeSome(out + j, fnma(b, s, mul(a, c)), n);
       storeSome(out + pairs + j, fma(a, s, mul(b, c)), n);
     });
   }
-  static void rotateNeighbours(T* out, const T* in, const float* cosines, const float* sines, int64_t pairs) {
+  static void rotateNeighbours(T* out, const T* in, const float* cosines, const float* sines,
+                               int64_t pairs) {
     int64_t j = 0;
     for (; j + W <= pairs; j += W) {
       V a, b;

@@ -5,7 +5,10 @@
 
 namespace cria::CRIA_ISA {
 
-/** y[i] = x[rows[i]], converted               y: [count, columns]     (embedding: x is the table, rows are the tokens) */
+/**
+ * y[i] = x[rows[i]], converted
+ *     y: [count, columns]   (embedding: x is the table, rows are the tokens)
+ */
 struct GatherRows : GatherRowsArguments {
   using GatherRowsArguments::GatherRowsArguments;
 
@@ -14,13 +17,17 @@ struct GatherRows : GatherRowsArguments {
     const Range range = piece(chunk, rowsPerChunk(columns), count);
     withElements(typeY, y, [&](auto* to) {
       withElements(typeX, x, [&](auto* from) {
-        for (int64_t i = range.start; i < range.end; i++) convert(to + i * columns, from + rows[i] * columns, 0, columns);
+        for (int64_t i = range.start; i < range.end; i++)
+          convert(to + i * columns, from + rows[i] * columns, 0, columns);
       });
     });
   }
 };
 
-/** y[rows[i]] += x[i], in the order of i       each chunk takes some columns of all rows, so no order depends on threads */
+/**
+ * y[rows[i]] += x[i], in the order of i
+ *     each chunk takes some columns of all rows, so no order depends on threads
+ */
 template <class T>
 struct ScatterAddRows : ScatterAddRowsArguments<T> {
   static constexpr int64_t STRIPE = 64;
@@ -35,12 +42,17 @@ struct ScatterAddRows : ScatterAddRowsArguments<T> {
     for (int64_t i = 0; i < count; i++) {
       float* to = y + rows[i] * columns;
       const T* from = x + i * columns;
-      forVectors(range.start, range.end, [&](int64_t c, int64_t n) { storeSome(to + c, add(loadSome(to + c, n), loadSome(from + c, n)), n); });
+      forVectors(range.start, range.end, [&](int64_t c, int64_t n) {
+        storeSome(to + c, add(loadSome(to + c, n), loadSome(from + c, n)), n);
+      });
     }
   }
 };
 
-/** keyCache[slots[t]] = k[t], valueCache likewise, converted (cacheType 3: to blocks of Q8_0); nothing where the slot is negative */
+/**
+ * keyCache[slots[t]] = k[t], valueCache likewise, converted (cacheType 3: to blocks of Q8_0);
+ * nothing where the slot is negative
+ */
 struct CacheWrite : CacheWriteArguments {
   using CacheWriteArguments::CacheWriteArguments;
 
@@ -75,7 +87,8 @@ struct CacheWrite : CacheWriteArguments {
           uint8_t* to = cache + (slots[t] * columns + c) / BLOCK * BLOCK_BYTES;
           blocks::Error error;
           blocks::q80(numbers, to, error);
-          if (!(error.squares < __builtin_inf())) blocks::putHalf(to, 0x7e00);  // numbers that it cannot hold read as NaN
+          // numbers that it cannot hold read as NaN
+          if (!(error.squares < __builtin_inf())) blocks::putHalf(to, 0x7e00);
         }
       }
     });

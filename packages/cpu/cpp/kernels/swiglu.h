@@ -28,8 +28,8 @@ struct Swiglu : SwigluArguments<T> {
 template <class T>
 struct SwigluGrad : SwigluGradArguments<T> {
   using Given = SwigluGradArguments<T>;
-  using Given::Given;
   using Given::dgate, Given::dup, Given::dy, Given::gate, Given::up, Given::elements;
+  using Given::Given;
 
   int64_t chunks() const { return ceilDivide(elements, CHUNK_ELEMENTS); }
   void run(int64_t chunk, ThreadMemory&) const {

@@ -19,7 +19,9 @@ namespace cria::CRIA_ISA {
 
 /** Products whose weight is a half; the dtype of the command is the weight's. */
 inline void fillHalfProducts(Kernel* table) {
-  const auto of = [table](Op op, Dtype dtype) -> Kernel& { return table[static_cast<int32_t>(op) + OPERATIONS * static_cast<int32_t>(dtype)]; };
+  const auto of = [table](Op op, Dtype dtype) -> Kernel& {
+    return table[static_cast<int32_t>(op) + OPERATIONS * static_cast<int32_t>(dtype)];
+  };
   of(Op::packPanels_, Dtype::bf16) = entry<PackPanels<Bf16Unit>>();
   of(Op::unpackPanels_, Dtype::bf16) = entry<UnpackPanels<Bf16Unit>>();
   of(Op::packStrips_, Dtype::bf16) = entry<PackStrips<Bf16Unit>>();
@@ -50,8 +52,12 @@ inline void fillAttention(Kernel* table) {
 }
 
 inline void fillTable(Kernel* table) {
-  const auto bf16 = [table](Op op) -> Kernel& { return table[static_cast<int32_t>(op) + OPERATIONS * static_cast<int32_t>(Dtype::bf16)]; };
-  const auto f32 = [table](Op op) -> Kernel& { return table[static_cast<int32_t>(op) + OPERATIONS * static_cast<int32_t>(Dtype::f32)]; };
+  const auto bf16 = [table](Op op) -> Kernel& {
+    return table[static_cast<int32_t>(op) + OPERATIONS * static_cast<int32_t>(Dtype::bf16)];
+  };
+  const auto f32 = [table](Op op) -> Kernel& {
+    return table[static_cast<int32_t>(op) + OPERATIONS * static_cast<int32_t>(Dtype::f32)];
+  };
   f32(Op::copy_) = entry<Copy>();
   f32(Op::fill_) = entry<Fill>();
   f32(Op::add_) = entry<Add<float>>();

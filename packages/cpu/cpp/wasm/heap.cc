@@ -1,5 +1,6 @@
-// Blocks lie side by side, each behind a header that knows the size of the block before: a block that is given back is joined with free
-// neighbours. Free blocks hang in lists by the power of two of their size; the first that is large enough is cut.
+// Blocks lie side by side, each behind a header that knows the size of the block before: a block
+// that is given back is joined with free neighbours. Free blocks hang in lists by the power of two
+// of their size; the first that is large enough is cut.
 #include "heap.h"
 
 #include <stddef.h>
@@ -28,8 +29,14 @@ char* heapEnd = nullptr;
 
 int listOf(uint32_t size) { return 31 - __builtin_clz(size); }
 char* endOf(Block* block) { return reinterpret_cast<char*>(block) + block->size; }
-Block* after(Block* block) { return endOf(block) == heapEnd ? nullptr : reinterpret_cast<Block*>(endOf(block)); }
-Block* before(Block* block) { return block->before == 0 ? nullptr : reinterpret_cast<Block*>(reinterpret_cast<char*>(block) - block->before); }
+Block* after(Block* block) {
+  return endOf(block) == heapEnd ? nullptr : reinterpret_cast<Block*>(endOf(block));
+}
+Block* before(Block* block) {
+  return block->before == 0
+             ? nullptr
+             : reinterpret_cast<Block*>(reinterpret_cast<char*>(block) - block->before);
+}
 
 void link(Block* block) {
   Block*& first = lists[listOf(block->size)];
@@ -53,7 +60,8 @@ void resize(Block* block, uint32_t size) {
 }
 
 void start() {
-  const uintptr_t base = (reinterpret_cast<uintptr_t>(&__heap_base) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+  const uintptr_t base =
+      (reinterpret_cast<uintptr_t>(&__heap_base) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
   const uint64_t end = static_cast<uint64_t>(__builtin_wasm_memory_size(0)) * PAGE;
   heapEnd = reinterpret_cast<char*>(static_cast<uintptr_t>(end));
   Block* all = reinterpret_cast<Block*>(base);
@@ -74,7 +82,8 @@ Block* find(uint32_t size) {
 char* heapTake(uint64_t bytes) {
   if (heapEnd == nullptr) start();
   if (bytes > (uint64_t{1} << 32) - 2 * PAGE) return nullptr;
-  const uint32_t size = static_cast<uint32_t>((bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT) + ALIGNMENT;
+  const uint32_t size =
+      static_cast<uint32_t>((bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT) + ALIGNMENT;
   Block* block = find(size);
   if (block == nullptr) return nullptr;
   unlink(block);

@@ -1,4 +1,5 @@
-// The heap of the module's memory, from the end of its data to the end of what JavaScript made. Callers hold a lock.
+// The heap of the module's memory, from the end of its data to the end of what JavaScript made.
+// Callers hold a lock.
 #pragma once
 #include <stdint.h>
 

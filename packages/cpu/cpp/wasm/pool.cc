@@ -40,7 +40,8 @@ uint64_t look() { return __atomic_load_n(&ticket, __ATOMIC_SEQ_CST); }
 
 void wakeAll() {
   __atomic_fetch_add(&news, 1, __ATOMIC_SEQ_CST);
-  if (__atomic_load_n(&sleepers, __ATOMIC_SEQ_CST) > 0) __builtin_wasm_memory_atomic_notify(&news, 0xffffffffu);
+  if (__atomic_load_n(&sleepers, __ATOMIC_SEQ_CST) > 0)
+    __builtin_wasm_memory_atomic_notify(&news, 0xffffffffu);
 }
 
 void end(int64_t position) {
@@ -50,13 +51,17 @@ void end(int64_t position) {
   wakeAll();
 }
 
-/** Runs what needs no chunks and publishes the next command that has some. Only one thread is here at a time. */
+/**
+ * Runs what needs no chunks and publishes the next command that has some. Only one thread is here
+ * at a time.
+ */
 void advance(int64_t position) {
   for (;;) {
     if (position == length) return end(-1);
     const double* command = list + position;
     const int64_t room = length - position;
-    if (room < 2 || !(command[1] >= 2 && command[1] <= static_cast<double>(room))) return end(position);
+    if (room < 2 || !(command[1] >= 2 && command[1] <= static_cast<double>(room)))
+      return end(position);
     const int64_t size = static_cast<int64_t>(command[1]);
     if (command[0] == static_cast<double>(Op::free_)) {
       for (int64_t i = 2; i < size; i++) freeStorage(static_cast<int32_t>(command[i]));
@@ -70,15 +75,18 @@ void advance(int64_t position) {
       continue;
     }
     __atomic_store_n(&done, 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&ticket, static_cast<uint64_t>(position) << 2 * COUNT_BITS | static_cast<uint64_t>(chunks) << COUNT_BITS, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&ticket,
+                     static_cast<uint64_t>(position) << 2 * COUNT_BITS |
+                         static_cast<uint64_t>(chunks) << COUNT_BITS,
+                     __ATOMIC_SEQ_CST);
     if (chunks > 1 && __atomic_load_n(&active, __ATOMIC_RELAXED) > 1) wakeAll();
     return;
   }
 }
 
 /**
- * Takes and runs one chunk; false where there is none to take. Never inlined into a worker's endless loop, which stays in the slow
- * compiler of V8 for ever.
+ * Takes and runs one chunk; false where there is none to take. Never inlined into a worker's
+ * endless loop, which stays in the slow compiler of V8 for ever.
  */
 __attribute__((noinline)) bool help(int32_t thread) {
   if (!open(look())) return false;
@@ -88,7 +96,8 @@ __attribute__((noinline)) bool help(int32_t thread) {
   const double* command = list + positionOf(taken);
   const int64_t size = static_cast<int64_t>(command[1]);
   runChunk(kernels(), command, storages, static_cast<int64_t>(nextOf(taken)), memory[thread]);
-  if (__atomic_add_fetch(&done, 1, __ATOMIC_ACQ_REL) == chunksOf(taken)) advance(positionOf(taken) + size);
+  if (__atomic_add_fetch(&done, 1, __ATOMIC_ACQ_REL) == chunksOf(taken))
+    advance(positionOf(taken) + size);
   return true;
 }
 

@@ -1,4 +1,5 @@
-// Backward attention by tiles where all is bf16, the heads' width fits and there is no window, else as everywhere. (Forward, attention.h itself chooses.)
+// Backward attention by tiles where all is bf16, the heads' width fits and there is no window, else
+// as everywhere. (Forward, attention.h itself chooses.)
 #pragma once
 #include "kernels/attention-operations.h"
 #include "amx-backward.h"
@@ -8,11 +9,13 @@ namespace cria::CRIA_ISA {
 struct TileAttentionGrad : AttentionGrad {
   using AttentionGrad::AttentionGrad;
   void run(int64_t chunk, ThreadMemory& thread) const {
-    if (!half || shape.windowed() || !attention::in_pairs(attention::Stored::bf16, shape.E)) return AttentionGrad::run(chunk, thread);
+    if (!half || shape.windowed() || !attention::inPairs(attention::Stored::bf16, shape.E))
+      return AttentionGrad::run(chunk, thread);
     const auto in = [](const void* p) { return static_cast<const Bf16*>(p); };
     const auto to = [](void* p) { return static_cast<Bf16*>(p); };
-    void* scratch = thread.grow(thread, attention::tile_backward_bytes(segments, shape));
-    attention::tile_backward_unit(chunk, scratch, to(dq), to(dk), to(dv), in(dout), in(q), in(k), in(v), in(out), lse, segments, shape);
+    void* scratch = thread.grow(thread, attention::tileBackwardBytes(segments, shape));
+    attention::tileBackwardUnit(chunk, scratch, to(dq), to(dk), to(dv), in(dout), in(q), in(k),
+                                in(v), in(out), lse, segments, shape);
   }
 };
 

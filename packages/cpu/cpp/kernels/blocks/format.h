@@ -1,10 +1,14 @@
 // GGUF's block formats: how they lie in files, and how they lie packed.
 //
-// Packed, 16 rows of the weight (a panel) share a block, so that a vector holds the same four weights of neighbouring rows:
-//   weights   [8 quads along k][16 rows][4] of 32 weights along k: bytes, or low nibbles of quads 0 to 3 with high nibbles of quads 4 to 7
-//   fifth bits, [16][4]: bit j of a byte belongs to quad j      fifth and sixth, [2][16][4]: bits 2j of byte u to quad 4u + j
-//   scales    [16] halves; of Q8_0 those of four blocks before their weights; of the K formats [sub-block][16] bytes and their factors [16] halves; minima
-//             likewise. Those of Q4_K and Q5_K lie before the weights, of the other formats behind them
+// Packed, 16 rows of the weight (a panel) share a block, so that a vector holds the same four
+// weights of neighbouring rows:
+//   weights   [8 quads along k][16 rows][4] of 32 weights along k: bytes, or low nibbles of quads
+//             0 to 3 with high nibbles of quads 4 to 7
+//   fifth bits, [16][4]: bit j of a byte belongs to quad j
+//   fifth and sixth, [2][16][4]: bits 2j of byte u to quad 4u + j
+//   scales    [16] halves; of Q8_0 those of four blocks before their weights; of the K formats
+//             [sub-block][16] bytes and their factors [16] halves; minima likewise. Those of Q4_K
+//             and Q5_K lie before the weights, of the other formats behind them
 // Weights are stored without sign; OFFSET is what was added.
 #pragma once
 #include "kernels/cast.h"
@@ -68,7 +72,10 @@ inline void addTwoBits(const uint8_t* p, int v, I (&q)[8]) {
 inline V halvesAt(const uint8_t* p, int v) { return load(reinterpret_cast<const F16*>(p) + v * W); }
 inline void putHalf(uint8_t* p, int row, F16 half) { __builtin_memcpy(p + 2 * row, &half, 2); }
 
-/** Puts 32 weights of a row into a zeroed packed block: the low 4 (or all 8) bits of each, and the bits above. */
+/**
+ * Puts 32 weights of a row into a zeroed packed block: the low 4 (or all 8) bits of each, and the
+ * bits above.
+ */
 template <int BITS>
 inline void putWeights(uint8_t* low, uint8_t* high, int row, const uint8_t* weights) {
   for (int k = 0; k < 32; k++) {
@@ -80,8 +87,9 @@ inline void putWeights(uint8_t* low, uint8_t* high, int row, const uint8_t* weig
   }
 }
 
-// A format says how its file block lies (FILE_BLOCKS times 32 weights in FILE_BYTES) and how a group of SUB_BLOCKS blocks lies packed (BYTES;
-// where fewer are left at the end of a row, `lastBytes`). LIGHT_ROWS: with so many rows the processor fetches far enough ahead by itself.
+// A format says how its file block lies (FILE_BLOCKS times 32 weights in FILE_BYTES) and how a
+// group of SUB_BLOCKS blocks lies packed (BYTES; where fewer are left at the end of a row,
+// `lastBytes`). LIGHT_ROWS: with so many rows the processor fetches far enough ahead by itself.
 
 /** Formats of 32 weights: Q4_0, Q4_1, Q5_0, Q5_1. Weight = d · (q − OFFSET), or d · q + m. */
 template <int BITS_, bool MINIMUM_>
@@ -101,7 +109,9 @@ struct Simple {
     if (BITS == 5) addFifthBits(block + LOW, v, q);
   }
   static V scale(const uint8_t* block, int, int, int v) { return halvesAt(block + LOW + HIGH, v); }
-  static V minimum(const uint8_t* block, int, int v) { return halvesAt(block + LOW + HIGH + 32, v); }
+  static V minimum(const uint8_t* block, int, int v) {
+    return halvesAt(block + LOW + HIGH + 32, v);
+  }
 
   static void read(const uint8_t* file, RawBlock& raw) {
     raw.d = halfAt(file);
@@ -113,7 +123,8 @@ struct Simple {
       p += 4;
     }
     for (int k = 0; k < 32; k++) {
-      raw.weights[k] = static_cast<uint8_t>((k < 16 ? p[k] & 15 : p[k - 16] >> 4) | (high >> k & 1) << 4);
+      raw.weights[k] =
+          static_cast<uint8_t>((k < 16 ? p[k] & 15 : p[k - 16] >> 4) | (high >> k & 1) << 4);
     }
   }
   static void put(uint8_t* block, int, int row, const RawBlock& raw) {
@@ -128,19 +139,27 @@ struct Simple {
 };
 
 /**
- * Q8_0: 32 weights, weight = d · q. Packed in groups of four blocks that fill whole cache lines, their scales in front: blocks of 544 bytes
- * one after the other were read at 0.75 of the memory's rate, these at 0.9 (one thread of a Zen 4; two threads 0.86 and 0.99).
+ * Q8_0: 32 weights, weight = d · q. Packed in groups of four blocks that fill whole cache lines,
+ * their scales in front: blocks of 544 bytes one after the other were read at 0.75 of the memory's
+ * rate, these at 0.9 (one thread of a Zen 4; two threads 0.86 and 0.99).
  */
 struct EightBits {
   static constexpr int BITS = 8;
   static constexpr bool MINIMUM = false;
   static constexpr int LIGHT_ROWS = 2;
   static constexpr int FILE_BLOCKS = 1, SUB_BLOCKS = 4, HALVES = 1, OFFSET = 128;
-  static constexpr int64_t FILE_BYTES = 34, WEIGHTS = SUB_BLOCKS * 32, BYTES = WEIGHTS + SUB_BLOCKS * 512;
-  static constexpr int64_t lastBytes(int64_t blocks) { return blocks > 0 ? WEIGHTS + blocks * 512 : 0; }
+  static constexpr int64_t FILE_BYTES = 34, WEIGHTS = SUB_BLOCKS * 32,
+                           BYTES = WEIGHTS + SUB_BLOCKS * 512;
+  static constexpr int64_t lastBytes(int64_t blocks) {
+    return blocks > 0 ? WEIGHTS + blocks * 512 : 0;
+  }
 
-  static void unpack(const uint8_t* group, int sub, int v, I (&q)[8]) { unpackBytes(group + WEIGHTS + sub * 512, v, q); }
-  static V scale(const uint8_t* group, int sub, int, int v) { return halvesAt(group + sub * 32, v); }
+  static void unpack(const uint8_t* group, int sub, int v, I (&q)[8]) {
+    unpackBytes(group + WEIGHTS + sub * 512, v, q);
+  }
+  static V scale(const uint8_t* group, int sub, int, int v) {
+    return halvesAt(group + sub * 32, v);
+  }
   static V minimum(const uint8_t*, int, int) { return zero(); }
 
   static void read(const uint8_t* file, RawBlock& raw) {
@@ -158,8 +177,9 @@ struct EightBits {
 };
 
 /**
- * Q4_K and Q5_K: 8 sub-blocks of 32, weight = d · scale · q − dmin · minimum, both of 6 bits. Packed, all but the weights comes first, so that
- * reading only ascends: Q4_K from behind the weights was read at 20 GB/s, so at 28 (one thread of a Zen 4; two threads 39 and 50).
+ * Q4_K and Q5_K: 8 sub-blocks of 32, weight = d · scale · q − dmin · minimum, both of 6 bits.
+ * Packed, all but the weights comes first, so that reading only ascends: Q4_K from behind the
+ * weights was read at 20 GB/s, so at 28 (one thread of a Zen 4; two threads 39 and 50).
  */
 template <int BITS_>
 struct WithMinima {
@@ -169,7 +189,8 @@ struct WithMinima {
   static constexpr int FILE_BLOCKS = 8, SUB_BLOCKS = 8, HALVES = 1, OFFSET = 0;
   static constexpr int64_t FILE_BYTES = BITS == 4 ? 144 : 176;
   static constexpr int64_t WEIGHTS = BITS == 4 ? 256 : 320;
-  static constexpr int64_t FACTORS = 0, SCALES = 64, MINIMA = SCALES + 128, FIRST = MINIMA + 128, BYTES = FIRST + 8 * WEIGHTS;
+  static constexpr int64_t FACTORS = 0, SCALES = 64, MINIMA = SCALES + 128, FIRST = MINIMA + 128,
+                           BYTES = FIRST + 8 * WEIGHTS;
   static constexpr int64_t lastBytes(int64_t) { return 0; }
 
   static void unpack(const uint8_t* block, int sub, int v, I (&q)[8]) {
@@ -178,10 +199,12 @@ struct WithMinima {
     if (BITS == 5) addFifthBits(weights + 256, v, q);
   }
   static V scale(const uint8_t* block, int sub, int, int v) {
-    return mul(halvesAt(block + FACTORS, v), toFloat(bytesToInts(block + SCALES + sub * PANEL + v * W)));
+    return mul(halvesAt(block + FACTORS, v),
+               toFloat(bytesToInts(block + SCALES + sub * PANEL + v * W)));
   }
   static V minimum(const uint8_t* block, int sub, int v) {
-    return fnma(halvesAt(block + FACTORS + 32, v), toFloat(bytesToInts(block + MINIMA + sub * PANEL + v * W)), zero());
+    return fnma(halvesAt(block + FACTORS + 32, v),
+                toFloat(bytesToInts(block + MINIMA + sub * PANEL + v * W)), zero());
   }
 
   static void read(const uint8_t* file, RawBlock& raw) {
@@ -198,7 +221,8 @@ struct WithMinima {
     for (int j = 0; j < 8; j++) {
       for (int l = 0; l < 32; l++) {
         const int fifth = BITS == 5 ? (high[l] >> j & 1) << 4 : 0;
-        raw.weights[32 * j + l] = static_cast<uint8_t>((low[32 * (j / 2) + l] >> 4 * (j % 2) & 15) | fifth);
+        raw.weights[32 * j + l] =
+            static_cast<uint8_t>((low[32 * (j / 2) + l] >> 4 * (j % 2) & 15) | fifth);
       }
     }
   }
@@ -215,8 +239,10 @@ struct WithMinima {
   static void numbers(const RawBlock& raw, float* to) {
     const float d = number(raw.d), m = number(raw.m);
     for (int j = 0; j < 8; j++) {
-      const float scale = d * static_cast<float>(raw.scales[j]), least = m * static_cast<float>(raw.minima[j]);
-      for (int l = 0; l < 32; l++) to[32 * j + l] = scale * static_cast<float>(raw.weights[32 * j + l]) - least;
+      const float scale = d * static_cast<float>(raw.scales[j]),
+                  least = m * static_cast<float>(raw.minima[j]);
+      for (int l = 0; l < 32; l++)
+        to[32 * j + l] = scale * static_cast<float>(raw.weights[32 * j + l]) - least;
     }
   }
 };
@@ -227,7 +253,8 @@ struct SixBits {
   static constexpr bool MINIMUM = false;
   static constexpr int LIGHT_ROWS = 0;
   static constexpr int FILE_BLOCKS = 8, SUB_BLOCKS = 8, HALVES = 2, OFFSET = 32;
-  static constexpr int64_t FILE_BYTES = 210, WEIGHTS = 384, SCALES = 8 * WEIGHTS, FACTORS = SCALES + 256, BYTES = FACTORS + 32;
+  static constexpr int64_t FILE_BYTES = 210, WEIGHTS = 384, SCALES = 8 * WEIGHTS,
+                           FACTORS = SCALES + 256, BYTES = FACTORS + 32;
   static constexpr int64_t lastBytes(int64_t) { return 0; }
 
   static void unpack(const uint8_t* block, int sub, int v, I (&q)[8]) {
@@ -235,7 +262,8 @@ struct SixBits {
     addTwoBits(block + sub * WEIGHTS + 256, v, q);
   }
   static V scale(const uint8_t* block, int sub, int half, int v) {
-    const int8_t* scales = reinterpret_cast<const int8_t*>(block + SCALES + (2 * sub + half) * PANEL + v * W);
+    const int8_t* scales =
+        reinterpret_cast<const int8_t*>(block + SCALES + (2 * sub + half) * PANEL + v * W);
     return mul(halvesAt(block + FACTORS, v), toFloat(bytesToInts(scales)));
   }
   static V minimum(const uint8_t*, int, int) { return zero(); }
@@ -246,14 +274,16 @@ struct SixBits {
     for (int n = 0; n < 2; n++) {
       for (int k = 0; k < 4; k++) {
         for (int l = 0; l < 32; l++) {
-          const int low = file[64 * n + l + 32 * (k & 1)] >> 4 * (k >> 1) & 15, high = file[128 + 32 * n + l] >> 2 * k & 3;
+          const int low = file[64 * n + l + 32 * (k & 1)] >> 4 * (k >> 1) & 15,
+                    high = file[128 + 32 * n + l] >> 2 * k & 3;
           raw.weights[128 * n + 32 * k + l] = static_cast<uint8_t>(low | high << 4);
         }
       }
     }
   }
   static void put(uint8_t* block, int, int row, const RawBlock& raw) {
-    for (int j = 0; j < 8; j++) putWeights<6>(block + j * WEIGHTS, block + j * WEIGHTS + 256, row, raw.weights + 32 * j);
+    for (int j = 0; j < 8; j++)
+      putWeights<6>(block + j * WEIGHTS, block + j * WEIGHTS + 256, row, raw.weights + 32 * j);
     for (int j = 0; j < 16; j++) block[SCALES + j * PANEL + row] = raw.scales[j];
     putHalf(block + FACTORS, row, raw.d);
   }
@@ -261,12 +291,16 @@ struct SixBits {
     const float d = number(raw.d);
     for (int j = 0; j < 16; j++) {
       const float scale = d * static_cast<float>(static_cast<int8_t>(raw.scales[j]));
-      for (int l = 0; l < 16; l++) to[16 * j + l] = scale * static_cast<float>(raw.weights[16 * j + l] - OFFSET);
+      for (int l = 0; l < 16; l++)
+        to[16 * j + l] = scale * static_cast<float>(raw.weights[16 * j + l] - OFFSET);
     }
   }
 };
 
-/** Calls work(format) for a format's code: its place in this list, which src/block-linear.ts repeats. */
+/**
+ * Calls work(format) for a format's code: its place in this list, which src/block-linear.ts
+ * repeats.
+ */
 template <class Work>
 inline auto withFormat(int64_t format, Work work) {
   switch (format) {
@@ -284,7 +318,8 @@ inline auto withFormat(int64_t format, Work work) {
 /** Bytes of a packed panel of length k. */
 template <class Format>
 constexpr int64_t panelBytes(int64_t k) {
-  return k / (BLOCK * Format::SUB_BLOCKS) * Format::BYTES + Format::lastBytes(k / BLOCK % Format::SUB_BLOCKS);
+  return k / (BLOCK * Format::SUB_BLOCKS) * Format::BYTES +
+         Format::lastBytes(k / BLOCK % Format::SUB_BLOCKS);
 }
 
 /** Blocks of a file, [columns, k] row by row, into panels. */
@@ -305,14 +340,17 @@ struct PackBlocks : PackBlocksArguments {
           Format::read(source + (row * blocks + b) * Format::FILE_BYTES, raw);
           const int64_t at = b * Format::FILE_BLOCKS;
           uint8_t* group = panel + at / Format::SUB_BLOCKS * Format::BYTES;
-          Format::put(group, static_cast<int>(at % Format::SUB_BLOCKS), static_cast<int>(row - rows.start), raw);
+          Format::put(group, static_cast<int>(at % Format::SUB_BLOCKS),
+                      static_cast<int>(row - rows.start), raw);
         }
       }
     });
   }
 };
 
-/** y[i] = x[rows[i]], made numbers: embedding from a table of blocks.            y: [count, columns] */
+/**
+ * y[i] = x[rows[i]], made numbers: embedding from a table of blocks.            y: [count, columns]
+ */
 struct GatherBlocks : GatherBlocksArguments {
   using GatherBlocksArguments::GatherBlocksArguments;
 
@@ -329,7 +367,9 @@ struct GatherBlocks : GatherBlocksArguments {
         for (int64_t c = 0; c < columns; c += WEIGHTS, from += Format::FILE_BYTES) {
           Format::read(from, raw);
           Format::numbers(raw, numbers);
-          withElements(typeY, y, [&](auto* to) { convert(to + i * columns + c, static_cast<const float*>(numbers), 0, WEIGHTS); });
+          withElements(typeY, y, [&](auto* to) {
+            convert(to + i * columns + c, static_cast<const float*>(numbers), 0, WEIGHTS);
+          });
         }
       }
     });

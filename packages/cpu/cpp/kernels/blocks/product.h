@@ -1,10 +1,13 @@
-// y = x·wᵀ with a quantised weight: whole-number products of bytes, exact within a block of 32, then one fma a block:
+// y = x·wᵀ with a quantised weight: whole-number products of bytes, exact within a block of 32,
+// then one fma a block:
 //
-//   sum = fma(float(Σ q_x·q_w), scale_w · scale_x, sum)   (for each half of a block, where halves have scales of their own)
-//   sum = fma(minimum_w, scale_x · Σ q_x, sum)            (where weights have minima)                     blocks ascending
+//   sum = fma(float(Σ q_x·q_w), scale_w · scale_x, sum)
+//   (for each half of a block, where halves have scales of their own)
+//   sum = fma(minimum_w, scale_x · Σ q_x, sum)   (where weights have minima)   blocks ascending
 //
-// Few rows read the packed weight as it lies, panel after panel. More rows work on a piece of it that was taken apart
-// into bytes and floats, in the first-level cache. Both add in the same order, so a row's bits do not depend on the others.
+// Few rows read the packed weight as it lies, panel after panel. More rows work on a piece of it
+// that was taken apart into bytes and floats, in the first-level cache. Both add in the same order,
+// so a row's bits do not depend on the others.
 #pragma once
 #include "rows.h"
 
@@ -17,7 +20,9 @@ struct RoundedStrip {
   const float *scales, *starts;
 
   /** Four along k. */
-  const int8_t* four(int row, int64_t block, int j) const { return q + (block * ROWS + row) * BLOCK + 4 * j; }
+  const int8_t* four(int row, int64_t block, int j) const {
+    return q + (block * ROWS + row) * BLOCK + 4 * j;
+  }
   V scale(int row, int64_t block) const { return set1(scales[block * ROWS + row]); }
   I start(int row, int64_t block, int half) const {
     int32_t sum;
@@ -46,7 +51,10 @@ inline I dotOf(I sum, I weights, const int8_t* four) {
 }
 
 #ifdef CRIA_DOT_ROWS
-/** Whether rows share each prepared weight: only where vectors have a form of that which gains (vec-avx2.h). */
+/**
+ * Whether rows share each prepared weight: only where vectors have a form of that which gains
+ * (vec-avx2.h).
+ */
 template <class Kind>
 constexpr bool ROWS_TOGETHER = !Kind::WIDE;
 #else
@@ -56,9 +64,13 @@ template <int FIT, int FROM, int TO, int M, class Weights>
 inline void dotRows(I (&)[M], Weights, const int8_t*) {}
 #endif
 
-/** sum(m) += scale · x's scale · Σ q·x of half H of a block, M rows together: q(j) are the 8 quads of one vector of columns. */
+/**
+ * sum(m) += scale · x's scale · Σ q·x of half H of a block, M rows together: q(j) are the 8 quads
+ * of one vector of columns.
+ */
 template <class Kind, int H, int M, class Sum, class Weights>
-inline void addHalf(Sum sum, Weights q, V scale, const RoundedStrip<M, Kind::HALVES>& x, int64_t b) {
+inline void addHalf(Sum sum, Weights q, V scale, const RoundedStrip<M, Kind::HALVES>& x,
+                    int64_t b) {
   constexpr int QUADS = 8 / Kind::HALVES;
   I whole[M];
   // Weights have 6 bits where there are halves, else up to 5.
@@ -70,16 +82,25 @@ inline void addHalf(Sum sum, Weights q, V scale, const RoundedStrip<M, Kind::HAL
   }
 }
 
-/** Bytes that reading looks ahead, as far as the second-level cache: what the processor fetches ahead by itself is not enough there. */
+/**
+ * Bytes that reading looks ahead, as far as the second-level cache: what the processor fetches
+ * ahead by itself is not enough there.
+ */
 constexpr int64_t BLOCK_AHEAD = 8192;
 
-/** Always inline: GCC takes a function that only prefetches for one without effect, and drops the call. */
+/**
+ * Always inline: GCC takes a function that only prefetches for one without effect, and drops the
+ * call.
+ */
 __attribute__((always_inline)) inline void prefetchBytes(const uint8_t* p, int64_t bytes) {
 #pragma GCC unroll 16
   for (int64_t line = 0; line < bytes; line += 64) __builtin_prefetch(p + line, 0, 2);
 }
 
-/** Some blocks of one panel, and where they lie there: whole groups of the format but for the end of a row. */
+/**
+ * Some blocks of one panel, and where they lie there: whole groups of the format but for the end of
+ * a row.
+ */
 struct PanelPart {
   const uint8_t* panel;
   int64_t first, blocks;
@@ -88,24 +109,31 @@ struct PanelPart {
 };
 
 /**
- * sums[m][16] of M rows over some blocks of a panel, read as it is packed. Few rows of a light format are faster without prefetch (Zen 4, one row of Q4_0:
- * 27 instead of 21 GB/s on one thread, 47 instead of 42 on two); four rows read 41 GB/s on two threads with it and 32 without.
+ * sums[m][16] of M rows over some blocks of a panel, read as it is packed. Few rows of a light
+ * format are faster without prefetch (Zen 4, one row of Q4_0: 27 instead of 21 GB/s on one thread,
+ * 47 instead of 42 on two); four rows read 41 GB/s on two threads with it and 32 without.
  */
 template <class Format, int M>
-__attribute__((noinline)) void readPanel(float* sums, const RoundedStrip<M, Format::HALVES>& x, const PanelPart& part) {
+__attribute__((noinline)) void readPanel(float* sums, const RoundedStrip<M, Format::HALVES>& x,
+                                         const PanelPart& part) {
   constexpr int64_t STEP = Format::BYTES / Format::SUB_BLOCKS;
   V sum[M][PANEL_VECTORS];
 #pragma GCC unroll 8
   for (int m = 0; m < M; m++) {
 #pragma GCC unroll 4
-    for (int v = 0; v < PANEL_VECTORS; v++) sum[m][v] = part.first == 0 ? zero() : load(sums + m * PANEL + v * W);
+    for (int v = 0; v < PANEL_VECTORS; v++)
+      sum[m][v] = part.first == 0 ? zero() : load(sums + m * PANEL + v * W);
   }
   const uint8_t* group = part.panel + part.first / Format::SUB_BLOCKS * Format::BYTES;
-  for (int64_t start = 0; start < part.blocks; start += Format::SUB_BLOCKS, group += Format::BYTES) {
-    const int subs = Format::SUB_BLOCKS == 1 ? 1 : static_cast<int>(min(Format::SUB_BLOCKS, part.blocks - start));
+  for (int64_t start = 0; start < part.blocks;
+       start += Format::SUB_BLOCKS, group += Format::BYTES) {
+    const int subs = Format::SUB_BLOCKS == 1
+                         ? 1
+                         : static_cast<int>(min(Format::SUB_BLOCKS, part.blocks - start));
     for (int sub = 0; sub < subs; sub++) {
       const int64_t b = start + sub;
-      if (M > Format::LIGHT_ROWS && part.ahead) prefetchBytes(group + sub * STEP + BLOCK_AHEAD, STEP);
+      if (M > Format::LIGHT_ROWS && part.ahead)
+        prefetchBytes(group + sub * STEP + BLOCK_AHEAD, STEP);
 #pragma GCC unroll 4
       for (int v = 0; v < PANEL_VECTORS; v++) {
         I q[8];
@@ -114,7 +142,8 @@ __attribute__((noinline)) void readPanel(float* sums, const RoundedStrip<M, Form
           const auto here = [&](int m) -> V& { return sum[m][v]; };
           const auto quad = [&](int j) { return q[j]; };
           addHalf<KindOf<Format>, 0, M>(here, quad, Format::scale(group, sub, 0, v), x, b);
-          if constexpr (Format::HALVES == 2) addHalf<KindOf<Format>, 1, M>(here, quad, Format::scale(group, sub, 1, v), x, b);
+          if constexpr (Format::HALVES == 2)
+            addHalf<KindOf<Format>, 1, M>(here, quad, Format::scale(group, sub, 1, v), x, b);
         } else {
 #pragma GCC unroll 2
           for (int h = 0; h < Format::HALVES; h++) {
@@ -164,7 +193,8 @@ struct OpenBlock {
       Format::unpack(block, sub, v, q);
 #pragma GCC unroll 8
       for (int j = 0; j < 8; j++) __builtin_memcpy(weights + j * 64 + v * W * 4, &q[j], sizeof(I));
-      for (int h = 0; h < Format::HALVES; h++) store(scales[h] + v * W, Format::scale(block, sub, h, v));
+      for (int h = 0; h < Format::HALVES; h++)
+        store(scales[h] + v * W, Format::scale(block, sub, h, v));
       if (Format::MINIMUM) store(minima + v * W, Format::minimum(block, sub, v));
     }
   }
@@ -182,13 +212,16 @@ struct OpenSums {
 
 /** sums[m][n …] of a group of open blocks of BLOCK_PANELS panels, M rows. */
 template <class Kind, int M>
-__attribute__((noinline)) void openTile(const OpenSums& sums, const RoundedStrip<M, Kind::HALVES>& x, const OpenBlock<Kind>* open, int64_t blocks) {
+__attribute__((noinline)) void openTile(const OpenSums& sums,
+                                        const RoundedStrip<M, Kind::HALVES>& x,
+                                        const OpenBlock<Kind>* open, int64_t blocks) {
   constexpr int VECTORS = BLOCK_PANELS * PANEL_VECTORS;
   V sum[M][VECTORS];
 #pragma GCC unroll 8
   for (int m = 0; m < M; m++) {
 #pragma GCC unroll 4
-    for (int v = 0; v < VECTORS; v++) sum[m][v] = sums.from == nullptr ? zero() : load(sums.from + m * sums.strideFrom + v * W);
+    for (int v = 0; v < VECTORS; v++)
+      sum[m][v] = sums.from == nullptr ? zero() : load(sums.from + m * sums.strideFrom + v * W);
   }
   for (int64_t b = 0; b < blocks; b++) {
     if constexpr (ROWS_TOGETHER<Kind>) {
@@ -199,7 +232,8 @@ __attribute__((noinline)) void openTile(const OpenSums& sums, const RoundedStrip
         const auto q = [&](int j) { return loadInts(block.weights + j * 64 + column * 4); };
         const auto here = [&](int m) -> V& { return sum[m][v]; };
         addHalf<Kind, 0, M>(here, q, load(block.scales[0] + column), x, b);
-        if constexpr (Kind::HALVES == 2) addHalf<Kind, 1, M>(here, q, load(block.scales[1] + column), x, b);
+        if constexpr (Kind::HALVES == 2)
+          addHalf<Kind, 1, M>(here, q, load(block.scales[1] + column), x, b);
       }
     } else {
 #pragma GCC unroll 2
@@ -216,20 +250,24 @@ __attribute__((noinline)) void openTile(const OpenSums& sums, const RoundedStrip
           I weights[VECTORS];
 #pragma GCC unroll 4
           for (int v = 0; v < VECTORS; v++) {
-            weights[v] = loadInts(open[v / PANEL_VECTORS * GROUP + b].weights + j * 64 + v % PANEL_VECTORS * W * 4);
+            weights[v] = loadInts(open[v / PANEL_VECTORS * GROUP + b].weights + j * 64 +
+                                  v % PANEL_VECTORS * W * 4);
           }
 #pragma GCC unroll 8
           for (int m = 0; m < M; m++) {
             const I quad = quadAt(x.four(m, b, j));
 #pragma GCC unroll 4
-            for (int v = 0; v < VECTORS; v++) whole[m][v] = dotOf<Kind>(whole[m][v], weights[v], quad);
+            for (int v = 0; v < VECTORS; v++)
+              whole[m][v] = dotOf<Kind>(whole[m][v], weights[v], quad);
           }
         }
 #pragma GCC unroll 4
         for (int v = 0; v < VECTORS; v++) {
-          const V scale = load(open[v / PANEL_VECTORS * GROUP + b].scales[h] + v % PANEL_VECTORS * W);
+          const V scale =
+              load(open[v / PANEL_VECTORS * GROUP + b].scales[h] + v % PANEL_VECTORS * W);
 #pragma GCC unroll 8
-          for (int m = 0; m < M; m++) sum[m][v] = fma(toFloat(whole[m][v]), mul(scale, x.scale(m, b)), sum[m][v]);
+          for (int m = 0; m < M; m++)
+            sum[m][v] = fma(toFloat(whole[m][v]), mul(scale, x.scale(m, b)), sum[m][v]);
         }
       }
     }
@@ -246,15 +284,22 @@ __attribute__((noinline)) void openTile(const OpenSums& sums, const RoundedStrip
   for (int m = 0; m < M; m++) {
 #pragma GCC unroll 4
     for (int v = 0; v < VECTORS; v++) {
-      if (sums.residual != nullptr) sum[m][v] = add(sum[m][v], load(sums.residual + m * sums.strideResidual + v * W));
+      if (sums.residual != nullptr)
+        sum[m][v] = add(sum[m][v], load(sums.residual + m * sums.strideResidual + v * W));
       store(sums.to + m * sums.strideTo + v * W, sum[m][v]);
     }
   }
 }
 
-/** y = x·wᵀ (+ residual)                     y: [rows, columns]   x rounded: [rows, k]   w: packed panels of `format` */
+/**
+ * y = x·wᵀ (+ residual)
+ *     y: [rows, columns]   x rounded: [rows, k]   w: packed panels of `format`
+ */
 struct BlockProduct : BlockProductArguments {
-  /** Rows that share a weight taken apart: a group of so many, and their sums, stay in the second-level cache. */
+  /**
+   * Rows that share a weight taken apart: a group of so many, and their sums, stay in the
+   * second-level cache.
+   */
   static constexpr int64_t MOST_ROWS = 512;
   static constexpr int64_t PAIR = BLOCK_PANELS * PANEL;
 
@@ -262,12 +307,11 @@ struct BlockProduct : BlockProductArguments {
   /** A chunk: strips of rows, columns. */
   int64_t blockStrips, blockColumns, rowBlocks;
 
-  explicit BlockProduct(Arguments& in) : BlockProductArguments(in), x{rows, k / BLOCK} {
-    cut();
-  }
+  explicit BlockProduct(Arguments& in) : BlockProductArguments(in), x{rows, k / BLOCK} { cut(); }
   int64_t chunks() const { return rows == 0 ? 0 : rowBlocks * ceilDivide(columns, blockColumns); }
   void run(int64_t chunk, ThreadMemory& thread) const {
-    const Range strips = piece(chunk % rowBlocks, blockStrips, x.strips()), n = piece(chunk / rowBlocks, blockColumns, columns);
+    const Range strips = piece(chunk % rowBlocks, blockStrips, x.strips()),
+                n = piece(chunk / rowBlocks, blockColumns, columns);
     withFormat(format, [&](auto of) {
       if (rows <= FEW_ROWS) runFew<decltype(of)>(n);
       else runMany<decltype(of)>(strips, n, thread);
@@ -279,13 +323,16 @@ struct BlockProduct : BlockProductArguments {
   void cut() {
     if (rows <= FEW_ROWS) {
       blockStrips = x.strips();
-      const int64_t bytes = withFormat(format, [this](auto of) { return panelBytes<decltype(of)>(k); });
+      const int64_t bytes =
+          withFormat(format, [this](auto of) { return panelBytes<decltype(of)>(k); });
       blockColumns = PANEL * max(1, streamedPanels(ceilDivide(columns, PANEL), bytes));
     } else {
       const int64_t strips = x.strips();
       blockStrips = ceilDivide(strips, ceilDivide(rows, MOST_ROWS));
       blockColumns = 4 * PAIR;
-      const auto tooFew = [&] { return ceilDivide(strips, blockStrips) * ceilDivide(columns, blockColumns) < 32; };
+      const auto tooFew = [&] {
+        return ceilDivide(strips, blockStrips) * ceilDivide(columns, blockColumns) < 32;
+      };
       const auto worthIt = [&] { return blockStrips * BLOCK_ROWS * blockColumns * k > 1 << 21; };
       while (blockColumns > PAIR && tooFew() && worthIt()) blockColumns /= 2;
       while (blockStrips > 8 && tooFew() && worthIt()) blockStrips = ceilDivide(blockStrips, 2);
@@ -304,7 +351,8 @@ struct BlockProduct : BlockProductArguments {
         const int64_t step = x.strips() == 1 ? x.blocks : GROUP;
         for (int64_t first = 0; first < x.blocks; first += step) {
           // Strips after the first find the panel in a cache.
-          readStrip<Format>(height, sums, x.at(first, row), {panel, first, min(step, x.blocks - first), s == 0});
+          readStrip<Format>(height, sums, x.at(first, row),
+                            {panel, first, min(step, x.blocks - first), s == 0});
         }
         finish(sums, PANEL, {row, row + height}, {column, min(n.end, column + PANEL)});
       }
@@ -314,7 +362,8 @@ struct BlockProduct : BlockProductArguments {
   template <class Format, int M = FEW_AT_ONCE>
   void readStrip(int64_t height, float* sums, int64_t at, const PanelPart& part) const {
     if constexpr (M > 1) {
-      if (height < M) return readStrip<Format, M == 8 ? 6 : M == 6 ? 4 : M - 1>(height, sums, at, part);
+      if (height < M)
+        return readStrip<Format, M == 8 ? 6 : M == 6 ? 4 : M - 1>(height, sums, at, part);
     }
     readPanel<Format, M>(sums, {q + at * BLOCK, scales + at, starts + at * Format::HALVES}, part);
   }
@@ -323,8 +372,10 @@ struct BlockProduct : BlockProductArguments {
   void runMany(Range strips, Range n, ThreadMemory& thread) const {
     using Open = OpenBlock<KindOf<Format>>;
     const Range m = {x.firstRow(strips.start), x.firstRow(strips.end)};
-    const int64_t numbers = roundUp((m.end - m.start) * PAIR * static_cast<int64_t>(sizeof(float)), 64);
-    char* memory = thread.grow(thread, static_cast<uint64_t>(numbers) + BLOCK_PANELS * GROUP * sizeof(Open));
+    const int64_t numbers =
+        roundUp((m.end - m.start) * PAIR * static_cast<int64_t>(sizeof(float)), 64);
+    char* memory =
+        thread.grow(thread, static_cast<uint64_t>(numbers) + BLOCK_PANELS * GROUP * sizeof(Open));
     float* sums = reinterpret_cast<float*>(memory);
     Open* open = reinterpret_cast<Open*>(memory + numbers);
     for (int64_t column = n.start; column < n.end; column += PAIR) {
@@ -335,38 +386,45 @@ struct BlockProduct : BlockProductArguments {
         openGroup<Format>(open, column, n.end, first, blocks);
         const bool last = first + blocks == x.blocks;
         for (int64_t s = strips.start; s < strips.end; s++) {
-          prefetchNext<Format>(column, first + GROUP, n.end, s - strips.start, strips.end - strips.start);
+          prefetchNext<Format>(column, first + GROUP, n.end, s - strips.start,
+                               strips.end - strips.start);
           const int64_t row = x.firstRow(s), height = x.firstRow(s + 1) - row;
           float* here = sums + (row - m.start) * PAIR;
           OpenSums to = {first == 0 ? nullptr : here, here, nullptr, PAIR, PAIR, columns};
           if (last && direct) {
             to.to = static_cast<float*>(y) + row * columns + column;
             to.strideTo = columns;
-            if (residual != nullptr) to.residual = static_cast<const float*>(residual) + row * columns + column;
+            if (residual != nullptr)
+              to.residual = static_cast<const float*>(residual) + row * columns + column;
           }
-          runOpenTile<KindOf<Format>>(height, to, x.at(first, row), static_cast<const Open*>(open), blocks);
+          runOpenTile<KindOf<Format>>(height, to, x.at(first, row), static_cast<const Open*>(open),
+                                      blocks);
         }
       }
       if (!direct) finish(sums, PAIR, m, {column, min(n.end, column + PAIR)});
     }
   }
   template <class Format>
-  void openGroup(OpenBlock<KindOf<Format>>* open, int64_t column, int64_t end, int64_t first, int64_t blocks) const {
+  void openGroup(OpenBlock<KindOf<Format>>* open, int64_t column, int64_t end, int64_t first,
+                 int64_t blocks) const {
     for (int64_t p = 0; p < BLOCK_PANELS; p++) {
       const uint8_t* panel = w + min(column / PANEL + p, (end - 1) / PANEL) * panelBytes<Format>(k);
       for (int64_t b = 0; b < blocks; b++) {
         const int64_t at = first + b;
-        open[p * GROUP + b].open(Format(), panel + at / Format::SUB_BLOCKS * Format::BYTES, static_cast<int>(at % Format::SUB_BLOCKS));
+        open[p * GROUP + b].open(Format(), panel + at / Format::SUB_BLOCKS * Format::BYTES,
+                                 static_cast<int>(at % Format::SUB_BLOCKS));
       }
     }
   }
   /** The tile of a strip so high, whose blocks begin at place `at`. */
   template <class Kind, int M = BLOCK_ROWS>
-  void runOpenTile(int64_t height, const OpenSums& sums, int64_t at, const OpenBlock<Kind>* open, int64_t blocks) const {
+  void runOpenTile(int64_t height, const OpenSums& sums, int64_t at, const OpenBlock<Kind>* open,
+                   int64_t blocks) const {
     if constexpr (M > 1) {
       if (height < M) return runOpenTile<Kind, M - 1>(height, sums, at, open, blocks);
     }
-    openTile<Kind, M>(sums, {q + at * BLOCK, scales + at, starts + at * Kind::HALVES}, open, blocks);
+    openTile<Kind, M>(sums, {q + at * BLOCK, scales + at, starts + at * Kind::HALVES}, open,
+                      blocks);
   }
 
   /** Asks for part s of what is opened next: blocks `first` on, or those of the next panels. */
@@ -380,7 +438,8 @@ struct BlockProduct : BlockProductArguments {
     if (column >= end) return;
     const uint8_t* next = w + column / PANEL * panelBytes<Format>(k) + first * STEP;
     for (int p = 0; p < BLOCK_PANELS; p++, next += panelBytes<Format>(k)) {
-      for (int64_t at = BYTES * s / strips; at < BYTES * (s + 1) / strips; at += 64) prefetch(next + at);
+      for (int64_t at = BYTES * s / strips; at < BYTES * (s + 1) / strips; at += 64)
+        prefetch(next + at);
     }
   }
 
@@ -389,10 +448,12 @@ struct BlockProduct : BlockProductArguments {
     withElements(type, y, [&](auto* target) {
       using T = Element<decltype(target)>;
       for (int64_t row = m.start; row < m.end; row++, sums += stride) {
-        const T* from = residual == nullptr ? nullptr : static_cast<const T*>(residual) + row * columns;
+        const T* from =
+            residual == nullptr ? nullptr : static_cast<const T*>(residual) + row * columns;
         forVectors(n.start, n.end, [&](int64_t i, int64_t some) {
           const V sum = loadSome(sums + (i - n.start), some);
-          storeSome(target + row * columns + i, from == nullptr ? sum : add(sum, loadSome(from + i, some)), some);
+          storeSome(target + row * columns + i,
+                    from == nullptr ? sum : add(sum, loadSome(from + i, some)), some);
         });
       }
     });

@@ -1,22 +1,33 @@
-// Activations for products with quantised weights: 8 bits, one scale for 32 along k. What the product needs of each block besides is
-// made here once: the start of the whole-number sum that takes the weights' offset away, or the sum that minima are multiplied by.
+// Activations for products with quantised weights: 8 bits, one scale for 32 along k. What the
+// product needs of each block besides is made here once: the start of the whole-number sum that
+// takes the weights' offset away, or the sum that minima are multiplied by.
 //
-// They lie as the tile of many rows walks them, one after the other: [group of blocks][strip of rows][block][row][32].
+// They lie as the tile of many rows walks them, one after the other: [group of blocks][strip of
+// rows][block][row][32].
 #pragma once
 #include "format.h"
 
 namespace cria::CRIA_ISA {
 
-/** Blocks along k that the tile takes at one time: so many of all its panels, taken apart, stay in the first-level cache. */
+/**
+ * Blocks along k that the tile takes at one time: so many of all its panels, taken apart, stay in
+ * the first-level cache.
+ */
 constexpr int64_t GROUP = 16;
 
 /** Most rows that read a weight as it is packed, and most of them at one time. */
 constexpr int FEW_ROWS = W >= 8 ? 16 : 1;
 constexpr int FEW_AT_ONCE = W == 16 ? 8 : W == 8 ? 4 : 1;
-/** Strips of so few rows where eight go at one time: even ones of 1 to 4, 6 or 8 rows, for which there are kernels. */
+/**
+ * Strips of so few rows where eight go at one time: even ones of 1 to 4, 6 or 8 rows, for which
+ * there are kernels.
+ */
 constexpr int8_t FEW_STRIPS[] = {0, 1, 1, 1, 1, 2, 1, 2, 1, 3, 3, 3, 2, 4, 4, 4, 2};
 
-/** Where rounded rows lie. Strips are as even as can be: eight of many rows are four and four, not six and two. */
+/**
+ * Where rounded rows lie. Strips are as even as can be: eight of many rows are four and four, not
+ * six and two.
+ */
 struct RoundedPlaces {
   int64_t rows, blocks;
 
@@ -28,14 +39,17 @@ struct RoundedPlaces {
   int64_t stripOf(int64_t row) const { return ((row + 1) * strips() - 1) / rows; }
   int64_t groupSize(int64_t firstBlock) const { return min(GROUP, blocks - firstBlock); }
   /** Place of the first block of a group in a strip that begins with `row`, counted in blocks. */
-  int64_t at(int64_t firstBlock, int64_t row) const { return firstBlock * rows + row * groupSize(firstBlock); }
+  int64_t at(int64_t firstBlock, int64_t row) const {
+    return firstBlock * rows + row * groupSize(firstBlock);
+  }
 
   /** A block of any row: it is row `row` of `height` from `place` on. */
   struct Block {
     int64_t place, row, height;
   };
   Block find(int64_t row, int64_t block) const {
-    const int64_t strip = stripOf(row), first = firstRow(strip), height = firstRow(strip + 1) - first, group = block / GROUP * GROUP;
+    const int64_t strip = stripOf(row), first = firstRow(strip),
+                  height = firstRow(strip + 1) - first, group = block / GROUP * GROUP;
     return {at(group, first) + (block - group) * height, row - first, height};
   }
 };
@@ -46,7 +60,8 @@ constexpr int32_t offsetLeft = Format::OFFSET - (Format::BITS == 8 ? BIAS_DONE :
 
 /**
  * x = scale · q, scale = max|x| / 127; NaN where a block holds anything that is not finite.
- *   q: i8, 32 a block   scales: one a block   starts: [HALVES][row of the strip] a block, i32 −offset · Σq (of each half), or f32 scale · Σq
+ *   q: i8, 32 a block   scales: one a block
+ *   starts: [HALVES][row of the strip] a block, i32 −offset · Σq (of each half), or f32 scale · Σq
  */
 struct RoundRows : RoundRowsArguments {
   using RoundRowsArguments::RoundRowsArguments;
@@ -56,7 +71,8 @@ struct RoundRows : RoundRowsArguments {
     const Range range = piece(chunk, rowsPerChunk(k), rows);
     withFormat(format, [&](auto of) {
       withElements(type, x, [&](auto* from) {
-        for (int64_t row = range.start; row < range.end; row++) roundRow<decltype(of)>(from + row * k, row);
+        for (int64_t row = range.start; row < range.end; row++)
+          roundRow<decltype(of)>(from + row * k, row);
       });
     });
   }
@@ -84,8 +100,9 @@ struct RoundRows : RoundRowsArguments {
       bad = fma(values[v], zero(), bad);
       largest = max(largest, max(values[v], sub(zero(), values[v])));
     }
-    const float spread = reduce_add(bad), most = spread == 0.0f ? reduce_max(largest) : 0.0f;
-    const float inverse = most > LEAST ? 127.0f / most : 0.0f, scale = spread == 0.0f ? (most > LEAST ? most / 127.0f : 0.0f) : spread * 0.0f;
+    const float spread = reduceAdd(bad), most = spread == 0.0f ? reduceMax(largest) : 0.0f;
+    const float inverse = most > LEAST ? 127.0f / most : 0.0f,
+                scale = spread == 0.0f ? (most > LEAST ? most / 127.0f : 0.0f) : spread * 0.0f;
     I sums[2] = {setInt(0), setInt(0)};
 #pragma GCC unroll 8
     for (int v = 0; v < N; v++) {
@@ -106,7 +123,7 @@ struct RoundRows : RoundRowsArguments {
     }
   }
   /** Sums of so few bytes are exact as floats. */
-  static int32_t total(I sums) { return static_cast<int32_t>(reduce_add(toFloat(sums))); }
+  static int32_t total(I sums) { return static_cast<int32_t>(reduceAdd(toFloat(sums))); }
   void start(int64_t at, int32_t value) const { __builtin_memcpy(starts + at, &value, 4); }
 };
 

@@ -1,4 +1,5 @@
-// Quantised weights as numbers again, row by row, from the blocks of a file or from panels: what a gradient of the input multiplies with.
+// Quantised weights as numbers again, row by row, from the blocks of a file or from panels: what a
+// gradient of the input multiplies with.
 #pragma once
 #include "format.h"
 
@@ -55,7 +56,10 @@ inline void take(SixBits, const uint8_t* block, int, int row, RawBlock& raw) {
   raw.d = takeHalf(block + SixBits::FACTORS, row);
 }
 
-/** Columns `first` to first + columns of a weight [rows, k], whole blocks of a file.                          y: [rows, columns] */
+/**
+ * Columns `first` to first + columns of a weight [rows, k], whole blocks of a file.
+ *     y: [rows, columns]
+ */
 struct UnpackBlocks : UnpackBlocksArguments {
   using UnpackBlocksArguments::UnpackBlocksArguments;
 
@@ -72,9 +76,14 @@ struct UnpackBlocks : UnpackBlocksArguments {
         for (int64_t c = 0; c < columns; c += WEIGHTS) {
           const int64_t block = (first + c) / WEIGHTS, at = block * Format::FILE_BLOCKS;
           if (!panels) Format::read(x + (row * (k / WEIGHTS) + block) * Format::FILE_BYTES, raw);
-          else take(of, panel + at / Format::SUB_BLOCKS * Format::BYTES, static_cast<int>(at % Format::SUB_BLOCKS), static_cast<int>(row - range.start), raw);
+          else
+            take(of, panel + at / Format::SUB_BLOCKS * Format::BYTES,
+                 static_cast<int>(at % Format::SUB_BLOCKS), static_cast<int>(row - range.start),
+                 raw);
           Format::numbers(raw, numbers);
-          withElements(typeY, y, [&](auto* to) { convert(to + row * columns + c, static_cast<const float*>(numbers), 0, WEIGHTS); });
+          withElements(typeY, y, [&](auto* to) {
+            convert(to + row * columns + c, static_cast<const float*>(numbers), 0, WEIGHTS);
+          });
         }
       }
     });

@@ -4,7 +4,10 @@
 
 namespace cria::CRIA_ISA {
 
-/** `repeat` times a dozen independent steps of a product, enough to hide their latency, in each of `pieces` chunks */
+/**
+ * `repeat` times a dozen independent steps of a product, enough to hide their latency, in each of
+ * `pieces` chunks
+ */
 template <class Unit>
 struct Measure : MeasureArguments {
   using MeasureArguments::MeasureArguments;
@@ -19,7 +22,8 @@ struct Measure : MeasureArguments {
     for (int i = 0; i < CHAINS; i++) sums[i] = set1(static_cast<float>(i));
     for (int64_t n = 0; n < repeat; n++) {
 #pragma GCC unroll 16
-      for (int i = 0; i < CHAINS; i++) sums[i] = Unit::step(sums[i], a, b);  // through the product: of two constants it would be computed once
+      // through the product: of two constants it would be computed once
+      for (int i = 0; i < CHAINS; i++) sums[i] = Unit::step(sums[i], a, b);
     }
 #pragma GCC unroll 16
     for (int i = 0; i < CHAINS; i++) store(sink + i * W, sums[i]);

@@ -1,5 +1,6 @@
-// The innermost part of every matrix product: a register tile of MR rows by NV vectors. Each element of the result is one chain of
-// steps (unit.h) over k ascending, whoever computes it: the tile, the few-rows kernel, or two calls that each take a part of k.
+// The innermost part of every matrix product: a register tile of MR rows by NV vectors. Each
+// element of the result is one chain of steps (unit.h) over k ascending, whoever computes it: the
+// tile, the few-rows kernel, or two calls that each take a part of k.
 #pragma once
 #include "unit.h"
 
@@ -106,8 +107,9 @@ inline void runTile(int64_t rows, const GemmTile<Unit>& t) {
 /** Rows that are cheaper to take as they lie than to pack. */
 constexpr int FEW = MR < 8 ? MR : 8;
 /**
- * Panels that the few-rows kernel reads at one time, so that enough sums are under way. One row of wide vectors has enough of them, and
- * panels one after the other are a single stream of memory (K = 768 in bf16, one thread of a Zen 4: 30 instead of 27 GB/s).
+ * Panels that the few-rows kernel reads at one time, so that enough sums are under way. One row of
+ * wide vectors has enough of them, and panels one after the other are a single stream of memory (K
+ * = 768 in bf16, one thread of a Zen 4: 30 instead of 27 GB/s).
  */
 constexpr int panelsAtOnce(int rows) {
   if (rows == 1 && W == 16) return 1;
@@ -115,11 +117,17 @@ constexpr int panelsAtOnce(int rows) {
   return fit < 1 ? 1 : fit > 2 ? 2 : fit;
 }
 
-/** Bytes that the few-rows kernel looks ahead in each panel, where it computes too much for the processor to look far ahead by itself. */
+/**
+ * Bytes that the few-rows kernel looks ahead in each panel, where it computes too much for the
+ * processor to look far ahead by itself.
+ */
 constexpr int64_t ROWS_AHEAD = 4096;
 constexpr int LOOK_AHEAD_FROM = 6;
 
-/** C[M, P panels] = A·B (+ residual) over all of k            a: rows as they lie     b: P panels, `panel` floats apart */
+/**
+ * C[M, P panels] = A·B (+ residual) over all of k
+ *     a: rows as they lie   b: P panels, `panel` floats apart
+ */
 template <class Unit, int M, int P>
 __attribute__((noinline)) void fewRows(const GemmTile<Unit>& t, int64_t strideA, int64_t panel) {
   V sum[P][M][NV];
@@ -175,7 +183,8 @@ inline void runFewRows(GemmTile<Unit> t, int64_t strideA, int64_t panel, int64_t
   for (; p < panels; p++, advance(1)) fewRows<Unit, M, 1>(t, strideA, panel);
 }
 template <class Unit, int M = FEW>
-inline void runFewRows(int64_t rows, const GemmTile<Unit>& t, int64_t strideA, int64_t panel, int64_t panels) {
+inline void runFewRows(int64_t rows, const GemmTile<Unit>& t, int64_t strideA, int64_t panel,
+                       int64_t panels) {
   if constexpr (M > 1) {
     if (rows < M) return runFewRows<Unit, M - 1>(rows, t, strideA, panel, panels);
   }

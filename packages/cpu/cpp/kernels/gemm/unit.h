@@ -1,7 +1,9 @@
-// How a matrix product multiplies: what a word of a packed factor is, and how vectors of them become sums. One unit a stored form of the
-// weight, so that every kernel of that form adds in the same order.
+// How a matrix product multiplies: what a word of a packed factor is, and how vectors of them
+// become sums. One unit a stored form of the weight, so that every kernel of that form adds in the
+// same order.
 //
-// A word holds STEP neighbours along k. `words` makes W of them from a row along k, `wordsDown` from STEP rows that follow each other.
+// A word holds STEP neighbours along k. `words` makes W of them from a row along k, `wordsDown`
+// from STEP rows that follow each other.
 #pragma once
 #include "kernels/cast.h"
 
@@ -31,7 +33,10 @@ struct Widened {
 };
 
 #ifdef __AVX512BF16__
-/** Both factors rounded to bf16, products of two neighbours along k added at one time to a sum in f32. */
+/**
+ * Both factors rounded to bf16, products of two neighbours along k added at one time to a sum in
+ * f32.
+ */
 struct Paired {
   using Left = Pair;
   using Right = Pair;

@@ -36,7 +36,10 @@ struct Block {
   }
 };
 
-/** Four low bits of weight j beside those of weight j + 16; before them, with five bits, the high bits of all 32. */
+/**
+ * Four low bits of weight j beside those of weight j + 16; before them, with five bits, the high
+ * bits of all 32.
+ */
 inline void putLevels(bool five, const uint8_t* level, uint8_t* to) {
   if (five) {
     uint32_t bits = 0;
@@ -61,7 +64,8 @@ inline void q80(const float* x, uint8_t* out, Error& error) {
     I whole = __builtin_convertvector(scaled, I);
     const F rest = scaled - convert(whole);
     // A comparison that holds is −1.
-    whole = reinterpret_cast<I>(reinterpret_cast<U>(whole) - reinterpret_cast<U>(rest >= 0.5f) + reinterpret_cast<U>(rest <= -0.5f));
+    whole = reinterpret_cast<I>(reinterpret_cast<U>(whole) - reinterpret_cast<U>(rest >= 0.5f) +
+                                reinterpret_cast<U>(rest <= -0.5f));
     putBytes(out + 2 + LANES * p, whole);
     error.add(fromHalf(half) * convert(whole) - block.v[p]);
   }
@@ -78,7 +82,7 @@ inline void symmetric(int nmax, const float* x, uint8_t* out, Error& error) {
   const float low = block.least(), high = block.largest();
   float max = high > -low ? high : low;
   if (high == -low) {
-    for (int i = 31; i >= 0; i--) // both signs: the first in the block
+    for (int i = 31; i >= 0; i--)  // both signs: the first in the block
       if (x[i] == high || x[i] == low) max = x[i];
   }
   const float d = max / static_cast<float>(-nmax), id = d == 0 ? 0.0f : 1.0f / d;
@@ -86,7 +90,9 @@ inline void symmetric(int nmax, const float* x, uint8_t* out, Error& error) {
   putHalf(out, half);
   uint8_t level[32];
   for (int p = 0; p < PARTS; p++) {
-    const I l = clampLevels(__builtin_convertvector(block.v[p] * id + (static_cast<float>(nmax) + 0.5f), I), 2 * nmax - 1);
+    const I l =
+        clampLevels(__builtin_convertvector(block.v[p] * id + (static_cast<float>(nmax) + 0.5f), I),
+                    2 * nmax - 1);
     putBytes(level + LANES * p, l);
     error.add(fromHalf(half) * convert(l - nmax) - block.v[p]);
   }
@@ -111,12 +117,14 @@ inline void affine(int nmax, const float* x, uint8_t* out, Error& error) {
 }
 
 /** Up to LANES blocks of 32 by weighted search: wⱼ = importanceⱼ · √(σ² + xⱼ²). */
-inline void weighted(bool five, bool withMinimum, const float* x, const float* importance, float sigma2, uint8_t* out, int64_t count, Error& error) {
+inline void weighted(bool five, bool withMinimum, const float* x, const float* importance,
+                     float sigma2, uint8_t* out, int64_t count, Error& error) {
   F values[32], weights[32], levels[32], minimum = F{}, scale;
   gather<32>(values, x, count);
   gather<32>(weights, importance, count);
   for (int i = 0; i < 32; i++) weights[i] *= squareRoot(sigma2 + values[i] * values[i]);
-  if (withMinimum) scale = searchScaleAndMinimum(five ? 31 : 15, values, weights, levels, minimum, WEIGHTED_TRIES);
+  if (withMinimum)
+    scale = searchScaleAndMinimum(five ? 31 : 15, values, weights, levels, minimum, WEIGHTED_TRIES);
   else scale = searchScale<32, true>(five ? 16 : 8, values, weights, levels);
   const int64_t bytes = (withMinimum ? 4 : 2) + (five ? 20 : 16);
   F steps = F{}, bases = F{};

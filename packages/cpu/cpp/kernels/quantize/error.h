@@ -7,7 +7,10 @@
 
 namespace cria::CRIA_ISA::blocks {
 
-/** How far blocks are from their numbers: Σ difference², and the largest. A number that is not finite makes the sum so. */
+/**
+ * How far blocks are from their numbers: Σ difference², and the largest. A number that is not
+ * finite makes the sum so.
+ */
 struct Error {
   double squares = 0;
   float largest = 0;

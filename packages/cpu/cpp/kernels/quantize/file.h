@@ -1,5 +1,5 @@
-// Quantising straight from a file: every chunk reads some rows into memory that stays in the cache, so that the weights go through main
-// memory once, and reading is shared by all threads.
+// Quantising straight from a file: every chunk reads some rows into memory that stays in the cache,
+// so that the weights go through main memory once, and reading is shared by all threads.
 #pragma once
 #include "quantize.h"
 
@@ -9,22 +9,26 @@
 namespace cria::CRIA_ISA {
 
 /**
- * out = blocks of rows × columns numbers from byte `from` of an open file. `source`: their type, 0 f32, 1 bf16, 2 f16. `head`: where it is
- * not 0, the rows come in heads of so many, halves apart (Hugging Face's order), and go out in pairs (Meta's): row 2j + i of a head is its
- * row i·head/2 + j in the file. errors: per chunk Σ difference² and the largest difference, or NaN and −(the error number of reading).
+ * out = blocks of rows × columns numbers from byte `from` of an open file. `source`: their type, 0
+ * f32, 1 bf16, 2 f16. `head`: where it is not 0, the rows come in heads of so many, halves apart
+ * (Hugging Face's order), and go out in pairs (Meta's): row 2j + i of a head is its row i·head/2 +
+ * j in the file. errors: per chunk Σ difference² and the largest difference, or NaN and −(the error
+ * number of reading).
  */
 struct QuantizeFile : QuantizeFileArguments {
   using QuantizeFileArguments::QuantizeFileArguments;
-
 
   int64_t chunks() const { return ceilDivide(rows, rowsTogether()); }
 
   void run(int64_t chunk, ThreadMemory& thread) const {
     const Range range = piece(chunk, rowsTogether(), rows);
-    const int64_t stored = columns * (source == 0 ? 4 : 2), bytes = roundUp((range.end - range.start) * stored, 64);
+    const int64_t stored = columns * (source == 0 ? 4 : 2),
+                  bytes = roundUp((range.end - range.start) * stored, 64);
     char* memory = thread.grow(thread, static_cast<uint64_t>(bytes + 4 * columns));
     float* wide = reinterpret_cast<float*>(memory + bytes);
-    const int32_t failure = readFileRange(file, static_cast<uint64_t>(from + range.start * stored), static_cast<uint64_t>((range.end - range.start) * stored), memory);
+    const int32_t failure =
+        readFileRange(file, static_cast<uint64_t>(from + range.start * stored),
+                      static_cast<uint64_t>((range.end - range.start) * stored), memory);
     if (failure != 0) {
       errors[2 * chunk] = static_cast<double>(__builtin_nanf(""));
       errors[2 * chunk + 1] = -static_cast<double>(failure);
@@ -33,7 +37,8 @@ struct QuantizeFile : QuantizeFileArguments {
     const RowQuantizer quantizer{type, columns, importance};
     blocks::Error error;
     for (int64_t row = range.start; row < range.end; row++)
-      quantizer.row(numbers(memory + (placeOf(row) - range.start) * stored, wide), out + row * quantizer.rowBytes(), error);
+      quantizer.row(numbers(memory + (placeOf(row) - range.start) * stored, wide),
+                    out + row * quantizer.rowBytes(), error);
     errors[2 * chunk] = error.squares;
     errors[2 * chunk + 1] = static_cast<double>(error.largest);
   }
@@ -57,7 +62,8 @@ struct QuantizeFile : QuantizeFileArguments {
   }
   template <class T>
   void widenRow(const T* row, float* wide) const {
-    forVectors(0, columns, [&](int64_t i, int64_t n) { storeSome(wide + i, loadSome(row + i, n), n); });
+    forVectors(0, columns,
+               [&](int64_t i, int64_t n) { storeSome(wide + i, loadSome(row + i, n), n); });
   }
 };
 

@@ -1,4 +1,5 @@
-// Vectors of the quantisers: as many numbers as a register has, with GCC's operators, and rounding as ggml does it.
+// Vectors of the quantisers: as many numbers as a register has, with GCC's operators, and rounding
+// as ggml does it.
 #pragma once
 #include "kernels/operation.h"
 
@@ -31,12 +32,16 @@ inline bool any(I mask) {
   return all != 0;
 }
 inline F squareRoot(F a) { return reinterpret_cast<F>(sqrt(reinterpret_cast<V>(a))); }
-inline float largestLane(F a) { return reduce_max(reinterpret_cast<V>(a)); }
+inline float largestLane(F a) { return reduceMax(reinterpret_cast<V>(a)); }
 /** The first n lanes, and zeros. */
-inline F firstLanes(F a, int64_t n) { return reinterpret_cast<F>(select(n < LANES ? n : LANES, reinterpret_cast<V>(a), zero())); }
+inline F firstLanes(F a, int64_t n) {
+  return reinterpret_cast<F>(select(n < LANES ? n : LANES, reinterpret_cast<V>(a), zero()));
+}
 
 /** ggml's nearest_int: the low 23 bits of a sum with 1.5·2²³, right or not. */
-inline I nearestInt(F a) { return (reinterpret_cast<I>(a + 12582912.0f) & 0x007fffff) - 0x00400000; }
+inline I nearestInt(F a) {
+  return (reinterpret_cast<I>(a + 12582912.0f) & 0x007fffff) - 0x00400000;
+}
 inline int32_t nearestInt(float a) {
   const float shifted = a + 12582912.0f;
   int32_t bits;
@@ -54,9 +59,14 @@ inline F clampRoundSmall(F a, float least, float most) {
   l = l < least ? splat(least) : l;
   return l > most ? splat(most) : l;
 }
-inline int32_t clampInt(int32_t value, int32_t least, int32_t most) { return value < least ? least : value > most ? most : value; }
+inline int32_t clampInt(int32_t value, int32_t least, int32_t most) {
+  return value < least ? least : value > most ? most : value;
+}
 
-/** N values of up to LANES runs, element by element: lane r of row i is value i of run r. Missing runs repeat the first. */
+/**
+ * N values of up to LANES runs, element by element: lane r of row i is value i of run r. Missing
+ * runs repeat the first.
+ */
 template <int N>
 inline void gather(F (&x)[N], const float* from, int64_t runs) {
   for (int r = 0; r < LANES; r++) {

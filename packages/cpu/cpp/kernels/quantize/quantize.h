@@ -1,5 +1,5 @@
-// GGUF's block formats from float32, with the bits of ggml's reference quantisers (ggml-quants.c) and of packages/tensor/src/quantize, which
-// is the readable version: the operations.
+// GGUF's block formats from float32, with the bits of ggml's reference quantisers (ggml-quants.c)
+// and of packages/tensor/src/quantize, which is the readable version: the operations.
 #pragma once
 #include "blocks.h"
 #include "superblocks.h"
@@ -9,7 +9,10 @@
 
 namespace cria::CRIA_ISA {
 
-/** Rows of `columns` numbers as blocks of a GGUF type, weighed by `importance` ([columns]) where it is given. */
+/**
+ * Rows of `columns` numbers as blocks of a GGUF type, weighed by `importance` ([columns]) where it
+ * is given.
+ */
 struct RowQuantizer {
   int64_t type, columns;
   const float* importance;
@@ -52,7 +55,8 @@ struct RowQuantizer {
     const int64_t count = columns / 32;
     const float sigma2 = blocks::sumOfSquares(from, columns) / static_cast<float>(columns);
     for (int64_t b = 0; b < count; b += blocks::LANES)
-      blocks::weighted(type >= 6, type == 3 || type == 7, from + 32 * b, importance + 32 * b, sigma2, to + b * blockBytes(), min(blocks::LANES, count - b), error);
+      blocks::weighted(type >= 6, type == 3 || type == 7, from + 32 * b, importance + 32 * b,
+                       sigma2, to + b * blockBytes(), min(blocks::LANES, count - b), error);
   }
 
   void small(const float* from, uint8_t* to, blocks::Error& error) const {
@@ -60,19 +64,23 @@ struct RowQuantizer {
       for (int64_t b = 0; b < columns / 32; b++) block(from + 32 * b, to + b * blockBytes());
     };
     switch (type) {
-      case 2: return each([&](const float* x, uint8_t* out) { blocks::symmetric(8, x, out, error); });
+      case 2:
+        return each([&](const float* x, uint8_t* out) { blocks::symmetric(8, x, out, error); });
       case 3: return each([&](const float* x, uint8_t* out) { blocks::affine(15, x, out, error); });
-      case 6: return each([&](const float* x, uint8_t* out) { blocks::symmetric(16, x, out, error); });
+      case 6:
+        return each([&](const float* x, uint8_t* out) { blocks::symmetric(16, x, out, error); });
       case 7: return each([&](const float* x, uint8_t* out) { blocks::affine(31, x, out, error); });
       default: return each([&](const float* x, uint8_t* out) { blocks::q80(x, out, error); });
     }
   }
 };
 
-/** out = blocks of x, rows of whole blocks; errors: per chunk Σ difference² and the largest difference, as doubles. */
+/**
+ * out = blocks of x, rows of whole blocks; errors: per chunk Σ difference² and the largest
+ * difference, as doubles.
+ */
 struct Quantize : QuantizeArguments {
   using QuantizeArguments::QuantizeArguments;
-
 
   int64_t chunks() const { return ceilDivide(rows, rowsPerChunk(columns)); }
 
@@ -80,7 +88,8 @@ struct Quantize : QuantizeArguments {
     const Range range = piece(chunk, rowsPerChunk(columns), rows);
     const RowQuantizer quantizer{type, columns, importance};
     blocks::Error error;
-    for (int64_t row = range.start; row < range.end; row++) quantizer.row(x + row * columns, out + row * quantizer.rowBytes(), error);
+    for (int64_t row = range.start; row < range.end; row++)
+      quantizer.row(x + row * columns, out + row * quantizer.rowBytes(), error);
     errors[2 * chunk] = error.squares;
     errors[2 * chunk + 1] = static_cast<double>(error.largest);
   }

@@ -1,5 +1,5 @@
-// The searches of ggml-quants.c for scales and minima, one sub-block a lane: every lane does exactly what the reference does, in its
-// order, so the bits are the same on every instruction set.
+// The searches of ggml-quants.c for scales and minima, one sub-block a lane: every lane does
+// exactly what the reference does, in its order, so the bits are the same on every instruction set.
 #pragma once
 #include "lanes.h"
 
@@ -26,7 +26,9 @@ inline F searchScale(int nmax, const F (&x)[N], const F* weights, F (&levels)[N]
   F scale = F{}, best = F{};
   for (int attempt = 0; attempt < 19; attempt++) {
     const int step = attempt == 0 ? 0 : attempt <= 9 ? attempt - 10 : attempt - 9;
-    const float target = attempt == 0 ? static_cast<float>(-nmax) : -(static_cast<float>(nmax) + 0.1f * static_cast<float>(step));
+    const float target = attempt == 0
+                             ? static_cast<float>(-nmax)
+                             : -(static_cast<float>(nmax) + 0.1f * static_cast<float>(step));
     const F iscale = splat(target) / max;
     F sumlx = F{}, suml2 = F{};
     for (int i = 0; i < N; i++) {
@@ -54,11 +56,17 @@ struct Tries {
   int nstep;
 };
 
-/** make_qkx2_quants and make_qkx3_quants: levels 0 … nmax with a scale and a minimum at most 0, given back negated. */
+/**
+ * make_qkx2_quants and make_qkx3_quants: levels 0 … nmax with a scale and a minimum at most 0,
+ * given back negated.
+ */
 template <bool SMALL>
-inline F searchScaleAndMinimum(int nmax, const F (&x)[32], const F (&weights)[32], F (&levels)[32], F& minimum, Tries tries, I flat, F min, F max, F sumW, F sumX) {
+inline F searchScaleAndMinimum(int nmax, const F (&x)[32], const F (&weights)[32], F (&levels)[32],
+                               F& minimum, Tries tries, I flat, F min, F max, F sumW, F sumX) {
   const float most = static_cast<float>(nmax);
-  const auto round = [most](F a) { return SMALL ? clampRoundSmall(a, 0.0f, most) : clampRound(a, 0.0f, most); };
+  const auto round = [most](F a) {
+    return SMALL ? clampRoundSmall(a, 0.0f, most) : clampRound(a, 0.0f, most);
+  };
   F iscale = splat(most) / (max - min);
   F scale = splat(1.0f) / iscale;
   F least = F{};
@@ -102,7 +110,8 @@ inline F searchScaleAndMinimum(int nmax, const F (&x)[32], const F (&weights)[32
   return flat ? F{} : scale;
 }
 
-inline F searchScaleAndMinimum(int nmax, const F (&x)[32], const F (&weights)[32], F (&levels)[32], F& minimum, Tries tries) {
+inline F searchScaleAndMinimum(int nmax, const F (&x)[32], const F (&weights)[32], F (&levels)[32],
+                               F& minimum, Tries tries) {
   F min = x[0], max = x[0], sumW = weights[0], sumX = sumW * x[0];
   for (int i = 1; i < 32; i++) {
     min = x[i] < min ? x[i] : min;
@@ -115,8 +124,10 @@ inline F searchScaleAndMinimum(int nmax, const F (&x)[32], const F (&weights)[32
   // Where a range is so small that its inverse overflows, ggml keeps the low bits of what it gets.
   const F range = max - min;
   const I tiny = (range < splat(1e-36f)) & ~flat;
-  return any(tiny) ? searchScaleAndMinimum<false>(nmax, x, weights, levels, minimum, tries, flat, min, max, sumW, sumX)
-                   : searchScaleAndMinimum<true>(nmax, x, weights, levels, minimum, tries, flat, min, max, sumW, sumX);
+  return any(tiny) ? searchScaleAndMinimum<false>(nmax, x, weights, levels, minimum, tries, flat,
+                                                  min, max, sumW, sumX)
+                   : searchScaleAndMinimum<true>(nmax, x, weights, levels, minimum, tries, flat,
+                                                 min, max, sumW, sumX);
 }
 
 constexpr Tries WEIGHTED_TRIES = {-0.9f, 0.05f, 36};

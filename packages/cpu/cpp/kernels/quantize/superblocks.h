@@ -9,7 +9,10 @@
 
 namespace cria::CRIA_ISA::blocks {
 
-/** Blocks of 256 that are encoded together, and the registers that hold one element of all their sub-blocks of 32. */
+/**
+ * Blocks of 256 that are encoded together, and the registers that hold one element of all their
+ * sub-blocks of 32.
+ */
 constexpr int TOGETHER = LANES > 8 ? LANES / 8 : 1;
 constexpr int GROUPS = 8 * TOGETHER / LANES;
 
@@ -26,10 +29,14 @@ inline float sixBits(const float* v, uint8_t* level) {
 }
 
 /** Up to TOGETHER blocks of Q4_K (nmax 15) or Q5_K (nmax 31). */
-inline void q45(int nmax, const float* x, const float* importance, uint8_t* out, int64_t count, Error& error) {
+inline void q45(int nmax, const float* x, const float* importance, uint8_t* out, int64_t count,
+                Error& error) {
   F values[GROUPS][32], levels[GROUPS][32];
-  float scales[8 * TOGETHER], minima[8 * TOGETHER], sums[8 * TOGETHER], steps[8 * TOGETHER] = {}, bases[8 * TOGETHER] = {};
-  const Tries tries = importance != nullptr ? WEIGHTED_TRIES : nmax == 15 ? Tries{-1.0f, 0.1f, 20} : Tries{-0.5f, 0.1f, 15};
+  float scales[8 * TOGETHER], minima[8 * TOGETHER], sums[8 * TOGETHER],
+      steps[8 * TOGETHER] = {}, bases[8 * TOGETHER] = {};
+  const Tries tries = importance != nullptr ? WEIGHTED_TRIES
+                      : nmax == 15          ? Tries{-1.0f, 0.1f, 20}
+                                            : Tries{-0.5f, 0.1f, 15};
   for (int g = 0; g < GROUPS; g++) {
     const int64_t runs = 8 * count - LANES * g;
     F weights[32], minimum, sum = F{};
@@ -37,7 +44,8 @@ inline void q45(int nmax, const float* x, const float* importance, uint8_t* out,
     if (importance != nullptr) {
       F sigma = F{};
       for (int r = 0; r < LANES && r < runs; r++)
-        sigma[r] = r % 8 == 0 ? 2 * sumOfSquares(x + 256 * ((LANES * g + r) / 8), 256) / 256 : sigma[r - 1];
+        sigma[r] = r % 8 == 0 ? 2 * sumOfSquares(x + 256 * ((LANES * g + r) / 8), 256) / 256
+                              : sigma[r - 1];
       gather<32>(weights, importance + 32 * LANES * g, runs);
       for (int i = 0; i < 32; i++) weights[i] *= squareRoot(sigma + values[g][i] * values[g][i]);
     } else {
@@ -88,9 +96,11 @@ inline void q45(int nmax, const float* x, const float* importance, uint8_t* out,
   for (int64_t b = 0; b < count; b++) {
     uint8_t* to = out + b * bytes;
     uint8_t* nibbles = to + (nmax == 31 ? 48 : 16);
-    const uint8_t(*q)[32] = l + 8 * b;
+    const uint8_t (*q)[32] = l + 8 * b;
     for (int chunk = 0; chunk < 4; chunk++)
-      for (int i = 0; i < 32; i++) nibbles[32 * chunk + i] = static_cast<uint8_t>((q[2 * chunk][i] & 15) | q[2 * chunk + 1][i] << 4);
+      for (int i = 0; i < 32; i++)
+        nibbles[32 * chunk + i] =
+            static_cast<uint8_t>((q[2 * chunk][i] & 15) | q[2 * chunk + 1][i] << 4);
     if (nmax == 31) {
       for (int i = 0; i < 32; i++) {
         uint8_t high = 0;
@@ -109,8 +119,9 @@ inline void q6(const float* x, const float* importance, uint8_t* out, Error& err
     F weights[16];
     gather<16>(values[g], x + 16 * LANES * g, LANES);
     if (importance != nullptr) gather<16>(weights, importance + 16 * LANES * g, LANES);
-    storeLanes(scales + LANES * g, importance != nullptr ? searchScale<16, true>(32, values[g], weights, levels[g])
-                                                         : searchScale<16, false>(32, values[g], nullptr, levels[g]));
+    storeLanes(scales + LANES * g, importance != nullptr
+                                       ? searchScale<16, true>(32, values[g], weights, levels[g])
+                                       : searchScale<16, false>(32, values[g], nullptr, levels[g]));
   }
   float widest = 0, magnitude = 0;
   for (int j = 0; j < 16; j++) {
@@ -153,7 +164,8 @@ inline void q6(const float* x, const float* importance, uint8_t* out, Error& err
       const uint8_t a = q[i], b = q[i + 32], c = q[i + 64], d = q[i + 96];
       out[64 * n + i] = static_cast<uint8_t>((a & 15) | (c & 15) << 4);
       out[64 * n + 32 + i] = static_cast<uint8_t>((b & 15) | (d & 15) << 4);
-      out[128 + 32 * n + i] = static_cast<uint8_t>(a >> 4 | (b >> 4) << 2 | (c >> 4) << 4 | (d >> 4) << 6);
+      out[128 + 32 * n + i] =
+          static_cast<uint8_t>(a >> 4 | (b >> 4) << 2 | (c >> 4) << 4 | (d >> 4) << 6);
     }
   }
 }
