@@ -44,12 +44,15 @@ function bounded(score: number, changed: number): number {
   return Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, changed));
 }
 
-/** score /= temperature                                                     temperature > 0 */
-export function scaleByTemperature(scores: Float64Array, temperature: number): void {
-  const best = maxOf(scores);
+/** score /= temperature                                 temperature > 0   largest: of the scores */
+export function scaleByTemperature(
+  scores: Float64Array,
+  temperature: number,
+  largest: number = maxOf(scores),
+): void {
   // Only differences matter: where quotients overflow, the best score is 0 and what lies further
   // below than a double is removed.
-  const origin = Number.isFinite(best / temperature) ? 0 : best;
+  const origin = Number.isFinite(largest / temperature) ? 0 : largest;
   for (let i = 0; i < scores.length; i++) scores[i] = ((scores[i] as number) - origin) / temperature;
 }
 

@@ -133,33 +133,38 @@ export class Sampler {
     const scores = this.#scores;
     scores.set(logits);
     // Before the filters: they rely on it, and keep it so.
-    const best = scores[argmax(scores)] ?? NaN;
-    if (!Number.isFinite(best))
+    const best = argmax(scores);
+    const largest = scores[best] ?? NaN;
+    if (!Number.isFinite(largest))
       fail(
         'sampler',
-        `the largest logit is ${best}.`,
+        `the largest logit is ${largest}.`,
         'the weights, or the arithmetic they run in, overflow',
       );
-    penalize(scores, sampling, history);
-    if (sampling.temperature < GREEDY_BELOW) return argmax(scores);
-    keepProbable(scores, sampling);
+    const changed = penalize(scores, sampling, history);
+    if (sampling.temperature < GREEDY_BELOW) return changed ? argmax(scores) : best;
+    keepProbable(scores, sampling, changed ? undefined : largest);
     const total = exponentiate(scores);
     const stream = (STREAM ^ sampling.stream) >>> 0;
     return draw(scores, total, uniform({ seed: sampling.seed, stream, start: history.ids.length }));
   }
 }
 
-function penalize(scores: Float64Array, sampling: Sampling, { ids, promptLength }: History): void {
+/** Whether any score may have changed. */
+function penalize(scores: Float64Array, sampling: Sampling, { ids, promptLength }: History): boolean {
   const { repetitionPenalty, presencePenalty, frequencyPenalty } = sampling;
   if (repetitionPenalty !== 1) penalizeRepetition(scores, ids, repetitionPenalty);
   if (presencePenalty !== 0 || frequencyPenalty !== 0) {
     const generated = Array.prototype.slice.call(ids, promptLength);
     penalizeGenerated(scores, generated, { presence: presencePenalty, frequency: frequencyPenalty });
   }
+  return repetitionPenalty !== 1 || presencePenalty !== 0 || frequencyPenalty !== 0;
 }
 
-function keepProbable(scores: Float64Array, { temperature, topK, topP, minP }: Sampling): void {
-  if (temperature !== 1) scaleByTemperature(scores, temperature);
+/** `largest` of the scores, where it is known. */
+function keepProbable(scores: Float64Array, sampling: Sampling, largest: number | undefined): void {
+  const { temperature, topK, topP, minP } = sampling;
+  if (temperature !== 1) scaleByTemperature(scores, temperature, largest);
   if (topK > 0) keepTopK(scores, topK);
   if (topP < 1) keepTopP(scores, topP);
   if (minP > 0) keepMinP(scores, minP);
