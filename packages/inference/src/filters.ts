@@ -44,12 +44,13 @@ function bounded(score: number, changed: number): number {
   return Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, changed));
 }
 
-/** score /= temperature                                 temperature > 0   largest: of the scores */
-export function scaleByTemperature(
-  scores: Float64Array,
-  temperature: number,
-  largest: number = maxOf(scores),
-): void {
+/** score /= temperature                                                     temperature > 0 */
+export function scaleByTemperature(scores: Float64Array, temperature: number): void {
+  divide(scores, temperature, maxOf(scores));
+}
+
+/** `scaleByTemperature` where the largest score is known. */
+export function divide(scores: Float64Array, temperature: number, largest: number): void {
   // Only differences matter: where quotients overflow, the best score is 0 and what lies further
   // below than a double is removed.
   const origin = Number.isFinite(largest / temperature) ? 0 : largest;

@@ -1,6 +1,7 @@
 import { fail, hashName, nearestName, uniform } from '@cria/tensor';
 import {
   argmax,
+  divide,
   draw,
   exponentiate,
   keepMinP,
@@ -164,7 +165,10 @@ function penalize(scores: Float64Array, sampling: Sampling, { ids, promptLength 
 /** `largest` of the scores, where it is known. */
 function keepProbable(scores: Float64Array, sampling: Sampling, largest: number | undefined): void {
   const { temperature, topK, topP, minP } = sampling;
-  if (temperature !== 1) scaleByTemperature(scores, temperature, largest);
+  if (temperature !== 1) {
+    if (largest === undefined) scaleByTemperature(scores, temperature);
+    else divide(scores, temperature, largest);
+  }
   if (topK > 0) keepTopK(scores, topK);
   if (topP < 1) keepTopP(scores, topP);
   if (minP > 0) keepMinP(scores, minP);
