@@ -17,7 +17,7 @@ import { Llama, llamaConfig } from '@cria/layers';
 import { type Device, openStep, type ParameterSpace, reference } from '@cria/tensor';
 import type { GgufEntry } from '@cria/tokenizer';
 import { afterAll, describe, expect, it } from 'vitest';
-import { bitsOf, fillWithBits, temporaryFolder, tiny } from './helpers.ts';
+import { bitsOf, fillWithBits, have, temporaryFolder, tiny } from './helpers.ts';
 
 /** Made by transformers: `vectors/families.py`. */
 const root = fileURLToPath(new URL('vectors/families', import.meta.url));
@@ -37,11 +37,11 @@ async function modelOf(checkpoint: Checkpoint, device: Device): Promise<Llama> {
 }
 
 /** Logits of every position. */
-async function logitsOf(path: string): Promise<Float32Array> {
+async function logitsOf(path: string, tokens: readonly number[] = ids): Promise<Float32Array> {
   using device = reference();
   using model = await modelOf(await openCheckpoint(path), device);
-  using step = openStep(device, { rows: ids.length });
-  const hidden = model.forward(step.integers(Int32Array.from(ids)), step);
+  using step = openStep(device, { rows: tokens.length });
+  const hidden = model.forward(step.integers(Int32Array.from(tokens)), step);
   return model.output.forward(hidden, step).toFloat32();
 }
 
@@ -94,6 +94,27 @@ describe.each(names)('%s', (name) => {
     await saveHuggingFace(join(scratch, `${name}-saved`), source.config, model.parameters);
     expect((await openCheckpoint(join(scratch, `${name}-saved`))).config).toEqual(source.config);
     expect(await logitsOf(join(scratch, `${name}-saved`))).toEqual(await logitsOf(folder));
+  });
+});
+
+describe('a GGUF file of another converter', () => {
+  const folder = fileURLToPath(new URL('../../../../shared/faults/gguf-attention-bias/', import.meta.url));
+
+  it.skipIf(!have(folder))('with biases of query, key and value gives the logits of llama.cpp', async () => {
+    const expected = JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8')) as {
+      readonly ids: readonly number[];
+      readonly logits_last_first8: readonly number[];
+    };
+    const path = join(folder, 'bias.gguf');
+    const { config } = await openCheckpoint(path);
+    expect(config.attentionBias).toBe('qkv');
+    const logits = await logitsOf(path, expected.ids);
+    const last = logits.subarray(logits.length - config.vocabSize);
+    expected.logits_last_first8.forEach((value, i) => expect(Math.abs(last[i]! - value)).toBeLessThan(0.01));
+    // transformers has no such model: it gets zeros for the output's bias.
+    await convertCheckpoint(await openCheckpoint(path), join(scratch, 'qkv'), { to: 'hf' });
+    expect((await openCheckpoint(join(scratch, 'qkv'))).config.attentionBias).toBe('all');
+    expectClose(await logitsOf(join(scratch, 'qkv'), expected.ids), logits);
   });
 });
 
