@@ -36,10 +36,10 @@ export interface LinearLayer extends FusedLayer {
   /** Where `forward` is `kernels.linear`, and `kernels.addBias` of a bias, and a training step saves x alone: the weight that it takes. */
   readonly operand?: Tensor | undefined;
   /**
-   * Where the layer can be the output of a model: −log softmax(forward(x)[t])[targets[t]] of every row, without the logits of all rows at
+   * Where the layer can be the output of a model: −weights[t] · log softmax(forward(x)[t])[targets[t]] of every row, without the logits of all rows at
    * once. A training step saves the gradient of x of their sum, [T, C], and adds that of the weight.
    */
-  crossEntropy?(x: Tensor, targets: Tensor, step: Step): Tensor;
+  crossEntropy?(x: Tensor, targets: Tensor, step: Step, weights?: Tensor): Tensor;
   /** Gives back what `pack` made beside the parameters. */
   free(): void;
 }

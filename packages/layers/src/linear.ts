@@ -62,21 +62,19 @@ export class Linear implements LinearLayer {
   }
 
   /** Both gradients are taken in the same pass, while a block of logits is there. */
-  crossEntropy(x: Tensor, targets: Tensor, step: Step): Tensor {
+  crossEntropy(x: Tensor, targets: Tensor, step: Step, weights?: Tensor): Tensor {
     if (!this.operand || this.bias)
       fail('linear', 'a layer that is more than its weight has no cross entropy of this kind.');
     const { weight } = this;
     const { kernels } = step.device;
     const losses = step.empty([x.rows], accumulatorDType(step.dtype));
     if (!step.training) {
-      kernels.linearCrossEntropy(losses, x, weight.value, targets);
+      kernels.linearCrossEntropy(losses, x, weight.value, targets, undefined, weights);
       return losses;
     }
     const dx = step.empty(x.shape);
-    kernels.linearCrossEntropy(losses, x, weight.value, targets, {
-      dx,
-      dw: weight.trainable ? step.gradient(weight) : undefined,
-    });
+    const dw = weight.trainable ? step.gradient(weight) : undefined;
+    kernels.linearCrossEntropy(losses, x, weight.value, targets, { dx, dw }, weights);
     step.save(dx);
     step.release(dx);
     return losses;

@@ -76,10 +76,11 @@ export class Llama implements Disposable {
 
   /**
    * Cross entropy of every token, 0 where the target is −100; divide by the number of the others for the mean. In a training step the
-   * gradients of the output layer are taken in the same pass.                tokens, targets: i32 [T]   result: [T], f32 (f64 beside f64)
+   * gradients of the output layer are taken in the same pass. With `weights` each row's loss and gradient is multiplied by its own.
+   *                                                         tokens, targets: i32 [T]   weights, result: [T], f32 (f64 beside f64)
    */
-  loss(tokens: Tensor, targets: Tensor, step: Step): Tensor {
-    return this.#stage.loss(tokens, targets, step);
+  loss(tokens: Tensor, targets: Tensor, step: Step, weights?: Tensor): Tensor {
+    return this.#stage.loss(tokens, targets, step, weights);
   }
 
   /**

@@ -103,12 +103,12 @@ export class LlamaStage implements Disposable {
   }
 
   /** Cross entropy of every row, by the last stage.                         x: as `forward` takes   targets: i32 [T]   result: [T] */
-  loss(x: Tensor, targets: Tensor, step: Step): Tensor {
+  loss(x: Tensor, targets: Tensor, step: Step, weights?: Tensor): Tensor {
     const { head } = this;
     if (!head)
       return fail('llama.loss', 'this stage has no head.', 'the last stage of a model has the losses');
     const hidden = this.forward(x, step);
-    const losses = head.loss.forward(hidden, targets, step);
+    const losses = head.loss.forward(hidden, targets, step, weights);
     step.release(hidden);
     return losses;
   }

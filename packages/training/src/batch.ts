@@ -4,6 +4,8 @@ export interface Batch {
   readonly tokens: Int32Array;
   /** What each row must predict; −100 counts nothing.          [rows] */
   readonly targets: Int32Array;
+  /** How much the loss of each row counts, 0 or more; default 1.   [rows] */
+  readonly weights?: Float32Array;
   /** First row of each packed document, and rows at the end.    [S + 1] */
   readonly segments: Int32Array;
 }

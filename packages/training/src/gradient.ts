@@ -1,12 +1,20 @@
 import type { Llama } from '@cria/layers';
-import { type ComputeDType, IGNORE_TARGET, openStep, type Recompute, type Step } from '@cria/tensor';
+import { type ComputeDType, openStep, type Recompute, type Step } from '@cria/tensor';
 import type { Batch } from './batch.ts';
+import { nextToken } from './objectives/next-token.ts';
+import type { Objective } from './objectives/objective.ts';
 
 export interface LossSum {
   /** Sum of the losses of all tokens that count, in nats, added in token order. */
   readonly sum: number;
-  /** How many tokens counted. */
+  /** How many tokens counted; where rows have weights, the sum of these. */
   readonly tokens: number;
+}
+
+interface PassOptions {
+  readonly dtype: ComputeDType;
+  /** Default `nextToken`. */
+  readonly objective?: Objective;
 }
 
 const nothing: LossSum = { sum: 0, tokens: 0 };
@@ -18,17 +26,19 @@ const nothing: LossSum = { sum: 0, tokens: 0 };
 export function addGradients(
   model: Llama,
   batch: Batch,
-  options: { readonly dtype: ComputeDType; readonly recompute: Recompute },
+  options: PassOptions & { readonly recompute: Recompute },
   before = nothing,
 ): Promise<LossSum> {
-  return withLosses(model, batch, before, { ...options, training: true }, (step) => model.backward(step));
+  return withLosses(model, batch, before, { ...options, training: true }, (step, objective) =>
+    objective.backward(model, step),
+  );
 }
 
 /** The losses alone. */
 export function sumLosses(
   model: Llama,
   batch: Batch,
-  options: { readonly dtype: ComputeDType },
+  options: PassOptions,
   before = nothing,
 ): Promise<LossSum> {
   return withLosses(model, batch, before, { ...options, training: false }, () => {});
@@ -36,20 +46,19 @@ export function sumLosses(
 
 async function withLosses(
   model: Llama,
-  { tokens, targets, segments }: Batch,
+  batch: Batch,
   before: LossSum,
-  options: { readonly training: boolean; readonly dtype: ComputeDType; readonly recompute?: Recompute },
-  after: (step: Step) => void,
+  options: PassOptions & { readonly training: boolean; readonly recompute?: Recompute },
+  after: (step: Step, objective: Objective) => void,
 ): Promise<LossSum> {
   const { device } = model.parameters;
-  using step = openStep(device, { rows: tokens.length, segments, ...options });
-  // Ids of another vocabulary are refused before anything is encoded, and the gradients stay what they were.
-  const losses = model.loss(model.tokens(tokens, step), model.targets(targets, step), step);
-  after(step);
+  const { tokens, segments } = batch;
+  const { objective = nextToken, ...pass } = options;
+  using step = openStep(device, { rows: tokens.length, segments, ...pass });
+  const losses = objective.losses(model, batch, step);
+  after(step, objective);
   const values = await losses.read();
   let sum = before.sum;
   for (const value of values) sum += value;
-  let counted = before.tokens;
-  for (const target of targets) counted += target === IGNORE_TARGET ? 0 : 1;
-  return { sum, tokens: counted };
+  return { sum, tokens: before.tokens + objective.count(batch) };
 }

@@ -1,3 +1,5 @@
+import { Llama } from '@cria/layers';
+import { fail } from '@cria/tensor';
 import { Trainer } from './trainer.ts';
 import type { TrainingOptions } from './options.ts';
 
@@ -13,6 +15,8 @@ export interface SpeedMeasurement {
  * by this once, before it starts.
  */
 export async function measureSpeed(options: TrainingOptions, seconds: number): Promise<SpeedMeasurement> {
+  if (options.model instanceof Llama)
+    fail('measureSpeed', 'the model would be thrown away.', 'give its configuration');
   const { checkpoints: _, validation: __, signal, ...rest } = options;
   const now = options.now ?? (() => performance.now() / 1000);
   using trainer = await Trainer.open({

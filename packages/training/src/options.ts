@@ -1,13 +1,35 @@
 import type { SpecialIds } from '@cria/checkpoint';
-import type { LlamaConfig } from '@cria/layers';
-import { checkOptions, type ComputeDType, type Device, fail, type Recompute } from '@cria/tensor';
+import { Llama, type LlamaConfig } from '@cria/layers';
+import type { OptimizerFactory, Schedule } from '@cria/optimizers';
+import {
+  checkOptions,
+  type ComputeDType,
+  type Device,
+  fail,
+  type Parameter,
+  type Recompute,
+} from '@cria/tensor';
 import type { TrainingSource, ValidationSource } from './batch.ts';
 import type { TrainingEvent } from './events.ts';
+import { nextToken } from './objectives/next-token.ts';
+import type { Objective } from './objectives/objective.ts';
 
 export interface TrainingOptions {
   /** Where to compute. The caller opens it and disposes of it. */
   readonly device: Device;
-  readonly model: LlamaConfig;
+  /**
+   * A shape, for a model of the trainer's own; or a model without memory, of parts as the caller made them (adapters, a quantised base), which
+   * is the trainer's from then on. Parameters that have a value already are frozen.
+   */
+  readonly model: LlamaConfig | Llama;
+  /** Which parameters are trained; default all that have no value yet. */
+  readonly trainable?: (parameter: Parameter) => boolean;
+  /** Default AdamW with the settings below. */
+  readonly optimizer?: OptimizerFactory;
+  /** Default `nextToken`. */
+  readonly objective?: Objective;
+  /** Learning rates; default a cosine with the settings below. */
+  readonly schedule?: Schedule;
   readonly data: TrainingSource;
   readonly validation?: ValidationSource;
   /** Updates in the whole run; the schedule ends there. */
@@ -69,12 +91,19 @@ export interface TrainingOptions {
   readonly signal?: AbortSignal;
 }
 
-export type ResolvedOptions = Required<
-  Omit<TrainingOptions, 'validation' | 'checkpoints' | 'keepEvery' | 'specialIds' | 'signal' | 'dtype'>
-> & { readonly dtype: ComputeDType } & Pick<
-    TrainingOptions,
-    'validation' | 'checkpoints' | 'keepEvery' | 'specialIds' | 'signal'
-  >;
+export type ResolvedOptions = Required<Omit<TrainingOptions, Optional | 'dtype'>> & {
+  readonly dtype: ComputeDType;
+} & Pick<TrainingOptions, Optional>;
+
+type Optional =
+  | 'validation'
+  | 'checkpoints'
+  | 'keepEvery'
+  | 'specialIds'
+  | 'signal'
+  | 'trainable'
+  | 'optimizer'
+  | 'schedule';
 
 const defaults = {
   batchSize: 8,
@@ -94,6 +123,7 @@ const defaults = {
   evaluateEvery: Infinity,
   evaluationSamples: Infinity,
   maxSkippedSteps: 5,
+  objective: nextToken,
   onEvent: () => {},
   now: () => performance.now() / 1000,
 } as const;
@@ -109,6 +139,9 @@ const known = [
   'keepEvery',
   'specialIds',
   'signal',
+  'trainable',
+  'optimizer',
+  'schedule',
   ...Object.keys(defaults),
 ];
 
@@ -143,8 +176,34 @@ export function computeDType(device: Device, wished: ComputeDType | 'auto' = 'au
   return dtype;
 }
 
+/** The shape of the model, whoever made it. */
+export function shapeOf(model: LlamaConfig | Llama): LlamaConfig {
+  return model instanceof Llama ? model.config : model;
+}
+
+/** Settings that change the bits of a run: resuming under others would be another run. What the caller made is in `fingerprints`. */
+export function settingsOf(options: ResolvedOptions): string {
+  const numbers = [
+    'totalSteps',
+    'batchSize',
+    'learningRate',
+    'warmupSteps',
+    'finalLearningRateRatio',
+    'beta1',
+    'beta2',
+    'weightDecay',
+    'gradientClip',
+    'seed',
+  ] as const;
+  const settings = Object.fromEntries(numbers.map((name) => [name, options[name]]));
+  return JSON.stringify({ ...settings, contextLength: options.data.contextLength, dtype: options.dtype });
+}
+
 function checkValues(options: ResolvedOptions): void {
-  const { batchSize, microBatchSize, totalSteps, warmupSteps, data, model } = options;
+  const { batchSize, microBatchSize, totalSteps, warmupSteps, data, device } = options;
+  const model = shapeOf(options.model);
+  if (options.model instanceof Llama && options.model.device !== device)
+    fail('train', `the model is of ${options.model.device.name}, the run on ${device.name}.`);
   for (const name of ['totalSteps', 'batchSize', 'microBatchSize', 'keepLast'] as const) {
     if (!Number.isSafeInteger(options[name]) || options[name] < 1)
       fail('train', `${name} is ${options[name]}.`, 'give a whole number of 1 or more');

@@ -5,12 +5,20 @@ import {
   type SaveTrainingStateResult,
 } from '@cria/checkpoint';
 import { Llama } from '@cria/layers';
-import { AdamW, clipFactor, cosineSchedule, gradientNorm, type Schedule } from '@cria/optimizers';
+import {
+  AdamW,
+  clipFactor,
+  cosineSchedule,
+  gradientNorm,
+  nonFiniteGradients,
+  type Optimizer,
+  type Schedule,
+} from '@cria/optimizers';
 import { accumulatorDType, fail } from '@cria/tensor';
 import type { EvaluationReport, SkippedReport, StepReport, TrainingEvent } from './events.ts';
 import { flopsPerToken } from './flops.ts';
 import { addGradients, type LossSum, sumLosses } from './gradient.ts';
-import { type ResolvedOptions, resolveOptions, type TrainingOptions } from './options.ts';
+import { type ResolvedOptions, resolveOptions, settingsOf, type TrainingOptions } from './options.ts';
 
 export interface TrainingResult {
   /** `stopped`: the signal asked for it, and the run can be resumed. */
@@ -28,7 +36,7 @@ export interface TrainingResult {
 export class Trainer implements Disposable {
   readonly options: ResolvedOptions;
   readonly model: Llama;
-  readonly optimizer: AdamW;
+  readonly optimizer: Optimizer;
   #schedule: Schedule;
   #flopsPerToken: number;
   #step = 0;
@@ -41,33 +49,40 @@ export class Trainer implements Disposable {
   #savePause = 0;
 
   private constructor(options: ResolvedOptions) {
-    const { device, model, dtype, beta1, beta2, weightDecay } = options;
+    const { device, model, data } = options;
     this.options = options;
-    this.model = new Llama(model, { device });
-    // Products round wide weights to the activations' halves as they pack them, and no rounded copy is kept.
-    this.model.parameters.allocate({
-      dtype: accumulatorDType(dtype),
-      gradients: 'borrowed',
-    });
+    this.model = model instanceof Llama ? model : new Llama(model, { device });
     try {
-      this.optimizer = new AdamW(this.model.parameters, { beta1, beta2, weightDecay });
+      this.#allocate();
+      this.optimizer = this.#makeOptimizer();
+      this.#schedule = options.schedule ?? cosineOf(options);
     } catch (error) {
       this.model[Symbol.dispose]();
       throw error;
     }
-    this.#schedule = cosineSchedule({
-      maxLearningRate: options.learningRate,
-      warmupSteps: options.warmupSteps,
-      totalSteps: options.totalSteps,
-      finalRatio: options.finalLearningRateRatio,
-    });
-    this.#flopsPerToken = flopsPerToken(model, options.data.contextLength);
+    this.#flopsPerToken = flopsPerToken(this.model.config, data.contextLength);
     const { checkpoints, keepLast, keepEvery } = options;
     if (checkpoints !== undefined)
       this.#saver = new BackgroundSaver(checkpoints, {
         keepLast,
         ...(keepEvery === undefined ? {} : { keepEvery }),
       });
+  }
+
+  /** Products round wide weights to the activations' halves as they pack them, and no rounded copy is kept. */
+  #allocate(): void {
+    const { dtype, trainable = ({ bound }) => !bound } = this.options;
+    const { parameters } = this.model;
+    for (const parameter of parameters.parameters) parameter.frozen = !trainable(parameter);
+    if (parameters.parameters.every(({ frozen }) => frozen))
+      fail('train', 'no parameter is trainable.', 'look at the option trainable');
+    parameters.allocate({ dtype: accumulatorDType(dtype), gradients: 'borrowed' });
+  }
+
+  #makeOptimizer(): Optimizer {
+    const { optimizer, beta1, beta2, weightDecay } = this.options;
+    const { parameters } = this.model;
+    return optimizer?.(parameters) ?? new AdamW(parameters, { beta1, beta2, weightDecay });
   }
 
   /** Builds the model and either initialises it or goes on from the newest complete training state. */
@@ -136,7 +151,7 @@ export class Trainer implements Disposable {
     const start = now();
     parameters.clearGradients();
     const { sum, tokens } = await this.#accumulate();
-    const norm = (await gradientNorm(parameters)) / Math.max(1, tokens);
+    const norm = (await gradientNorm(parameters)) / tokens;
     const loss = sum / tokens;
     this.#step++;
     this.#totalTokens += this.options.batchSize * this.options.data.contextLength;
@@ -151,14 +166,14 @@ export class Trainer implements Disposable {
 
   /** Mean loss over the first `samples` held-out samples, or all. */
   async evaluate(samples = Infinity): Promise<EvaluationReport | undefined> {
-    const { validation, microBatchSize, dtype, now } = this.options;
+    const { validation, microBatchSize, dtype, objective, now } = this.options;
     if (!validation || validation.length === 0) return undefined;
     const start = now();
     const end = Math.min(samples, validation.length);
     let total: LossSum = { sum: 0, tokens: 0 };
     for (let position = 0; position < end; position += microBatchSize) {
       const batch = validation.batch(position, Math.min(microBatchSize, end - position));
-      total = await sumLosses(this.model, batch, { dtype }, total);
+      total = await sumLosses(this.model, batch, { dtype, objective }, total);
     }
     const { sum, tokens } = total;
     const report = { step: this.#step, loss: sum / tokens, tokens, seconds: now() - start };
@@ -171,20 +186,20 @@ export class Trainer implements Disposable {
    * Nothing where there is no checkpoint folder or this step is saved already.
    */
   async save(): Promise<void> {
-    const { model, extraFiles, specialIds, fingerprints, now } = this.options;
+    const { extraFiles, specialIds, fingerprints, now } = this.options;
     if (!this.#saver || this.#savedStep === this.#step) return;
     const start = now();
     await this.finishSaving();
     await this.#saver.save({
       step: this.#step,
-      config: model,
+      config: this.model.config,
       parameters: this.model.parameters,
       counters: {
         updates: this.optimizer.updates,
         totalTokens: this.#totalTokens,
         skippedInARow: this.#skippedInARow,
       },
-      fingerprints: { ...fingerprints, ...this.#settings() },
+      fingerprints: { ...fingerprints, settings: settingsOf(this.options) },
       extraFiles,
       ...(specialIds ? { specialIds } : {}),
     });
@@ -237,11 +252,11 @@ export class Trainer implements Disposable {
   }
 
   async #accumulate(): Promise<LossSum> {
-    const { data, batchSize, microBatchSize, dtype, recompute } = this.options;
+    const { data, batchSize, microBatchSize, dtype, recompute, objective } = this.options;
     let total: LossSum | undefined;
     for (let sample = 0; sample < batchSize; sample += microBatchSize) {
       const batch = data.batch(this.#step * batchSize + sample, microBatchSize);
-      total = await addGradients(this.model, batch, { dtype, recompute }, total);
+      total = await addGradients(this.model, batch, { dtype, recompute, objective }, total);
     }
     if (!total?.tokens)
       fail(
@@ -273,7 +288,9 @@ export class Trainer implements Disposable {
   }
 
   async #skip(loss: number, norm: number, tokens: number): Promise<SkippedReport> {
-    const what = Number.isFinite(loss) ? `gradient norm is ${norm}` : `loss is ${loss}`;
+    const what = Number.isFinite(loss)
+      ? `gradient norm is ${norm}${await this.#culprits()}`
+      : `loss is ${loss}`;
     const report = { step: this.#step, loss, gradientNorm: norm, reason: `${what} over ${tokens} tokens` };
     await this.#emit({ type: 'skipped', ...report });
     if (++this.#skippedInARow >= this.options.maxSkippedSteps) {
@@ -284,6 +301,13 @@ export class Trainer implements Disposable {
       );
     }
     return report;
+  }
+
+  /** Parameters whose gradients are not finite, the first few. */
+  async #culprits(): Promise<string> {
+    const names = await nonFiniteGradients(this.model.parameters);
+    if (names.length === 0) return '';
+    return ` (${names.slice(0, 3).join(', ')}${names.length > 3 ? ` and ${names.length - 3} more` : ''})`;
   }
 
   async #resume(): Promise<boolean> {
@@ -303,42 +327,11 @@ export class Trainer implements Disposable {
     return true;
   }
 
-  /** Settings that change the bits of a run: resuming under others would be another run. */
-  #settings(): Record<string, string> {
-    const {
-      totalSteps,
-      batchSize,
-      learningRate,
-      warmupSteps,
-      finalLearningRateRatio,
-      beta1,
-      beta2,
-      weightDecay,
-    } = this.options;
-    const { gradientClip, seed, data, dtype } = this.options;
-    const settings = {
-      totalSteps,
-      batchSize,
-      learningRate,
-      warmupSteps,
-      finalLearningRateRatio,
-      beta1,
-      beta2,
-      weightDecay,
-    };
-    return {
-      settings: JSON.stringify({
-        ...settings,
-        gradientClip,
-        seed,
-        contextLength: data.contextLength,
-        dtype,
-      }),
-    };
-  }
-
   #checkFingerprints(saved: Readonly<Record<string, string>>): void {
-    const wanted: Record<string, string> = { ...this.options.fingerprints, ...this.#settings() };
+    const wanted: Record<string, string> = {
+      ...this.options.fingerprints,
+      settings: settingsOf(this.options),
+    };
     for (const name of new Set([...Object.keys(saved), ...Object.keys(wanted)])) {
       if (saved[name] === wanted[name]) continue;
       fail(
@@ -352,6 +345,16 @@ export class Trainer implements Disposable {
   async #emit(event: TrainingEvent): Promise<void> {
     await this.options.onEvent(event);
   }
+}
+
+/** The schedule of the paper, from the settings. */
+function cosineOf(options: ResolvedOptions): Schedule {
+  return cosineSchedule({
+    maxLearningRate: options.learningRate,
+    warmupSteps: options.warmupSteps,
+    totalSteps: options.totalSteps,
+    finalRatio: options.finalLearningRateRatio,
+  });
 }
 
 /** Trains a LLaMA from the first step, or from where a run in the same folder stopped, to the last. */
