@@ -170,7 +170,7 @@ describe.each(devices)('what a trainer is made of, on $name', ({ open }) => {
   it('only what is trainable changes', async () => {
     using device = open();
     using trainer = await Trainer.open(
-      tinyOptions({ device, totalSteps: 2, trainable: ({ name }) => name.includes('feed_forward') }),
+      tinyOptions({ device, totalSteps: 3, trainable: ({ name }) => name.includes('feed_forward') }),
     );
     const { parameters } = trainer.model;
     const before = new Map<string, ArrayLike<number>>();
