@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
+import { SkipsReporter } from './scripts/support/skips-reporter.ts';
 
 const conditions = ['@cria/source', 'module', 'node', 'import', 'default'];
 const roots = ['packages', 'apps'].flatMap((folder) =>
@@ -10,6 +11,7 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
+    reporters: ['default', new SkipsReporter()],
     projects: [
       ...roots.filter((root) => existsSync(new URL(`${root}/package.json`, import.meta.url))),
       'scripts',
