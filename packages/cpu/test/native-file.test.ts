@@ -50,7 +50,8 @@ describe('build script', () => {
   });
 
   test.skipIf(objects.length === 0)('does nothing when nothing changed', () => {
-    const run = () => execFileSync(process.execPath, [path('../scripts/build.mjs')], { encoding: 'utf8' });
+    const run = () =>
+      execFileSync(process.execPath, [path('../scripts/build.mjs'), '--runnable'], { encoding: 'utf8' });
     run();
     expect(run()).toBe('');
   });
