@@ -250,7 +250,7 @@ export const brokenKernels: [string, RegExp, Break, ComputeDType?][] = [
   ],
   [
     'cross entropy forgets the weights of rows',
-    /^linearCrossEntropy: .*weights of rows/,
+    /^linearCrossEntropy:/,
     (raw) => ({
       linearCrossEntropy: (losses, x, w, targets, grads) =>
         raw.linearCrossEntropy(losses, x, w, targets, grads),
