@@ -6,9 +6,11 @@ export interface Field {
   readonly type?: string;
   readonly size?: string;
   readonly random?: string;
+  readonly made?: string;
 }
 export interface Command {
   readonly fields: Readonly<Record<string, Field>>;
+  readonly dtype?: string;
   readonly random?: false;
 }
 /** Every command in the order of its code. */

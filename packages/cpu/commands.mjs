@@ -12,8 +12,10 @@
  * @property {boolean} [writes]
  * @property {boolean} [optional] a tensor that may be left out
  * @property {string} [type] of a tensor: T, f32, f64, i32, u8, i8, raw, or the field that holds the code of its dtype
- * @property {string} [size] elements, over the integers of the command
- * @property {string} [random] what a random call gives: an expression of cpp/driver.cc
+ * @property {string} [size] elements (bytes of raw, u8 and i8), over the integers of the command and cpp/driver/shapes.h
+ * @property {string} [random] what a random call gives: an expression over other fields and what cpp/driver has; of a
+ *   tensor of i32 the upper bound of its indices
+ * @property {string} [made] the whole storage of a tensor, where its type and size do not say it
  */
 
 /** @param {string} type @param {string} [size] @param {string} [random] upper bound of indices @returns {Field} */
@@ -27,6 +29,8 @@ const reads = (type, size, random) => ({
 const writes = (type, size) => ({ ...reads(type, size), writes: true });
 /** @param {Field} field @returns {Field} */
 const optional = (field) => ({ ...field, optional: true });
+/** @param {Field} field @param {string} storage how a random call makes it @returns {Field} */
+const made = (field, storage) => ({ ...field, made: storage });
 /** @param {string} [random] @returns {Field} */
 const integer = (random = 'extent()') => ({ kind: 'integer', random });
 /** Enough now and then for several chunks. */
@@ -42,17 +46,25 @@ const wide = (example) => ({ kind: 'wide', random: String(example) });
 
 /** Codes of `Dtype`: f32, bf16, f16. */
 const dtype = () => code(3);
+/** Of the dtypes that activations have: f32, bf16. */
+const activation = () => code(2);
+/** A width in blocks of 256 weights, as quantised rows have it. */
+const blockWidth = () => integer('256 * (1 + below(3))');
 
 /** T tokens in S segments or sequences, heads of queries, of keys, their width; a window of 0 is none. */
 const attentionShape = {
-  T: integer(),
-  S: integer(),
-  H: integer(),
-  K: integer(),
-  E: integer(),
+  T: integer('1 + below(300)'),
+  S: integer('1 + below(12)'),
+  H: integer('K * (1 + below(3))'),
+  K: integer('1 + below(3)'),
+  E: integer('1 + below(70)'),
   scale: scalar(0.3),
-  window: integer(),
+  window: integer('below(2) ? 0 : 1 + below(200)'),
 };
+/** Rows of queries and of keys: `half` says whether they are bf16. */
+const queries = 'T * H * E * bytesOf(half)';
+const keys = 'T * K * E * bytesOf(half)';
+const segments = made(reads('i32'), 'list.starts(S, T)');
 
 const pagedAttention = {
   out: writes('raw'),
@@ -70,20 +82,21 @@ const pagedAttention = {
   ...attentionShape,
 };
 
-const packFactor = {
-  packed: writes('T'),
-  source: reads('raw'),
+/** @param {string} bytes of the packed factor */
+const packFactor = (bytes) => ({
+  packed: made(writes('T'), `list.own(${bytes})`),
+  source: reads('raw', 'columns * k * bytesOf(type)'),
   columns: integer(),
   k: integer(),
-  stride: integer(),
+  stride: integer('along ? columns : k'),
   along: flag(),
-  type: dtype(),
-};
+  type: activation(),
+});
 
 /**
- * `dtypes`: in which the command comes as kernels of their own, where there is more than one. `random: false`: what is allowed depends on more than
- * sizes, and cpp/driver.cc makes its calls by hand.
- * @typedef {{ fields: Readonly<Record<string, Field>>, random?: false }} Command
+ * `dtype`: what a random call draws the dtype of the command from, f32 or bf16 where not said. `random: false`: what is allowed depends on more than
+ * the command's own numbers, and cpp/driver/by-hand.h makes its calls.
+ * @typedef {{ fields: Readonly<Record<string, Field>>, dtype?: string, random?: false }} Command
  * @type {Readonly<Record<string, Command>>}
  */
 export const commands = {
@@ -235,146 +248,150 @@ export const commands = {
       elements: elements(),
     },
   },
-  packPanels: { fields: packFactor, random: false },
-  packStrips: { fields: packFactor, random: false },
+  packPanels: { fields: packFactor('panelBytes(dtype, columns, k, panel)'), dtype: 'below(3)' },
+  packStrips: { fields: packFactor('stripBytes(columns, k)'), dtype: 'below(3)' },
   gemm: {
+    // By rows, by columns, in strips; bf16 never in strips, for tiles take their rows otherwise.
+    dtype: 'below(3)',
     fields: {
-      c: writes('raw'),
-      a: reads('raw'),
-      b: reads('raw'),
-      residual: optional(reads('raw')),
+      c: writes('raw', 'rows * columns * bytesOf(typeC)'),
+      a: reads('raw', 'left == 2 ? stripBytes(rows, k) : rows * k * bytesOf(typeA)'),
+      b: reads('raw', 'right == 0 ? panelBytes(dtype, columns, k, panel) : columns * k * bytesOf(typeB)'),
+      residual: made(
+        optional(reads('raw')),
+        'accumulate || !below(3) ? 0 : below(2) ? c : list.bits(rows * columns * bytesOf(typeC))',
+      ),
       rows: integer(),
       columns: integer(),
       k: integer(),
-      strideC: integer(),
-      strideA: integer(),
-      strideB: integer(),
-      strideResidual: integer(),
-      left: code(3),
-      right: code(3),
+      strideC: integer('columns'),
+      strideA: integer('left == 1 ? rows : k'),
+      strideB: integer('right == 2 ? columns : k'),
+      strideResidual: integer('columns'),
+      left: integer('below(dtype == 1 ? 2 : 3)'),
+      right: integer('dtype == 2 ? 0 : below(3)'),
       accumulate: flag(),
-      typeC: dtype(),
-      typeA: dtype(),
-      typeB: dtype(),
+      typeC: integer('accumulate ? 0 : below(2)'),
+      typeA: activation(),
+      typeB: integer('right == 0 ? dtype : below(2)'),
     },
-    random: false,
   },
   crossEntropy: {
     fields: {
-      losses: writes('f32'),
-      x: writes('f32'),
-      targets: reads('i32'),
-      weights: optional(reads('f32')),
+      losses: writes('f32', 'rows'),
+      x: writes('f32', 'rows * columns'),
+      targets: made(
+        reads('i32'),
+        'below(3) ? list.integers(rows, 0, columns) : list.integers(rows, -100, -99)',
+      ),
+      weights: optional(reads('f32', 'rows')),
       rows: integer(),
-      columns: integer(),
-      stride: integer(),
+      columns: integer('1 + extent()'),
+      stride: integer('columns'),
       gradient: code(3),
     },
-    random: false,
   },
   cacheWrite: {
     fields: {
-      keyCache: writes('raw'),
-      valueCache: writes('raw'),
-      k: reads('raw'),
-      v: reads('raw'),
-      slots: reads('i32'),
+      keyCache: writes('raw', '32 * cacheBytes(cacheType, columns)'),
+      valueCache: writes('raw', '32 * cacheBytes(cacheType, columns)'),
+      k: reads('raw', 'count * columns * bytesOf(type)'),
+      v: reads('raw', 'count * columns * bytesOf(type)'),
+      slots: made(reads('i32'), 'list.slots(count, 32)'),
       count: integer(),
-      columns: integer(),
+      columns: integer('cacheType == 3 ? 32 * below(20) : extent()'),
       cacheType: code(4),
-      type: dtype(),
+      type: activation(),
     },
-    random: false,
   },
   attention: {
     fields: {
-      out: writes('raw'),
-      lse: writes('f32'),
-      q: reads('raw'),
-      k: reads('raw'),
-      v: reads('raw'),
-      segments: reads('i32'),
+      out: writes('raw', queries),
+      lse: writes('f32', 'T * H'),
+      q: reads('raw', queries),
+      k: reads('raw', keys),
+      v: reads('raw', keys),
+      segments,
       half: flag(),
       ...attentionShape,
     },
-    random: false,
   },
   attentionGrad: {
     fields: {
-      dq: writes('raw'),
-      dk: writes('raw'),
-      dv: writes('raw'),
-      dout: reads('raw'),
-      q: reads('raw'),
-      k: reads('raw'),
-      v: reads('raw'),
-      out: reads('raw'),
-      lse: reads('f32'),
-      segments: reads('i32'),
+      dq: writes('raw', queries),
+      dk: writes('raw', keys),
+      dv: writes('raw', keys),
+      dout: reads('raw', queries),
+      q: reads('raw', queries),
+      k: reads('raw', keys),
+      v: reads('raw', keys),
+      out: reads('raw', queries),
+      lse: reads('f32', 'T * H'),
+      segments,
       half: flag(),
       ...attentionShape,
     },
-    random: false,
   },
   pagedAttention: { fields: pagedAttention, random: false },
   joinChunks: { fields: pagedAttention, random: false },
   packBlocks: {
-    fields: { packed: writes('u8'), source: reads('u8'), columns: integer(), k: integer(), format: code(8) },
-    random: false,
+    fields: {
+      packed: writes('u8', 'blockPanelBytes(format, columns, k)'),
+      source: reads('u8', 'blockBytes(format, columns, k)'),
+      columns: integer('1 + extent()'),
+      k: blockWidth(),
+      format: code(8),
+    },
   },
   gatherBlocks: {
     fields: {
-      y: writes('raw'),
-      x: reads('u8'),
-      rows: reads('i32'),
+      y: writes('raw', 'count * columns * bytesOf(typeY)'),
+      x: reads('u8', 'blockBytes(format, 9, columns)'),
+      rows: reads('i32', 'count', '9'),
       count: integer(),
-      columns: integer(),
-      typeY: dtype(),
+      columns: blockWidth(),
+      typeY: activation(),
       format: code(8),
     },
-    random: false,
   },
   roundRows: {
     fields: {
-      q: writes('i8'),
-      scales: writes('f32'),
-      starts: writes('f32'),
-      x: reads('raw'),
+      q: writes('i8', 'rows * k'),
+      scales: writes('f32', 'rows * k / 32'),
+      starts: writes('f32', 'rows * startsOf(format, k)'),
+      x: reads('raw', 'rows * k * bytesOf(type)'),
       rows: integer(),
-      k: integer(),
-      type: dtype(),
+      k: blockWidth(),
+      type: activation(),
       format: code(8),
     },
-    random: false,
   },
   blockProduct: {
     fields: {
-      y: writes('raw'),
-      q: reads('i8'),
-      scales: reads('f32'),
-      starts: reads('f32'),
-      w: reads('u8'),
-      residual: optional(reads('raw')),
+      y: writes('raw', 'rows * columns * bytesOf(type)'),
+      q: made(reads('i8'), 'list.rounded(rows * k)'),
+      scales: made(reads('f32'), 'list.bits(rows * k / 8)'),
+      starts: made(reads('f32'), 'list.integers(rows * startsOf(format, k), -99999, 99999)'),
+      w: reads('u8', 'blockPanelBytes(format, columns, k)'),
+      residual: optional(reads('raw', 'rows * columns * bytesOf(type)')),
       rows: integer(),
-      columns: integer(),
-      k: integer(),
-      type: dtype(),
+      columns: integer('1 + extent()'),
+      k: blockWidth(),
+      type: activation(),
       format: code(8),
     },
-    random: false,
   },
   measure: { fields: { pieces: integer('3'), repeat: integer('10') } },
   quantize: {
     fields: {
-      out: writes('u8'),
-      x: reads('f32'),
-      importance: optional(reads('f32')),
-      errors: writes('f64'),
-      type: integer(),
-      rows: integer(),
-      columns: integer(),
+      out: writes('u8', 'quantizedBytes(type, rows * columns)'),
+      x: reads('f32', 'rows * columns'),
+      importance: optional(reads('f32', 'columns')),
+      errors: writes('f64', '2 * (rows + 1)'),
+      type: integer('quantizedType()'),
+      rows: integer('below(40)'),
+      columns: integer('weightsOf(type) * (1 + below(5))'),
     },
-    random: false,
   },
   quantizeFile: {
     fields: {
@@ -393,43 +410,41 @@ export const commands = {
   },
   widenedProduct: {
     fields: {
-      y: writes('raw'),
-      x: reads('raw'),
-      w: reads('u8'),
-      residual: optional(reads('raw')),
+      y: writes('raw', 'rows * columns * bytesOf(typeY)'),
+      x: reads('raw', 'rows * k * bytesOf(typeX)'),
+      w: reads('u8', 'blockPanelBytes(format, columns, k)'),
+      residual: optional(reads('raw', 'rows * columns * bytesOf(typeY)')),
       rows: integer(),
-      columns: integer(),
-      k: integer(),
-      typeY: dtype(),
-      typeX: dtype(),
+      columns: integer('1 + extent()'),
+      k: blockWidth(),
+      typeY: activation(),
+      typeX: activation(),
       format: code(8),
     },
-    random: false,
   },
   unpackPanels: {
+    dtype: 'below(3)',
     fields: {
-      y: writes('T'),
-      packed: reads('T'),
+      y: writes('T', 'rows * columns'),
+      packed: made(reads('T'), 'list.bits(panelBytes(dtype, rows, k, panel))'),
       rows: integer(),
       k: integer(),
-      first: integer(),
-      columns: integer(),
+      first: integer('below(k + 1)'),
+      columns: integer('k - first'),
     },
-    random: false,
   },
   unpackBlocks: {
     fields: {
-      y: writes('raw'),
-      x: reads('u8'),
-      rows: integer(),
-      k: integer(),
-      first: integer(),
-      columns: integer(),
-      typeY: dtype(),
+      y: writes('raw', 'rows * columns * bytesOf(typeY)'),
+      x: reads('u8', 'panels ? blockPanelBytes(format, rows, k) : blockBytes(format, rows, k)'),
+      rows: integer('1 + extent()'),
+      k: blockWidth(),
+      first: integer('256 * below(k / 256)'),
+      columns: integer('k - first'),
+      typeY: activation(),
       format: code(8),
       panels: flag(),
     },
-    random: false,
   },
   together: { fields: { members: integer() }, random: false },
   call: { fields: { address: integer(), context: integer(), numbers: { kind: 'numbers' } }, random: false },

@@ -1,4 +1,4 @@
-// Builds the standalone programs that run the kernels without Node (cpp/driver.cc):
+// Builds the standalone programs that run the kernels without Node (cpp/driver):
 //   node scripts/build-driver.mjs address|thread [--all]   under a sanitizer, for this processor's own instruction sets or all
 //   node scripts/build-driver.mjs neon                     for arm64, by the cross compiler; runs under qemu
 //   node scripts/build-driver.mjs tiles                    AMX in emulation, for x86 processors with AVX-512 BF16
@@ -70,7 +70,9 @@ export async function buildDriver(kind, { all = false } = {}) {
   const started = performance.now();
   const folder = join(build, `objects-${kind}`);
   mkdirSync(folder, { recursive: true });
-  const plain = { storage: [], pool: [], driver: [], 'driver-pools': [], 'driver-serve': [] };
+  const plain = Object.fromEntries(
+    ['storage', 'pool', ...driverSources('.cc').map((file) => file.slice(0, -3))].map((unit) => [unit, []]),
+  );
   const parts = units({ arch, chosen: known, leftOut, plain, folder, flags });
   const { problem } = await make(compiler, parts, path, link);
   if (problem) return { problem: problem.trimEnd() };
@@ -80,14 +82,18 @@ export async function buildDriver(kind, { all = false } = {}) {
   return { path };
 }
 
+/** Files of the driver's own. @param {'.cc' | '.h'} ending */
+const driverSources = (ending) =>
+  readdirSync(join(cpp, 'driver'))
+    .filter((name) => name.endsWith(ending))
+    .map((name) => `driver/${name}`)
+    .sort();
+
 /** @param {unknown} settings */
 function fingerprint(settings) {
   const hash = createHash('sha256').update(JSON.stringify(settings));
   hash.update(sourcesFingerprint('native'));
-  const driver = readdirSync(cpp)
-    .filter((name) => name.startsWith('driver'))
-    .sort();
-  for (const name of [...driver, 'generated/fuzz.h'])
+  for (const name of [...driverSources('.cc'), ...driverSources('.h'), 'generated/fuzz.h'])
     hash.update(`${name}\0`).update(readFileSync(join(cpp, name)));
   return hash.digest('hex');
 }

@@ -104,7 +104,7 @@ export function units({ arch, chosen, leftOut = {}, plain, folder, flags, header
   const folders = [...includeFolders, ...headers];
   const part = (/** @type {string} */ name, /** @type {readonly string[]} */ own) => ({
     source: `${name}.cc`,
-    object: join(folder, `${name}.o`),
+    object: join(folder, `${name.replaceAll('/', '-')}.o`),
     flags: [...flags, ...own],
     folders,
   });

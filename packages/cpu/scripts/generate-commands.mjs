@@ -182,54 +182,90 @@ ${ofKernels.map(struct).join('\n\n')}
 }
 
 /** A factor of a product. @param {string} size */
-const times = (size) => (/[+\-/]/.test(size) ? `(${size})` : size);
+const times = (size) => (/[+\-/?]/.test(size) ? `(${size})` : size);
 
 /** Memory for a random call. @param {Field} field @param {ReadonlySet<string>} integers */
-function randomPlace({ type = 'raw', size = '0', writes, optional, random }, integers) {
-  let made = `list.halves(${size})`;
+function randomPlace({ type = 'raw', size = '0', writes, optional, random, made: whole }, integers) {
+  if (whole !== undefined) return whole;
+  const elements = `${times(size)} * bytesOf(${type === 'T' ? 'dtype' : type})`;
+  let made = `list.bits(${size})`;
   if (type === 'f32') made = `list.floats(${size})`;
   else if (type === 'f64') made = `list.own(${times(size)} * 8)`;
   else if (type === 'i32') made = `list.integers(${size}, 0, ${random ?? '1'})`;
-  else if (type === 'T') made = `list.${writes ? 'own' : 'halves'}(${times(size)} * bytesOf(dtype))`;
-  else if (integers.has(type)) made = `list.${writes ? 'own' : 'halves'}(${times(size)} * bytesOf(${type}))`;
+  else if (type === 'T' || integers.has(type)) made = `list.${writes ? 'own' : 'bits'}(${elements})`;
   return optional ? `below(2) ? ${made} : 0` : made;
 }
 
+/**
+ * Draws in an order in which each is behind those that it names.
+ * @param {string} name
+ * @param {readonly [string, Field][]} fields
+ * @returns {readonly [string, Field][]}
+ * @throws where two name each other
+ */
+function ordered(name, fields) {
+  const left = new Map(fields);
+  const done = [];
+  while (left.size > 0) {
+    const next = [...left].find(([, { random = '' }]) =>
+      [...random.matchAll(/[A-Za-z]\w*/g)].every(([word]) => !left.has(word)),
+    );
+    if (next === undefined)
+      throw new Error(`[generate-commands] ${name}: ${[...left.keys()].join(', ')} name each other`);
+    done.push(next);
+    left.delete(next[0]);
+  }
+  return done;
+}
+
+const functionOf = (/** @type {string} */ name) => `random${pascal(name)}`;
+/** Whether a random call of it has a dtype of its own to draw. @param {string} name */
+const hasDtype = (name) =>
+  commands[name]?.dtype !== undefined || fieldsOf(name).some(([, { type }]) => type === 'T');
+
 /** @param {string} name */
-function randomCase(name) {
+function randomCall(name) {
   const fields = fieldsOf(name);
   const integers = fields.filter(([, { kind }]) => kind === 'integer' || kind === 'flag');
   const known = new Set(integers.map(([field]) => field));
-  const draws = integers.map(([field, { random }]) => `      const int64_t ${field} = ${random};`);
+  const draws = ordered(name, integers).map(([field, { random }]) => `  const int64_t ${field} = ${random};`);
+  const tensors = fields.filter(([, { kind }]) => kind === 'tensor');
+  const places = tensors.map(([field, of]) => `  const int32_t ${field} = ${randomPlace(of, known)};`);
   const parts = fields.map(([field, of]) => {
-    if (of.kind === 'tensor') return `      list.place(${randomPlace(of, known)});`;
-    const value = known.has(field) ? field : of.random;
-    return `      list.number(static_cast<double>(${value}));`;
+    if (of.kind === 'tensor') return `  list.place(${field});`;
+    return `  list.number(static_cast<double>(${known.has(field) ? field : of.random}));`;
   });
-  const begin = fields.some(([, { type }]) => type === 'T') ? 'op, dtype' : 'op';
+  const text = [...draws, ...places].join('\n');
+  const dtype = hasDtype(name) ? [`  const int64_t dtype = ${commands[name]?.dtype ?? 'below(2)'};`] : [];
   return [
-    `    case Op::${name}_: {`,
+    `inline void ${functionOf(name)}(List& list${/\bpanel\b/.test(text) ? ', int64_t panel' : ''}) {`,
+    ...dtype,
     ...draws,
-    `      list.begin(${begin});`,
+    ...places,
+    `  list.begin(Op::${name}_${dtype.length > 0 ? ', dtype' : ''});`,
     ...parts,
-    '      list.end();',
-    '      return true;',
-    '    }',
+    '  list.end();',
+    '}',
   ].join('\n');
 }
 
 function fuzzHeader() {
-  const cases = names.filter((name) => commands[name]?.random !== false).map(randomCase);
+  const random = names.filter((name) => commands[name]?.random !== false);
+  const calls = random.map((name) => [name, randomCall(name)]);
+  const cases = calls.map(
+    ([name = '', text]) =>
+      `    case Op::${name}_: ${functionOf(name)}(list${text?.includes('int64_t panel)') ? ', panel' : ''}); return true;`,
+  );
   return `${NOTICE}
-// Random calls of the commands whose sizes alone say what is allowed; cpp/driver.cc includes this
-// behind what it draws with.
+// Random calls of the commands whose own numbers say what is allowed.
 #pragma once
+#include "../driver/list.h"
+#include "../driver/shapes.h"
 
-/**
- * Appends a call of random shape; false for the commands that are made by hand. Only those that come
- * in several dtypes take notice of \`dtype\`.
- */
-inline bool randomCommand(List& list, Op op, int64_t dtype) {
+${calls.map(([, text]) => text).join('\n\n')}
+
+/** Appends a call of random shape; false for the commands that are made by hand. */
+inline bool randomCommand(List& list, Op op, int64_t panel) {
   switch (op) {
 ${cases.join('\n')}
     default: return false;

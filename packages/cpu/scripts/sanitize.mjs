@@ -1,4 +1,4 @@
-// Random calls of every kernel under sanitizers, without Node (cpp/driver.cc): addresses and undefined behaviour, then threads.
+// Random calls of every kernel under sanitizers, without Node (cpp/driver): addresses and undefined behaviour, then threads.
 //   node scripts/sanitize.mjs [--calls 100000] [--all] [--seed 1]
 // For this processor's own instruction sets (those whose code makes its table of kernels), or `--all` and emulated tiles. In slices, each with a seed and a line of its own,
 // so that a failure can be run again by itself: build/driver-address LISTS SEED.

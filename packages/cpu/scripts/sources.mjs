@@ -20,11 +20,11 @@ const own = [
 
 /** What a form leaves out, and the folder that only it has. */
 const forms = {
-  native: { folders: own, without: /^cpp\/(driver|generated\/fuzz)/ },
+  native: { folders: own, without: /^cpp\/generated\/fuzz/ },
   wasm: {
     folders: [...own, 'wasm'],
     without:
-      /^(cpp\/(isa|features|addon|driver|generated\/fuzz|pool|park|storage\.cc|kernels\/amx)|(simd|attention)\/(vec-avx|vec-neon|vec-x86|tiles|amx))/,
+      /^(cpp\/(isa|features|addon|generated\/fuzz|pool|park|storage\.cc|kernels\/amx)|(simd|attention)\/(vec-avx|vec-neon|vec-x86|tiles|amx))/,
   },
 };
 

@@ -1,4 +1,4 @@
-// Kernels that this machine's processor cannot run, through the whole conformance suite: the kernels in a program of their own (cpp/driver.cc)
+// Kernels that this machine's processor cannot run, through the whole conformance suite: the kernels in a program of their own (cpp/driver)
 // under qemu or in emulation, the plain oracle in float64 and the checks here. Run as a program:
 //   run.ts neon|tiles [check…]      only checks whose "group: name" holds one of the words
 // Ends with 2 and says what is missing where a tool is absent.

@@ -1,4 +1,4 @@
-// The native interface served by another program over pipes (cpp/driver-serve.cc): kernels of another processor under qemu, or a build
+// The native interface served by another program over pipes (cpp/driver/serve.cc): kernels of another processor under qemu, or a build
 // under a sanitizer, as a device in this process.
 import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';

@@ -1,4 +1,4 @@
-#include "driver-pools.h"
+#include "pools.h"
 
 #include <stdint.h>
 #include <stdio.h>

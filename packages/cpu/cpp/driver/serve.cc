@@ -3,7 +3,7 @@
 // under a sanitizer.
 //   request: 6 doubles (what, a, b, c, d, bytes that follow), then the bytes
 //   answer: 2 doubles (result, bytes that follow), then the bytes
-#include "driver-serve.h"
+#include "serve.h"
 
 #include <stdio.h>
 
