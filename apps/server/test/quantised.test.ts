@@ -20,9 +20,9 @@ const settings = { tokenizer: file('tok512.bin'), maxSequences: 1, maxWaiting: 1
 
 describe.skipIf(!present)('a model is served as its weights are stored', () => {
   it.each([
-    ['f32', { dtype: 'F32' }],
-    ['bf16', { dtype: 'BF16' }],
-    ['f16', { dtype: 'F16' }],
+    ['f32', { dtype: 'f32' }],
+    ['bf16', { dtype: 'bf16' }],
+    ['f16', { dtype: 'f16' }],
     ['q8_0', { quantize: 'q8_0' }],
     ['q4_0', { quantize: 'q4_0' }],
   ] as const)('%s: packed, mapped or not, with one text', async (dtype, options) => {
@@ -55,7 +55,7 @@ describe.skipIf(!present)('a model is served as its weights are stored', () => {
     const model = join(folder, 'cut.gguf');
     await convertCheckpoint(await openCheckpoint(file('stories260K.bin')), model, {
       to: 'gguf',
-      dtype: 'F32',
+      dtype: 'f32',
     });
     const loaded = await loadModel({ ...settings, model, device: 'cpu', mmap: false });
     truncateSync(model, 10);

@@ -92,8 +92,8 @@ describe.skipIf(!here)('cria convert', () => {
       '--no-mmap',
     );
     expect(readFileSync(copied).equals(readFileSync(path))).toBe(true);
-    expect(out).toMatch(/layers\.4\.feed_forward\.w1\.weight +F32 → Q8_0 +rmse \d\.\d+e-\d/);
-    expect(out).toMatch(/w2\.weight +F32 → F16/); // rows of 172 fill no blocks of 32
+    expect(out).toMatch(/layers\.4\.feed_forward\.w1\.weight +f32 → q8_0 +rmse \d\.\d+e-\d/);
+    expect(out).toMatch(/w2\.weight +f32 → f16/); // rows of 172 fill no blocks of 32
     const [, before, after] = /perplexity (\d+\.\d+) → (\d+\.\d+)/.exec(out) ?? [];
     expect(Number(before)).toBeGreaterThan(1);
     expect(Math.abs(Number(after) / Number(before) - 1)).toBeLessThan(0.02);
@@ -109,13 +109,13 @@ describe.skipIf(!here)('cria convert', () => {
     const convert = (...args: string[]) =>
       cria('convert', source, join(temporaryFolder(), 'out'), '--no-tokenizer', ...args);
     const name = 'layers.0.attention.wq.weight';
-    const counts = `warning: ${name}: 2 of 4096 values are NaN or infinite as F32`;
-    const f16 = await convert('--to', 'gguf', '--dtype', 'F16');
-    expect([f16.code, f16.errors]).toEqual([0, `${counts}, 3 as F16. hint: BF16 has the range of F32\n`]);
-    expect((await convert('--to', 'hf', '--dtype', 'BF16')).errors).toBe(`${counts}, 2 as BF16\n`);
+    const counts = `warning: ${name}: 2 of 4096 values are NaN or infinite as f32`;
+    const f16 = await convert('--to', 'gguf', '--dtype', 'f16');
+    expect([f16.code, f16.errors]).toEqual([0, `${counts}, 3 as f16. hint: bf16 has the range of f32\n`]);
+    expect((await convert('--to', 'hf', '--dtype', 'bf16')).errors).toBe(`${counts}, 2 as bf16\n`);
     // Shards report their parts, the line is of the whole weight.
-    expect((await convert('--to', 'meta', '--dtype', 'BF16', '--shards', '2')).errors).toBe(
-      `${counts}, 2 as BF16\n`,
+    expect((await convert('--to', 'meta', '--dtype', 'bf16', '--shards', '2')).errors).toBe(
+      `${counts}, 2 as bf16\n`,
     );
     expect((await convert('--to', 'gguf')).errors).toBe('');
     const blocks = await convert('--to', 'gguf', '--quantize', 'q8_0');
@@ -127,7 +127,7 @@ describe.skipIf(!here)('cria convert', () => {
     [[stories, 'OUT'], /--to is missing/],
     [[stories, 'OUT', '--to', 'ggfu'], /did you mean "gguf"/],
     [[stories, 'OUT', '--to', 'gguf', '--quantize', 'q9_0'], /there is no mix "q9_0"/],
-    [[stories, 'OUT', '--to', 'hf', '--dtype', 'int8'], /dtype is "INT8"/],
+    [[stories, 'OUT', '--to', 'hf', '--dtype', 'int8'], /--dtype is "int8"/],
     [[stories, 'OUT', '--to', 'meta', '--shards', '3'], /which 3 shards cannot share/],
     [['absent', 'OUT', '--to', 'hf'], /no such file or folder/],
   ])('refuses %j in one line, and writes nothing', async (args, message) => {

@@ -65,7 +65,7 @@ describe.each(devices)('the bits of $name', ({ name, open }) => {
 
   // These take their time: one type of numbers and one mix of blocks.
   const slow = name === 'reference' || name === 'wasm';
-  const forms = slow ? (['F32', 'q4_k_m'] as const) : [...plainForms, ...mixedForms];
+  const forms = slow ? (['f32', 'q4_k_m'] as const) : [...plainForms, ...mixedForms];
   it.for(forms)('greedy texts in %s', async (form, context) => {
     await inFolder(async (folder) => {
       using device = open();

@@ -16,9 +16,9 @@ describe.skipIf(!here)('cria inspect', () => {
       'gguf',
       '32000',
       'token_embd.weight',
-      'F16',
+      'f16',
       '32000 × 8',
-      'memory as F32',
+      'memory as f32',
       'tokenizer.ggml.tokens',
     ])
       expect(out).toContain(text);

@@ -96,7 +96,7 @@ async function makeModels(): Promise<void> {
     const model = new Llama(config, { device });
     model.parameters.allocate();
     model.parameters.initialize(1);
-    await saveHuggingFace(half, config, model.parameters, { dtype: 'BF16' });
+    await saveHuggingFace(half, config, model.parameters, { dtype: 'bf16' });
     const wide = join(root, 'f32');
     await saveHuggingFace(wide, config, model.parameters);
     await convertCheckpoint(await openCheckpoint(wide), full, { to: 'gguf' });
@@ -232,9 +232,9 @@ async function benchQuantising(): Promise<void> {
   const source = await openCheckpoint(full);
   const parameters = `${(statSync(full).size / 4e9).toFixed(2)}B weights`;
   for (const [mix, target, rounds] of [
-    ['Q8_0', 2, 3],
-    ['Q4_0', 2, 3],
-    ['Q4_K_M', 1.5, 1],
+    ['q8_0', 2, 3],
+    ['q4_0', 2, 3],
+    ['q4_k_m', 1.5, 1],
   ] as const) {
     const out = join(root, `${mix}.gguf`);
     const options = { to: 'gguf', quantize: mix, ...(quantizer ? { quantizer } : {}) } as const;

@@ -21,16 +21,16 @@ export const configs: Readonly<Record<string, LlamaConfig>> = {
   }),
 };
 export const mixNames = [
-  'Q8_0',
-  'Q4_0',
-  'Q4_1',
-  'Q5_0',
-  'Q5_1',
-  'Q4_K_S',
-  'Q4_K_M',
-  'Q5_K_S',
-  'Q5_K_M',
-  'Q6_K',
+  'q8_0',
+  'q4_0',
+  'q4_1',
+  'q5_0',
+  'q5_1',
+  'q4_k_s',
+  'q4_k_m',
+  'q5_k_s',
+  'q5_k_m',
+  'q6_k',
 ] as const;
 
 /** Token ids that every program is asked about. */
@@ -58,7 +58,7 @@ export async function writeModels(folder: string, vocabularyFile: string): Promi
     await saveHuggingFace(join(root, 'hf'), config, model.parameters, { specialIds: { bos: 1, eos: [2] } });
     const source = await openCheckpoint(join(root, 'hf'));
     await convertCheckpoint(source, join(root, 'hf-shards'), { to: 'hf', shards: 3 });
-    await convertCheckpoint(source, join(root, 'bf16'), { to: 'hf', dtype: 'BF16' });
+    await convertCheckpoint(source, join(root, 'bf16'), { to: 'hf', dtype: 'bf16' });
     await convertCheckpoint(source, join(root, 'f32.gguf'), { to: 'gguf', vocabulary });
     for (const shards of [1, 2])
       await convertCheckpoint(source, join(root, `meta-${shards}`), { to: 'meta', shards });

@@ -1,5 +1,6 @@
 import {
   bf16ToNumber,
+  type ComputeDType,
   dequantize,
   type DType,
   dtypes,
@@ -8,8 +9,7 @@ import {
   numberToBf16,
   numberToF16,
 } from '@cria/tensor';
-import { blockDTypes, isBlock, type NumericDType, numericDTypes } from './dtypes.ts';
-import { type FloatDType, floatDTypes } from './safetensors/dtypes.ts';
+import { isBlock, type NumericDType } from './dtypes.ts';
 
 let halfTable: Float32Array | undefined;
 
@@ -20,16 +20,16 @@ let halfTable: Float32Array | undefined;
 export function decodeNumbers(bytes: Uint8Array, dtype: NumericDType): Float32Array | Float64Array {
   const { buffer, byteOffset, length } = bytes;
   if (isBlock(dtype)) {
-    const { blockSize, blockBytes } = dtypes[blockDTypes[dtype]];
+    const { blockSize, blockBytes } = dtypes[dtype];
     const out = new Float32Array((length / blockBytes) * blockSize);
-    dequantize(blockDTypes[dtype], bytes, out);
+    dequantize(dtype, bytes, out);
     return out;
   }
-  if (dtype === 'F32') return new Float32Array(buffer, byteOffset, length / 4);
-  if (dtype === 'F64') return new Float64Array(buffer, byteOffset, length / 8);
+  if (dtype === 'f32') return new Float32Array(buffer, byteOffset, length / 4);
+  if (dtype === 'f64') return new Float64Array(buffer, byteOffset, length / 8);
   const bits = new Uint16Array(buffer, byteOffset, length / 2);
   const out = new Float32Array(bits.length);
-  if (dtype === 'BF16') {
+  if (dtype === 'bf16') {
     const wide = new Uint32Array(out.buffer);
     for (let i = 0; i < bits.length; i++) wide[i] = (bits[i] ?? 0) << 16;
   } else {
@@ -48,14 +48,14 @@ export function toWritable(
   stored: NumericDType,
   target: DType,
 ): Uint8Array | Float32Array | Float64Array {
-  return numericDTypes[stored] === target ? bytes : decodeNumbers(bytes, stored);
+  return stored === target ? bytes : decodeNumbers(bytes, stored);
 }
 
 /** Numbers as bytes of a stored type, rounded to nearest. */
-export function encodeNumbers(numbers: Float32Array | Float64Array, target: FloatDType): Uint8Array {
-  if (target === 'F32') return bytesOf(numbers instanceof Float32Array ? numbers : new Float32Array(numbers));
-  if (target === 'F64') return bytesOf(numbers instanceof Float64Array ? numbers : new Float64Array(numbers));
-  const convert = target === 'BF16' ? numberToBf16 : numberToF16;
+export function encodeNumbers(numbers: Float32Array | Float64Array, target: ComputeDType): Uint8Array {
+  if (target === 'f32') return bytesOf(numbers instanceof Float32Array ? numbers : new Float32Array(numbers));
+  if (target === 'f64') return bytesOf(numbers instanceof Float64Array ? numbers : new Float64Array(numbers));
+  const convert = target === 'bf16' ? numberToBf16 : numberToF16;
   const out = new Uint16Array(numbers.length);
   for (let i = 0; i < out.length; i++) out[i] = convert(numbers[i] ?? 0);
   return bytesOf(out);
@@ -65,8 +65,8 @@ export function encodeNumbers(numbers: Float32Array | Float64Array, target: Floa
  * Elements as `Tensor.read` gave them, as bytes of a stored type: the bits themselves where the
  * types agree, else rounded to nearest.
  */
-export function encodeFloats(data: HostArray, source: DType, target: FloatDType): Uint8Array {
-  if (floatDTypes[target] === source) return bytesOf(data);
+export function encodeFloats(data: HostArray, source: DType, target: ComputeDType): Uint8Array {
+  if (target === source) return bytesOf(data);
   if (data instanceof Float32Array || data instanceof Float64Array) return encodeNumbers(data, target);
   const widen = source === 'bf16' ? bf16ToNumber : f16ToNumber;
   const wide = new Float32Array(data.length);

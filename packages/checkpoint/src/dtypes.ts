@@ -1,40 +1,63 @@
-import { byteLength, type DType, dtypes } from '@cria/tensor';
-import { floatDTypes, type StoredDType, storedBytes } from './safetensors/dtypes.ts';
+import { type ComputeDType, type DType, dtypes } from '@cria/tensor';
 
-/** GGUF's block formats, by the names that ggml gives them. */
-export const blockDTypes = {
-  Q8_0: 'q8_0',
-  Q4_0: 'q4_0',
-  Q4_1: 'q4_1',
-  Q5_0: 'q5_0',
-  Q5_1: 'q5_1',
-  Q2_K: 'q2_k',
-  Q3_K: 'q3_k',
-  Q4_K: 'q4_k',
-  Q5_K: 'q5_k',
-  Q6_K: 'q6_k',
-} as const satisfies Record<string, DType>;
+/**
+ * Types that files may hold and no tensor has: they are listed and copied, never computed with.
+ * Bytes of an element.
+ */
+const foreign = {
+  bool: 1,
+  f4: 0.5,
+  f6_e2m3: 0.75,
+  f6_e3m2: 0.75,
+  i8: 1,
+  f8_e5m2: 1,
+  f8_e4m3: 1,
+  f8_e8m0: 1,
+  f8_e4m3fnuz: 1,
+  f8_e5m2fnuz: 1,
+  i16: 2,
+  u16: 2,
+  u32: 4,
+  c64: 8,
+  i64: 8,
+  u64: 8,
+} as const;
 
-export type BlockDType = keyof typeof blockDTypes;
+/**
+ * Every element type a checkpoint may hold, by the names of @cria/tensor and others like them. What
+ * a file calls them is known to its reader and writer alone.
+ */
+export type WeightDType = DType | keyof typeof foreign;
 
-/** Every element type a checkpoint may hold. */
-export type WeightDType = StoredDType | BlockDType;
+/** GGUF's block formats. */
+export type BlockDType = {
+  [Name in DType]: (typeof dtypes)[Name]['blockSize'] extends 1 ? never : Name;
+}[DType];
 
-/** Types that can be read as numbers, and the house's name for them. */
-export const numericDTypes = { ...floatDTypes, ...blockDTypes } as const;
-export type NumericDType = keyof typeof numericDTypes;
+/** Types that can be read as numbers. */
+export type NumericDType = ComputeDType | BlockDType;
 
-export function isNumeric(dtype: WeightDType): dtype is NumericDType {
-  return Object.hasOwn(numericDTypes, dtype);
+export function isFloat(dtype: WeightDType): dtype is ComputeDType {
+  return isOwn(dtype) && dtypes[dtype].float;
 }
 
 export function isBlock(dtype: WeightDType): dtype is BlockDType {
-  return Object.hasOwn(blockDTypes, dtype);
+  return isOwn(dtype) && dtypes[dtype].blockSize > 1;
 }
 
-/** Bytes of so many elements; undefined where they fill no whole bytes or blocks. */
+export function isNumeric(dtype: WeightDType): dtype is NumericDType {
+  return isFloat(dtype) || isBlock(dtype);
+}
+
+/** Bytes of so many elements; undefined where they fill no whole bytes or blocks, or the number is not exact. */
 export function weightBytes(dtype: WeightDType, elements: number): number | undefined {
-  if (!isBlock(dtype)) return storedBytes(dtype, elements);
-  const { blockSize } = dtypes[blockDTypes[dtype]];
-  return elements % blockSize === 0 ? byteLength(blockDTypes[dtype], elements) : undefined;
+  const { blockSize, blockBytes } = isOwn(dtype)
+    ? dtypes[dtype]
+    : { blockSize: 1, blockBytes: foreign[dtype] };
+  const bytes = (elements / blockSize) * blockBytes;
+  return elements % blockSize === 0 && Number.isSafeInteger(bytes) ? bytes : undefined;
+}
+
+function isOwn(dtype: WeightDType): dtype is DType {
+  return Object.hasOwn(dtypes, dtype);
 }

@@ -2,12 +2,12 @@
  * The formats by themselves, and the parts of conversion and of training states that few programs
  * need by name.
  */
-export type { BlockDType, WeightDType } from './dtypes.ts';
+export type { BlockDType, NumericDType, WeightDType } from './dtypes.ts';
 export { type HuggingFaceConfig, parseHuggingFaceConfig, toHuggingFaceConfig } from './huggingface/config.ts';
 export { fromGgufName, fromHuggingFaceName, toGgufName, toHuggingFaceName } from './names.ts';
 export { toAdjacent, toHalfSplit } from './row-order.ts';
 
-export { type FloatDType, type StoredDType } from './safetensors/dtypes.ts';
+export type { StoredDType } from './safetensors/dtypes.ts';
 export { type HeaderTensor, parseHeader, type SafetensorsHeader } from './safetensors/header.ts';
 export { SafetensorsFile } from './safetensors/reader.ts';
 export { openShards, type ShardOptions, writeModelFiles } from './safetensors/sharded.ts';
@@ -27,7 +27,6 @@ export type { Output, OutputFile } from './conversion/output.ts';
 export { planConversion } from './conversion/plan.ts';
 export { type BlockError, plainQuantizer, type Quantized, type Quantizer } from './quantizer.ts';
 export type { NotFinite } from './not-finite.ts';
-export type { QuantizedDType } from './weight-form.ts';
 export type { LoraFactors } from './lora/adapter.ts';
 export type { WriteLoraOptions } from './lora/write.ts';
 

@@ -40,13 +40,13 @@ async function readGgufForm(path: string): Promise<Map<string, Float32Array>> {
     const canonical = stored && fromGgufName(stored);
     if (!canonical) continue;
     const counts = file.tensors.get(`${stored}.counts`);
-    if (dtype !== 'F32' || counts?.dtype !== 'F32' || shape.slice(0, -1).some((extent) => extent !== 1))
+    if (dtype !== 'f32' || counts?.dtype !== 'f32' || shape.slice(0, -1).some((extent) => extent !== 1))
       fail(
         op,
         `${path}: "${name}" is ${dtype}[${shape.join(', ')}], its counts ${counts?.dtype ?? 'missing'}.`,
       );
-    const sums = decodeNumbers(await file.read(name), 'F32');
-    const [count = 0] = decodeNumbers(await file.read(counts.name), 'F32');
+    const sums = decodeNumbers(await file.read(name), 'f32');
+    const [count = 0] = decodeNumbers(await file.read(counts.name), 'f32');
     found.set(
       canonical,
       Float32Array.from(sums, (sum) => (count > 0 ? sum / count : 1)),

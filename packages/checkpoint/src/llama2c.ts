@@ -39,7 +39,7 @@ export async function openLlama2c(path: string): Promise<Checkpoint> {
       storedName: name,
       file: path,
       offset: begin,
-      dtype: 'F32',
+      dtype: 'f32',
       shape,
       bytes,
       halfSplit: undefined,

@@ -11,7 +11,7 @@ import {
   Tensor,
 } from '@cria/tensor';
 import type { Checkpoint, TensorInfo } from './checkpoint.ts';
-import { isNumeric, numericDTypes } from './dtypes.ts';
+import { isNumeric } from './dtypes.ts';
 import { label, planLoad } from './load-plan.ts';
 import type { NotFiniteReport } from './not-finite.ts';
 import { copyWeights, numericDType } from './weights.ts';
@@ -74,7 +74,7 @@ export async function mapWeights(
   try {
     const copies: [Tensor, TensorInfo][] = [];
     for (const [parameter, weight] of plan) {
-      const stored = numericDTypes[numericDType(op, weight)];
+      const stored = numericDType(op, weight);
       const kept = keep.includes(stored);
       if (mmap && kept && isInPlace(weight, stored) && (await binding.map(parameter, weight, stored)))
         continue;

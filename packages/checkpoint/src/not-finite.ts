@@ -17,10 +17,10 @@ export interface NotFiniteReport extends NotFinite {
 
 /**
  * A report in words:
- * `layers.0.feed_forward.w1.weight: 1 of 128 values are NaN or infinite as F32, 2 as F16`.
+ * `layers.0.feed_forward.w1.weight: 1 of 128 values are NaN or infinite as f32, 2 as f16`.
  */
 export function describeNotFinite({ name, from, to, elements, before, after }: NotFiniteReport): string {
-  const hint = after > before && to.toUpperCase() === 'F16' ? '. hint: BF16 has the range of F32' : '';
+  const hint = after > before && to === 'f16' ? '. hint: bf16 has the range of f32' : '';
   return `${name}: ${before} of ${elements} values are NaN or infinite as ${from}, ${after} as ${to}${hint}`;
 }
 

@@ -1,16 +1,15 @@
-import { fail, quantizable, type QuantizableDType } from '@cria/tensor';
+import { type ComputeDType, fail, quantizable, type QuantizableDType } from '@cria/tensor';
 import type { TensorInfo } from './checkpoint.ts';
 import { decodeNumbers, encodeNumbers } from './convert.ts';
-import { blockDTypes, isBlock, weightBytes } from './dtypes.ts';
+import { isBlock, isFloat, type NumericDType, weightBytes } from './dtypes.ts';
 import { countNotFinite, type NotFinite } from './not-finite.ts';
-import type { BlockError, Quantizer } from './quantizer.ts';
+import type { BlockError, NumbersInFile, Quantizer } from './quantizer.ts';
 import { toHalfSplit } from './row-order.ts';
-import { type FloatDType, floatDTypes } from './safetensors/dtypes.ts';
 import { numericDType, ordered, pieces, readFloat32, rowBytes } from './weights.ts';
 
 /** The form in which a weight goes into a file. */
 export interface WeightForm {
-  readonly dtype: FloatDType | QuantizedDType;
+  readonly dtype: NumericDType;
   /** Rows of heads this wide in Hugging Face's order; undefined: Meta's. */
   readonly halfSplit?: number | undefined;
   /** A part of the rows or columns, for a shard. */
@@ -19,9 +18,6 @@ export interface WeightForm {
   /** Mean squared activation of each column, to weigh errors of block formats. */
   readonly importance?: Float32Array | undefined;
 }
-
-/** Block formats that can be written. */
-export type QuantizedDType = 'Q8_0' | 'Q4_0' | 'Q4_1' | 'Q5_0' | 'Q5_1' | 'Q4_K' | 'Q5_K' | 'Q6_K';
 
 /** What is told about each weight that is written. */
 export interface WeightReport {
@@ -66,8 +62,9 @@ export async function* formChunks(
   const [firstColumn, lastColumn] = form.columns ?? [0, allColumns];
   const columns = lastColumn - firstColumn;
   const stored = rowBytes(weight);
-  if (isBlock(form.dtype) && quantizer.quantizeFile && isInFile(weight) && columns === allColumns) {
-    yield* fileChunks(weight, form, quantizer, firstRow, lastRow, report);
+  const { dtype } = form;
+  if (isQuantizable(dtype) && quantizer.quantizeFile && isInFile(weight) && columns === allColumns) {
+    yield* fileChunks(weight, { ...form, dtype }, quantizer, firstRow, lastRow, report);
     return;
   }
   const group = Math.max(weight.halfSplit ?? 1, form.halfSplit ?? 1);
@@ -102,11 +99,20 @@ export async function* formChunks(
   report(total.report(weight, form, (lastRow - firstRow) * columns));
 }
 
-const inFile = { F32: 'f32', BF16: 'bf16', F16: 'f16' } as const;
+/** A weight at one place of a file, of a type that `quantizeFile` reads. */
+interface WeightInFile extends TensorInfo {
+  readonly offset: number;
+  readonly dtype: NumbersInFile['dtype'];
+}
 
-/** Numbers of a type that `quantizeFile` reads, at one place of a file. */
-function isInFile({ dtype, offset }: TensorInfo): boolean {
-  return offset !== undefined && Object.hasOwn(inFile, dtype);
+function isInFile(weight: TensorInfo): weight is WeightInFile {
+  const { dtype, offset } = weight;
+  return offset !== undefined && isFloat(dtype) && dtype !== 'f64';
+}
+
+/** Blocks that can be made; q2_k and q3_k are only copied. */
+function isQuantizable(dtype: NumericDType): dtype is QuantizableDType {
+  return (quantizable as readonly NumericDType[]).includes(dtype);
 }
 
 /**
@@ -114,28 +120,26 @@ function isInFile({ dtype, offset }: TensorInfo): boolean {
  * under way while one is written.
  */
 async function* fileChunks(
-  weight: TensorInfo,
-  form: WeightForm,
+  weight: WeightInFile,
+  form: WeightForm & { readonly dtype: QuantizableDType },
   quantizer: Quantizer,
   firstRow: number,
   lastRow: number,
   report: (report: WeightReport) => void,
 ): AsyncGenerator<Uint8Array> {
   await weight.readBytes(0, 0); // refuses a file that is no longer the one that was opened
-  const { file, offset = 0, halfSplit } = weight;
+  const { file, offset, dtype, halfSplit } = weight;
   const [, columns] = matrixShape(weight);
   const stored = rowBytes(weight);
   const total = new Total();
   const ranges = [...pieces(lastRow - firstRow, stored, halfSplit ?? 1)];
-  const dtype = inFile[weight.dtype as keyof typeof inFile];
   const start = (index: number) => {
     const range = ranges[index];
-    if (!range || !isBlock(form.dtype)) return undefined;
+    if (!range) return undefined;
     const [from, to] = range;
     const elements = (to - from) * columns;
     const place = { file, offset: offset + (firstRow + from) * stored, elements, dtype, halfSplit };
-    const block = blockDTypes[form.dtype] as QuantizableDType; // form.dtype is a block format that can be written
-    const result = quantizer.quantizeFile?.(block, place, columns, form.importance);
+    const result = quantizer.quantizeFile?.(form.dtype, place, columns, form.importance);
     result?.catch(() => undefined); // reported when its turn comes
     return result;
   };
@@ -163,7 +167,7 @@ async function refuseNumbers(weight: TensorInfo, dtype: string): Promise<never> 
   return fail(
     op,
     `${weight.storedName} in ${weight.file} holds ${what}.`,
-    'blocks cannot hold them; convert to a float type (BF16 has the range of F32)',
+    'blocks cannot hold them; convert to a float type (bf16 has the range of f32)',
   );
 }
 
@@ -220,26 +224,22 @@ async function encode(
   total: Total,
 ): Promise<Uint8Array> {
   const { dtype } = form;
-  if (!isBlock(dtype)) {
+  if (isFloat(dtype)) {
     const bytes = encodeNumbers(numbers, dtype);
-    total.count(countNotFinite(numbers, floatDTypes[dtype]));
+    total.count(countNotFinite(numbers, dtype));
     if (losesBits(weight.dtype, dtype)) total.add(floatError(decodeNumbers(bytes, dtype), numbers));
     return bytes;
   }
   const x = numbers instanceof Float32Array ? numbers : new Float32Array(numbers);
-  const { blocks, error } = await quantizer.quantize(
-    blockDTypes[dtype] as QuantizableDType,
-    x,
-    columns,
-    form.importance,
-  );
+  if (!isQuantizable(dtype)) return fail(op, `${weight.storedName}: ${dtype} is read only.`);
+  const { blocks, error } = await quantizer.quantize(dtype, x, columns, form.importance);
   if (!Number.isFinite(error.squares)) await refuseNumbers(weight, dtype);
   total.add(error);
   return blocks;
 }
 
-function losesBits(from: string, to: FloatDType): boolean {
-  return !(to === 'F64' || (to === 'F32' && from !== 'F64'));
+function losesBits(from: string, to: ComputeDType): boolean {
+  return !(to === 'f64' || (to === 'f32' && from !== 'f64'));
 }
 
 function floatError(stored: Float32Array | Float64Array, exact: Float32Array | Float64Array): BlockError {
@@ -252,12 +252,4 @@ function floatError(stored: Float32Array | Float64Array, exact: Float32Array | F
     if (difference > largest) largest = difference;
   }
   return { squares, largest };
-}
-
-export function isQuantizable(dtype: string): dtype is QuantizedDType {
-  return (quantizable as readonly string[]).includes(dtype.toLowerCase()) && dtype === dtype.toUpperCase();
-}
-
-export function isFloatName(dtype: string): dtype is FloatDType {
-  return Object.hasOwn(floatDTypes, dtype);
 }

@@ -1,12 +1,11 @@
-import { describe, fail, sizeOf, type Tensor } from '@cria/tensor';
+import { type ComputeDType, describe, fail, sizeOf, type Tensor } from '@cria/tensor';
 import type { TensorInfo } from './checkpoint.ts';
 import { decodeNumbers, encodeFloats, toWritable } from './convert.ts';
 import { readDirect } from './direct-read.ts';
-import { isNumeric, type NumericDType, numericDTypes, weightBytes } from './dtypes.ts';
+import { isFloat, isNumeric, type NumericDType, weightBytes } from './dtypes.ts';
 import { label, planLoad } from './load-plan.ts';
 import { countNotFinite, type NotFiniteReport } from './not-finite.ts';
 import { rowLengthOf, toAdjacent, toHalfSplit } from './row-order.ts';
-import { type FloatDType, floatDTypes, storedFloatDType } from './safetensors/dtypes.ts';
 
 /** Where a weight goes: a parameter, or its part of a moment. */
 export interface LoadTarget {
@@ -91,7 +90,7 @@ export async function readFloat32(
 export async function* weightChunks(
   name: string,
   value: Tensor,
-  dtype: FloatDType,
+  dtype: ComputeDType,
   halfSplit?: number,
 ): AsyncGenerator<Uint8Array> {
   const bytesPerRow = weightBytes(dtype, rowLengthOf(value.shape)) ?? 0;
@@ -109,11 +108,11 @@ export type Take = (bytes: number) => Uint8Array<ArrayBuffer>;
 export async function* plainChunks(
   name: string,
   value: Tensor,
-  dtype: FloatDType,
+  dtype: ComputeDType,
   group = 1,
   take?: Take,
 ): AsyncGenerator<Uint8Array> {
-  if (value.layout !== 'plain' || storedFloatDType(value.dtype) === undefined) {
+  if (value.layout !== 'plain' || !isFloat(value.dtype)) {
     fail(
       'checkpoint.save',
       `${name} is ${describe(value)}.`,
@@ -124,7 +123,7 @@ export async function* plainChunks(
   const flat = value.reshape(value.rows, value.columns);
   const { device } = value;
   const { readInto } = device.abilities;
-  const direct = take && floatDTypes[dtype] === value.dtype && readInto ? { readInto, take } : undefined;
+  const direct = take && dtype === value.dtype && readInto ? { readInto, take } : undefined;
   for (const [start, end] of pieces(value.rows, bytesPerRow, group)) {
     const piece = flat.slice(start, end);
     if (!direct) yield encodeFloats(await piece.read(), value.dtype, dtype);
@@ -139,7 +138,7 @@ export async function* plainChunks(
 /** Only plain floats take the bits of a file, or numbers. */
 function refuse({ name, value }: LoadTarget, weight: TensorInfo): string | undefined {
   if (!isNumeric(weight.dtype)) return `${label(weight)} is ${weight.dtype}, not a float type`;
-  if (value.layout !== 'plain' || storedFloatDType(value.dtype) === undefined)
+  if (value.layout !== 'plain' || !isFloat(value.dtype))
     return `${name} of the model is ${describe(value)}, not plain floats`;
   return undefined;
 }
@@ -151,8 +150,7 @@ async function loadOne(
   onNotFinite?: (report: NotFiniteReport) => void,
 ): Promise<void> {
   const dtype = numericDType('checkpoint.load', weight);
-  if (numericDTypes[dtype] === value.dtype && value.layout === 'plain' && (await readDirect(value, weight)))
-    return;
+  if (dtype === value.dtype && value.layout === 'plain' && (await readDirect(value, weight))) return;
   const bytesPerRow = rowBytes(weight);
   const flat = value.reshape(value.rows, value.columns);
   const lost = { before: 0, after: 0 };

@@ -102,10 +102,10 @@ describe('Hugging Face folders', () => {
     expect(readdirSync(folder).sort()).toEqual(['config.json', 'model.safetensors']);
     await saveHuggingFace(folder, tiny, space, { maxShardBytes: 3000 });
     expect(readdirSync(folder)).not.toContain('model.safetensors');
-    await expect(saveHuggingFace(folder, tiny, space, { dtype: 'F8' as 'F32' })).rejects.toThrow(
+    await expect(saveHuggingFace(folder, tiny, space, { dtype: 'F8' as 'f32' })).rejects.toThrow(
       'dtype is "F8"',
     );
-    await expect(saveHuggingFace(folder, tiny, space, { dtpye: 'F32' } as object)).rejects.toThrow(
+    await expect(saveHuggingFace(folder, tiny, space, { dtpye: 'f32' } as object)).rejects.toThrow(
       'did you mean "dtype"',
     );
   });
@@ -115,21 +115,21 @@ describe('Hugging Face folders', () => {
     space.initialize(2);
     const exact = await valueOf(space, 'layers.0.attention.wq.weight');
     for (const [dtype, widen] of [
-      ['BF16', bf16ToNumber],
-      ['F16', f16ToNumber],
-      ['F64', undefined],
+      ['bf16', bf16ToNumber],
+      ['f16', f16ToNumber],
+      ['f64', undefined],
     ] as const) {
       const folder = temporaryFolder();
       await saveHuggingFace(folder, tiny, space, { dtype });
       const opened = await openCheckpoint(folder);
       const read = await opened.read('layers.0.attention.wq.weight');
-      const limit = dtype === 'BF16' ? 2 ** -8 : dtype === 'F16' ? 2 ** -10 : 0;
+      const limit = dtype === 'bf16' ? 2 ** -8 : dtype === 'f16' ? 2 ** -10 : 0;
       for (const [i, value] of read.entries())
         expect(Math.abs(value - exact[i]!)).toBeLessThanOrEqual(
           limit * Math.abs(exact[i]!) + (limit && 2 ** -25),
         );
       if (!widen) continue;
-      const half = spaceOf(tiny, { dtype: dtype === 'BF16' ? 'bf16' : 'f16' });
+      const half = spaceOf(tiny, { dtype: dtype === 'bf16' ? 'bf16' : 'f16' });
       await opened.load(half);
       expect(await valueOf(half, 'layers.0.attention.wq.weight')).toEqual(read);
     }
@@ -227,7 +227,7 @@ describe('Hugging Face folders', () => {
         writeFileSync(join(folder, 'config.json'), configText());
         const name = 'model.layers.0.self_attn.q_proj.weight';
         await writeSafetensors(join(folder, 'model.safetensors'), [
-          { name, dtype: 'U8', shape: [3, 1], chunks: () => [new Uint8Array(3)] },
+          { name, dtype: 'u8', shape: [3, 1], chunks: () => [new Uint8Array(3)] },
         ]);
       },
       'no rows of heads of 4',

@@ -131,9 +131,9 @@ describe('conversion', () => {
     const source = await saved(tiny);
     const exact = await source.read('layers.1.feed_forward.w2.weight');
     for (const [to, dtype] of [
-      ['gguf', 'BF16'],
-      ['meta', 'F16'],
-      ['hf', 'BF16'],
+      ['gguf', 'bf16'],
+      ['meta', 'f16'],
+      ['hf', 'bf16'],
     ] as const) {
       const reports = new Map<string, { rmse: number; largest: number }>();
       const rounded = await converted(source, {
@@ -142,7 +142,7 @@ describe('conversion', () => {
         onWeight: (report) => reports.set(report.name, report),
       });
       expect(rounded.tensors.get('layers.1.feed_forward.w2.weight')?.dtype).toBe(dtype);
-      expect(rounded.tensors.get('norm.weight')?.dtype).toBe(to === 'gguf' ? 'F32' : dtype);
+      expect(rounded.tensors.get('norm.weight')?.dtype).toBe(to === 'gguf' ? 'f32' : dtype);
       const found = await rounded.read('layers.1.feed_forward.w2.weight');
       const differences = found.map((value, i) => Math.abs(value - exact[i]!));
       const report = reports.get('layers.1.feed_forward.w2.weight');
@@ -161,8 +161,8 @@ describe('conversion', () => {
     await refuse({ to: 'llama2c' }).toThrow('the model has headDim 8, llama2.c always 4');
     await refuse({ to: 'ggfu' }).toThrow('did you mean "gguf"');
     await refuse({ to: 'hf', quantize: 'q4_0' }).toThrow('hf files hold no quantised weights');
-    await refuse({ to: 'gguf', quantize: 'q4_k_mm' }).toThrow('did you mean Q4_K_M');
-    await refuse({ to: 'gguf', quantize: 'q4_0', dtype: 'F16' }).toThrow('both dtype F16 and quantize q4_0');
+    await refuse({ to: 'gguf', quantize: 'q4_k_mm' }).toThrow('did you mean q4_k_m');
+    await refuse({ to: 'gguf', quantize: 'q4_0', dtype: 'f16' }).toThrow('both dtype f16 and quantize q4_0');
     await refuse({ to: 'gguf', shards: 2 }).toThrow('one file, not 2 shards');
     await refuse({ to: 'hf', dtype: 'F8' }).toThrow('dtype is "F8"');
     await refuse({ to: 'hf', quantise: 'q8_0' }).toThrow('did you mean "quantize"');
@@ -200,8 +200,8 @@ describe('real files', () => {
     const opened = await openCheckpoint(random);
     expect(opened.config).toMatchObject({ dim: 8, nLayers: 1, nHeads: 2, ffnDim: 32, vocabSize: 32000 });
     expect(opened.tensors.size).toBe(12);
-    expect(opened.tensors.get('layers.0.attention.wq.weight')?.dtype).toBe('F16');
-    expect(opened.tensors.get('norm.weight')?.dtype).toBe('F32');
+    expect(opened.tensors.get('layers.0.attention.wq.weight')?.dtype).toBe('f16');
+    expect(opened.tensors.get('norm.weight')?.dtype).toBe('f32');
     // A copy keeps all metadata, with its types, and all tensors.
     const copy = await converted(opened, { to: 'gguf' });
     const [before, after] = [await GgufFile.open(random), await GgufFile.open(copy.path)];
@@ -267,12 +267,12 @@ describe('quantised files', () => {
     const layers = { first: 0, third: 3 };
     const file = await converted(source, { to: 'gguf', quantize: 'q4_k_m' });
     const dtype = (name: string) => file.tensors.get(name)?.dtype;
-    expect(dtype('output.weight')).toBe('Q6_K');
-    expect(dtype('tok_embeddings.weight')).toBe('Q4_K');
-    expect(dtype(`layers.${layers.first}.feed_forward.w2.weight`)).toBe('Q6_K');
-    expect(dtype(`layers.${layers.third}.attention.wv.weight`)).toBe('Q6_K');
-    expect(dtype('layers.1.attention.wv.weight')).toBe('Q4_K');
-    expect(dtype('layers.1.ffn_norm.weight')).toBe('F32');
+    expect(dtype('output.weight')).toBe('q6_k');
+    expect(dtype('tok_embeddings.weight')).toBe('q4_k');
+    expect(dtype(`layers.${layers.first}.feed_forward.w2.weight`)).toBe('q6_k');
+    expect(dtype(`layers.${layers.third}.attention.wv.weight`)).toBe('q6_k');
+    expect(dtype('layers.1.attention.wv.weight')).toBe('q4_k');
+    expect(dtype('layers.1.ffn_norm.weight')).toBe('f32');
     const entries = (await GgufFile.open(file.path)).metadata;
     expect(entries.get('general.file_type')?.value).toBe(15);
     expect(entries.get('general.quantization_version')?.value).toBe(2);
@@ -284,7 +284,7 @@ describe('quantised files', () => {
     const space = spaceOf(wide);
     await file.load(space);
     expect(await space.get(tensor.name)!.value.toFloat32()).toEqual(values);
-    // Blocks go from GGUF to GGUF untouched, and to other formats as F32.
+    // Blocks go from GGUF to GGUF untouched, and to other formats as f32.
     expect(await bits(await converted(file, { to: 'gguf' }))).toEqual(await bits(file));
     expect(await bits(await converted(file, { to: 'hf' }))).toEqual(await bits(file));
   });

@@ -142,7 +142,7 @@ describe('a GGUF file in parts', () => {
         metadata,
         own.map(({ name, dtype, shape }) => ({
           name,
-          dtype: dtype as 'F32',
+          dtype: dtype as 'f32',
           shape,
           chunks: async function* () {
             yield await file.read(name);

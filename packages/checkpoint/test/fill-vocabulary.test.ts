@@ -70,7 +70,7 @@ describe('an embedding with more rows than the vocabulary has tokens', () => {
     ['pieces', 'meta', {}],
     ['pieces', 'hf', { quantize: 'q8_0' }],
     ['bytes', 'hf', {}],
-    ['bytes', 'hf', { dtype: 'F16' }],
+    ['bytes', 'hf', { dtype: 'f16' }],
   ])('%s of %s, %j: GGUF has as many tokens as rows', async (kind, from, options) => {
     const { tokenizer, model } = await padded(kind, 333, from);
     const path = join(temporaryFolder(), 'model.gguf');

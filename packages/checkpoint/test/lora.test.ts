@@ -189,7 +189,7 @@ describe.skipIf(!have(shared))('the LoRA fixture', () => {
     const [ours, theirs] = [out, shared].map((each) => plainParse(join(each, 'adapter_model.safetensors')));
     expect(ours).toEqual(theirs);
     expect(readJson(join(out, 'adapter_config.json'))).toEqual(settings);
-    await writeLora(out, adapter, config, { dtype: 'BF16' });
+    await writeLora(out, adapter, config, { dtype: 'bf16' });
     const rounded = await readLora(out, config);
     for (const [name, { a }] of rounded.factors) {
       const exact = adapter.factors.get(name)!.a;

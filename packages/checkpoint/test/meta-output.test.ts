@@ -19,7 +19,7 @@ async function metaFolder(without: readonly string[], params: object): Promise<s
   const kept = shapesOf(tiny).filter(([name]) => !without.includes(name));
   const parts = kept.map(([name, shape], key) => {
     const bytes = 4 * shape.reduce((product, extent) => product * extent, 1);
-    return { name, key: String(key), dtype: 'F32' as const, shape, bytes };
+    return { name, key: String(key), dtype: 'f32' as const, shape, bytes };
   });
   const file = (name: string, content: Uint8Array) => ({
     name: `consolidated.00/${name}`,

@@ -316,7 +316,7 @@ describe('the checklist for GGUF', () => {
     [
       'rows of part blocks',
       padded(head(1, 0, tensor('t', [33], 2, 0)), 99),
-      /rows of 33, no whole blocks of Q4_0/,
+      /rows of 33, no whole blocks of q4_0/,
     ],
     ['offset that is not aligned', padded(head(1, 0, tensor('t', [4], 0, 8)), 99), /has offset 8/],
     [

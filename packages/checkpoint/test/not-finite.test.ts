@@ -21,7 +21,7 @@ const NAME = 'layers.1.feed_forward.w3.weight';
 const VALUES = [NaN, Infinity, -Infinity, 1e6, -65_520, 65_519, 1e300, 3.4e38, 3.402823e38];
 
 /** A double-precision model with these values in one weight, from Meta's order of rows on. */
-async function poisoned(dtype: 'F64' | 'F32' | 'BF16' = 'F64'): Promise<Checkpoint> {
+async function poisoned(dtype: 'f64' | 'f32' | 'bf16' = 'f64'): Promise<Checkpoint> {
   const folder = join(temporaryFolder(), 'model');
   const space = spaceOf(config, { dtype: 'f64' });
   space.initialize(3);
@@ -40,7 +40,7 @@ async function reportsOf(source: Checkpoint, options: ConvertOptions): Promise<M
   const back = await openCheckpoint(path);
   // What the file really holds, counted by a plain loop.
   for (const [name, { notFinite, to }] of reports) {
-    const stored = to === 'F64' ? undefined : [...(await back.read(name))];
+    const stored = to === 'f64' ? undefined : [...(await back.read(name))];
     if (stored && notFinite.after > 0)
       expect(stored.filter((value) => !Number.isFinite(value)).length, name).toBe(notFinite.after);
   }
@@ -48,16 +48,16 @@ async function reportsOf(source: Checkpoint, options: ConvertOptions): Promise<M
 }
 
 describe('values that are NaN or infinite', () => {
-  it.each<['F64' | 'F32' | 'BF16', ConvertOptions, number, number]>([
-    ['F64', { to: 'gguf', dtype: 'F32' }, 3, 4],
-    ['F64', { to: 'gguf', dtype: 'F16' }, 3, 8],
-    ['F64', { to: 'hf', dtype: 'BF16' }, 3, 6],
-    ['F64', { to: 'meta', dtype: 'F16' }, 3, 8],
-    ['F64', { to: 'llama2c' }, 3, 4],
-    ['F32', { to: 'gguf', dtype: 'F16' }, 4, 8],
-    ['F32', { to: 'gguf', dtype: 'BF16' }, 4, 6],
-    ['BF16', { to: 'meta', dtype: 'F16' }, 6, 9],
-    ['BF16', { to: 'hf', dtype: 'F32' }, 6, 6],
+  it.each<['f64' | 'f32' | 'bf16', ConvertOptions, number, number]>([
+    ['f64', { to: 'gguf', dtype: 'f32' }, 3, 4],
+    ['f64', { to: 'gguf', dtype: 'f16' }, 3, 8],
+    ['f64', { to: 'hf', dtype: 'bf16' }, 3, 6],
+    ['f64', { to: 'meta', dtype: 'f16' }, 3, 8],
+    ['f64', { to: 'llama2c' }, 3, 4],
+    ['f32', { to: 'gguf', dtype: 'f16' }, 4, 8],
+    ['f32', { to: 'gguf', dtype: 'bf16' }, 4, 6],
+    ['bf16', { to: 'meta', dtype: 'f16' }, 6, 9],
+    ['bf16', { to: 'hf', dtype: 'f32' }, 6, 6],
   ])('are counted in a model of %s, %j', async (stored, options, before, after) => {
     const reports = await reportsOf(await poisoned(stored), options);
     expect(reports.get(NAME)?.notFinite).toEqual({ before, after });
@@ -67,7 +67,7 @@ describe('values that are NaN or infinite', () => {
 
   it('are refused in blocks, with their number', async () => {
     const out = join(temporaryFolder(), 'x.gguf');
-    const refusal = convertCheckpoint(await poisoned('F32'), out, { to: 'gguf', quantize: 'q8_0' });
+    const refusal = convertCheckpoint(await poisoned('f32'), out, { to: 'gguf', quantize: 'q8_0' });
     await expect(refusal).rejects.toThrow('mlp.up_proj.weight');
     await expect(refusal).rejects.toThrow('holds 4 values that are no numbers or infinite');
   });
@@ -80,7 +80,7 @@ describe('values that are NaN or infinite', () => {
     Object.defineProperty(device, 'abilities', { value: abilities }); // as devices that compute in f32 only
     using loaded = await loadForInference(await poisoned(), device, { onNotFinite });
     expect(loaded.model.config.dim).toBe(32);
-    expect(told).toEqual([{ name: NAME, from: 'F64', to: 'f32', elements: 64 * 32, before: 3, after: 4 }]);
+    expect(told).toEqual([{ name: NAME, from: 'f64', to: 'f32', elements: 64 * 32, before: 3, after: 4 }]);
     const model = new Llama(config, { device: reference() });
     using mapped = await mapWeights(await poisoned(), model.parameters, {
       dtype: 'f16',

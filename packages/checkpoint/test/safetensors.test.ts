@@ -195,17 +195,17 @@ describe('reading safetensors', () => {
 async function sampleFile(): Promise<string> {
   const path = join(folder, 'sample.safetensors');
   const tensors = [
-    tensor('weight', 'F32', [3, 2]),
-    tensor('ünïcode "quoted"', 'BF16', [5]),
-    tensor('ids', 'I64', [2]),
-    tensor('empty', 'F16', [0]),
+    tensor('weight', 'f32', [3, 2]),
+    tensor('ünïcode "quoted"', 'bf16', [5]),
+    tensor('ids', 'i64', [2]),
+    tensor('empty', 'f16', [0]),
   ];
   await writeSafetensors(path, tensors, { metadata: { format: 'pt', note: 'a "note"' } });
   return path;
 }
 
 function tensor(name: string, dtype: StoredDType, shape: number[]): TensorToWrite {
-  const width = { F32: 4, BF16: 2, F16: 2, I64: 8, U8: 1, F64: 8 }[dtype as 'F32'];
+  const width = { f32: 4, bf16: 2, f16: 2, i64: 8, u8: 1, f64: 8 }[dtype as 'f32'];
   const bytes = new Uint8Array(width * shape.reduce((a, b) => a * b, 1)).map((_, i) => i * 37 + name.length);
   return { name, dtype, shape, chunks: () => [bytes.subarray(0, 3), bytes.subarray(3)] };
 }
@@ -215,12 +215,45 @@ describe('writing safetensors', () => {
     const path = await sampleFile();
     const parsed = plainParse(path);
     expect(Object.keys(parsed)).toEqual(['ids', 'weight', 'ünïcode "quoted"', 'empty']);
-    for (const { name, dtype, shape } of [tensor('weight', 'F32', [3, 2]), tensor('ids', 'I64', [2])]) {
+    for (const [spelled, { name, dtype, shape }] of [
+      ['F32', tensor('weight', 'f32', [3, 2])],
+      ['I64', tensor('ids', 'i64', [2])],
+    ] as const) {
       const wanted = Buffer.concat([...(tensor(name, dtype, [...shape]).chunks() as Iterable<Uint8Array>)]);
-      expect(parsed[name]).toEqual({ dtype, shape, bytes: wanted });
+      expect(parsed[name]).toEqual({ dtype: spelled, shape, bytes: wanted });
     }
     expect(readFileSync(path).readBigUInt64LE(0) % 8n).toBe(0n);
     expect((await SafetensorsFile.open(path)).metadata).toEqual({ format: 'pt', note: 'a "note"' });
+  });
+
+  it('knows every type of the format by its name, widest first', async () => {
+    // The enum of the Rust library, from its documentation, and bits of an element.
+    const documented = [
+      ['BOOL', 8], ['F4', 4], ['F6_E2M3', 6], ['F6_E3M2', 6], ['U8', 8], ['I8', 8], ['F8_E5M2', 8], ['F8_E4M3', 8],
+      ['F8_E8M0', 8], ['F8_E4M3FNUZ', 8], ['F8_E5M2FNUZ', 8], ['I16', 16], ['U16', 16], ['F16', 16], ['BF16', 16],
+      ['I32', 32], ['U32', 32], ['F32', 32], ['C64', 64], ['F64', 64], ['I64', 64], ['U64', 64],
+    ] as const; // prettier-ignore
+    const entries = documented.map(([dtype, bits], i) => {
+      const sizes = documented.slice(0, i + 1).map(([, each]) => each);
+      const end = sizes.reduce((sum, each) => sum + each, 0);
+      return [`t${i}`, { dtype, shape: [8], data_offsets: [end - bits, end] }] as const;
+    });
+    const total = documented.reduce((sum, [, bits]) => sum + bits, 0);
+    const file = await SafetensorsFile.open(
+      rawFile(JSON.stringify(Object.fromEntries(entries)), new Uint8Array(total)),
+    );
+    expect([...file.tensors.values()].map(({ dtype }) => dtype)).toEqual(
+      documented.map(([dtype]) => dtype.toLowerCase()),
+    );
+    const path = join(folder, 'all-types.safetensors');
+    const copies = [...file.tensors.values()].map((each) => ({
+      ...each,
+      chunks: () => readAll(file, each.name),
+    }));
+    await writeSafetensors(path, copies);
+    expect(Object.values(plainParse(path)).map(({ dtype }) => dtype)).toEqual(
+      documented.map(([dtype]) => dtype).reverse(),
+    );
   });
 
   it.skipIf(!have(fixtures))('writes the bytes that the Rust writer wrote', async () => {
@@ -239,14 +272,14 @@ describe('writing safetensors', () => {
   it('leaves the old file where writing fails, and nothing beside it', async () => {
     const own = temporaryFolder();
     const path = join(own, 'model.safetensors');
-    await writeSafetensors(path, [tensor('weight', 'F32', [3, 2])]);
+    await writeSafetensors(path, [tensor('weight', 'f32', [3, 2])]);
     const before = readFileSync(path);
-    const broken = { ...tensor('weight', 'F32', [3, 2]), chunks: () => [new Uint8Array(23)] };
+    const broken = { ...tensor('weight', 'f32', [3, 2]), chunks: () => [new Uint8Array(23)] };
     await expect(writeSafetensors(path, [broken])).rejects.toThrow('"weight" gave only 23 of 24 bytes');
     await expect(writeSafetensors(path, [{ ...broken, chunks: () => [new Uint8Array(25)] }])).rejects.toThrow(
       'more than 24',
     );
-    await expect(writeSafetensors(path, [tensor('a', 'U8', [1]), tensor('a', 'U8', [1])])).rejects.toThrow(
+    await expect(writeSafetensors(path, [tensor('a', 'u8', [1]), tensor('a', 'u8', [1])])).rejects.toThrow(
       '"a" is taken',
     );
     await expect(writeSafetensors(join(path, 'below'), [])).rejects.toThrow('a part of the path is a file');

@@ -43,7 +43,7 @@ async function withExtra(format: 'hf' | 'gguf', name: string, length: number): P
       },
     }));
     const other = join(folder, 'other.gguf');
-    const extra = { name, dtype: 'F32', shape: [length], chunks: more(length) } as const;
+    const extra = { name, dtype: 'f32', shape: [length], chunks: more(length) } as const;
     await writeGguf(other, file.metadata, [...tensors, extra]);
     return other;
   }
@@ -51,10 +51,10 @@ async function withExtra(format: 'hf' | 'gguf', name: string, length: number): P
   const tensors = await Promise.all(
     [...file.tensors.values()].map(async ({ name: each, shape }) => {
       const bytes = await file.read(each);
-      return { name: each, dtype: 'F32', shape, chunks: () => [bytes] } as const;
+      return { name: each, dtype: 'f32', shape, chunks: () => [bytes] } as const;
     }),
   );
-  const extra = { name, dtype: 'F32', shape: [length], chunks: more(length) } as const;
+  const extra = { name, dtype: 'f32', shape: [length], chunks: more(length) } as const;
   await writeSafetensors(join(folder, 'model.safetensors'), [...tensors, extra]);
   return folder;
 }

@@ -32,14 +32,14 @@ const text = values.text === undefined ? storyText : readFileSync(values.text, '
 /** Change that is allowed, in percent. */
 const targets: Partial<Record<string, number>> = { q8_0: 0.5 };
 
-const plain = await measure(await storeAs(source, 'F32'));
+const plain = await measure(await storeAs(source, 'f32'));
 for (const type of [...plainTypes, ...smallBlocks, ...largeBlocks]) {
   const value = await measure(await storeAs(source, type));
   const change = (value / plain - 1) * 100;
   const allowed = targets[type] === undefined ? '' : `, at most ${targets[type]} %`;
   const note = `${change >= 0 ? '+' : ''}${change.toFixed(3)} %${allowed}`;
   const row = { name: `perplexity ${type}`, threads: availableParallelism(), value, unit: '' };
-  report({ ...row, peer: 'F32', peerValue: plain, ratio: plain / value }, values.json, note);
+  report({ ...row, peer: 'f32', peerValue: plain, ratio: plain / value }, values.json, note);
 }
 
 async function measure(checkpoint: Checkpoint): Promise<number> {

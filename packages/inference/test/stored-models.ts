@@ -7,7 +7,7 @@ import { Llama, llamaConfig } from '@cria/layers';
 import { type Device, reference } from '@cria/tensor';
 
 /** How a weight is stored: `--dtype` and `--quantize` of `cria convert`. */
-export const plainTypes = ['F32', 'BF16', 'F16'] as const;
+export const plainTypes = ['f32', 'bf16', 'f16'] as const;
 export const smallBlocks = ['q8_0', 'q4_0', 'q4_1', 'q5_0', 'q5_1'] as const;
 export const largeBlocks = ['q4_k_s', 'q4_k_m', 'q5_k_m', 'q6_k'] as const;
 export type StoredType = (typeof plainTypes | typeof smallBlocks | typeof largeBlocks)[number];

@@ -2,8 +2,8 @@
 export interface DTypeInfo {
   readonly blockSize: number;
   readonly blockBytes: number;
-  /** Number of the type in GGUF files. */
-  readonly ggml: number;
+  /** Number of the type in GGUF files; undefined where ggml has no such type. */
+  readonly ggml: number | undefined;
   /** Can hold activations (a float type that kernels compute in), not only stored weights or indices. */
   readonly float: boolean;
 }
@@ -18,7 +18,7 @@ export const dtypes = {
   f16: { blockSize: 1, blockBytes: 2, ggml: 1, float: true },
   f64: { blockSize: 1, blockBytes: 8, ggml: 28, float: true },
   i32: { blockSize: 1, blockBytes: 4, ggml: 26, float: false },
-  u8: { blockSize: 1, blockBytes: 1, ggml: 24, float: false },
+  u8: { blockSize: 1, blockBytes: 1, ggml: undefined, float: false },
   q4_0: { blockSize: 32, blockBytes: 18, ggml: 2, float: false },
   q4_1: { blockSize: 32, blockBytes: 20, ggml: 3, float: false },
   q5_0: { blockSize: 32, blockBytes: 22, ggml: 6, float: false },
@@ -35,6 +35,13 @@ export type DType = keyof typeof dtypes;
 
 /** Types in which a model computes: activations and their gradients. */
 export type ComputeDType = 'f32' | 'bf16' | 'f16' | 'f64';
+
+/** The types that can hold activations, for options that come from outside. */
+export const floatDTypes: readonly ComputeDType[] = (Object.keys(dtypes) as DType[]).filter(isFloat);
+
+function isFloat(dtype: DType): dtype is ComputeDType {
+  return dtypes[dtype].float;
+}
 
 /** What `Tensor.read` gives: the elements where JavaScript has such an array, else the stored bits or blocks. */
 export interface HostArrays {

@@ -14,6 +14,7 @@ export {
   type DType,
   type DTypeInfo,
   dtypes,
+  floatDTypes,
   type HostArray,
   hostView,
 } from './dtype.ts';

@@ -15,7 +15,7 @@ import {
 } from '@cria/checkpoint';
 import { nativeQuantizer } from '@cria/cpu';
 import { perplexity } from '@cria/inference';
-import { fail } from '@cria/tensor';
+import { type ComputeDType, fail, floatDTypes } from '@cria/tensor';
 import { numberFlag } from '../arguments.ts';
 import { command } from '../command.ts';
 import { openRunDevice } from '../run/device.ts';
@@ -25,10 +25,10 @@ import { vocabularyFor } from './convert-vocabulary.ts';
 /** A model from one format into another, weight by weight. */
 export const convert = command({
   summary: 'write a model in another format, or quantised',
-  usage: 'cria convert IN OUT --to hf|meta|gguf|llama2c [--dtype BF16 | --quantize q4_k_m]',
+  usage: 'cria convert IN OUT --to hf|meta|gguf|llama2c [--dtype bf16 | --quantize q4_k_m]',
   flags: {
     to: { type: 'string', value: 'FORMAT', help: 'hf, meta (folders), gguf or llama2c (files)' },
-    dtype: { type: 'string', value: 'TYPE', help: 'F32, BF16, F16 or F64; as it is stored' },
+    dtype: { type: 'string', value: 'TYPE', help: 'f32, bf16, f16 or f64; as it is stored' },
     quantize: { type: 'string', value: 'MIX', help: 'q8_0, q4_0, q4_k_m, q5_k_m, q6_k, …; for gguf' },
     shards: { type: 'string', value: 'N', help: 'meta: model-parallel degree; hf: files of weights; 1' },
     importance: {
@@ -65,9 +65,7 @@ export const convert = command({
     const reports: WeightReport[] = [];
     await convertCheckpoint(source, output, {
       to,
-      ...(values.dtype === undefined
-        ? {}
-        : { dtype: values.dtype.toUpperCase() as NonNullable<ConvertOptions['dtype']> }),
+      ...(values.dtype === undefined ? {} : { dtype: floatDType(values.dtype) }),
       ...(values.quantize === undefined ? {} : { quantize: values.quantize }),
       ...(values.shards === undefined
         ? {}
@@ -102,6 +100,14 @@ export const convert = command({
     }
   },
 });
+
+/** A float type by its name, which files and other programs write in capitals. */
+function floatDType(name: string): ComputeDType {
+  return (
+    floatDTypes.find((known) => known === name.toLowerCase()) ??
+    fail('cria convert', `--dtype is "${name}".`, `give one of ${floatDTypes.join(', ')}`)
+  );
+}
 
 /** The model with its vocabulary; without one where it has none or none is wanted. */
 async function openSource(

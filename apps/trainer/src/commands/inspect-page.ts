@@ -51,8 +51,8 @@ export function factsOf(inspection: Inspection): (readonly [string, string])[] {
     ['tensors', String(tensors.length)],
     ['parameters', `${count(parameters)} (${parameters.toLocaleString('en')})`],
     ['weights in the file', bytes(inspection.bytes)],
-    ['memory as F32', bytes(loadBytes(inspection, 4))],
-    ['memory as BF16', bytes(loadBytes(inspection, 2))],
+    ['memory as f32', bytes(loadBytes(inspection, 4))],
+    ['memory as bf16', bytes(loadBytes(inspection, 2))],
     ...(config
       ? ([
           ['width', `${config.dim}, feed-forward ${config.ffnDim}`],

@@ -92,7 +92,7 @@ export async function trainingCurve(device: Device, { dtype, tied, recompute }: 
 }
 
 /** How weights are stored in a file: a type of numbers, or a mix of blocks. */
-export const plainForms = ['F32', 'BF16', 'F16'] as const;
+export const plainForms = ['f32', 'bf16', 'f16'] as const;
 export const mixedForms = [
   'q8_0',
   'q4_0',

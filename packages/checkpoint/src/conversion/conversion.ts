@@ -1,9 +1,8 @@
-import { fail } from '@cria/tensor';
+import { type ComputeDType, fail } from '@cria/tensor';
 import type { GgufEntry } from '@cria/tokenizer';
 import type { Checkpoint, TensorInfo } from '../checkpoint.ts';
 import { tensorNames } from '../families.ts';
 import type { Quantizer } from '../quantizer.ts';
-import type { FloatDType } from '../safetensors/dtypes.ts';
 import type { WeightForm, WeightReport } from '../weight-form.ts';
 
 export const targets = ['hf', 'meta', 'gguf', 'llama2c'] as const;
@@ -20,11 +19,11 @@ export interface Vocabulary {
 export interface ConvertOptions {
   readonly to: ConversionTarget;
   /**
-   * Type of the weights. Default: as they are stored; blocks become F32. A llama2.c file has F32
+   * Type of the weights. Default: as they are stored; blocks become f32. A llama2.c file has f32
    * only.
    */
-  readonly dtype?: FloatDType;
-  /** A mix of `llama-quantize`, for GGUF: Q8_0, Q4_0, Q4_K_M, … */
+  readonly dtype?: ComputeDType;
+  /** A mix of `llama-quantize`, for GGUF: q8_0, q4_0, q4_k_m, … */
   readonly quantize?: string;
   /** Meta: the model-parallel degree. Hugging Face: files of weights. Default 1. */
   readonly shards?: number;
@@ -48,7 +47,7 @@ export interface Conversion {
   /** Name of the output file or folder. */
   readonly name: string;
   /** The type a weight gets where no mix says otherwise. */
-  floatDType(weight: TensorInfo): FloatDType;
+  floatDType(weight: TensorInfo): ComputeDType;
   chunks(weight: TensorInfo, form: WeightForm): AsyncGenerator<Uint8Array>;
 }
 

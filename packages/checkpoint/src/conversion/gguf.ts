@@ -16,10 +16,10 @@ import { filledMetadata } from './fill-vocabulary.ts';
 import type { OutputFile } from './output.ts';
 
 /** `general.file_type` of plain files. */
-const FILE_TYPES = { F32: 0, F16: 1, BF16: 32, F64: 0 } as const;
+const FILE_TYPES = { f32: 0, f16: 1, bf16: 32, f64: 0 } as const;
 
 /**
- * One GGUF v3 file. Norms are F32 always; with a mix, every weight has the type that
+ * One GGUF v3 file. Norms are f32 always; with a mix, every weight has the type that
  * `llama-quantize` gives it.
  */
 export async function planGguf(conversion: Conversion): Promise<OutputFile[]> {
@@ -35,7 +35,7 @@ export async function planGguf(conversion: Conversion): Promise<OutputFile[]> {
   if (ropeScaling && (ropeScaling.type === undefined || ropeScaling.type === 'llama3')) {
     const divisors = ropeDivisors(headDim, ropeTheta, ropeScaling);
     const chunks = () => [bytesOf(divisors)];
-    tensors.push({ name: ROPE_FREQS, dtype: 'F32', shape: [divisors.length], chunks });
+    tensors.push({ name: ROPE_FREQS, dtype: 'f32', shape: [divisors.length], chunks });
   }
   const metadata = await metadataOf(conversion, tensors);
   return [{ name, chunks: () => ggufChunks(name, metadata, tensors) }];
@@ -45,11 +45,11 @@ function formOf({ op, source, options, floatDType }: Conversion, weight: TensorI
   const { importance, quantize, dtype } = options;
   const [, columns] = matrixShape(weight);
   if (quantize === undefined) {
-    if (weight.shape.length === 1) return { dtype: 'F32' };
+    if (weight.shape.length === 1) return { dtype: 'f32' };
     // Blocks go from GGUF to GGUF as they are, unless a float type is asked for.
-    if (dtype === undefined && isBlock(weight.dtype)) return { dtype: weight.dtype as 'Q8_0' };
+    if (dtype === undefined && isBlock(weight.dtype)) return { dtype: weight.dtype };
     const float = floatDType(weight);
-    return { dtype: float === 'F64' ? 'F32' : float };
+    return { dtype: float === 'f64' ? 'f32' : float };
   }
   const mix = parseMix(op, quantize);
   const weigh = importance?.get(weight.name);
@@ -71,7 +71,7 @@ async function metadataOf(
   const keptType = plain && options.dtype === undefined ? before.get('general.file_type') : undefined;
   const fileType =
     options.quantize === undefined
-      ? FILE_TYPES[embedding ? floatDType(embedding) : 'F32']
+      ? FILE_TYPES[embedding ? floatDType(embedding) : 'f32']
       : mixes[parseMix('', options.quantize)].fileType;
   const quantised = tensors.some(({ dtype }) => isBlock(dtype));
   const metadata = new Map<string, GgufEntry>([

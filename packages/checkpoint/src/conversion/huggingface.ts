@@ -25,7 +25,7 @@ export async function planHuggingFace(conversion: Conversion): Promise<OutputFil
     return { name, dtype, shape, chunks: () => conversion.chunks(weight, { dtype, halfSplit }) };
   });
   const embedding = source.tensors.get('tok_embeddings.weight');
-  const dtype = embedding ? conversion.floatDType(embedding) : 'F32';
+  const dtype = embedding ? conversion.floatDType(embedding) : 'f32';
   const json = (name: string, value: unknown): OutputFile => ({ name, chunks: () => [encodeJson(value)] });
   return [
     json('config.json', toHuggingFaceConfig(config, { dtype, specialIds })),

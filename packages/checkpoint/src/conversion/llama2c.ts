@@ -8,8 +8,8 @@ import type { OutputFile } from './output.ts';
 export async function planLlama2c(conversion: Conversion): Promise<OutputFile[]> {
   const { op, source, options, name } = conversion;
   const { config } = source;
-  if (options.dtype !== undefined && options.dtype !== 'F32')
-    fail(op, `a llama2.c file of version 0 holds F32, not ${options.dtype}.`);
+  if (options.dtype !== undefined && options.dtype !== 'f32')
+    fail(op, `a llama2.c file of version 0 holds f32, not ${options.dtype}.`);
   const facts: [string, unknown, unknown][] = [
     ['normEps', config.normEps, 1e-5],
     ['ropeTheta', config.ropeTheta, 10000],
@@ -31,7 +31,7 @@ export async function planLlama2c(conversion: Conversion): Promise<OutputFile[]>
   const chunks = () =>
     llama2cChunks(config, (each) => {
       const weight = weights.get(each) ?? fail(op, `${source.path} has no tensor "${each}".`);
-      return conversion.chunks(weight, { dtype: 'F32' });
+      return conversion.chunks(weight, { dtype: 'f32' });
     });
   const files = [...(options.vocabulary?.files ?? [])].map(([file, bytes]) => {
     const content = file === 'tokenizer.bin' ? filledTokenizerBin(op, bytes, config.vocabSize) : bytes;

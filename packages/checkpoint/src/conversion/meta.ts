@@ -8,7 +8,7 @@ import { toMetaParams } from '../meta/params.ts';
 import { writePickle } from '../meta/pickle-writer.ts';
 import { shardAxis, shardRange } from '../meta/shards.ts';
 import { zipChunks } from '../meta/zip-writer.ts';
-import { storedBytes } from '../safetensors/dtypes.ts';
+import { weightBytes } from '../dtypes.ts';
 import { matrixShape, type WeightForm } from '../weight-form.ts';
 import { type Conversion, weightsInOrder } from './conversion.ts';
 import type { OutputFile } from './output.ts';
@@ -91,7 +91,7 @@ function partOf(conversion: Conversion, weight: TensorInfo, rank: number, degree
     form = byRows ? { dtype, rows: range } : { dtype, columns: range };
     shape = vector ? [length] : byRows ? [length, columns] : [rows, length];
   }
-  return { dtype, shape, form, bytes: storedBytes(dtype, sizeOf(shape)) ?? 0 };
+  return { dtype, shape, form, bytes: weightBytes(dtype, sizeOf(shape)) ?? 0 };
 }
 
 async function* withHash(chunks: () => Chunks, done: (md5: string) => void): AsyncGenerator<Uint8Array> {

@@ -1,11 +1,10 @@
 import { basename } from 'node:path';
-import { checkOptions, fail, nearestName } from '@cria/tensor';
+import { checkOptions, fail, floatDTypes, nearestName } from '@cria/tensor';
 import type { Checkpoint } from '../checkpoint.ts';
 import { parseMix } from '../gguf/mix.ts';
 import { checkTied } from '../load-plan.ts';
 import { plainQuantizer } from '../quantizer.ts';
-import { type FloatDType, floatDTypes } from '../safetensors/dtypes.ts';
-import { isBlock, isNumeric } from '../dtypes.ts';
+import { isFloat, isNumeric } from '../dtypes.ts';
 import { formChunks } from '../weight-form.ts';
 import { type Conversion, type ConvertOptions, targets } from './conversion.ts';
 import { planGguf } from './gguf.ts';
@@ -65,7 +64,7 @@ export async function planConversion(
     source,
     options,
     name,
-    floatDType: (weight) => dtype ?? (isBlock(weight.dtype) ? 'F32' : (weight.dtype as FloatDType)),
+    floatDType: (weight) => dtype ?? (isFloat(weight.dtype) ? weight.dtype : 'f32'),
     chunks: (weight, form) => formChunks(weight, form, quantizer, onWeight),
   };
   const plans = { hf: planHuggingFace, meta: planMeta, gguf: planGguf, llama2c: planLlama2c };
@@ -78,8 +77,8 @@ function checkConvertOptions({ to, dtype, quantize, shards = 1, importance }: Co
     const hint = nearest ? `did you mean "${nearest}"?` : `known are ${targets.join(', ')}`;
     fail(op, `there is no target "${String(to)}".`, hint);
   }
-  if (dtype !== undefined && !Object.hasOwn(floatDTypes, dtype))
-    fail(op, `dtype is ${JSON.stringify(dtype)}.`, `give one of ${Object.keys(floatDTypes).join(', ')}`);
+  if (dtype !== undefined && !floatDTypes.includes(dtype))
+    fail(op, `dtype is ${JSON.stringify(dtype)}.`, `give one of ${floatDTypes.join(', ')}`);
   if (quantize !== undefined) {
     parseMix(op, quantize);
     if (to !== 'gguf') fail(op, `${to} files hold no quantised weights.`, 'quantise to gguf');

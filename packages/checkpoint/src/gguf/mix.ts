@@ -1,31 +1,29 @@
 import type { LlamaConfig } from '@cria/layers';
-import { dtypes, fail, nearestName } from '@cria/tensor';
-import { type BlockDType, blockDTypes } from '../dtypes.ts';
-import type { QuantizedDType } from '../weight-form.ts';
+import { dtypes, fail, nearestName, type QuantizableDType } from '@cria/tensor';
 
 /**
  * The mixes that `llama-quantize` makes, with the type that most weights get and
  * `general.file_type`.
  */
 export const mixes = {
-  Q8_0: { base: 'Q8_0', fileType: 7 },
-  Q4_0: { base: 'Q4_0', fileType: 2 },
-  Q4_1: { base: 'Q4_1', fileType: 3 },
-  Q5_0: { base: 'Q5_0', fileType: 8 },
-  Q5_1: { base: 'Q5_1', fileType: 9 },
-  Q4_K_S: { base: 'Q4_K', fileType: 14 },
-  Q4_K_M: { base: 'Q4_K', fileType: 15 },
-  Q5_K_S: { base: 'Q5_K', fileType: 16 },
-  Q5_K_M: { base: 'Q5_K', fileType: 17 },
-  Q6_K: { base: 'Q6_K', fileType: 18 },
-} as const satisfies Record<string, { base: QuantizedDType; fileType: number }>;
+  q8_0: { base: 'q8_0', fileType: 7 },
+  q4_0: { base: 'q4_0', fileType: 2 },
+  q4_1: { base: 'q4_1', fileType: 3 },
+  q5_0: { base: 'q5_0', fileType: 8 },
+  q5_1: { base: 'q5_1', fileType: 9 },
+  q4_k_s: { base: 'q4_k', fileType: 14 },
+  q4_k_m: { base: 'q4_k', fileType: 15 },
+  q5_k_s: { base: 'q5_k', fileType: 16 },
+  q5_k_m: { base: 'q5_k', fileType: 17 },
+  q6_k: { base: 'q6_k', fileType: 18 },
+} as const satisfies Record<string, { base: QuantizableDType; fileType: number }>;
 
 export type Mix = keyof typeof mixes;
 
-/** The mix of that name, in any case; throws with the nearest one. */
+/** The mix of that name, which may be in llama-quantize's capitals; throws with the nearest one. */
 export function parseMix(op: string, name: string): Mix {
-  const upper = name.toUpperCase();
-  if (Object.hasOwn(mixes, upper)) return upper as Mix;
+  const lower = name.toLowerCase();
+  if (Object.hasOwn(mixes, lower)) return lower as Mix;
   const nearest = nearestName(name, Object.keys(mixes));
   const hint = nearest ? `did you mean ${nearest}?` : `known are ${Object.keys(mixes).join(', ')}`;
   return fail(op, `there is no mix "${name}".`, hint);
@@ -33,8 +31,8 @@ export function parseMix(op: string, name: string): Mix {
 
 /**
  * The type of one weight in a mix (llama.cpp src/llama-quant.cpp llama_tensor_get_type and
- * tensor_type_fallback). Vectors stay F32; the output matrix, or an embedding that stands for it,
- * gets Q6_K in every mix but Q8_0.
+ * tensor_type_fallback). Vectors stay f32; the output matrix, or an embedding that stands for it,
+ * gets q6_k in every mix but q8_0.
  *
  * @param columns length of a row; what does not divide into blocks falls back to a finer type.
  */
@@ -44,8 +42,8 @@ export function mixDType(
   columns: number,
   config: LlamaConfig,
   options: { readonly weighted?: boolean } = {},
-): QuantizedDType | 'F16' | 'F32' {
-  if (name.endsWith('norm.weight') || name.endsWith('.bias')) return 'F32';
+): QuantizableDType | 'f16' | 'f32' {
+  if (name.endsWith('norm.weight') || name.endsWith('.bias')) return 'f32';
   return fallback(wanted(mix, name, columns, config, options.weighted ?? false), columns);
 }
 
@@ -55,11 +53,11 @@ function wanted(
   columns: number,
   config: LlamaConfig,
   weighted: boolean,
-): QuantizedDType {
+): QuantizableDType {
   const { base } = mixes[mix];
   if (name === 'output.weight' || (name === 'tok_embeddings.weight' && config.tiedEmbeddings)) {
-    if (base === 'Q8_0' || columns % dtypes[blockDTypes[base]].blockSize !== 0) return 'Q8_0';
-    return 'Q6_K';
+    if (base === 'q8_0' || columns % dtypes[base].blockSize !== 0) return 'q8_0';
+    return 'q6_k';
   }
   const { nLayers: L } = config;
   const [, layer = '', part = ''] = /^layers\.(\d+)\.(.+)\.weight$/.exec(name) ?? [];
@@ -67,18 +65,18 @@ function wanted(
   const early = i < Math.trunc(L / 8);
   if (part === 'attention.wv') {
     const dtype =
-      (mix === 'Q4_K_M' || mix === 'Q5_K_M') && moreBits(i, L)
-        ? 'Q6_K'
-        : mix === 'Q4_K_S' && i < 4
-          ? 'Q5_K'
+      (mix === 'q4_k_m' || mix === 'q5_k_m') && moreBits(i, L)
+        ? 'q6_k'
+        : mix === 'q4_k_s' && i < 4
+          ? 'q5_k'
           : base;
-    return is70B(config) && dtype === 'Q4_K' ? 'Q5_K' : dtype;
+    return is70B(config) && dtype === 'q4_k' ? 'q5_k' : dtype;
   }
   if (part === 'feed_forward.w2') {
-    if ((mix === 'Q4_K_M' || mix === 'Q5_K_M') && moreBits(i, L)) return 'Q6_K';
-    if (mix === 'Q4_K_S' && early) return 'Q5_K';
-    if (weighted && early && mix === 'Q4_0') return 'Q4_1';
-    if (weighted && early && mix === 'Q5_0') return 'Q5_1';
+    if ((mix === 'q4_k_m' || mix === 'q5_k_m') && moreBits(i, L)) return 'q6_k';
+    if (mix === 'q4_k_s' && early) return 'q5_k';
+    if (weighted && early && mix === 'q4_0') return 'q4_1';
+    if (weighted && early && mix === 'q5_0') return 'q5_1';
   }
   return base;
 }
@@ -94,9 +92,16 @@ function is70B({ nLayers, nHeads, nKvHeads }: LlamaConfig): boolean {
   return nLayers === 80 && nHeads !== nKvHeads;
 }
 
-function fallback(dtype: QuantizedDType, columns: number): QuantizedDType | 'F16' {
-  const fits = (each: BlockDType) => columns % dtypes[blockDTypes[each]].blockSize === 0;
+/** Types with blocks of 32 for rows that do not divide into blocks of 256. */
+const smaller: Partial<Record<QuantizableDType, QuantizableDType>> = {
+  q4_k: 'q5_0',
+  q5_k: 'q5_1',
+  q6_k: 'q8_0',
+};
+
+function fallback(dtype: QuantizableDType, columns: number): QuantizableDType | 'f16' {
+  const fits = (each: QuantizableDType) => columns % dtypes[each].blockSize === 0;
   if (fits(dtype)) return dtype;
-  const finer = ({ Q4_K: 'Q5_0', Q5_K: 'Q5_1', Q6_K: 'Q8_0' } as const)[dtype as 'Q4_K'];
-  return finer !== undefined && fits(finer) ? finer : 'F16';
+  const finer = smaller[dtype];
+  return finer !== undefined && fits(finer) ? finer : 'f16';
 }

@@ -60,7 +60,7 @@ async function readDivisors(op: string, files: readonly GgufFile[]): Promise<Flo
   const file = files.find(({ tensors }) => tensors.has(ROPE_FREQS));
   const tensor = file?.tensors.get(ROPE_FREQS);
   if (!file || !tensor) return undefined;
-  if (tensor.dtype !== 'F32' || tensor.shape.length !== 1 || tensor.bytes > 1 << 16)
+  if (tensor.dtype !== 'f32' || tensor.shape.length !== 1 || tensor.bytes > 1 << 16)
     fail(op, `${file.path}: ${ROPE_FREQS} is ${tensor.dtype}[${tensor.shape.join(', ')}].`);
-  return decodeNumbers(await file.read(ROPE_FREQS), 'F32') as Float32Array;
+  return decodeNumbers(await file.read(ROPE_FREQS), 'f32') as Float32Array;
 }

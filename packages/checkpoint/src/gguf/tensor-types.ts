@@ -1,33 +1,23 @@
-import { dtypes } from '@cria/tensor';
-import { type BlockDType, blockDTypes, type WeightDType } from '../dtypes.ts';
-import type { StoredDType } from '../safetensors/dtypes.ts';
-
-const plain: readonly (readonly [number, StoredDType])[] = [
-  [0, 'F32'],
-  [1, 'F16'],
-  [24, 'I8'],
-  [25, 'I16'],
-  [26, 'I32'],
-  [27, 'I64'],
-  [28, 'F64'],
-  [30, 'BF16'],
-];
-const blocks = (Object.keys(blockDTypes) as BlockDType[]).map(
-  (name) => [dtypes[blockDTypes[name]].ggml, name] as const,
-);
+import { type DType, dtypes } from '@cria/tensor';
+import type { WeightDType } from '../dtypes.ts';
 
 /** Tensor types that are read, by their number in ggml. */
 export const tensorTypes: ReadonlyMap<number, WeightDType> = new Map<number, WeightDType>([
-  ...plain,
-  ...blocks,
+  ...(Object.keys(dtypes) as DType[]).flatMap((dtype) => {
+    const { ggml } = dtypes[dtype];
+    return ggml === undefined ? [] : [[ggml, dtype] as const];
+  }),
+  [24, 'i8'],
+  [25, 'i16'],
+  [27, 'i64'],
 ]);
-const numbers = new Map([...tensorTypes].map(([number, name]) => [name, number]));
+const numbers = new Map([...tensorTypes].map(([number, dtype]) => [dtype, number]));
 
 export function tensorTypeNumber(dtype: WeightDType): number | undefined {
   return numbers.get(dtype);
 }
 
-/** Types of ggml that are known but not read, for messages. */
+/** Types of ggml that are known but not read, by ggml's names, for messages. */
 export const otherTypes: ReadonlyMap<number, string> = new Map([
   [9, 'Q8_1'],
   [15, 'Q8_K'],

@@ -1,8 +1,7 @@
 import { type LlamaConfig, llamaConfig, type LlamaConfigFields } from '@cria/layers';
-import { CriaError, fail } from '@cria/tensor';
+import { type ComputeDType, CriaError, fail } from '@cria/tensor';
 import type { SpecialIds } from '../checkpoint.ts';
 import { families, type Family } from '../families.ts';
-import type { FloatDType } from '../safetensors/dtypes.ts';
 import { checkRecord, type Fields, flag, positive, show, wholeNumber } from './fields.ts';
 import { readRope, toRopeScaling } from './rope.ts';
 
@@ -57,7 +56,7 @@ export function parseHuggingFaceConfig(json: unknown, file = 'config.json'): Hug
 const OWN = 'cria';
 
 export interface ToHuggingFaceOptions {
-  readonly dtype?: FloatDType;
+  readonly dtype?: ComputeDType;
   readonly specialIds?: Partial<SpecialIds>;
   /**
    * Say in a field of ours what transformers has no field for, instead of refusing it. Default
@@ -76,7 +75,7 @@ export function toHuggingFaceConfig(
 ): Record<string, unknown> {
   const { own = false } = options;
   const { bos, eos = [], pad } = options.specialIds ?? {};
-  const names = { F32: 'float32', BF16: 'bfloat16', F16: 'float16', F64: 'float64' };
+  const names = { f32: 'float32', bf16: 'bfloat16', f16: 'float16', f64: 'float64' };
   const rarities = own ? raritiesOf(config) : {};
   const exact = Object.keys(rarities).length > 0;
   const { modelType, architectures, window } = exact ? families[0]! : familyFor(config);
@@ -105,7 +104,7 @@ export function toHuggingFaceConfig(
     eos_token_id: eos.length > 1 ? eos : (eos[0] ?? null),
     pad_token_id: pad ?? null,
     pretraining_tp: 1,
-    torch_dtype: names[options.dtype ?? 'F32'],
+    torch_dtype: names[options.dtype ?? 'f32'],
     ...(exact ? { [OWN]: rarities } : {}),
   };
 }

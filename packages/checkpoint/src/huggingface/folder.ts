@@ -2,12 +2,12 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { LlamaConfig } from '@cria/layers';
-import { checkOptions, fail, type ParameterSpace } from '@cria/tensor';
+import { checkOptions, type ComputeDType, fail, floatDTypes, type ParameterSpace } from '@cria/tensor';
 import { explain, writeFileAtomic } from '../atomic.ts';
 import type { Checkpoint, CheckpointFormat, SpecialIds, TensorInfo } from '../checkpoint.ts';
+import { isFloat, weightBytes } from '../dtypes.ts';
 import { encodeJson, readJson } from '../json-file.ts';
 import { isRotaryTable, isRotated, readHuggingFaceName, toHuggingFaceName } from '../names.ts';
-import { type FloatDType, floatDTypes, storedBytes, storedFloatDType } from '../safetensors/dtypes.ts';
 import { SafetensorsFile } from '../safetensors/reader.ts';
 import { INDEX_FILE, openShards, SINGLE_FILE, writeModelFiles } from '../safetensors/sharded.ts';
 import type { TensorToWrite } from '../safetensors/writer.ts';
@@ -101,7 +101,7 @@ function makeHuggingFace(
 
 export interface SaveHuggingFaceOptions {
   /** Type in the file. Default: that of the parameters. */
-  readonly dtype?: FloatDType;
+  readonly dtype?: ComputeDType;
   /** Split the weights into files of at most so many bytes. Default: one file. */
   readonly maxShardBytes?: number;
   readonly specialIds?: Partial<SpecialIds>;
@@ -138,28 +138,28 @@ export async function saveHuggingFace(
 }
 
 /** The type that weights get in a file: the wished one, or that of the parameters' masters. */
-export function fileDType(op: string, parameters: ParameterSpace, wished?: FloatDType): FloatDType {
+export function fileDType(op: string, parameters: ParameterSpace, wished?: ComputeDType): ComputeDType {
   if (wished !== undefined) {
-    if (!Object.hasOwn(floatDTypes, wished))
-      fail(op, `dtype is ${JSON.stringify(wished)}.`, `give one of ${Object.keys(floatDTypes).join(', ')}`);
+    if (!floatDTypes.includes(wished))
+      fail(op, `dtype is ${JSON.stringify(wished)}.`, `give one of ${floatDTypes.join(', ')}`);
     return wished;
   }
   const { dtype } = parameters.masterMemory;
-  return storedFloatDType(dtype) ?? fail(op, `parameters of ${dtype} cannot be saved.`);
+  return isFloat(dtype) ? dtype : fail(op, `parameters of ${dtype} cannot be saved.`);
 }
 
 /**
  * Biases that transformers wants beside those of query, key and value: zeros, in files that only
  * have those.
  */
-export function zeroBiases(config: LlamaConfig, dtype: FloatDType): TensorToWrite[] {
+export function zeroBiases(config: LlamaConfig, dtype: ComputeDType): TensorToWrite[] {
   if (config.attentionBias !== 'qkv') return [];
   const shape = [config.dim];
   return Array.from({ length: config.nLayers }, (_, i) => ({
     name: toHuggingFaceName(`layers.${i}.attention.wo.bias`) ?? '',
     dtype,
     shape,
-    chunks: () => [new Uint8Array(storedBytes(dtype, config.dim) ?? 0)],
+    chunks: () => [new Uint8Array(weightBytes(dtype, config.dim) ?? 0)],
   }));
 }
 
@@ -167,7 +167,7 @@ export function zeroBiases(config: LlamaConfig, dtype: FloatDType): TensorToWrit
 export function huggingFaceTensors(
   config: LlamaConfig,
   parameters: ParameterSpace,
-  dtype: FloatDType,
+  dtype: ComputeDType,
 ): TensorToWrite[] {
   return parameters.parameters.map((parameter) => {
     const name = toHuggingFaceName(parameter.name);

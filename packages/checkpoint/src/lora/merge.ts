@@ -11,7 +11,7 @@ const op = 'lora';
 /**
  * The checkpoint with W + scale · B A in place of each adapted W, and the adapter's own weights in
  * the place of those that it holds as a whole: opened lazily like any other, to load or to convert.
- * Adapted weights become F32; sums are formed in double. Throws where an adapted weight is missing
+ * Adapted weights become f32; sums are formed in double. Throws where an adapted weight is missing
  * or of another shape.
  */
 export function mergeLora(checkpoint: Checkpoint, adapter: LoraAdapter): Checkpoint {
@@ -60,7 +60,7 @@ function merged(base: TensorInfo, factors: LoraFactors): TensorInfo {
   const rowBytes = 4 * columns;
   return {
     ...base,
-    dtype: 'F32',
+    dtype: 'f32',
     bytes: rowBytes * rows,
     halfSplit: undefined,
     offset: undefined,

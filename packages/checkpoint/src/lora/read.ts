@@ -73,7 +73,7 @@ async function readFactors(
   const ordered = rotated ? toAdjacent(bytesOf(stored), 4 * rank, headDim) : bytesOf(stored);
   return {
     a: await readNumbers(file, a),
-    b: decodeNumbers(ordered, 'F32') as Float32Array,
+    b: decodeNumbers(ordered, 'f32') as Float32Array,
     rank,
     scale: loraScale(settings.alphaOf(module), rank, settings.rankStabilized),
   };

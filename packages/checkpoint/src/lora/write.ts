@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LlamaConfig } from '@cria/layers';
-import { checkOptions, fail } from '@cria/tensor';
+import { checkOptions, type ComputeDType, fail } from '@cria/tensor';
 import { explain, writeFileAtomic } from '../atomic.ts';
 import type { TensorInfo } from '../checkpoint.ts';
 import { encodeNumbers } from '../convert.ts';
@@ -9,7 +9,6 @@ import { weightBytes } from '../dtypes.ts';
 import { encodeJson } from '../json-file.ts';
 import { isRotated, toHuggingFaceName } from '../names.ts';
 import { toHalfSplit } from '../row-order.ts';
-import type { FloatDType } from '../safetensors/dtypes.ts';
 import { type TensorToWrite, writeSafetensors } from '../safetensors/writer.ts';
 import { readFloat32 } from '../weights.ts';
 import {
@@ -24,8 +23,8 @@ import {
 const op = 'lora';
 
 export interface WriteLoraOptions {
-  /** Type of the numbers in the file. Default F32. */
-  readonly dtype?: FloatDType;
+  /** Type of the numbers in the file. Default f32. */
+  readonly dtype?: ComputeDType;
 }
 
 /**
@@ -39,7 +38,7 @@ export async function writeLora(
   options: WriteLoraOptions = {},
 ): Promise<void> {
   checkOptions(op, options, ['dtype']);
-  const { dtype = 'F32' } = options;
+  const { dtype = 'f32' } = options;
   const matrices = [...adapter.factors].flatMap(([name, factors]) =>
     matricesOf(name, factors, dtype, config),
   );
@@ -68,7 +67,7 @@ function lastPart(module: string): string {
 function matricesOf(
   name: string,
   { a, b, rank }: LoraFactors,
-  dtype: FloatDType,
+  dtype: ComputeDType,
   { headDim }: LlamaConfig,
 ): TensorToWrite[] {
   const prefix = `${PREFIX}${moduleOf(name)}`;
@@ -83,7 +82,7 @@ function matricesOf(
 
 function savedTensor(
   [name, weight]: readonly [string, TensorInfo],
-  dtype: FloatDType,
+  dtype: ComputeDType,
   { headDim }: LlamaConfig,
 ): TensorToWrite {
   const columns = weight.shape.at(-1) ?? 1;

@@ -6,7 +6,7 @@ import type { Checkpoint, TensorInfo } from '../checkpoint.ts';
 import { biasesOf } from '../families.ts';
 import { readJson } from '../json-file.ts';
 import { isRotaryTable, withoutWrappers } from '../names.ts';
-import { storedBytes } from '../safetensors/dtypes.ts';
+import { weightBytes } from '../dtypes.ts';
 import { makeCheckpoint } from '../stored-checkpoint.ts';
 import { parseMetaParams } from './params.ts';
 import { PthFile, type PthTensor } from './pth-file.ts';
@@ -114,7 +114,7 @@ function merge(files: readonly PthFile[], tensor: PthTensor, embeddingAxis: 0 | 
     offset: count === 1 && contiguous ? tensor.begin : undefined,
     dtype,
     shape,
-    bytes: storedBytes(dtype, sizeOf(shape)) ?? 0,
+    bytes: weightBytes(dtype, sizeOf(shape)) ?? 0,
     halfSplit: undefined,
     readBytes: (begin, end) => readMerged(whole, begin, end),
   };

@@ -10,7 +10,7 @@ import { Global, PickledStorage, PickledTensor, storageTypes } from './pickle-va
 const REBUILD = 'torch._utils._rebuild_tensor_v2';
 const PARAMETER = 'torch._utils._rebuild_parameter';
 const ORDERED = 'collections.OrderedDict';
-const known = new Set([REBUILD, PARAMETER, ORDERED, ...Object.keys(storageTypes)]);
+const known = new Set([REBUILD, PARAMETER, ORDERED, ...storageTypes.keys()]);
 
 const MARK = Symbol('mark');
 type Mark = typeof MARK;
@@ -126,7 +126,7 @@ class Machine {
   #storage(id: Value): PickledStorage {
     if (!Array.isArray(id)) this.#refuse('a storage has no description');
     const [kind, type, key, , size] = id as readonly unknown[];
-    const dtype = type instanceof Global ? storageTypes[type.name] : undefined;
+    const dtype = type instanceof Global ? storageTypes.get(type.name) : undefined;
     if (kind !== 'storage' || dtype === undefined || typeof key !== 'string' || !isSize(size))
       this.#refuse('a storage is described in a way that is not known');
     return new PickledStorage(dtype, key, size);

@@ -1,10 +1,11 @@
-import type { FloatDType, StoredDType } from '../safetensors/dtypes.ts';
+import type { ComputeDType } from '@cria/tensor';
+import type { WeightDType } from '../dtypes.ts';
 
 /* What a pickle of tensors is made of, beside numbers, texts, lists and dictionaries. */
 
 /** A tensor as the pickle describes it; its numbers lie in the storage `key`. */
 export class PickledTensor {
-  readonly dtype: StoredDType;
+  readonly dtype: WeightDType;
   readonly key: string;
   /** Elements of the whole storage. */
   readonly storageSize: number;
@@ -25,11 +26,11 @@ export class PickledTensor {
 
 /** Where the numbers of tensors lie. */
 export class PickledStorage {
-  readonly dtype: StoredDType;
+  readonly dtype: WeightDType;
   readonly key: string;
   readonly size: number;
 
-  constructor(dtype: StoredDType, key: string, size: number) {
+  constructor(dtype: WeightDType, key: string, size: number) {
     this.dtype = dtype;
     this.key = key;
     this.size = size;
@@ -46,24 +47,28 @@ export class Global {
 }
 
 /** PyTorch's storage classes, and what they hold. */
-export const storageTypes: Readonly<Record<string, StoredDType>> = {
-  'torch.FloatStorage': 'F32',
-  'torch.DoubleStorage': 'F64',
-  'torch.HalfStorage': 'F16',
-  'torch.BFloat16Storage': 'BF16',
-  'torch.LongStorage': 'I64',
-  'torch.IntStorage': 'I32',
-  'torch.ShortStorage': 'I16',
-  'torch.CharStorage': 'I8',
-  'torch.ByteStorage': 'U8',
-  'torch.BoolStorage': 'BOOL',
-  'torch.ComplexFloatStorage': 'C64',
-};
+const storages = {
+  FloatStorage: 'f32',
+  DoubleStorage: 'f64',
+  HalfStorage: 'f16',
+  BFloat16Storage: 'bf16',
+  LongStorage: 'i64',
+  IntStorage: 'i32',
+  ShortStorage: 'i16',
+  CharStorage: 'i8',
+  ByteStorage: 'u8',
+  BoolStorage: 'bool',
+  ComplexFloatStorage: 'c64',
+} as const satisfies Record<string, WeightDType>;
 
-/** The storage class of PyTorch for a float type. */
-export const storageNames: Readonly<Record<FloatDType, string>> = {
-  F32: 'FloatStorage',
-  F64: 'DoubleStorage',
-  F16: 'HalfStorage',
-  BF16: 'BFloat16Storage',
-};
+/** By the class's whole name, as pickles have it. */
+export const storageTypes: ReadonlyMap<string, WeightDType> = new Map(
+  Object.entries(storages).map(([name, dtype]) => [`torch.${name}`, dtype] as const),
+);
+
+const names = new Map<WeightDType, string>(Object.entries(storages).map(([name, dtype]) => [dtype, name]));
+
+/** The storage class for a float type. */
+export function storageName(dtype: ComputeDType): string {
+  return names.get(dtype)!; // every float type has one
+}

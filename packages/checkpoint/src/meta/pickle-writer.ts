@@ -1,10 +1,10 @@
-import type { FloatDType } from '../safetensors/dtypes.ts';
-import { storageNames } from './pickle-values.ts';
+import type { ComputeDType } from '@cria/tensor';
+import { storageName } from './pickle-values.ts';
 
 /** A tensor of a state_dict; its numbers are the whole of the storage `key`. */
 export interface TensorToPickle {
   readonly name: string;
-  readonly dtype: FloatDType;
+  readonly dtype: ComputeDType;
   readonly shape: readonly number[];
   readonly key: string;
 }
@@ -40,7 +40,7 @@ export function writePickle(tensors: readonly TensorToPickle[]): Uint8Array {
     text(name);
     raw('ctorch._utils\n_rebuild_tensor_v2\n((');
     text('storage');
-    raw(`ctorch\n${storageNames[dtype]}\n`);
+    raw(`ctorch\n${storageName(dtype)}\n`);
     text(key);
     text('cpu');
     whole(shape.reduce((product, extent) => product * extent, 1));

@@ -1,7 +1,7 @@
 import { fail } from '@cria/tensor';
 import { openModelFile } from '../model-file.ts';
 import type { RangeFile } from '../range-file.ts';
-import { type StoredDType, storedBytes } from '../safetensors/dtypes.ts';
+import { type WeightDType, weightBytes } from '../dtypes.ts';
 import { readPickle } from './pickle-reader.ts';
 import { PickledTensor } from './pickle-values.ts';
 import { readZip, readZipEntry, type ZipEntry } from './zip-reader.ts';
@@ -9,7 +9,7 @@ import { readZip, readZipEntry, type ZipEntry } from './zip-reader.ts';
 /** A tensor of a `.pth` file: rows of `columns` elements, `rowStride` elements apart. */
 export interface PthTensor {
   readonly name: string;
-  readonly dtype: StoredDType;
+  readonly dtype: WeightDType;
   readonly shape: readonly number[];
   /** First byte in the file. */
   readonly begin: number;
@@ -101,9 +101,9 @@ function placeTensor(
 ): PthTensor {
   const where = `${path}: tensor "${name}"`;
   const { dtype, shape, strides, offset, storageSize, key } = tensor;
-  const size = storedBytes(dtype, 1) ?? 1;
+  const size = weightBytes(dtype, 1) ?? 1;
   if (!entry) return fail(op, `${where} lies in storage "${key}", which is not there.`);
-  if (entry.bytes !== storedBytes(dtype, storageSize))
+  if (entry.bytes !== weightBytes(dtype, storageSize))
     fail(op, `${where}: storage "${key}" of ${storageSize} ${dtype} has ${entry.bytes} bytes.`);
   const columns = shape.at(-1) ?? 1;
   const rows = shape.slice(0, -1).reduce((product, extent) => product * extent, 1);

@@ -1,57 +1,43 @@
-import type { DType } from '@cria/tensor';
+import type { WeightDType } from '../dtypes.ts';
 
 /**
- * Element types of safetensors with their width in bits, in the order of the Rust library's enum:
- * from narrow to wide, which is the (reversed) order of tensors in a file.
+ * What safetensors call element types, in the order of the Rust library's enum: from narrow to
+ * wide, which is the (reversed) order of tensors in a file.
  */
-export const storedDTypes = {
-  BOOL: 8,
-  F4: 4,
-  F6_E2M3: 6,
-  F6_E3M2: 6,
-  U8: 8,
-  I8: 8,
-  F8_E5M2: 8,
-  F8_E4M3: 8,
-  F8_E8M0: 8,
-  F8_E4M3FNUZ: 8,
-  F8_E5M2FNUZ: 8,
-  I16: 16,
-  U16: 16,
-  F16: 16,
-  BF16: 16,
-  I32: 32,
-  U32: 32,
-  F32: 32,
-  C64: 64,
-  F64: 64,
-  I64: 64,
-  U64: 64,
-} as const;
+const names = {
+  BOOL: 'bool',
+  F4: 'f4',
+  F6_E2M3: 'f6_e2m3',
+  F6_E3M2: 'f6_e3m2',
+  U8: 'u8',
+  I8: 'i8',
+  F8_E5M2: 'f8_e5m2',
+  F8_E4M3: 'f8_e4m3',
+  F8_E8M0: 'f8_e8m0',
+  F8_E4M3FNUZ: 'f8_e4m3fnuz',
+  F8_E5M2FNUZ: 'f8_e5m2fnuz',
+  I16: 'i16',
+  U16: 'u16',
+  F16: 'f16',
+  BF16: 'bf16',
+  I32: 'i32',
+  U32: 'u32',
+  F32: 'f32',
+  C64: 'c64',
+  F64: 'f64',
+  I64: 'i64',
+  U64: 'u64',
+} as const satisfies Record<string, WeightDType>;
 
-export type StoredDType = keyof typeof storedDTypes;
+/** Element types that a safetensors file can hold. */
+export type StoredDType = (typeof names)[keyof typeof names];
 
-/** Stored types that hold weights, and the house's name for them. */
-export const floatDTypes = { F32: 'f32', BF16: 'bf16', F16: 'f16', F64: 'f64' } as const satisfies Partial<
-  Record<StoredDType, DType>
->;
+/** By their names in files. */
+export const storedDTypes: ReadonlyMap<string, StoredDType> = new Map(Object.entries(names));
 
-export type FloatDType = keyof typeof floatDTypes;
+const places = new Map(Object.entries(names).map(([name, dtype], rank) => [dtype, { name, rank }] as const));
 
-export function isFloatDType(dtype: StoredDType): dtype is FloatDType {
-  return dtype in floatDTypes;
-}
-
-/** The stored type of a tensor's dtype, if a checkpoint can hold it. */
-export function storedFloatDType(dtype: DType): FloatDType | undefined {
-  return (Object.keys(floatDTypes) as FloatDType[]).find((name) => floatDTypes[name] === dtype);
-}
-
-/**
- * Bytes of so many elements; undefined when they do not fill whole bytes or the number is not
- * exact.
- */
-export function storedBytes(dtype: StoredDType, elements: number): number | undefined {
-  const bits = elements * storedDTypes[dtype];
-  return Number.isSafeInteger(bits) && bits % 8 === 0 ? bits / 8 : undefined;
+/** What a file calls a type, and the place of the type in the order of files. */
+export function storedPlace(dtype: StoredDType): { readonly name: string; readonly rank: number } {
+  return places.get(dtype)!; // made from the table of all of them
 }

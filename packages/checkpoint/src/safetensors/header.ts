@@ -1,5 +1,6 @@
 import { fail, sizeOf } from '@cria/tensor';
-import { type StoredDType, storedBytes, storedDTypes } from './dtypes.ts';
+import { weightBytes } from '../dtypes.ts';
+import { type StoredDType, storedDTypes } from './dtypes.ts';
 import { type HeaderEntries, readUsualHeader } from './usual-header.ts';
 
 /** Largest header the format allows, in bytes. */
@@ -173,9 +174,10 @@ function checkTensor(
   const where = () => `${file}: tensor "${shorten(name)}"`;
   if (!isRecord(value))
     fail(op, `${where()} is ${describeValue(value)}.`, 'it must have dtype, shape and data_offsets');
-  const { dtype, shape, data_offsets: offsets } = value;
-  if (typeof dtype !== 'string' || !Object.hasOwn(storedDTypes, dtype))
-    fail(op, `${where()} has dtype ${describeValue(dtype)}.`);
+  const { dtype: type, shape, data_offsets: offsets } = value;
+  const dtype =
+    (typeof type === 'string' ? storedDTypes.get(type) : undefined) ??
+    fail(op, `${where()} has dtype ${describeValue(type)}.`);
   if (!isSizes(shape))
     fail(op, `${where()} has shape ${describeValue(shape)}.`, 'it must be a list of whole numbers');
   if (!isSizes(offsets) || offsets.length !== 2) {
@@ -189,7 +191,7 @@ function checkTensor(
       'the file is truncated or damaged',
     );
   }
-  const bytes = storedBytes(dtype as StoredDType, sizeOf(shape));
+  const bytes = weightBytes(dtype, sizeOf(shape));
   if (bytes !== end - begin) {
     fail(
       op,
@@ -197,7 +199,7 @@ function checkTensor(
         `but its data_offsets span ${end - begin}.`,
     );
   }
-  return { name, dtype: dtype as StoredDType, shape, begin, end };
+  return { name, dtype, shape, begin, end };
 }
 
 function checkCover(op: string, file: string, tensors: readonly HeaderTensor[], dataBytes: number): void {

@@ -1,7 +1,8 @@
 import { fail, sizeOf } from '@cria/tensor';
 import { type Chunks, writeFileAtomic, type WrittenFile } from '../atomic.ts';
 import { MAX_HEADER_BYTES } from './header.ts';
-import { type StoredDType, storedBytes, storedDTypes } from './dtypes.ts';
+import { weightBytes } from '../dtypes.ts';
+import { type StoredDType, storedPlace } from './dtypes.ts';
 
 export interface TensorToWrite {
   readonly name: string;
@@ -13,15 +14,13 @@ export interface TensorToWrite {
   readonly chunks: () => Chunks;
 }
 
-const order = Object.keys(storedDTypes) as StoredDType[];
-
 /**
  * Order of tensors in a file, as the Rust writer has it: widest type first, then by the bytes of
  * the name.
  */
 export function compareTensors(a: TensorToWrite, b: TensorToWrite): number {
   return (
-    order.indexOf(b.dtype) - order.indexOf(a.dtype) ||
+    storedPlace(b.dtype).rank - storedPlace(a.dtype).rank ||
     Buffer.compare(Buffer.from(a.name), Buffer.from(b.name))
   );
 }
@@ -30,7 +29,7 @@ export function compareTensors(a: TensorToWrite, b: TensorToWrite): number {
 export function tensorBytes(tensor: Pick<TensorToWrite, 'name' | 'dtype' | 'shape'>): number {
   const { name, dtype, shape } = tensor;
   return (
-    storedBytes(dtype, sizeOf(shape)) ??
+    weightBytes(dtype, sizeOf(shape)) ??
     fail('safetensors.write', `"${name}" ${dtype}[${shape.join(', ')}] has no whole number of bytes.`)
   );
 }
@@ -93,7 +92,8 @@ function encodeHeader(
       fail('safetensors.write', `${path}: the name "${name}" is taken.`);
     names.add(name);
     const end = offset + tensorBytes(tensor);
-    fields.push(`${JSON.stringify(name)}:${JSON.stringify({ dtype, shape, data_offsets: [offset, end] })}`);
+    const entry = { dtype: storedPlace(dtype).name, shape, data_offsets: [offset, end] };
+    fields.push(`${JSON.stringify(name)}:${JSON.stringify(entry)}`);
     offset = end;
   }
   const json = Buffer.from(`{${fields.join(',')}}`);

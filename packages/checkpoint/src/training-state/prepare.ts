@@ -1,9 +1,9 @@
-import { checkOptions, fail, type ParameterSpace } from '@cria/tensor';
+import { checkOptions, type ComputeDType, fail, type ParameterSpace } from '@cria/tensor';
 import { toHuggingFaceConfig } from '../huggingface/config.ts';
 import { fileDType } from '../huggingface/folder.ts';
 import { encodeJson } from '../json-file.ts';
 import { isRotated, toHuggingFaceName } from '../names.ts';
-import { type FloatDType, storedFloatDType } from '../safetensors/dtypes.ts';
+import { isFloat } from '../dtypes.ts';
 import { SINGLE_FILE } from '../safetensors/sharded.ts';
 import { plainChunks } from '../weights.ts';
 import { MANIFEST_FILE } from './manifest.ts';
@@ -49,7 +49,7 @@ export function smallFiles(
     extraFiles = {},
     specialIds = {},
   }: Omit<TrainingState, 'parameters'>,
-  dtype: FloatDType,
+  dtype: ComputeDType,
   more: object = {},
 ): ReadonlyMap<string, Uint8Array> {
   return new Map([
@@ -60,7 +60,7 @@ export function smallFiles(
 }
 
 /** Weights with the names and the row order of a Hugging Face file. */
-function weightTensors(headDim: number, parameters: ParameterSpace, dtype: FloatDType): StateTensor[] {
+function weightTensors(headDim: number, parameters: ParameterSpace, dtype: ComputeDType): StateTensor[] {
   return parameters.parameters.map((parameter) => {
     const { name, shape } = parameter;
     const halfSplit = isRotated(name) ? headDim : undefined;
@@ -77,7 +77,9 @@ function weightTensors(headDim: number, parameters: ParameterSpace, dtype: Float
 /** A state by canonical names, in canonical row order: it is nobody's format but ours. */
 function stateTensors(parameters: ParameterSpace, state: string): StateTensor[] {
   const memory = parameters.states.get(state);
-  const dtype = storedFloatDType(memory.dtype) ?? fail(op, `${state} of ${memory.dtype} cannot be saved.`);
+  const dtype = isFloat(memory.dtype)
+    ? memory.dtype
+    : fail(op, `${state} of ${memory.dtype} cannot be saved.`);
   return parameters.placed.map((parameter): StateTensor => {
     const name = `${state}.${parameter.name}`;
     const { shape } = parameter;

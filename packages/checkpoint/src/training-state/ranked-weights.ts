@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { fail, sizeOf } from '@cria/tensor';
 import type { TensorInfo } from '../checkpoint.ts';
-import { storedBytes } from '../safetensors/dtypes.ts';
+import { weightBytes } from '../dtypes.ts';
 import { SafetensorsFile } from '../safetensors/reader.ts';
 import { overlaps } from './layout.ts';
 import type { RankedLayout } from './ranks.ts';
@@ -21,8 +21,8 @@ export async function rankedWeights(
   const parts = files.map(
     (file) => file.tensors.get(range) ?? fail(op, `${file.path} has no tensor "${range}".`),
   );
-  const dtype = parts[0]?.dtype ?? 'F32';
-  const bytesOf = (elements: number) => storedBytes(dtype, elements) ?? 0;
+  const dtype = parts[0]?.dtype ?? 'f32';
+  const bytesOf = (elements: number) => weightBytes(dtype, elements) ?? 0;
   parts.forEach((part, i) => {
     const elements = (ranks[i]?.end ?? 0) - (ranks[i]?.begin ?? 0);
     if (part.dtype !== dtype || part.end - part.begin !== bytesOf(elements))

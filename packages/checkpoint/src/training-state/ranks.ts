@@ -1,6 +1,13 @@
 import { join } from 'node:path';
-import { checkOptions, CriaError, fail, type ParameterSpace, type Tensor } from '@cria/tensor';
-import { type FloatDType, storedFloatDType } from '../safetensors/dtypes.ts';
+import {
+  checkOptions,
+  type ComputeDType,
+  CriaError,
+  fail,
+  type ParameterSpace,
+  type Tensor,
+} from '@cria/tensor';
+import { isFloat } from '../dtypes.ts';
 import { plainChunks } from '../weights.ts';
 import { type FlatLayout, layoutOf } from './layout.ts';
 import { checkState, smallFiles } from './prepare.ts';
@@ -91,7 +98,7 @@ export async function saveTrainingStateByRanks(
 interface Written {
   readonly range: RankFile;
   readonly file: StateFile;
-  readonly dtype: FloatDType;
+  readonly dtype: ComputeDType;
   readonly states: readonly string[];
 }
 
@@ -117,7 +124,7 @@ async function writeRank(folder: string, state: RankState, { rank, ranks }: Rank
   if (VALUES in states) fail(op, `a state cannot be called "${VALUES}".`);
   const flats = Object.entries({ [VALUES]: values, ...states });
   const tensors = flats.map(([name, flat]) => {
-    const dtype = storedFloatDType(flat.dtype) ?? fail(op, `${name} of ${flat.dtype} cannot be saved.`);
+    const dtype = isFloat(flat.dtype) ? flat.dtype : fail(op, `${name} of ${flat.dtype} cannot be saved.`);
     if (flat.size !== values.size)
       fail(op, `rank ${rank} has ${values.size} values and ${flat.size} elements of ${name}.`);
     const shape = [flat.size];
@@ -126,7 +133,7 @@ async function writeRank(folder: string, state: RankState, { rank, ranks }: Rank
   });
   const name = `rank-${String(rank).padStart(5, '0')}-of-${String(ranks).padStart(5, '0')}.safetensors`;
   const file = await writeTensorFile(op, join(folder, name), tensors);
-  const dtype = tensors[0]?.dtype ?? 'F32';
+  const dtype = tensors[0]?.dtype ?? 'f32';
   return { range: { file: name, begin, end }, file, dtype, states: Object.keys(states).sort() };
 }
 
@@ -148,7 +155,7 @@ function collect({ size }: ParameterSpace, answers: readonly Json[]) {
     if (first && kind(each) !== kind(first))
       fail(op, `${each.range.file} has ${kind(each)}, the first file ${kind(first)}.`);
   const files = Object.fromEntries(written.map(({ range, file }) => [range.file, file]));
-  return { files, ranks, dtype: first?.dtype ?? 'F32', states: first?.states ?? [] };
+  return { files, ranks, dtype: first?.dtype ?? 'f32', states: first?.states ?? [] };
 }
 
 /** A result or an error, as data. */

@@ -1,5 +1,6 @@
 import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import type { ComputeDType } from '@cria/tensor';
 import {
   type Chunks,
   explain,
@@ -9,7 +10,7 @@ import {
   writeFileAtomic,
 } from '../atomic.ts';
 import { rowLengthOf, toHalfSplit } from '../row-order.ts';
-import { type FloatDType, storedBytes } from '../safetensors/dtypes.ts';
+import { weightBytes } from '../dtypes.ts';
 import type { TensorToWrite } from '../safetensors/writer.ts';
 import { findCandidates, namesIn, newStateName, staleTemporaries, totalBytes } from './folders.ts';
 import { encodeManifest, MANIFEST_FILE } from './manifest.ts';
@@ -40,7 +41,7 @@ export interface KeepPolicy {
 /** A tensor of a state. */
 export interface StateTensor {
   readonly name: string;
-  readonly dtype: FloatDType;
+  readonly dtype: ComputeDType;
   readonly shape: readonly number[];
   /** In the file, its rows are those of heads so wide in Hugging Face's order. */
   readonly halfSplit?: number | undefined;
@@ -131,7 +132,7 @@ export async function writeFiles(
 
 function inFileOrder({ name, dtype, shape, halfSplit, chunks }: StateTensor): TensorToWrite {
   if (halfSplit === undefined) return { name, dtype, shape, chunks };
-  const rowBytes = storedBytes(dtype, rowLengthOf(shape)) ?? 0;
+  const rowBytes = weightBytes(dtype, rowLengthOf(shape)) ?? 0;
   async function* ordered() {
     for await (const chunk of chunks()) yield toHalfSplit(chunk, rowBytes, halfSplit ?? 1);
   }
