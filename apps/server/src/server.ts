@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 import { fail } from '@cria/tensor';
-import { createApp, type ServerState } from './app.ts';
+import { createApp, type ServerState } from './http/app.ts';
 import { EngineClient } from './engine-client.ts';
-import { isLoopback } from './local-host.ts';
-import { OpenResponses } from './open-responses.ts';
+import { isLoopback } from './http/local-host.ts';
+import { OpenResponses } from './http/open-responses.ts';
 import type { ModelFacts } from './protocol.ts';
 import { checkServerOptions, engineSettings, type ServerOptions } from './server-options.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CompletionBody } from '../src/completion-schema.ts';
+import { CompletionBody } from '../src/schema/completion.ts';
 import type { RunningServer } from '../src/index.ts';
 import { errorShape, getJson, post, sendRaw, tinyServer } from './tiny-server.ts';
 

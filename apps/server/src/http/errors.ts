@@ -1,6 +1,6 @@
 import type { FastifyError } from 'fastify';
 import { RequestError, type RequestErrorCode } from '@cria/inference';
-import { EngineFailure } from './engine-client.ts';
+import { EngineFailure } from '../engine-client.ts';
 
 /** Largest body of a request, in bytes. */
 export const BODY_LIMIT = 2 * 2 ** 20;

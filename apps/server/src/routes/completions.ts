@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { FinishReason, GenerationChunk, Output, Usage } from '@cria/inference';
-import { ApiError, isOwnFault, toApiError } from './api-error.ts';
-import { type CompletionBody, MAX_CHOICES } from './completion-schema.ts';
-import type { EngineClient } from './engine-client.ts';
-import { merge } from './merge.ts';
-import type { TextsRequest } from './protocol.ts';
+import { ApiError, isOwnFault, toApiError } from '../http/errors.ts';
+import { type CompletionBody, MAX_CHOICES } from '../schema/completion.ts';
+import type { EngineClient } from '../engine-client.ts';
+import { merge } from '../merge.ts';
+import type { TextsRequest } from '../protocol.ts';
 
 /** OpenAI's default; enough for a try, and nobody waits for a context full of text they did not ask for. */
 const DEFAULT_MAX_TOKENS = 16;

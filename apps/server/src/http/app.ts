@@ -1,12 +1,12 @@
 import { Readable } from 'node:stream';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
-import { ApiError, BODY_LIMIT, isOwnFault, toApiError } from './api-error.ts';
+import { ApiError, BODY_LIMIT, isOwnFault, toApiError } from './errors.ts';
 import { refuseBadHttp, watchRequests } from './bad-http.ts';
-import { CompletionBody, explainBody } from './completion-schema.ts';
-import { Completion } from './completions.ts';
-import type { EngineClient } from './engine-client.ts';
+import { CompletionBody, explainBody } from '../schema/completion.ts';
+import { Completion } from '../routes/completions.ts';
+import type { EngineClient } from '../engine-client.ts';
 import { refuseOtherHosts } from './local-host.ts';
-import { addPage, pagePaths } from './page.ts';
+import { addPage, pagePaths } from '../routes/page.ts';
 
 /** What the routes know of the server. The engine comes when the model is loaded. */
 export interface ServerState {

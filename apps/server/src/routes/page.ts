@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { FastifyInstance } from 'fastify';
+import { ownFile } from '../own-file.ts';
 
 const files = {
   '/': { name: 'index.html', type: 'text/html; charset=utf-8' },
@@ -17,7 +18,7 @@ const policy =
 /** The page where one tries the model. */
 export function addPage(app: FastifyInstance): void {
   for (const [path, { name, type }] of Object.entries(files)) {
-    const text = readFileSync(new URL(`../page/${name}`, import.meta.url));
+    const text = readFileSync(ownFile(`page/${name}`));
     app.get(path, (_, reply) => {
       void reply
         .header('content-security-policy', policy)

@@ -1,7 +1,7 @@
 import { repetitionPenaltyBounds, stopLimits } from '@cria/inference';
 import { nearestName } from '@cria/tensor';
 import Type, { type Static, type TSchema } from 'typebox';
-import { ApiError } from './api-error.ts';
+import { ApiError } from '../http/errors.ts';
 
 /*
  * The body of POST /v1/completions: OpenAI's fields, and the sampling fields that open models share. Descriptions say what a field
