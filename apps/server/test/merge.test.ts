@@ -2,7 +2,7 @@ import { Output } from '@cria/inference';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { merge } from '../src/merge.ts';
 
-const usage = { promptTokens: 1, completionTokens: 1 };
+const usage = { promptTokens: 1, completionTokens: 1, cachedTokens: 0 };
 const push = (output: Output, text: string, last = false) =>
   output.push({ text, ids: [1], usage, ...(last && { finishReason: 'stop' }) });
 const soon = () => new Promise((resolve) => setTimeout(resolve));

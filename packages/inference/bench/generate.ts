@@ -40,7 +40,7 @@ async function bench(name: string, threads: number): Promise<void> {
   // The input embedding is looked up, not read through.
   const { dim, vocabSize, tiedEmbeddings } = model.config;
   const read = 4 * (countParameters(model.config) - (tiedEmbeddings ? 0 : dim * vocabSize));
-  await using engine = new Engine({ model, tokenizer, maxSequences: 8 });
+  await using engine = new Engine({ model, tokenizer, maxSequences: 8, prefixCache: false });
   const rates: Record<'prompt' | 'one' | 'eight', number[]> = { prompt: [], one: [], eight: [] };
   await timed(engine, 1, 4, 4);
   for (let round = 0; round < rounds; round++) {

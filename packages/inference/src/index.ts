@@ -1,4 +1,6 @@
-export { Engine, type EngineOptions, type EngineStats } from './engine.ts';
+export { Engine, type EngineOptions, type TextEmbedRequest } from './text/engine.ts';
+export { EngineCore, type EngineStats } from './engine/engine-core.ts';
+export { type EngineCoreOptions, engineCoreOptions, type EngineLimits } from './engine/options.ts';
 export {
   argmax,
   keepMinP,
@@ -8,10 +10,10 @@ export {
   penalizeRepetition,
   scaleByTemperature,
 } from './filters.ts';
-export { collect, generate, type GeneratedText, type GenerateOptions } from './generate.ts';
-export { type FinishReason, type GenerationChunk, Output, type Usage } from './output.ts';
+export { collect, generate, type GeneratedText, type GenerateOptions } from './text/generate.ts';
+export { type FinishReason, type GenerationChunk, Output } from './text/output.ts';
 export { RequestError, type RequestErrorCode } from './request-error.ts';
-export type { GenerationOptions, GenerationRequest } from './request.ts';
+export type { GenerationOptions, GenerationRequest } from './text/text-request.ts';
 export {
   type History,
   repetitionPenaltyBounds,
@@ -20,11 +22,20 @@ export {
   type Sampling,
   type SamplingOptions,
 } from './sampling.ts';
-export { type CacheDType, cacheDTypes } from './key-value-blocks.ts';
-export { BlockPool } from './block-pool.ts';
-export { Scheduler, type SchedulerOptions, type Turn } from './scheduler.ts';
-export { Sequence } from './sequence.ts';
-export { encodePrompt, type EncodedPrompt, LONG_PROMPT } from './prompt.ts';
-export { StopStrings, stopLimits } from './stop-strings.ts';
-export { TextAssembler } from './text-assembler.ts';
+export type { EmbedRequest, IdRequest, Standing } from './sequence/id-request.ts';
+export type { Embedding, IdChunk, IdFinish, Reader, Usage } from './sequence/results.ts';
+export type { Constraint } from './sequence/constraint.ts';
+export { logProbabilitiesOf, type TokenLogProbability } from './sequence/log-probabilities.ts';
+export { Pooling, type PoolKind, poolKinds } from './sequence/pooling.ts';
+export { type CacheDType, cacheDTypes } from './cache/key-value-blocks.ts';
+export { BlockPool } from './cache/block-pool.ts';
+export { BlockCache } from './cache/block-cache.ts';
+export { PrefixIndex } from './cache/prefix-index.ts';
+export { Scheduler, type SchedulerOptions, type Turn } from './schedule/scheduler.ts';
+export { WaitingQueue } from './schedule/queue.ts';
+export { Sequence, type SequenceOptions } from './sequence/sequence.ts';
+export { encodePrompt, type EncodedPrompt, LONG_PROMPT } from './text/prompt.ts';
+export { StopStrings, stopLimits } from './text/stop-strings.ts';
+export { TextAssembler } from './text/text-assembler.ts';
+export { TextReader, type TextReaderOptions } from './text/text-reader.ts';
 export { type Perplexity, perplexity } from './perplexity.ts';

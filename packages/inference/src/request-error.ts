@@ -6,8 +6,10 @@ export type RequestErrorCode =
   | 'invalid_request'
   /** The prompt leaves no room in the context. */
   | 'context_length_exceeded'
-  /** Too many requests wait already; try again later. */
+  /** Too many requests, or tokens of requests, wait already; try again later. */
   | 'queue_full'
+  /** Its time to wait was over before there was a place for it; try again later. */
+  | 'expired'
   /** The engine was closed or has failed. */
   | 'engine_closed';
 

@@ -55,7 +55,7 @@ describe('a text depends on its request alone', async () => {
       finishReason: 'length',
       usage: { promptTokens: 9, completionTokens: 40 },
     });
-    expect(alone['long']!.usage).toEqual({ promptTokens: 47, completionTokens: 17 });
+    expect(alone['long']!.usage).toMatchObject({ promptTokens: 47, completionTokens: 17 });
     expect(alone['filtered']!.ids).not.toEqual(alone['again']!.ids);
     expect(new Set(Object.values(alone).map(({ text }) => text)).size).toBe(6);
   });
@@ -78,7 +78,7 @@ describe('a text depends on its request alone', async () => {
   it('under preemption', async () => {
     const { texts, engine } = await run(model, requests, { blocks: 16, blockSize: 4 });
     expect(texts).toEqual(alone);
-    expect(engine.stats.preemptions).toBeGreaterThan(3);
+    expect(engine.stats.preemptions).toBeGreaterThan(2);
   });
 
   it('while others come, go and are cancelled', async () => {
@@ -95,7 +95,10 @@ describe('a text depends on its request alone', async () => {
         return [name, await collect(engine.generate(requests[name]!))] as const;
       }),
     );
-    expect(Object.fromEntries(texts)).toEqual(alone);
+    const cached = texts.map(([, { usage }]) => usage.cachedTokens);
+    expect(Math.max(...cached)).toBe(32);
+    for (const [name, { text, ids }] of texts)
+      expect([text, ids]).toEqual([alone[name]!.text, alone[name]!.ids]);
     expect(engine.stats).toMatchObject({ running: 0, waiting: 0, freeBlocks: engine.stats.blocks });
     await engine.close();
   });
@@ -171,7 +174,7 @@ describe('ends', () => {
       text: 'ab',
       ids: [],
       finishReason: 'length',
-      usage: { promptTokens: 3, completionTokens: 0 },
+      usage: { promptTokens: 3, completionTokens: 0, cachedTokens: 0 },
     });
   });
 });

@@ -6,9 +6,9 @@ import { loadTokenizer } from '@cria/tokenizer/node';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { byteTokenizer } from '../../../scripts/support/byte-tokenizer.ts';
-import { fewestTokens } from '../src/fewest-tokens.ts';
+import { fewestTokens } from '../src/text/fewest-tokens.ts';
 import { collect, encodePrompt, Engine, stopLimits } from '../src/index.ts';
-import { PromptReader } from '../src/prompt.ts';
+import { PromptReader } from '../src/text/prompt.ts';
 import { tinyModel } from './tiny-model.ts';
 
 const folder = fileURLToPath(new URL('../../../../shared/data/tokenizer/', import.meta.url));

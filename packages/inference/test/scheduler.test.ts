@@ -1,177 +1,336 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BlockPool } from '../src/block-pool.ts';
-import { Scheduler, type Turn } from '../src/scheduler.ts';
-import { Sequence } from '../src/sequence.ts';
+import { BlockCache } from '../src/cache/block-cache.ts';
+import { BlockPool } from '../src/cache/block-pool.ts';
+import { Scheduler, type SchedulerOptions, type Turn } from '../src/schedule/scheduler.ts';
+import { Sequence, type SequenceOptions } from '../src/sequence/sequence.ts';
 
 const BLOCK = 4;
 
 class Job extends Sequence {
-  readonly arrival: number;
+  readonly name: number;
   readonly wanted: number;
-  constructor(arrival: number, promptLength: number, wanted: number) {
-    super(new Int32Array(promptLength));
-    this.arrival = arrival;
+  steps = 0;
+  constructor(name: number, prompt: ArrayLike<number>, wanted: number, options: SequenceOptions = {}) {
+    super(prompt, options);
+    this.name = name;
     this.wanted = wanted;
   }
 }
 
-interface World {
-  scheduler: Scheduler<Job>;
-  jobs: Job[];
-  options: { maxBatchRows: number; prefillChunk: number; maxSequences: number };
-}
-
-function checkBlocks({ scheduler, jobs }: World): void {
-  const held = jobs.flatMap((job) => job.blocks);
-  expect(new Set(held).size, 'a block has one owner').toBe(held.length);
-  expect(scheduler.pool.freeCount + held.length, 'no block is lost').toBe(scheduler.pool.size);
-  for (const job of jobs) {
-    if (job.state === 'running')
-      expect(job.blocks.length).toBeGreaterThanOrEqual(scheduler.pool.blocksFor(job.computed));
-    else expect(job.blocks).toEqual([]);
+/** What a model would see: the ids that lie in each place of each block. */
+class Memory {
+  readonly #ids: Int32Array;
+  constructor(blocks: number) {
+    this.#ids = new Int32Array(blocks * BLOCK).fill(-1);
+  }
+  /** Writes the rows of a turn, and reads all that it stands on. */
+  run({ sequence, rows }: Turn): void {
+    const place = (p: number) => sequence.blocks[Math.floor(p / BLOCK)]! * BLOCK + (p % BLOCK);
+    for (let p = sequence.computed; p < sequence.computed + rows; p++) this.#ids[place(p)] = sequence.ids[p]!;
+    for (let p = 0; p < sequence.computed + rows; p++)
+      if (this.#ids[place(p)] !== sequence.ids[p]) throw new Error(`position ${p} holds another id`);
   }
 }
 
-function checkTurns({ scheduler, jobs, options }: World, turns: readonly Turn<Job>[]): void {
-  const active = jobs.filter((job) => job.state !== 'finished');
-  expect(turns.length > 0, 'there is progress whenever there is work').toBe(active.length > 0);
-  expect(turns.reduce((sum, turn) => sum + turn.rows, 0)).toBeLessThanOrEqual(options.maxBatchRows);
-  expect(scheduler.running.length).toBeLessThanOrEqual(options.maxSequences);
-  for (const { sequence, rows } of turns) {
-    expect(sequence.state).toBe('running');
-    expect(rows).toBeGreaterThan(0);
-    expect(rows).toBeLessThanOrEqual(Math.min(sequence.pending, options.prefillChunk));
-    expect(sequence.blocks.length * BLOCK).toBeGreaterThanOrEqual(sequence.computed + rows);
+class World {
+  readonly scheduler: Scheduler<Job>;
+  readonly jobs: Job[] = [];
+  readonly options: SchedulerOptions;
+  readonly #memory: Memory;
+  steps = 0;
+
+  constructor(blocks: number, options: SchedulerOptions, shares = true) {
+    const pool = new BlockPool(blocks, BLOCK);
+    this.scheduler = new Scheduler(new BlockCache(pool, shares ? Uint32Array.of(1, 2) : null), options);
+    this.options = options;
+    this.#memory = new Memory(blocks);
   }
-  const arrivals = [...scheduler.running, ...scheduler.waiting].map((job) => job.arrival);
-  expect(arrivals, 'nobody is overtaken').toEqual(arrivals.toSorted((a, b) => a - b));
+
+  /** As many ids more as the cache can hold at most. */
+  add(prompt: ArrayLike<number>, wanted: number, options: SequenceOptions = {}): Job {
+    const room = this.scheduler.maxTokens - prompt.length;
+    const job = new Job(this.jobs.length, prompt, Math.min(wanted, Math.max(1, room)), options);
+    this.jobs.push(job);
+    this.scheduler.add(job);
+    return job;
+  }
+
+  get active(): Job[] {
+    return this.jobs.filter(({ state }) => state !== 'finished');
+  }
+
+  /** One step, everything that must hold of it, and what a model would do. The next id follows from the ids alone. */
+  step(): Turn<Job>[] {
+    const active = this.active.length;
+    const turns = this.scheduler.schedule();
+    this.scheduler.check();
+    expect(turns.length > 0, 'there is progress whenever there is work').toBe(active > 0);
+    expect(turns.reduce((sum, { rows }) => sum + rows, 0)).toBeLessThanOrEqual(this.options.maxBatchRows);
+    expect(this.scheduler.running.length).toBeLessThanOrEqual(this.options.maxSequences);
+    expect(new Set(turns.map(({ sequence }) => sequence)).size).toBe(turns.length);
+    for (const { sequence, rows } of turns) {
+      expect(sequence.state).toBe('running');
+      expect(rows).toBeGreaterThan(0);
+      expect(rows).toBeLessThanOrEqual(Math.min(sequence.pending, this.options.prefillChunk));
+      expect(sequence.blocks.length * BLOCK).toBeGreaterThanOrEqual(sequence.length);
+    }
+    for (const job of this.active)
+      if (job.state === 'waiting') expect([job.blocks, job.computed]).toEqual([[], 0]);
+    for (const turn of turns) this.#memory.run(turn);
+    this.scheduler.complete(turns);
+    this.steps++;
+    for (const { sequence } of turns) {
+      sequence.steps++;
+      if (sequence.pending > 0) continue;
+      sequence.append((sequence.ids.at(-1)! * 7 + sequence.length) % 3);
+      if (sequence.generated >= sequence.wanted) this.scheduler.remove(sequence);
+    }
+    this.scheduler.check();
+    return turns;
+  }
+
+  finish(most = 10_000): void {
+    for (let i = 0; i < most && this.active.length > 0; i++) this.step();
+    expect(this.active.map(({ name }) => name)).toEqual([]);
+  }
 }
 
-function step(world: World): void {
-  const turns = world.scheduler.schedule();
-  checkTurns(world, turns);
-  world.scheduler.complete(turns);
-  for (const { sequence } of turns) {
-    if (sequence.pending > 0) continue;
-    sequence.append(0);
-    if (sequence.generated >= sequence.wanted) world.scheduler.remove(sequence);
-  }
-  checkBlocks(world);
-}
+const ids = (length: number, of = 0) => new Int32Array(length).fill(of);
+const different = (length: number, of: number) => Int32Array.from({ length }, (_, i) => of * 1000 + i);
 
-type Command = { add: [number, number] } | { step: true } | { cancel: number };
-const commands = fc.array(
+const options: fc.Arbitrary<SchedulerOptions> = fc.record({
+  maxBatchRows: fc.integer({ min: 1, max: 16 }),
+  prefillChunk: fc.integer({ min: 1, max: 16 }),
+  maxSequences: fc.integer({ min: 1, max: 6 }),
+});
+/** Prompts of few ids, so that many begin alike. */
+const prompt = fc.oneof(
+  fc.array(fc.nat(1), { minLength: 1, maxLength: 6 }),
+  fc.integer({ min: 1, max: 14 }).map((length) => [...ids(length)]),
+);
+const standing: fc.Arbitrary<SequenceOptions> = fc.record(
+  {
+    share: fc.constantFrom('a', 'b'),
+    salt: fc.constantFrom('', 'x'),
+    priority: fc.constantFrom(0, 0, 1),
+    fresh: fc.constantFrom(false, false, true),
+  },
+  { requiredKeys: [] },
+);
+type Command = { add: [number[], number, SequenceOptions] } | { step: true } | { cancel: number };
+const commands: fc.Arbitrary<Command[]> = fc.array(
   fc.oneof(
-    fc.record({ add: fc.tuple(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 1, max: 12 })) }),
-    fc.record({ add: fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 9, max: 20 })) }),
-    fc.record({ step: fc.constant(true as const) }),
-    fc.record({ step: fc.constant(true as const) }),
-    fc.record({ cancel: fc.nat() }),
+    { weight: 2, arbitrary: fc.record({ add: fc.tuple(prompt, fc.integer({ min: 1, max: 16 }), standing) }) },
+    { weight: 2, arbitrary: fc.record({ step: fc.constant(true as const) }) },
+    { weight: 1, arbitrary: fc.record({ cancel: fc.nat() }) },
   ),
   { maxLength: 60 },
-) as fc.Arbitrary<Command[]>;
+);
 
 describe('Scheduler', () => {
-  it('loses no block, gives none out twice, keeps the order of arrival and finishes everything (model test)', () => {
-    const options = fc.record({
-      maxBatchRows: fc.integer({ min: 1, max: 16 }),
-      prefillChunk: fc.integer({ min: 1, max: 16 }),
-      maxSequences: fc.integer({ min: 1, max: 6 }),
-    });
-    let preemptions = 0;
+  it('loses no block, mixes up no content and finishes everything, whatever comes and goes', () => {
+    let [preemptions, cached] = [0, 0];
     fc.assert(
       fc.property(options, fc.integer({ min: 6, max: 10 }), commands, (chosen, blocks, script) => {
-        const world: World = {
-          scheduler: new Scheduler<Job>(new BlockPool(blocks, BLOCK), chosen),
-          jobs: [],
-          options: chosen,
-        };
+        const world = new World(blocks, chosen);
         for (const command of script) {
-          if ('add' in command) {
-            const job = new Job(world.jobs.length, ...command.add);
-            world.jobs.push(job);
-            world.scheduler.add(job);
-          } else if ('step' in command) step(world);
+          if ('add' in command) world.add(...command.add);
+          else if ('step' in command) world.step();
           else if (world.jobs.length > 0)
             world.scheduler.remove(world.jobs[command.cancel % world.jobs.length]!);
-          checkBlocks(world);
+          world.scheduler.check();
         }
         const work = world.jobs.reduce((sum, job) => sum + job.promptLength + job.wanted, 0);
-        for (let i = 0; i < 20 * (work + 1) && world.jobs.some((job) => job.state !== 'finished'); i++)
-          step(world);
-        expect(world.jobs.every((job) => job.state === 'finished')).toBe(true);
-        expect(world.scheduler.pool.freeCount).toBe(blocks);
+        world.finish(20 * (work + 1));
+        expect(world.scheduler.cache.pool.freeCount).toBe(blocks);
         expect(world.scheduler.schedule()).toEqual([]);
+        expect([world.scheduler.waiting.size, world.scheduler.waiting.tokens]).toEqual([0, 0]);
         preemptions += world.scheduler.preemptions;
+        cached += world.scheduler.cachedTokens;
       }),
       { numRuns: 500 },
     );
     expect(preemptions, 'the test must reach preemption').toBeGreaterThan(50);
+    expect(cached, 'the test must reach the cache').toBeGreaterThan(200);
   });
 
-  it('puts decodes before prompts, and cuts prompts to the budget', () => {
-    const scheduler = new Scheduler<Job>(new BlockPool(100, BLOCK), {
-      maxBatchRows: 8,
-      prefillChunk: 6,
-      maxSequences: 4,
-    });
-    const [long, short] = [new Job(0, 20, 5), new Job(1, 2, 5)];
-    scheduler.add(long);
-    scheduler.add(short);
-    const rows = () => {
-      const turns = scheduler.schedule();
-      scheduler.complete(turns);
-      for (const { sequence } of turns) if (sequence.pending === 0) sequence.append(0);
-      return turns.map((turn) => [turn.sequence.arrival, turn.rows]);
-    };
+  it('puts decodes before prompts, and spreads the rest of the budget over them', () => {
+    const world = new World(100, { maxBatchRows: 8, prefillChunk: 6, maxSequences: 4 });
+    world.add(different(20, 1), 5);
+    world.add(different(2, 2), 5);
+    world.add(different(9, 3), 5);
+    const rows = () => world.step().map((turn) => [turn.sequence.name, turn.rows]);
     expect(rows()).toEqual([
-      [0, 6],
+      [0, 3],
       [1, 2],
+      [2, 3],
     ]);
     expect(rows()).toEqual([
       [1, 1],
+      [0, 4],
+      [2, 3],
+    ]);
+    expect(rows()).toEqual([
+      [1, 1],
+      [0, 4],
+      [2, 3],
+    ]);
+    expect(rows()).toEqual([
+      [1, 1],
+      [2, 1],
       [0, 6],
     ]);
-    expect(rows()).toEqual([
-      [1, 1],
-      [0, 6],
-    ]);
-    expect(rows()).toEqual([
-      [1, 1],
-      [0, 2],
-    ]);
-    expect(rows()).toEqual([
-      [0, 1],
-      [1, 1],
-    ]);
+  });
+
+  it('reads a short prompt behind a long one at once', () => {
+    const world = new World(1000, { maxBatchRows: 256, prefillChunk: 256, maxSequences: 16 });
+    world.add(different(2000, 1), 5);
+    world.step();
+    const short = world.add(different(3, 2), 5);
+    world.step();
+    expect(short.generated).toBe(1);
   });
 
   it('admits nobody into blocks that were promised to prompts which are still read', () => {
-    const options = { maxBatchRows: 16, prefillChunk: 4, maxSequences: 4 };
-    const scheduler = new Scheduler<Job>(new BlockPool(10, BLOCK), options);
-    const jobs = [new Job(0, 28, 2), new Job(1, 24, 2), new Job(2, 8, 2)];
-    for (const job of jobs) scheduler.add(job);
-    // The first needs 7 of 10 blocks and takes one a step; the second needs 6, and the third may not overtake it.
-    const world = { scheduler, jobs, options };
+    const world = new World(10, { maxBatchRows: 16, prefillChunk: 4, maxSequences: 4 });
+    const first = world.add(different(28, 1), 2);
+    world.add(different(24, 2), 2);
+    world.add(different(8, 3), 2);
+    // The first needs 7 of 10 blocks and reads one a step; the second needs 6, and the third may not overtake it.
     for (let i = 0; i < 7; i++) {
-      step(world);
-      expect(scheduler.running).toEqual([jobs[0]]);
+      world.step();
+      expect(world.scheduler.running).toEqual([first]);
     }
-    while (jobs.some((job) => job.state !== 'finished')) step(world);
-    expect(scheduler.preemptions).toBe(0);
+    world.finish();
+    expect(world.scheduler.preemptions).toBe(0);
   });
 
-  it('refuses what could never fit, and a double give-back', () => {
-    const pool = new BlockPool(2, BLOCK);
-    const scheduler = new Scheduler<Job>(pool, { maxBatchRows: 8, prefillChunk: 8, maxSequences: 4 });
-    expect(() => scheduler.add(new Job(0, 9, 1))).toThrow('9 tokens do not fit 2 blocks of 4');
-    const block = pool.take();
-    pool.giveBack(block);
-    expect(() => pool.giveBack(block)).toThrow('is not taken');
-    pool.take();
-    pool.take();
-    expect(() => pool.take()).toThrow('all 2 blocks are taken');
-    expect(pool.freeCount).toBe(0);
+  it('refuses what could never fit', () => {
+    const world = new World(2, { maxBatchRows: 8, prefillChunk: 8, maxSequences: 4 });
+    expect(() => world.add(ids(9), 1)).toThrow('9 tokens do not fit 2 blocks of 4');
   });
+});
+
+describe('what begins alike', () => {
+  const options = { maxBatchRows: 64, prefillChunk: 64, maxSequences: 16 };
+
+  it('is computed once, though all come together', () => {
+    const world = new World(200, options);
+    const prefix = different(101, 1);
+    for (let i = 0; i < 16; i++) world.add([...prefix, i], 3);
+    world.finish();
+    // Of the others, the 25 full blocks that all have are shared: 2 tokens each are read.
+    expect(world.jobs.map(({ cached }) => cached)).toEqual([0, ...Array.from({ length: 15 }, () => 100)]);
+    expect(world.steps).toBeLessThan(8);
+  });
+
+  it('stays after its last user is gone, but not for others of another salt, or who want every row', () => {
+    const world = new World(200, options);
+    const again = (options: SequenceOptions) => {
+      const job = world.add(different(41, 1), 1, options);
+      world.finish();
+      return job.cached;
+    };
+    expect([again({}), again({}), again({ fresh: true })]).toEqual([0, 40, 0]);
+    expect([again({ salt: 'x' }), again({ salt: 'x' }), again({ salt: 'y' })]).toEqual([0, 40, 0]);
+  });
+
+  it('has one token at least to compute', () => {
+    const world = new World(200, options);
+    for (const expected of [0, 36]) {
+      expect(world.add(different(40, 1), 1)).toMatchObject({ state: 'waiting' });
+      world.finish();
+      expect(world.jobs.at(-1)!.cached).toBe(expected);
+    }
+  });
+
+  it('gives way to what is new, the ends of old texts first', () => {
+    const world = new World(12, options);
+    world.add(different(21, 1), 1);
+    world.finish();
+    world.add(different(36, 2), 1); // 9 blocks: 6 that nobody had, the last one of the first, and 2 of its 5 full ones
+    world.finish();
+    const job = world.add(different(21, 1), 1);
+    world.finish();
+    expect(job.cached).toBe(12);
+  });
+
+  it('makes a preemption cheap', () => {
+    const world = new World(12, { maxBatchRows: 8, prefillChunk: 8, maxSequences: 3 });
+    for (let i = 0; i < 3; i++) world.add(different(9, i), 12);
+    world.finish();
+    expect(world.scheduler.preemptions).toBeGreaterThan(0);
+    expect(world.scheduler.cachedTokens).toBeGreaterThan(0);
+  });
+});
+
+describe('shares', () => {
+  const options = { maxBatchRows: 64, prefillChunk: 64, maxSequences: 4 };
+
+  it('let a small request behind large ones start in the next step, in each of their places once', () => {
+    const world = new World(1000, options);
+    for (const share of ['a', 'b']) for (let i = 0; i < 128; i++) world.add(different(10, i), 480, { share });
+    for (let i = 0; i < 20; i++) world.step();
+    const small = world.add(different(5, 999), 4, { share: 'c' });
+    for (let i = 0; i < 4; i++) world.step();
+    expect(small.state).toBe('finished');
+    expect(world.scheduler.preemptions).toBe(1);
+  });
+
+  it('get the same number of tokens, whatever their texts are', () => {
+    const world = new World(1000, options);
+    for (let i = 0; i < 40; i++) {
+      world.add(different(40, i), 3, { share: 'prompts' });
+      for (let j = 0; j < 3; j++) world.add(different(2, 100 + 3 * i + j), 20, { share: 'texts' });
+    }
+    const served = { prompts: 0, texts: 0 };
+    for (let i = 0; i < 400; i++)
+      for (const { sequence, rows } of world.step()) served[sequence.share as 'texts'] += rows;
+    expect(served.prompts / served.texts).toBeGreaterThan(0.8);
+    expect(served.prompts / served.texts).toBeLessThan(1.25);
+  });
+
+  it('get no credit for the time in which they wanted nothing', () => {
+    const world = new World(1000, { ...options, maxSequences: 1 });
+    for (let i = 0; i < 20; i++) world.add(different(3, i), 10, { share: 'a' });
+    for (let i = 0; i < 50; i++) world.step();
+    for (let i = 0; i < 20; i++) world.add(different(3, 50 + i), 10, { share: 'b' });
+    const done = () => ({
+      a: world.jobs.filter(({ share, state }) => share === 'a' && state === 'finished').length,
+      b: world.jobs.filter(({ share, state }) => share === 'b' && state === 'finished').length,
+    });
+    const before = done();
+    for (let i = 0; i < 100; i++) world.step();
+    const after = done();
+    expect(Math.abs(after.a - before.a - (after.b - before.b))).toBeLessThanOrEqual(1);
+  });
+});
+
+it('a higher priority comes first, and takes a place of a lower one', () => {
+  const world = new World(1000, { maxBatchRows: 64, prefillChunk: 64, maxSequences: 2 });
+  for (let i = 0; i < 5; i++) world.add(different(5, i), 30);
+  world.step();
+  const [low, high] = [
+    world.add(different(5, 10), 3, { priority: -1 }),
+    world.add(different(5, 11), 3, { priority: 1 }),
+  ];
+  for (let i = 0; i < 3; i++) world.step();
+  expect([high.state, world.scheduler.preemptions]).toEqual(['finished', 1]);
+  world.finish();
+  expect(low.cached).toBe(0);
+});
+
+it('those that were not started by their deadline are taken out, and no others', () => {
+  const world = new World(1000, { maxBatchRows: 64, prefillChunk: 64, maxSequences: 1 });
+  const [running, late, patient] = [
+    world.add(different(5, 0), 30, { deadline: 1 }),
+    world.add(different(5, 1), 3, { deadline: 2 }),
+    world.add(different(5, 2), 3),
+  ];
+  world.step();
+  expect(world.scheduler.expire(2)).toEqual([]);
+  expect(world.scheduler.expire(2.1)).toEqual([late]);
+  expect([running!.state, late!.state, patient!.state]).toEqual(['running', 'finished', 'waiting']);
+  world.finish();
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { StopStrings } from '../src/stop-strings.ts';
+import { StopStrings } from '../src/text/stop-strings.ts';
 
 /** The rule said plainly: the match that ends first; of those, the longest. */
 function cutAtStop(text: string, stops: readonly string[]): { text: string; stopped: boolean } {

@@ -40,6 +40,7 @@ const statusOf: Readonly<Record<RequestErrorCode, number>> = {
   invalid_request: 400,
   context_length_exceeded: 400,
   queue_full: 429,
+  expired: 503,
   engine_closed: 503,
 };
 

@@ -18,7 +18,7 @@ export class StopStrings {
   #patterns: readonly Pattern[];
   #held = '';
 
-  /** `strings` are well-formed and not empty (`resolveRequest` sees to it, and to `stopLimits`). */
+  /** `strings` are well-formed and not empty (`resolveText` sees to it, and to `stopLimits`). */
   constructor(strings: readonly string[]) {
     this.#patterns = strings.map((string) => new Pattern(string));
   }

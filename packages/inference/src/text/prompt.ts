@@ -1,6 +1,7 @@
 import type { Tokenizer } from '@cria/tokenizer';
+import { invalidField } from '../request-error.ts';
+import { checkIds, tooLong } from '../sequence/id-request.ts';
 import { fewestTokens } from './fewest-tokens.ts';
-import { invalidField, RequestError } from './request-error.ts';
 
 /**
  * A text with its ids, made by `encodePrompt` where they are wanted, or elsewhere: encoding a long
@@ -53,7 +54,6 @@ export class PromptReader {
     if (typeof prompt === 'object' && prompt !== null) {
       if ('text' in prompt) return this.#checked(op, prompt);
       if (typeof prompt.length === 'number') {
-        if (prompt.length === 0) throw invalidField(op, 'prompt', [], 'a list of at least one token id');
         checkIds(op, prompt, tokenizer.vocabSize);
         return { ids: prompt, echo: () => tokenizer.decode(prompt) };
       }
@@ -76,21 +76,5 @@ export class PromptReader {
     }
     checkIds(op, ids, this.#tokenizer.vocabSize);
     return { ids, echo: () => text };
-  }
-}
-
-/** A prompt that leaves no room. `has`: "300 tokens". */
-export function tooLong(op: string, has: string, limit: number): RequestError {
-  return new RequestError('context_length_exceeded', op, `the prompt has ${has}, the context ${limit}.`, {
-    hint: 'shorten the prompt, so that one token at least has room',
-    param: 'prompt',
-  });
-}
-
-function checkIds(op: string, ids: ArrayLike<number>, vocabSize: number): void {
-  for (let i = 0; i < ids.length; i++) {
-    const id: unknown = ids[i];
-    if (typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < vocabSize) continue;
-    throw invalidField(op, 'prompt', id, `a token id: they go from 0 to ${vocabSize - 1}`);
   }
 }

@@ -1,15 +1,16 @@
-import { type EncodedPrompt, type PromptReader, tooLong } from './prompt.ts';
-import { invalidField, RequestError } from './request-error.ts';
+import { invalidField, RequestError } from '../request-error.ts';
 import {
   checkNames,
   resolveSampling,
   type Sampling,
   samplingNames,
   type SamplingOptions,
-} from './sampling.ts';
+} from '../sampling.ts';
+import { type IdRequest, type Standing, tooLong } from '../sequence/id-request.ts';
+import type { EncodedPrompt, PromptReader } from './prompt.ts';
 import { stopLimits } from './stop-strings.ts';
 
-export interface GenerationOptions extends SamplingOptions {
+export interface GenerationOptions extends SamplingOptions, Standing {
   /** Most tokens to generate; 0 generates none. Default and upper limit: what the context has left. */
   readonly maxTokens?: number;
   /** The text ends before the first of these: up to 32, of 4,096 UTF-16 units together (`stopLimits`). Default none. */
@@ -18,6 +19,12 @@ export interface GenerationOptions extends SamplingOptions {
   readonly ignoreEos?: boolean;
   /** Put the prompt before the text. Default false. */
   readonly echo?: boolean;
+  /** Log-probabilities of each generated id, and of so many of the likeliest, up to 128. Default none. */
+  readonly logProbabilities?: number;
+  /** The same of each id of the prompt but the first. Default none. */
+  readonly promptLogProbabilities?: number;
+  /** What the ids of the text must obey. Default nothing. */
+  readonly constraint?: IdRequest['constraint'];
   /** Cancels; the reader gets the signal's reason. */
   readonly signal?: AbortSignal;
 }
@@ -30,28 +37,38 @@ export interface GenerationRequest extends GenerationOptions {
   readonly prompt: string | ArrayLike<number> | EncodedPrompt;
 }
 
-/** A request with every check done and every default filled in. */
-export interface ResolvedRequest {
-  readonly ids: ArrayLike<number>;
-  readonly maxTokens: number;
+/** What is for the core of the engine, and what is for the text. */
+export interface ResolvedText {
+  readonly request: IdRequest;
   readonly stop: readonly string[];
-  readonly ignoreEos: boolean;
   /** Text that comes first because `echo` was asked for; else empty. */
   readonly echoed: string;
-  readonly sampling: Sampling;
 }
 
-const optionNames = [...samplingNames, 'maxTokens', 'stop', 'ignoreEos', 'echo', 'signal'];
+/** Fields that the core takes as they are. */
+const passedOn = [
+  'logProbabilities',
+  'promptLogProbabilities',
+  'constraint',
+  'priority',
+  'share',
+  'cacheSalt',
+  'waitSeconds',
+] as const satisfies readonly (keyof GenerationOptions & keyof IdRequest)[];
+
+const optionNames = [...samplingNames, ...passedOn, 'maxTokens', 'stop', 'ignoreEos', 'echo', 'signal'];
+
+const NO_IDS: ReadonlySet<number> = new Set();
 
 /** Checks everything a user may get wrong. `limit`: tokens a sequence can have. @throws RequestError */
-export function resolveRequest(
+export function resolveText(
   op: string,
   request: GenerationRequest,
   prompts: PromptReader,
   limit: number,
-): ResolvedRequest {
+): ResolvedText {
   checkNames(op, request, ['prompt', ...optionNames]);
-  const sampling = resolveSampling(op, request);
+  const sampling: Sampling = resolveSampling(op, request);
   const maxTokens = request.maxTokens ?? Infinity;
   if (!(maxTokens === Infinity || (Number.isInteger(maxTokens) && maxTokens >= 0))) {
     throw invalidField(op, 'maxTokens', maxTokens, 'a whole number from 0 on');
@@ -59,13 +76,17 @@ export function resolveRequest(
   const { ids, echo } = prompts.read(op, request.prompt, limit);
   const room = limit - ids.length;
   if (room < Math.min(1, maxTokens)) throw tooLong(op, `${ids.length} tokens`, limit);
+  const rest = passedOn.filter((name) => request[name] !== undefined).map((name) => [name, request[name]]);
   return {
-    ids,
-    maxTokens: Math.min(maxTokens, room),
+    request: {
+      ids,
+      maxTokens: Math.min(maxTokens, room),
+      sampling,
+      ...(checkFlag(op, 'ignoreEos', request.ignoreEos) && { stopIds: NO_IDS }),
+      ...Object.fromEntries(rest),
+    },
     stop: checkStop(op, request.stop ?? []),
-    ignoreEos: checkFlag(op, 'ignoreEos', request.ignoreEos),
     echoed: checkFlag(op, 'echo', request.echo) ? echo() : '',
-    sampling,
   };
 }
 

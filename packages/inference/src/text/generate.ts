@@ -1,8 +1,9 @@
 import type { Llama } from '@cria/layers';
 import type { Tokenizer } from '@cria/tokenizer';
+import type { Usage } from '../sequence/results.ts';
 import { Engine } from './engine.ts';
-import type { FinishReason, GenerationChunk, Usage } from './output.ts';
-import type { GenerationOptions, GenerationRequest } from './request.ts';
+import type { FinishReason, GenerationChunk } from './output.ts';
+import type { GenerationOptions, GenerationRequest } from './text-request.ts';
 
 export interface GeneratedText {
   readonly text: string;

@@ -1,6 +1,6 @@
 import type { BlockLayer, LlamaConfig } from '@cria/layers';
 import { byteLength, type ComputeDType, type Device, dtypes, fail, type PagedCache } from '@cria/tensor';
-import type { Turn } from './scheduler.ts';
+import type { Turn } from '../schedule/scheduler.ts';
 
 /**
  * How keys and values can be stored: q8_0 takes 34 bytes for 32 numbers, and needs heads whose

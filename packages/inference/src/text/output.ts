@@ -1,13 +1,11 @@
+import type { TokenLogProbability } from '../sequence/log-probabilities.ts';
+import type { Usage } from '../sequence/results.ts';
+
 export type FinishReason =
   /** The end-of-text token, or a stop string. */
   | 'stop'
   /** `maxTokens`, or the end of the context. */
   | 'length';
-
-export interface Usage {
-  readonly promptTokens: number;
-  readonly completionTokens: number;
-}
 
 /** What came since the chunk before. */
 export interface GenerationChunk {
@@ -15,14 +13,14 @@ export interface GenerationChunk {
   readonly text: string;
   /** The ids generated since, those whose text is still held back included. */
   readonly ids: readonly number[];
+  /** One for each of these ids, where they were asked for. */
+  readonly logProbabilities?: readonly TokenLogProbability[];
+  /** Of the next ids of the prompt, where they were asked for. */
+  readonly promptLogProbabilities?: readonly TokenLogProbability[];
   /** In the last chunk only. */
   readonly finishReason?: FinishReason;
   /** Totals so far. */
   readonly usage: Usage;
-}
-
-interface Pending extends GenerationChunk {
-  readonly ids: number[];
 }
 
 type Waiter = {
@@ -36,7 +34,7 @@ type Waiter = {
  * `for await`) cancels.
  */
 export class Output implements AsyncIterableIterator<GenerationChunk> {
-  #pending: Pending | undefined;
+  #pending: GenerationChunk | undefined;
   #ended: { error?: unknown } | undefined;
   #waiters: Waiter[] = [];
   #onEnd: (() => void)[] = [];
@@ -48,9 +46,7 @@ export class Output implements AsyncIterableIterator<GenerationChunk> {
 
   push(chunk: GenerationChunk): void {
     if (this.#ended) return;
-    const ids = this.#pending?.ids ?? [];
-    ids.push(...chunk.ids);
-    this.#pending = { ...chunk, text: (this.#pending?.text ?? '') + chunk.text, ids };
+    this.#pending = this.#pending ? joined(this.#pending, chunk) : chunk;
     if (chunk.finishReason) this.#end({});
     if (chunk.text !== '') this.#settle();
   }
@@ -97,4 +93,16 @@ export class Output implements AsyncIterableIterator<GenerationChunk> {
       } else resolve({ done: true, value: undefined });
     }
   }
+}
+
+function joined(first: GenerationChunk, next: GenerationChunk): GenerationChunk {
+  const all = (name: 'logProbabilities' | 'promptLogProbabilities') =>
+    (first[name] ?? next[name]) && { [name]: [...(first[name] ?? []), ...(next[name] ?? [])] };
+  return {
+    ...next,
+    text: first.text + next.text,
+    ids: [...first.ids, ...next.ids],
+    ...all('logProbabilities'),
+    ...all('promptLogProbabilities'),
+  };
 }

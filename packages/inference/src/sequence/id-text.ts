@@ -1,0 +1,122 @@
+import { applyMask } from './constraint.ts';
+import type { IdRequest } from './id-request.ts';
+import { logProbabilitiesOf, type TokenLogProbability } from './log-probabilities.ts';
+import type { IdChunk, IdFinish, Reader } from './results.ts';
+import { Sequence, type SequenceOptions } from './sequence.ts';
+
+/** Chooses an id from the logits that follow `text`.                       logits: [V] */
+export type ChooseId = (logits: Float32Array, text: IdText) => number;
+
+/** A text being continued: from the rows that the model gives to ids, and to the reason why they end. */
+export class IdText extends Sequence {
+  readonly request: IdRequest;
+  readonly reader: Reader<IdChunk>;
+  readonly #stopIds: ReadonlySet<number>;
+  #bits: Uint32Array | undefined;
+  /** Ids of the prompt whose log-probabilities were given out. */
+  #told = 1;
+
+  constructor(
+    request: IdRequest,
+    reader: Reader<IdChunk>,
+    stopIds: ReadonlySet<number>,
+    options: SequenceOptions,
+  ) {
+    super(request.ids, { ...options, fresh: request.promptLogProbabilities !== undefined });
+    this.request = request;
+    this.reader = reader;
+    this.#stopIds = request.stopIds ?? stopIds;
+  }
+
+  /** Neither ids nor anything of the prompt. */
+  get wantsNothing(): boolean {
+    return this.request.maxTokens === 0 && this.request.promptLogProbabilities === undefined;
+  }
+
+  /** Ends a request for nothing. */
+  finishEmpty(): void {
+    this.#tell({ ids: [], finishReason: 'length' });
+  }
+
+  /** First of the next `rows` rows whose logits are wanted: the last one, or all of a prompt. */
+  firstWanted(rows: number): number {
+    if (this.request.promptLogProbabilities !== undefined && this.computed < this.promptLength) return 0;
+    return this.pending === rows ? rows - 1 : rows;
+  }
+
+  /**
+   * Logits of the wanted rows of a step, from position `from` on; gives out what comes of them.
+   *                                                                  logits: [R · V], may be changed
+   * @returns whether the text is complete
+   */
+  take(logits: Float32Array, vocabSize: number, from: number, choose: ChooseId): boolean {
+    const rowOf = (position: number) =>
+      logits.subarray((position - from) * vocabSize, (position - from + 1) * vocabSize);
+    const told = this.#promptLogProbabilities(rowOf, from, logits.length / vocabSize);
+    const prompt = told.length > 0 ? { promptLogProbabilities: told } : {};
+    if (this.pending > 0) {
+      if (told.length > 0) this.#tell({ ids: [], ...prompt });
+      return false;
+    }
+    if (this.request.maxTokens === 0) {
+      this.#tell({ ids: [], ...prompt, finishReason: 'length' });
+      return true;
+    }
+    const { ids, probabilities, finish } = this.#choose(rowOf(this.length - 1), choose);
+    this.#tell({
+      ids,
+      ...prompt,
+      ...(probabilities.length > 0 && { logProbabilities: probabilities }),
+      ...(finish && { finishReason: finish }),
+    });
+    return finish !== undefined;
+  }
+
+  /** One more id. Log-probabilities are the model's own: of the row before a mask is laid over it. */
+  #choose(row: Float32Array, choose: ChooseId) {
+    const { constraint, logProbabilities: top } = this.request;
+    const raw = top === undefined ? undefined : row.slice();
+    if (constraint) {
+      this.#bits ??= new Uint32Array(Math.ceil(row.length / 32));
+      constraint.mask(this.#bits);
+      applyMask(row, this.#bits);
+    }
+    const id = choose(row, this);
+    const probabilities = raw && top !== undefined ? [logProbabilitiesOf(raw, id, top)] : [];
+    this.append(id);
+    // An id that ends texts is no part of what a constraint speaks of.
+    const stopped = this.#stopIds.has(id);
+    if (!stopped) constraint?.accept(id);
+    return { ids: [id], probabilities, finish: this.#finish(stopped) };
+  }
+
+  #finish(stopped: boolean): IdFinish | undefined {
+    if (stopped) return 'stop';
+    if (this.request.constraint?.isComplete) return 'complete';
+    return this.generated >= this.request.maxTokens ? 'length' : undefined;
+  }
+
+  /** The row of each position tells of the id behind it. */
+  #promptLogProbabilities(
+    rowOf: (position: number) => Float32Array,
+    from: number,
+    rows: number,
+  ): TokenLogProbability[] {
+    const top = this.request.promptLogProbabilities;
+    const found: TokenLogProbability[] = [];
+    if (top === undefined) return found;
+    for (; this.#told < Math.min(this.promptLength, from + rows + 1); this.#told++)
+      found.push(logProbabilitiesOf(rowOf(this.#told - 1), this.ids[this.#told] ?? -1, top));
+    return found;
+  }
+
+  #tell(chunk: Omit<IdChunk, 'usage'>): void {
+    const { promptLength, generated, cached = 0 } = this;
+    const usage = {
+      promptTokens: promptLength,
+      completionTokens: generated,
+      cachedTokens: Math.min(cached, promptLength),
+    };
+    this.reader.take({ ...chunk, usage });
+  }
+}
