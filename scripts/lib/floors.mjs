@@ -6,6 +6,7 @@ export const floors = /** @type {const} */ ({
   attention: 0,
   tokenizer: 0,
   tensor: 1,
+  files: 2,
   cpu: 2,
   webgpu: 2,
   cuda: 2,

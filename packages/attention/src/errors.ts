@@ -21,8 +21,9 @@ export function fail(op: string, what: string, hint?: string): never {
 export function checkNames(op: string, options: object, known: readonly string[]): void {
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue;
-    const nearest = known.reduce((best, each) => (distance(name, each) < distance(name, best) ? each : best));
-    const meant = distance(name, nearest) <= Math.max(2, name.length / 3);
+    const distance = (each: string) => editDistance(name.toLowerCase(), each.toLowerCase());
+    const nearest = known.reduce((best, each) => (distance(each) < distance(best) ? each : best));
+    const meant = distance(nearest) <= Math.max(2, name.length / 3);
     fail(
       op,
       `unknown option "${name}".`,
@@ -31,9 +32,7 @@ export function checkNames(op: string, options: object, known: readonly string[]
   }
 }
 
-/** Levenshtein distance, case ignored. */
-function distance(left: string, right: string): number {
-  const [a, b] = [left.toLowerCase(), right.toLowerCase()];
+function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];

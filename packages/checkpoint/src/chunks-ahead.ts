@@ -1,4 +1,4 @@
-import type { Chunks } from './atomic.ts';
+import type { Chunks } from '@cria/files';
 
 /** A source that was begun: its chunks, the first of which is being made. */
 interface Begun {

@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { isRunning, temporarySuffix, writerOf } from '@cria/files';
 import { fail } from '@cria/tensor';
 import { looksLikeDataset } from './manifest.ts';
 
@@ -15,8 +15,7 @@ export interface Staging {
 export function stage(out: string): Staging {
   const target = resolve(out);
   checkTarget(target);
-  const suffix = `${process.pid}-${randomBytes(4).toString('hex')}`;
-  const folder = `${target}.tmp-${suffix}`;
+  const folder = target + temporarySuffix();
   try {
     mkdirSync(dirname(target), { recursive: true });
     removeStale(target);
@@ -32,7 +31,7 @@ export function stage(out: string): Staging {
   return {
     folder,
     commit() {
-      const old = `${target}.old-${suffix}`;
+      const old = target + temporarySuffix();
       if (existsSync(target)) {
         if (readdirSync(target).length === 0) rmdirSync(target);
         else renameSync(target, old);
@@ -61,20 +60,10 @@ function checkTarget(target: string): void {
 
 /** What killed runs left: folders of processes that are gone. */
 function removeStale(target: string): void {
-  const pattern = /^\.(?:tmp|old)-(\d+)-[0-9a-f]{8}$/;
   for (const name of readdirSync(dirname(target))) {
-    if (!name.startsWith(basename(target))) continue;
-    const match = pattern.exec(name.slice(basename(target).length));
-    if (match && !isRunning(Number(match[1])))
+    if (!name.startsWith(`${basename(target)}.tmp-`)) continue;
+    const writer = writerOf(name);
+    if (writer !== undefined && !isRunning(writer))
       rmSync(join(dirname(target), name), { recursive: true, force: true });
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

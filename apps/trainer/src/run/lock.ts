@@ -1,5 +1,6 @@
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { isRunning } from '@cria/files';
 import { fail } from '@cria/tensor';
 
 /**
@@ -44,16 +45,7 @@ export class RunLock implements Disposable {
   }
 }
 
-/**
- * EPERM is a living process of somebody else. Our own id is what a lock of before a restart may
- * hold by chance.
- */
+/** Our own id is what a lock of before a restart may hold by chance. */
 function isAlive(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0 || pid === process.pid) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
+  return Number.isInteger(pid) && pid > 0 && pid !== process.pid && isRunning(pid);
 }

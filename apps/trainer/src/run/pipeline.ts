@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { listTrainingStates, openCheckpoint } from '@cria/checkpoint';
 import { TokenDataset, unigramLoss } from '@cria/data';
+import { writeWhole } from '@cria/files';
 import { countParameters, Llama, planMemory } from '@cria/layers';
 import { type ComputeDType, type Device, fail } from '@cria/tensor';
 import type { Tokenizer } from '@cria/tokenizer';
@@ -17,7 +18,7 @@ import { dataStage } from './data-stage.ts';
 import { openRunDevice } from './device.ts';
 import { runKey } from './key.ts';
 import { RunLock } from './lock.ts';
-import { readRunFile, type RunFile, runPaths, writeRunFile, writeWhole } from './run-file.ts';
+import { readRunFile, type RunFile, runPaths, writeRunFile } from './run-file.ts';
 import { sampleText } from './samples.ts';
 import { stopSignal } from './stop.ts';
 import { tokenizerStage } from './tokenizer-stage.ts';

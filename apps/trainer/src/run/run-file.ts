@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { writeWhole } from '@cria/files';
 import { type ComputeDType, fail } from '@cria/tensor';
 
 /**
@@ -59,13 +60,6 @@ export function readRunFile(folder: string): RunFile | undefined {
 
 /** Replaces the file as a whole, so that a kill leaves the old or the new one. */
 export function writeRunFile(folder: string, content: RunFile): void {
+  mkdirSync(folder, { recursive: true });
   writeWhole(runPaths(folder).run, JSON.stringify(content, null, 2) + '\n');
-}
-
-/** A file is there with all of its content or not at all. */
-export function writeWhole(path: string, content: string | Uint8Array): void {
-  mkdirSync(join(path, '..'), { recursive: true });
-  const temporary = `${path}.${process.pid}.tmp`;
-  writeFileSync(temporary, content, { flush: true });
-  renameSync(temporary, path);
 }

@@ -1,6 +1,7 @@
 import {
   closeSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readFileSync,
@@ -10,10 +11,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { writeWhole } from '@cria/files';
 import { fail } from '@cria/tensor';
 import { detectFormat, serializeTokenizer, type Tokenizer, type VocabularyFormat } from '@cria/tokenizer';
 import { loadTokenizer } from '@cria/tokenizer/node';
-import { writeWhole } from './run-file.ts';
 
 /*
  * A run keeps its tokenizer in the format in which it was given, under the names that published models use, so that whatever opens a
@@ -53,6 +54,7 @@ export async function keepTokenizer(folder: string, tokenizer: Tokenizer, given?
   for (const files of waysToKeep(tokenizer, given, reasons)) {
     if (!(await isSame(folder, files, tokenizer))) continue;
     // The vocabulary last: a run that has it has all that belongs to it.
+    mkdirSync(folder, { recursive: true });
     for (const [name, bytes] of [...files].reverse()) writeWhole(join(folder, name), bytes);
     return;
   }

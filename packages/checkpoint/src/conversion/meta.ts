@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { sizeOf } from '@cria/tensor';
 import type { TensorInfo } from '../checkpoint.ts';
-import type { Chunks } from '../atomic.ts';
+import type { Chunks } from '@cria/files';
 import { encodeJson } from '../json-file.ts';
 import { consolidatedName, PARAMS_FILE } from '../meta/open.ts';
 import { toMetaParams } from '../meta/params.ts';

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Chunks, explain, writeFileAtomic } from '../atomic.ts';
+import { type Chunks, explain, writeFileAtomic } from '@cria/files';
 
 /** A file that a conversion makes; its chunks are asked for once, in the order of the list. */
 export interface OutputFile {

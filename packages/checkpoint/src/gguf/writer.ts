@@ -1,6 +1,6 @@
 import { fail, sizeOf } from '@cria/tensor';
 import { GGUF_ALIGNMENT, type GgufMetadata, writeGgufHeader } from '@cria/tokenizer';
-import { type Chunks, writeFileAtomic, type WrittenFile } from '../atomic.ts';
+import { type Chunks, writeFileAtomic, type WrittenFile } from '@cria/files';
 import { ChunksAhead } from '../chunks-ahead.ts';
 import { type WeightDType, weightBytes } from '../dtypes.ts';
 import { tensorTypeNumber } from './tensor-types.ts';

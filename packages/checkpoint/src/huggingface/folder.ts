@@ -3,7 +3,7 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { LlamaConfig } from '@cria/layers';
 import { checkOptions, type ComputeDType, fail, floatDTypes, type ParameterSpace } from '@cria/tensor';
-import { explain, writeFileAtomic } from '../atomic.ts';
+import { explain, writeFileAtomic } from '@cria/files';
 import type { Checkpoint, CheckpointFormat, SpecialIds, TensorInfo } from '../checkpoint.ts';
 import { isFloat, weightBytes } from '../dtypes.ts';
 import { encodeJson, readJson } from '../json-file.ts';

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LlamaConfig } from '@cria/layers';
 import { checkOptions, type ComputeDType, fail } from '@cria/tensor';
-import { explain, writeFileAtomic } from '../atomic.ts';
+import { explain, writeFileAtomic } from '@cria/files';
 import type { TensorInfo } from '../checkpoint.ts';
 import { encodeNumbers } from '../convert.ts';
 import { weightBytes } from '../dtypes.ts';

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { fail } from '@cria/tensor';
-import type { Chunks } from '../atomic.ts';
+import type { Chunks } from '@cria/files';
 
 export interface ZipFile {
   readonly name: string;

@@ -1,7 +1,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fail } from '@cria/tensor';
-import { writeFileAtomic } from '../atomic.ts';
+import { writeFileAtomic } from '@cria/files';
 import { encodeJson, readJson } from '../json-file.ts';
 import { SafetensorsFile } from './reader.ts';
 import { compareTensors, tensorBytes, type TensorToWrite, writeSafetensors } from './writer.ts';

@@ -1,5 +1,5 @@
 import { fail, sizeOf } from '@cria/tensor';
-import { type Chunks, writeFileAtomic, type WrittenFile } from '../atomic.ts';
+import { type Chunks, writeFileAtomic, type WrittenFile } from '@cria/files';
 import { MAX_HEADER_BYTES } from './header.ts';
 import { weightBytes } from '../dtypes.ts';
 import { type StoredDType, storedPlace } from './dtypes.ts';

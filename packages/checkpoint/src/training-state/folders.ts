@@ -1,12 +1,13 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isRunning, writerOf } from '@cria/files';
 import { readManifest, type Manifest } from './manifest.ts';
 import type { SavedTrainingState } from './types.ts';
 
 /** `step-00000123`, or `step-00000123.r2` where the step was saved before. */
 const STATE_NAME = /^step-(\d{8,15})(?:\.r(\d+))?$/;
-/** What a save or a removal left behind when it was interrupted. */
-const TEMPORARY_NAME = /^step-\d{8,15}(?:\.r\d+)?\.tmp-(\d+)-[0-9a-f]+$/;
+/** What a save or a removal left behind when it was interrupted: such a name, and the ending of a temporary. */
+const TEMPORARY_NAME = /^step-\d{8,15}(?:\.r\d+)?\.tmp-/;
 
 /** A folder with the name of a state; whether it is one, its manifest says. */
 export interface Candidate {
@@ -89,21 +90,11 @@ export async function staleTemporaries(
 ): Promise<string[]> {
   const stale: string[] = [];
   for (const name of names) {
-    const match = TEMPORARY_NAME.exec(name);
-    if (!match) continue;
+    const writer = TEMPORARY_NAME.test(name) ? writerOf(name) : undefined;
+    if (writer === undefined) continue;
     const folder = join(root, name);
     const { mtimeMs } = await stat(folder);
-    if (!isRunning(Number(match[1])) || Number(match[1]) === process.pid || newest - mtimeMs > 3_600_000)
-      stale.push(folder);
+    if (!isRunning(writer) || writer === process.pid || newest - mtimeMs > 3_600_000) stale.push(folder);
   }
   return stale;
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { CriaError, fail } from '@cria/tensor';
-import { writeFileAtomic } from '../atomic.ts';
+import { writeFileAtomic } from '@cria/files';
 import { RangeFile } from '../range-file.ts';
 import { SafetensorsFile } from '../safetensors/reader.ts';
 import { compareTensors, safetensorsChunks, type TensorToWrite } from '../safetensors/writer.ts';

@@ -1,14 +1,7 @@
 import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { ComputeDType } from '@cria/tensor';
-import {
-  type Chunks,
-  explain,
-  removeAfter,
-  syncFolder,
-  temporarySuffix,
-  writeFileAtomic,
-} from '../atomic.ts';
+import { type Chunks, explain, removeAfter, syncFolder, temporarySuffix, writeFileAtomic } from '@cria/files';
 import { rowLengthOf, toHalfSplit } from '../row-order.ts';
 import { weightBytes } from '../dtypes.ts';
 import type { TensorToWrite } from '../safetensors/writer.ts';

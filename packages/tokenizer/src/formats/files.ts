@@ -1,5 +1,5 @@
 /** Vocabulary files and model folders, read and written. */
-import { open, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { open, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ByteLevelTokenizer } from '../byte-level/tokenizer.ts';
 import { checkOptions, failure } from '../errors.ts';
@@ -12,6 +12,7 @@ import { atFile, loadFolder, sideFilesOf } from './folder.ts';
 import { tokenizerFromGguf } from './gguf-vocabulary.ts';
 import { detectFormat, parseTokenizer, type ParseOptions, type VocabularyFormat } from './parse.ts';
 import { serializeTokenizer } from './serialize.ts';
+import { writeWhole } from './whole-file.ts';
 
 /**
  * Reads a vocabulary file of any supported format, or the vocabulary of a model folder. The files
@@ -53,8 +54,8 @@ export async function saveTokenizer(
   checkOptions('saveTokenizer', options, ['format']);
   const format = options.format ?? formatOfName(path, tokenizer);
   const [[, main], ...others] = serializeTokenizer(tokenizer, format);
-  for (const [name, bytes] of others) await writeWhole(join(dirname(path), name), bytes);
-  await writeWhole(path, main);
+  for (const [name, bytes] of others) writeWhole(join(dirname(path), name), bytes);
+  writeWhole(path, main);
 }
 
 /**
@@ -77,10 +78,4 @@ function formatOfName(path: string, tokenizer: Tokenizer): VocabularyFormat {
   if (path.endsWith('.gguf')) return 'gguf';
   if (path.endsWith('.bin')) return 'llama2c';
   return tokenizer instanceof SentencePieceTokenizer ? 'sentencepiece' : 'tiktoken';
-}
-
-async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`;
-  await writeFile(temporary, bytes);
-  await rename(temporary, path);
 }

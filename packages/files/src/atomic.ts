@@ -1,7 +1,8 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { CriaError, fail } from '@cria/tensor';
+import { explain } from './explain.ts';
+import { temporarySuffix } from './temporary.ts';
 
 export type Chunks = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
@@ -9,11 +10,6 @@ export interface WrittenFile {
   readonly bytes: number;
   /** Hex digits; of the bytes that were meant to be written. Empty where no hash was asked for. */
   readonly sha256: string;
-}
-
-/** Suffix of what is being written: `.tmp-<process>-<random>`. */
-export function temporarySuffix(): string {
-  return `.tmp-${process.pid}-${randomBytes(4).toString('hex')}`;
 }
 
 /**
@@ -101,25 +97,5 @@ export async function syncFolder(path: string): Promise<void> {
     await handle.sync();
   } finally {
     await handle.close();
-  }
-}
-
-/** A system error as one of ours, with what was tried and what to do; other errors as they are. */
-export function explain(op: string, what: string, error: unknown): unknown {
-  if (error instanceof CriaError || !(error instanceof Error) || !('code' in error)) return error;
-  const hints: Record<string, string> = {
-    ENOSPC: 'the disk is full; what was there before is untouched',
-    EDQUOT: 'the disk quota is used up; what was there before is untouched',
-    EROFS: 'the file system is read-only',
-    EACCES: 'the folder is not writable',
-    EPERM: 'the folder is not writable',
-    ENOENT: 'the folder does not exist',
-    ENOTDIR: 'a part of the path is a file',
-    EFBIG: 'the file system allows no larger file',
-  };
-  try {
-    return fail(op, `${what} (${error.code}).`, hints[String(error.code)], error);
-  } catch (explained) {
-    return explained;
   }
 }
