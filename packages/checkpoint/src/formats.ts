@@ -19,7 +19,8 @@ export { type GgufTensorToWrite, writeGguf } from './gguf/writer.ts';
 export { type Mix, mixDType, mixes } from './gguf/mix.ts';
 export { ropeDivisors } from './gguf/rope-freqs.ts';
 
-export { PthFile, type PthTensor } from './meta/pth-file.ts';
+export { PthFile } from './meta/pth-file.ts';
+export type { PthTensor } from './meta/pth-tensor.ts';
 export { readPickle } from './meta/pickle-reader.ts';
 export { parseMetaParams, toMetaParams } from './meta/params.ts';
 

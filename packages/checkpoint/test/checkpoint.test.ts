@@ -193,15 +193,13 @@ describe('Hugging Face folders', () => {
     [
       'no weights',
       (folder) => writeFileSync(join(folder, 'config.json'), configText()),
-      'has neither model.safetensors nor',
+      'has none of model.safetensors,',
     ],
     [
       'other weights',
       (folder) =>
-        ['config.json', 'pytorch_model.bin'].forEach((name) =>
-          writeFileSync(join(folder, name), configText()),
-        ),
-      'it holds pytorch_model.bin',
+        ['config.json', 'tf_model.h5'].forEach((name) => writeFileSync(join(folder, name), configText())),
+      'it holds tf_model.h5',
     ],
     [
       'a path out of the folder',
@@ -318,7 +316,9 @@ describe('llama2.c files', () => {
     );
     expect(await refuse('short.bin', bytes.subarray(0, 20))).toContain('20 bytes are no llama2.c file');
     expect(await refuse('empty.bin', Buffer.alloc(0))).toContain('an empty file');
-    expect(await refuse('zip.bin', Buffer.from('PK\u0003\u0004 and so on, and so on'))).toContain('zip file');
+    expect(await refuse('zip.bin', Buffer.from('PK\u0003\u0004 and so on, and so on'))).toContain(
+      'a file of torch.save without',
+    );
     expect(await refuse('model.gguf', Buffer.from('GGUF and so on, and so on, and so on'))).toContain(
       'version: 1684955424',
     );

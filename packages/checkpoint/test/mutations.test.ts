@@ -122,6 +122,12 @@ async function readAll(checkpoint: Checkpoint): Promise<void> {
   }
 }
 
+async function readPth(path: string): Promise<void> {
+  const file = await PthFile.open(path);
+  for (const { name, rows, rowBytes } of file.tensors.values())
+    expect((await file.read(name, 0, rows * rowBytes)).length, name).toBe(rows * rowBytes);
+}
+
 describe(`damaged files, ${total} of each kind from seed ${first}`, () => {
   it.each(['plain', 'quantised'])(
     'GGUF, %s',
@@ -182,6 +188,26 @@ describe(`damaged files, ${total} of each kind from seed ${first}`, () => {
       await attempt(folder, async () => readAll(await openCheckpoint(folder)), seed);
     }
   }, 900_000);
+
+  it.each(['plain', 'old', 'training'])(
+    'older files of torch.save: %s',
+    async (name) => {
+      const original = readFileSync(new URL(`vectors/pth/state/${name}.pth`, import.meta.url));
+      const path = join(temporaryFolder(), 'model.pth');
+      const [start, end] = [original.indexOf('type_sizes'), original.lastIndexOf('.X') + 200];
+      let refused = 0;
+      for (let seed = 0; seed < total; seed++) {
+        // every other time in the pickle of the tensors, in front
+        const from = seed % 2 === 0 ? start : 0;
+        const damaged = mutate(original.subarray(from), seed, end - from);
+        writeFileSync(path, Buffer.concat([original.subarray(0, from), damaged]));
+        const result = await attempt(path, () => readPth(path), seed);
+        if (result !== 'opened') refused++;
+      }
+      expect(refused).toBeGreaterThan(total / 4);
+    },
+    900_000,
+  );
 
   it('llama2.c', async () => {
     const path = join(temporaryFolder(), 'model.bin');

@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs';
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { LlamaConfig } from '@cria/layers';
 import { checkOptions, type ComputeDType, fail, floatDTypes, type ParameterSpace } from '@cria/tensor';
@@ -7,44 +6,39 @@ import { explain, writeFileAtomic } from '@cria/files';
 import type { Checkpoint, CheckpointFormat, SpecialIds, TensorInfo } from '../checkpoint.ts';
 import { isFloat, weightBytes } from '../dtypes.ts';
 import { encodeJson, readJson } from '../json-file.ts';
+import { PthFile } from '../meta/pth-file.ts';
 import { isRotaryTable, isRotated, readHuggingFaceName, toHuggingFaceName } from '../names.ts';
 import { SafetensorsFile } from '../safetensors/reader.ts';
-import { INDEX_FILE, openShards, SINGLE_FILE, writeModelFiles } from '../safetensors/sharded.ts';
+import { writeModelFiles } from '../safetensors/sharded.ts';
 import type { TensorToWrite } from '../safetensors/writer.ts';
 import { makeCheckpoint } from '../stored-checkpoint.ts';
 import { weightChunks } from '../weights.ts';
 import { type HuggingFaceConfig, parseHuggingFaceConfig, toHuggingFaceConfig } from './config.ts';
 import { withGenerationConfig } from './generation-config.ts';
+import { ofPth, ofSafetensors, openWeightFiles, type WeightFile } from './weight-files.ts';
 
-/** A folder with `config.json` and `model.safetensors` or an index with shards. */
+/**
+ * A folder with `config.json` and weights: `model.safetensors`, `pytorch_model.bin`, or an index of
+ * either with shards.
+ */
 export async function openHuggingFaceFolder(
   folder: string,
   format: CheckpointFormat = 'huggingface',
 ): Promise<Checkpoint> {
   const configuration = await readConfig(join(folder, 'config.json'));
-  if (existsSync(join(folder, SINGLE_FILE))) {
-    return makeHuggingFace(format, folder, configuration, [
-      await SafetensorsFile.open(join(folder, SINGLE_FILE)),
-    ]);
-  }
-  if (existsSync(join(folder, INDEX_FILE)))
-    return makeHuggingFace(format, folder, configuration, await openShards(join(folder, INDEX_FILE)));
-  const others = (await readdir(folder)).filter((name) =>
-    /\.(bin|pth|pt|gguf|h5|msgpack|safetensors)$/.test(name),
-  );
-  return fail(
-    'openCheckpoint',
-    `${folder} has neither ${SINGLE_FILE} nor ${INDEX_FILE}.`,
-    others.length > 0
-      ? `it holds ${others.slice(0, 5).join(', ')}; convert them to safetensors`
-      : 'is it the folder of a model?',
-  );
+  return makeHuggingFace(format, folder, configuration, await openWeightFiles(folder));
 }
 
 /** One safetensors file, with the `config.json` beside it. */
 export async function openSafetensorsModel(path: string): Promise<Checkpoint> {
-  const file = await SafetensorsFile.open(path);
+  const file = ofSafetensors(await SafetensorsFile.open(path));
   return makeHuggingFace('safetensors', path, await readConfig(join(dirname(path), 'config.json')), [file]);
+}
+
+/** One file of `torch.save`, with the `config.json` beside it. */
+export async function openTorchModel(path: string): Promise<Checkpoint> {
+  const file = ofPth(await PthFile.open(path));
+  return makeHuggingFace('huggingface', path, await readConfig(join(dirname(path), 'config.json')), [file]);
 }
 
 /** A `config.json`, and what `generation_config.json` beside it adds. */
@@ -57,11 +51,11 @@ function makeHuggingFace(
   format: CheckpointFormat,
   path: string,
   { config, specialIds }: HuggingFaceConfig,
-  files: readonly SafetensorsFile[],
+  files: readonly WeightFile[],
 ): Checkpoint {
   const weights = new Map<string, TensorInfo>();
   for (const file of files) {
-    for (const { name: storedName, dtype, shape, begin, end } of file.tensors.values()) {
+    for (const { name: storedName, dtype, shape, offset, bytes, read } of file.tensors) {
       if (isRotaryTable(storedName)) continue;
       const mapped = readHuggingFaceName(storedName);
       const name = mapped ?? storedName;
@@ -81,17 +75,16 @@ function makeHuggingFace(
           'check head_dim in config.json',
         );
       }
-      const readBytes = (from: number, to: number) => file.read(storedName, from, to);
       weights.set(name, {
         name,
         storedName,
         file: file.path,
-        offset: file.dataStart + begin,
+        offset,
         dtype,
         shape,
-        bytes: end - begin,
+        bytes,
         halfSplit,
-        readBytes,
+        readBytes: read,
       });
     }
   }

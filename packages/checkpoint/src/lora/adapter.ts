@@ -37,6 +37,8 @@ export interface LoraAdapter {
 
 export const CONFIG_FILE = 'adapter_config.json';
 export const WEIGHTS_FILE = 'adapter_model.safetensors';
+/** Where peft put them before it wrote safetensors. */
+export const TORCH_WEIGHTS_FILE = 'adapter_model.bin';
 export const PREFIX = 'base_model.model.';
 
 /** alpha / r, or alpha / √r with rsLoRA. */

@@ -5,12 +5,20 @@ import { fail } from '@cria/tensor';
 import type { TensorInfo } from '../checkpoint.ts';
 import { bytesOf, decodeNumbers } from '../convert.ts';
 import { isNumeric } from '../dtypes.ts';
+import { ofPth, ofSafetensors, type StoredTensor, type WeightFile } from '../huggingface/weight-files.ts';
 import { readJson } from '../json-file.ts';
+import { PthFile } from '../meta/pth-file.ts';
 import { fromHuggingFaceName, isRotated } from '../names.ts';
 import { toAdjacent } from '../row-order.ts';
-import type { HeaderTensor } from '../safetensors/header.ts';
 import { SafetensorsFile } from '../safetensors/reader.ts';
-import { CONFIG_FILE, type LoraAdapter, type LoraFactors, loraScale, WEIGHTS_FILE } from './adapter.ts';
+import {
+  CONFIG_FILE,
+  type LoraAdapter,
+  type LoraFactors,
+  loraScale,
+  TORCH_WEIGHTS_FILE,
+  WEIGHTS_FILE,
+} from './adapter.ts';
 import { type LoraSettings, parseLoraSettings } from './settings.ts';
 
 const op = 'lora';
@@ -22,12 +30,10 @@ const op = 'lora';
 export async function readLora(folder: string, config: LlamaConfig): Promise<LoraAdapter> {
   const path = join(folder, CONFIG_FILE);
   const settings = parseLoraSettings(path, await readJson(op, path));
-  if (!existsSync(join(folder, WEIGHTS_FILE)))
-    fail(op, `${folder} has no ${WEIGHTS_FILE}.`, 'adapters in other files (adapter_model.bin) are not read');
-  const file = await SafetensorsFile.open(join(folder, WEIGHTS_FILE));
-  const halves = new Map<string, Map<'A' | 'B', HeaderTensor>>();
+  const file = await openWeights(folder);
+  const halves = new Map<string, Map<'A' | 'B', StoredTensor>>();
   const saved = new Map<string, TensorInfo>();
-  for (const tensor of file.tensors.values()) {
+  for (const tensor of file.tensors) {
     const [, stored = '', half = ''] =
       /^base_model\.model\.(.+)\.lora_([AB])(?:\.default)?\.weight$/.exec(tensor.name) ?? [];
     if (half === '') saved.set(...savedWeight(file, tensor, settings, config));
@@ -41,16 +47,25 @@ export async function readLora(folder: string, config: LlamaConfig): Promise<Lor
   return { rank, alpha, dropout, rankStabilized, base, factors, saved };
 }
 
-function canonicalName(file: SafetensorsFile, module: string): string {
+/** Of the file that peft writes, or of the one that it wrote before. */
+async function openWeights(folder: string): Promise<WeightFile> {
+  if (existsSync(join(folder, WEIGHTS_FILE)))
+    return ofSafetensors(await SafetensorsFile.open(join(folder, WEIGHTS_FILE)));
+  if (existsSync(join(folder, TORCH_WEIGHTS_FILE)))
+    return ofPth(await PthFile.open(join(folder, TORCH_WEIGHTS_FILE)));
+  return fail(op, `${folder} has neither ${WEIGHTS_FILE} nor ${TORCH_WEIGHTS_FILE}.`);
+}
+
+function canonicalName(file: WeightFile, module: string): string {
   return (
     fromHuggingFaceName(`${module}.weight`) ?? fail(op, `${file.path}: "${module}" is no module of a LLaMA.`)
   );
 }
 
 async function readFactors(
-  file: SafetensorsFile,
+  file: WeightFile,
   module: string,
-  pair: ReadonlyMap<'A' | 'B', HeaderTensor>,
+  pair: ReadonlyMap<'A' | 'B', StoredTensor>,
   settings: LoraSettings,
   { headDim }: LlamaConfig,
 ): Promise<LoraFactors> {
@@ -80,12 +95,12 @@ async function readFactors(
 }
 
 async function readNumbers(
-  file: SafetensorsFile,
-  { name, dtype, shape }: HeaderTensor,
+  file: WeightFile,
+  { name, dtype, shape, bytes, read }: StoredTensor,
 ): Promise<Float32Array> {
   if (!isNumeric(dtype))
     fail(op, `${file.path}: "${name}" ${dtype}[${shape.join(', ')}] is no LoRA matrix of a LLaMA.`);
-  return new Float32Array(decodeNumbers(await file.read(name), dtype));
+  return new Float32Array(decodeNumbers(await read(0, bytes), dtype));
 }
 
 /**
@@ -93,8 +108,8 @@ async function readNumbers(
  * output matrix, which peft also saves when they are adapted or the vocabulary has grown.
  */
 function savedWeight(
-  file: SafetensorsFile,
-  { name: storedName, dtype, shape, begin, end }: HeaderTensor,
+  file: WeightFile,
+  { name: storedName, dtype, shape, offset, bytes, read }: StoredTensor,
   { modulesToSave }: LoraSettings,
   { headDim }: LlamaConfig,
 ): [string, TensorInfo] {
@@ -112,12 +127,12 @@ function savedWeight(
     name,
     storedName,
     file: file.path,
-    offset: file.dataStart + begin,
+    offset,
     dtype,
     shape,
-    bytes: end - begin,
+    bytes,
     halfSplit: isRotated(name) ? headDim : undefined,
-    readBytes: (from: number, to: number) => file.read(storedName, from, to),
+    readBytes: read,
   };
   return [name, weight];
 }

@@ -9,7 +9,8 @@ import { isRotaryTable, withoutWrappers } from '../names.ts';
 import { weightBytes } from '../dtypes.ts';
 import { makeCheckpoint } from '../stored-checkpoint.ts';
 import { parseMetaParams } from './params.ts';
-import { PthFile, type PthTensor } from './pth-file.ts';
+import { PthFile } from './pth-file.ts';
+import type { PthTensor } from './pth-tensor.ts';
 import { mergedShape, readMerged, rowsOf, shardAxis } from './shards.ts';
 
 export const PARAMS_FILE = 'params.json';
@@ -37,6 +38,11 @@ export async function openMetaFolder(folder: string): Promise<Checkpoint> {
         'a file of the checkpoint is missing',
       );
   });
+  return openMetaFiles(folder, names);
+}
+
+/** The files named of a folder with `params.json`, one a model-parallel rank. */
+export async function openMetaFiles(folder: string, names: readonly string[]): Promise<Checkpoint> {
   const files: PthFile[] = [];
   for (const name of names) files.push(await PthFile.open(join(folder, name)));
   const [first] = files;

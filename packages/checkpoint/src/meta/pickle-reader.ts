@@ -8,13 +8,18 @@ import { Global, PickledStorage, PickledTensor, storageTypes } from './pickle-va
  */
 
 const REBUILD = 'torch._utils._rebuild_tensor_v2';
+/** Of PyTorch before 0.4: without gradient and hooks. */
+const REBUILD_OLD = 'torch._utils._rebuild_tensor';
 const PARAMETER = 'torch._utils._rebuild_parameter';
 const ORDERED = 'collections.OrderedDict';
-const known = new Set([REBUILD, PARAMETER, ORDERED, ...storageTypes.keys()]);
+const known = new Set([REBUILD, REBUILD_OLD, PARAMETER, ORDERED, ...storageTypes.keys()]);
 
 const MARK = Symbol('mark');
 type Mark = typeof MARK;
 type Value = unknown;
+
+/** The largest that torch writes are seeds of 64 bits and a magic number of 80. */
+const MOST_LONG_BYTES = 16;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
@@ -23,7 +28,22 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
  * not need.
  */
 export function readPickle(op: string, file: string, bytes: Uint8Array): unknown {
-  return new Machine(op, file, bytes).run();
+  return new Machine(op, file, bytes, 0).run();
+}
+
+/** What one of several pickles in a row holds. */
+export interface PickleRead {
+  readonly value: unknown;
+  /** First byte behind it. */
+  readonly end: number;
+  /** Every storage that it names, by key. */
+  readonly storages: ReadonlyMap<string, PickledStorage>;
+}
+
+/** The pickle that begins at byte `at`. */
+export function readPickleAt(op: string, file: string, bytes: Uint8Array, at: number): PickleRead {
+  const machine = new Machine(op, file, bytes, at);
+  return { value: machine.run(), end: machine.at, storages: machine.storages };
 }
 
 class Machine {
@@ -32,12 +52,18 @@ class Machine {
   readonly #bytes: Buffer;
   readonly #stack: (Value | Mark)[] = [];
   readonly #memo = new Map<number, Value>();
-  #at = 0;
+  readonly storages = new Map<string, PickledStorage>();
+  #at: number;
 
-  constructor(op: string, file: string, bytes: Uint8Array) {
+  constructor(op: string, file: string, bytes: Uint8Array, at: number) {
+    this.#at = at;
     this.#op = op;
     this.#file = file;
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  get at(): number {
+    return this.#at;
   }
 
   run(): unknown {
@@ -81,6 +107,9 @@ class Machine {
     // texts: BINUNICODE, SHORT_BINUNICODE
     X: (m) => m.#push(m.#text(m.#word())),
     '\x8c': (m) => m.#push(m.#text(m.#byte())),
+    // texts of Python 2: BINSTRING, SHORT_BINSTRING
+    T: (m) => m.#push(m.#text(m.#word())),
+    U: (m) => m.#push(m.#text(m.#byte())),
     // what is kept for later: BINPUT, LONG_BINPUT, MEMOIZE, BINGET, LONG_BINGET
     q: (m) => m.#remember(m.#byte()),
     r: (m) => m.#remember(m.#word()),
@@ -101,7 +130,8 @@ class Machine {
     c: (m) => m.#global(`${m.#line()}.${m.#line()}`),
     '\x93': (m) => {
       const [name, module] = [m.#pop(), m.#pop()];
-      m.#global(`${String(module)}.${String(name)}`);
+      if (typeof name !== 'string' || typeof module !== 'string') m.#refuse('a name is no text');
+      m.#global(`${module}.${name}`);
     },
     Q: (m) => m.#push(m.#storage(m.#pop())),
     R: (m) => {
@@ -122,14 +152,23 @@ class Machine {
     this.#push(new Global(name));
   }
 
-  /** ('storage', type, key, device, elements) */
+  /** ('storage', type, key, device, elements, and in old files nothing or (key, offset, elements) of a view) */
   #storage(id: Value): PickledStorage {
     if (!Array.isArray(id)) this.#refuse('a storage has no description');
-    const [kind, type, key, , size] = id as readonly unknown[];
+    const [kind, type, key, , size, view] = id as readonly unknown[];
     const dtype = type instanceof Global ? storageTypes.get(type.name) : undefined;
     if (kind !== 'storage' || dtype === undefined || typeof key !== 'string' || !isSize(size))
       this.#refuse('a storage is described in a way that is not known');
-    return new PickledStorage(dtype, key, size);
+    const known = this.storages.get(key);
+    if (known && (known.dtype !== dtype || known.size !== size))
+      this.#refuse(`storage "${key}" has ${known.size} ${known.dtype} here and ${size} ${dtype} there`);
+    const whole = new PickledStorage(dtype, key, size);
+    this.storages.set(key, whole);
+    if (view === undefined || view === null) return whole;
+    const [, offset, length] = Array.isArray(view) ? (view as readonly unknown[]) : [];
+    if (!isSize(offset) || !isSize(length) || offset + length > size)
+      this.#refuse(`storage "${key}" of ${size} has a view that is not in it`);
+    return new PickledStorage(dtype, key, size, { offset, size: length });
   }
 
   #call(callee: Value, input: Value): Value {
@@ -138,12 +177,17 @@ class Machine {
     const list = input as readonly unknown[];
     if (callee.name === ORDERED) return new Map();
     if (callee.name === PARAMETER) return list[0];
-    if (callee.name !== REBUILD) this.#refuse(`it calls ${callee.name}`);
-    const [storage, offset, shape, strides] = list;
+    if (callee.name !== REBUILD && callee.name !== REBUILD_OLD) this.#refuse(`it calls ${callee.name}`);
+    // behind the strides: requires_grad, hooks, and marks as `conj` and `neg`, which change the numbers
+    const [storage, offset, shape, strides, , , marks] = list;
     if (!(storage instanceof PickledStorage) || !isSize(offset) || !areSizes(shape) || !areSizes(strides))
       this.#refuse('a tensor is described in a way that is not known');
     if (shape.length !== strides.length)
       this.#refuse(`a tensor has shape [${shape.join(', ')}] and strides [${strides.join(', ')}]`);
+    if (marks instanceof Map && marks.size > 0)
+      this.#refuse(
+        `a tensor is marked ${JSON.stringify([...marks.keys()].find((key) => typeof key === 'string'))}`,
+      );
     return new PickledTensor(storage, offset, shape, strides);
   }
 
@@ -155,16 +199,16 @@ class Machine {
     return this.#bytes.readUInt32LE(this.#take(4));
   }
 
-  #long(): number {
+  /** A number; a bigint where it is too large for one, as the magic number of old files is. */
+  #long(): number | bigint {
     const length = this.#byte();
     if (length === 0) return 0;
-    if (length > 8) this.#refuse(`a whole number has ${length} bytes`);
+    if (length > MOST_LONG_BYTES) this.#refuse(`a whole number has ${length} bytes`);
     const at = this.#take(length);
     let value = 0n;
     for (let i = length - 1; i >= 0; i--) value = (value << 8n) | BigInt(this.#bytes[at + i] ?? 0);
     value = BigInt.asIntN(8 * length, value);
-    if (!Number.isSafeInteger(Number(value))) this.#refuse(`the number ${value} is impossible`);
-    return Number(value);
+    return Number.isSafeInteger(Number(value)) ? Number(value) : value;
   }
 
   #text(length: number): string {
@@ -219,7 +263,7 @@ class Machine {
   #append(items: readonly Value[]): void {
     const top = this.#top();
     if (!Array.isArray(top)) return this.#refuse('something that is no list gets items');
-    top.push(...items);
+    for (const item of items) top.push(item); // more of them than a call takes arguments
   }
 
   /** @param items keys and values in turns */

@@ -3,37 +3,42 @@ import type { WeightDType } from '../dtypes.ts';
 
 /* What a pickle of tensors is made of, beside numbers, texts, lists and dictionaries. */
 
-/** A tensor as the pickle describes it; its numbers lie in the storage `key`. */
+/** A tensor as the pickle describes it; its numbers lie in a storage. */
 export class PickledTensor {
-  readonly dtype: WeightDType;
-  readonly key: string;
-  /** Elements of the whole storage. */
-  readonly storageSize: number;
-  /** First element in the storage. */
+  readonly storage: PickledStorage;
+  /** First element in the view of the storage. */
   readonly offset: number;
   readonly shape: readonly number[];
   readonly strides: readonly number[];
 
   constructor(storage: PickledStorage, offset: number, shape: readonly number[], strides: readonly number[]) {
-    this.dtype = storage.dtype;
-    this.key = storage.key;
-    this.storageSize = storage.size;
+    this.storage = storage;
     this.offset = offset;
     this.shape = shape;
     this.strides = strides;
   }
 }
 
+/** Elements of a storage that tensors see of it. */
+export interface StorageView {
+  readonly offset: number;
+  readonly size: number;
+}
+
 /** Where the numbers of tensors lie. */
 export class PickledStorage {
   readonly dtype: WeightDType;
   readonly key: string;
+  /** Elements of the whole storage. */
   readonly size: number;
+  /** All of it, but in files of old, which knew storages inside of others. */
+  readonly view: StorageView;
 
-  constructor(dtype: WeightDType, key: string, size: number) {
+  constructor(dtype: WeightDType, key: string, size: number, view: StorageView = { offset: 0, size }) {
     this.dtype = dtype;
     this.key = key;
     this.size = size;
+    this.view = view;
   }
 }
 

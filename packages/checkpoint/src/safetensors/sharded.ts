@@ -10,12 +10,26 @@ import { compareTensors, tensorBytes, type TensorToWrite, writeSafetensors } fro
 export const SINGLE_FILE = 'model.safetensors';
 export const INDEX_FILE = 'model.safetensors.index.json';
 
+/** A file of weights, whatever its format. */
+interface Shard {
+  readonly path: string;
+  readonly tensors: ReadonlyMap<string, unknown>;
+}
+
 /** The files that an index names, each checked to hold exactly the tensors that the index says. */
 export async function openShards(indexPath: string): Promise<SafetensorsFile[]> {
-  const op = 'safetensors.openShards';
+  return openIndexed('safetensors.openShards', indexPath, (path) => SafetensorsFile.open(path));
+}
+
+/** The same for shards of any format. */
+export async function openIndexed<File extends Shard>(
+  op: string,
+  indexPath: string,
+  open: (path: string) => Promise<File>,
+): Promise<File[]> {
   const { weight_map: map } = (await readJson(op, indexPath)) as { weight_map?: unknown };
   if (typeof map !== 'object' || map === null || Array.isArray(map))
-    fail(op, `${indexPath} has no weight_map.`, 'is it an index of safetensors shards?');
+    fail(op, `${indexPath} has no weight_map.`, 'is it an index of shards?');
   const byFile = new Map<string, Set<string>>();
   for (const [tensor, file] of Object.entries(map)) {
     if (typeof file !== 'string' || file === '' || file !== basename(file) || /^\.|[\\/]/.test(file)) {
@@ -28,9 +42,9 @@ export async function openShards(indexPath: string): Promise<SafetensorsFile[]> 
     byFile.set(file, (byFile.get(file) ?? new Set()).add(tensor));
   }
   const folder = indexPath.slice(0, -basename(indexPath).length);
-  const shards: SafetensorsFile[] = [];
+  const shards: File[] = [];
   for (const [file, names] of byFile) {
-    const shard = await SafetensorsFile.open(join(folder, file));
+    const shard = await open(join(folder, file));
     for (const name of names)
       if (!shard.tensors.has(name))
         fail(op, `${indexPath} places "${name}" in ${file}, which has no such tensor.`);
