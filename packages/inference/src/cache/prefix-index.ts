@@ -25,7 +25,7 @@ export class PrefixIndex {
   readonly #blockSize: number;
   readonly #seed: Uint32Array;
   /** Block by the hash of its content. */
-  readonly #blocks = new Map<number, number>();
+  readonly #blocks: Map<number, number>;
   /** Of each block: its node (0 where it is unknown), its parent's node, its hash, ids and salt. */
   readonly #nodes: Float64Array;
   readonly #parents: Float64Array;
@@ -34,8 +34,14 @@ export class PrefixIndex {
   readonly #salts: string[];
   #lastNode = ROOT;
 
-  /** `seed`: two words that nobody else knows; default random. */
-  constructor(blocks: number, blockSize: number, seed = crypto.getRandomValues(new Uint32Array(2))) {
+  /** `seed`: two words that nobody else knows; default random. `table`: an empty map, of a test's own. */
+  constructor(
+    blocks: number,
+    blockSize: number,
+    seed = crypto.getRandomValues(new Uint32Array(2)),
+    table = new Map<number, number>(),
+  ) {
+    this.#blocks = table;
     this.#blockSize = blockSize;
     this.#seed = seed;
     this.#nodes = new Float64Array(blocks);

@@ -17,7 +17,7 @@ import {
   type Standing,
   tooLong,
 } from '../sequence/id-request.ts';
-import { IdText } from '../sequence/id-text.ts';
+import { IdText, type RowShape } from '../sequence/id-text.ts';
 import type { Embedding, IdChunk, Reader } from '../sequence/results.ts';
 import type { SequenceOptions } from '../sequence/sequence.ts';
 import { type EngineCoreOptions, type ResolvedLimits, resolveLimits } from './options.ts';
@@ -60,6 +60,7 @@ export class EngineCore implements AsyncDisposable {
   /** Ids that are chosen from. */
   readonly vocabSize: number;
   readonly #limits: ResolvedLimits;
+  readonly #row: RowShape;
   readonly #model: Llama;
   readonly #eosIds: ReadonlySet<number>;
   readonly #clock: () => number;
@@ -100,6 +101,7 @@ export class EngineCore implements AsyncDisposable {
     this.#passes = new Passes(model, dtype, this.#cache);
     this.#sampler = new Sampler(vocabSize);
     this.vocabSize = vocabSize;
+    this.#row = { stride: config.vocabSize, width: vocabSize };
     this.contextLength = Math.min(config.contextLength, this.#scheduler.maxTokens);
   }
 
@@ -254,7 +256,7 @@ export class EngineCore implements AsyncDisposable {
       const done =
         sequence instanceof EmbedText
           ? sequence.take(values, from)
-          : sequence.take(values, this.#model.config.vocabSize, from, this.#choose);
+          : sequence.take(values, this.#row, from, this.#choose);
       if (done) this.#scheduler.remove(sequence);
     } catch (error) {
       this.#scheduler.remove(sequence);
@@ -262,9 +264,8 @@ export class EngineCore implements AsyncDisposable {
     }
   }
 
-  /** Ids that only pad the output matrix are never chosen. */
   readonly #choose = (logits: Float32Array, text: IdText): number =>
-    this.#sampler.sample(logits.subarray(0, this.vocabSize), text.request.sampling, text);
+    this.#sampler.sample(logits, text.request.sampling, text);
 
   #end(error: unknown, closed: { cause?: unknown }): void {
     this.#closed = closed;

@@ -7,6 +7,11 @@ import { Sequence, type SequenceOptions } from './sequence.ts';
 /** Chooses an id from the logits that follow `text`.                       logits: [V] */
 export type ChooseId = (logits: Float32Array, text: IdText) => number;
 
+export interface RowShape {
+  readonly stride: number;
+  readonly width: number;
+}
+
 /** A text being continued: from the rows that the model gives to ids, and to the reason why they end. */
 export class IdText extends Sequence {
   readonly request: IdRequest;
@@ -46,13 +51,16 @@ export class IdText extends Sequence {
 
   /**
    * Logits of the wanted rows of a step, from position `from` on; gives out what comes of them.
-   *                                                                  logits: [R · V], may be changed
+   *                                                     logits: R rows of `stride`, may be changed
+   * `width`: the ids that there are; logits beyond them only pad the output matrix.
    * @returns whether the text is complete
    */
-  take(logits: Float32Array, vocabSize: number, from: number, choose: ChooseId): boolean {
-    const rowOf = (position: number) =>
-      logits.subarray((position - from) * vocabSize, (position - from + 1) * vocabSize);
-    const told = this.#promptLogProbabilities(rowOf, from, logits.length / vocabSize);
+  take(logits: Float32Array, { stride, width }: RowShape, from: number, choose: ChooseId): boolean {
+    const rowOf = (position: number) => {
+      const start = (position - from) * stride;
+      return logits.subarray(start, start + width);
+    };
+    const told = this.#promptLogProbabilities(rowOf, from, logits.length / stride);
     const prompt = told.length > 0 ? { promptLogProbabilities: told } : {};
     if (this.pending > 0) {
       if (told.length > 0) this.#tell({ ids: [], ...prompt });

@@ -19,7 +19,9 @@ export function logProbabilitiesOf(logits: Float32Array, id: number, top: number
   for (const logit of logits) if (logit > largest) largest = logit;
   let sum = 0;
   for (const logit of logits) sum += Math.exp(logit - largest);
-  const log = largest + Math.log(sum);
+  const logSum = Math.log(sum);
+  // In this order: a large logit would swallow the logarithm.
+  const logOf = (logit: number) => logit - largest - logSum;
   const own = logits[id] ?? NaN;
   let rank = 0;
   for (let i = 0; i < logits.length; i++) {
@@ -28,9 +30,9 @@ export function logProbabilitiesOf(logits: Float32Array, id: number, top: number
   }
   const best = likeliest(logits, top).map((each) => ({
     id: each,
-    logProbability: (logits[each] ?? NaN) - log,
+    logProbability: logOf(logits[each] ?? NaN),
   }));
-  return { id, logProbability: own - log, rank, top: best };
+  return { id, logProbability: logOf(own), rank, top: best };
 }
 
 /** Ids of the `count` largest, best first, lower ids before equals. */
