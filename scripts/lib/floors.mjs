@@ -7,6 +7,7 @@ export const floors = /** @type {const} */ ({
   tokenizer: 0,
   tensor: 1,
   files: 2,
+  cli: 2,
   cpu: 2,
   webgpu: 2,
   cuda: 2,

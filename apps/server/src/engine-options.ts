@@ -1,4 +1,5 @@
 import { type CacheDType, cacheDTypes, type EngineOptions } from '@cria/inference';
+import type { Option } from '@cria/cli';
 import { fail } from '@cria/tensor';
 
 /** What whoever starts a server may say of its engine. A new option is a field here and a row of the table below. */
@@ -33,6 +34,8 @@ interface Row<Value> {
   readonly takes: Value extends number | undefined ? Whole : Name;
   /** Absent: the engine chooses. */
   readonly default?: Value;
+  /** What the engine chooses, for the help. */
+  readonly otherwise?: string;
 }
 
 const MIB = 2 ** 20;
@@ -41,30 +44,31 @@ const MIB = 2 ** 20;
 const table: { readonly [Option in keyof EngineLimits]-?: Row<EngineLimits[Option]> } = {
   maxSequences: {
     flag: 'max-sequences',
-    help: 'texts made together (16)',
+    help: 'texts made together',
     takes: { least: 1, most: 4096 },
     default: 16,
   },
   maxWaiting: {
     flag: 'max-waiting',
-    help: 'texts that may wait; more get 429 (256)',
+    help: 'texts that may wait; more get 429',
     takes: { least: 0, most: 1_000_000 },
     default: 256,
   },
   maxBatchRows: {
     flag: 'max-batch-rows',
-    help: 'tokens in one pass through the model (256)',
+    help: 'tokens in one pass through the model',
     takes: { least: 1, most: 65536 },
     default: 256,
   },
   memory: {
     flag: 'cache-mib',
-    help: 'size of the key/value cache (1024, or less where less is enough)',
+    help: 'size of the key/value cache',
+    otherwise: '1024, or less where less is enough',
     takes: { least: 1, most: 2 ** 30, unit: MIB },
   },
   cacheDType: {
     flag: 'cache-dtype',
-    help: `how the cache stores keys and values: ${cacheDTypes.join(', ')} (bf16); less is faster and holds more`,
+    help: 'how the cache stores keys and values; less is faster and holds more',
     takes: { names: cacheDTypes },
     default: 'bf16',
   },
@@ -75,22 +79,23 @@ const rows = Object.entries(table) as [keyof EngineLimits, Row<number> | Row<Cac
 /** Names of the options, for those who refuse others. */
 export const engineOptionNames: readonly string[] = Object.keys(table);
 
-/** The flags of the command line: name, placeholder of the value, help. */
-export const engineFlags: Readonly<Record<string, { readonly value: string; readonly help: string }>> =
-  Object.fromEntries(
-    rows.map(([, { flag, help, takes }]) => [flag, { value: 'names' in takes ? 'NAME' : 'N', help }]),
-  );
+/** The options of the command line, by the names of their flags. */
+export const engineFlags: Readonly<Record<string, Option>> = Object.fromEntries(
+  rows.map(([, { flag, help, takes, default: standard, otherwise = standard }]) => {
+    const kind =
+      'names' in takes
+        ? { takes: takes.names }
+        : ({ takes: 'whole', from: takes.least, to: takes.most } as const);
+    return [flag, { ...kind, help, ...(otherwise !== undefined && { otherwise: String(otherwise) }) }];
+  }),
+);
 
-/** Options that flags ask for. @throws CriaError that names the flag */
-export function readEngineFlags(
-  op: string,
-  given: Readonly<Partial<Record<string, string>>>,
-): Partial<EngineLimits> {
+/** Options by what the flags above were given, which is checked already. */
+export function readEngineFlags(given: Readonly<Record<string, unknown>>): Partial<EngineLimits> {
   const read = rows.flatMap(([option, { flag, takes }]) => {
-    const text = given[flag];
-    if (text === undefined) return [];
-    if ('names' in takes) return [[option, checked(op, `--${flag}`, text, takes)]];
-    return [[option, wholeFlag(op, flag, text, [takes.least, takes.most]) * (takes.unit ?? 1)]];
+    const value = given[flag];
+    const unit = 'names' in takes ? undefined : takes.unit;
+    return value === undefined ? [] : [[option, unit === undefined ? value : Number(value) * unit]];
   });
   return Object.fromEntries(read) as Partial<EngineLimits>;
 }
@@ -128,16 +133,4 @@ export function wholeNumber(op: string, name: string, value: unknown, least: num
     return value;
   const shown = typeof value === 'number' ? String(value) : JSON.stringify(value);
   return fail(op, `${name} is ${shown}.`, `give a whole number from ${least} to ${most}`);
-}
-
-/** The same of a flag's text. @throws CriaError that names the flag */
-export function wholeFlag(
-  op: string,
-  flag: string,
-  text: string,
-  [least, most]: readonly [number, number],
-): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-  return fail(op, `--${flag} is "${text}".`, `give a whole number from ${least} to ${most}`);
 }

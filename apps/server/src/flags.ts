@@ -1,33 +1,43 @@
-import { deviceChoice, deviceChoices } from '@cria/devices';
-import { parseArgs } from 'node:util';
-import { fail, nearestName } from '@cria/tensor';
-import { engineFlags, readEngineFlags, wholeFlag } from './engine-options.ts';
+import { helpLines, type Options, readOptions } from '@cria/cli';
+import { deviceChoices } from '@cria/devices';
+import { fail } from '@cria/tensor';
+import { engineFlags, readEngineFlags } from './engine-options.ts';
 import { bounds, type ServerOptions } from './server-options.ts';
 
-interface Flag {
-  /** What stands for the value in the help; absent for a flag without one. */
-  readonly value?: string;
-  readonly help: string;
-}
+const whole = ([from, to]: readonly [number, number]) => ({ takes: 'whole', from, to }) as const;
 
 const flags = {
   model: {
+    takes: 'text',
     value: 'PATH',
-    help: 'run folder, training state, Hugging Face folder, GGUF or llama2.c file (required)',
+    help: 'run folder, training state, Hugging Face folder, GGUF or llama2.c file',
+    required: 'give the path of a model; --help lists all flags',
   },
-  tokenizer: { value: 'FILE', help: 'tokenizer, where it does not lie beside the model' },
-  port: { value: 'N', help: 'port to listen on; 0 takes a free one (8080)' },
-  host: { value: 'HOST', help: 'address to listen on; 0.0.0.0 for every one (127.0.0.1)' },
-  device: { value: 'NAME', help: `${deviceChoices.join(', ')} (auto: the fastest that works here)` },
-  threads: { value: 'N', help: 'threads that compute (one a core)' },
-  'no-mmap': { help: 'read the weights instead of mapping their files, which others may cut meanwhile' },
-  ...engineFlags,
-  'drain-seconds': { value: 'N', help: 'time that running texts get at SIGTERM (30)' },
-  help: { help: 'this text' },
-} as const satisfies Readonly<Record<string, Flag>>;
+  tokenizer: { takes: 'text', value: 'FILE', help: 'tokenizer, where it does not lie beside the model' },
+  port: { ...whole(bounds.port), help: 'port to listen on; 0 takes a free one', otherwise: '8080' },
+  host: {
+    takes: 'text',
+    value: 'HOST',
+    help: 'address to listen on; 0.0.0.0 for every one',
+    otherwise: '127.0.0.1',
+  },
+  device: { takes: deviceChoices, help: 'where to compute', otherwise: 'auto: the fastest that works here' },
+  threads: { ...whole(bounds.threads), help: 'threads that compute', otherwise: 'one a core' },
+  'no-mmap': {
+    takes: 'nothing',
+    help: 'read the weights instead of mapping their files, which others may cut meanwhile',
+  },
+} as const satisfies Options;
 
-/** A flag's name, those of the engine included. */
-type FlagName = string & keyof typeof flags;
+const late = {
+  'drain-seconds': {
+    ...whole(bounds.drainSeconds),
+    help: 'time that running texts get at SIGTERM',
+    otherwise: '30',
+  },
+} as const satisfies Options;
+
+const all = { ...flags, ...engineFlags, ...late };
 const OP = 'cria-server';
 
 /**
@@ -35,74 +45,29 @@ const OP = 'cria-server';
  * nearest, and for bad values
  */
 export function parseFlags(args: readonly string[]): ServerOptions | 'help' {
-  const values = readFlags(args);
-  if ('help' in values) return 'help';
-  const { model, tokenizer, host, device } = values;
-  if (model === undefined)
-    fail(OP, '--model is missing.', 'give the path of a model; --help lists all flags');
-  const whole = (name: FlagName, range: readonly [number, number]) => {
-    const text = values[name];
-    return text === undefined ? undefined : wholeFlag(OP, name, text, range);
-  };
+  const read = readOptions(OP, args, all, (word) =>
+    fail(OP, `"${word}" is not a flag.`, `write --model ${word} if it is the model`),
+  );
+  if (read === 'help') return 'help';
+  const { values } = read;
+  const { model, tokenizer, host, device, port, threads } = values;
   const options: { [Name in keyof ServerOptions]?: ServerOptions[Name] | undefined } = {
     tokenizer,
     host,
-    device: device === undefined ? undefined : deviceChoice(OP, '--device', device),
-    port: whole('port', bounds.port),
-    threads: whole('threads', bounds.threads),
-    mmap: 'no-mmap' in values ? false : undefined,
-    drainSeconds: whole('drain-seconds', bounds.drainSeconds),
+    device,
+    port,
+    threads,
+    mmap: values['no-mmap'] ? false : undefined,
+    drainSeconds: values['drain-seconds'],
   };
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  return { model, ...given, ...readEngineFlags(OP, values) };
+  return { model, ...given, ...readEngineFlags(values) };
 }
 
 export function helpText(): string {
-  const rows = Object.entries(flags).map(
-    ([name, flag]: [string, Flag]) => [`--${name}${flag.value ? ` ${flag.value}` : ''}`, flag.help] as const,
-  );
-  const width = Math.max(...rows.map(([left]) => left.length));
-  const lines = rows.map(([left, help]) => `  ${left.padEnd(width)}  ${help}`);
-  return `cria-server serves a LLaMA over HTTP: completions as OpenAI shapes them, and a page to try it.\n\n  cria-server --model PATH [flags]\n\n${lines.join('\n')}\n`;
-}
+  return `cria-server serves a LLaMA over HTTP: completions as OpenAI shapes them, and a page to try it.
 
-function readFlags(args: readonly string[]): Partial<Record<FlagName, string>> {
-  const options = Object.fromEntries(
-    Object.entries(flags).map(([name, flag]: [string, Flag]) => [
-      name,
-      { type: flag.value ? ('string' as const) : ('boolean' as const) },
-    ]),
-  );
-  const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true });
-  const values: Partial<Record<FlagName, string>> = {};
-  for (const token of tokens) {
-    if (token.kind === 'positional')
-      fail(OP, `"${token.value}" is not a flag.`, `write --model ${token.value} if it is the model`);
-    if (token.kind === 'option') values[knownName(token.name, token.rawName)] = checkValue(token);
-  }
-  return values;
-}
+  cria-server --model PATH [flags]
 
-function knownName(name: string, raw: string): FlagName {
-  if (Object.hasOwn(flags, name)) return name as FlagName; // it is one of the keys
-  const nearest = nearestName(name, Object.keys(flags));
-  return fail(OP, `unknown flag ${raw}.`, nearest ? `did you mean --${nearest}?` : '--help lists all flags');
-}
-
-function checkValue(token: {
-  name: string;
-  rawName: string;
-  value: string | undefined;
-  inlineValue: boolean | undefined;
-}): string {
-  const { value }: Flag = flags[token.name as FlagName]; // knownName was called
-  if (!value && token.value !== undefined)
-    fail(OP, `${token.rawName} takes no value, but was given "${token.value}".`);
-  if (
-    value &&
-    (token.value === undefined || token.value === '' || (!token.inlineValue && token.value.startsWith('--')))
-  ) {
-    fail(OP, `${token.rawName} needs a value.`, `write ${token.rawName} ${value}`);
-  }
-  return token.value ?? '';
+${helpLines(all)}`;
 }

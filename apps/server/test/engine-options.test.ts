@@ -33,17 +33,20 @@ describe('the options of the engine', () => {
   it('have defaults, but for what the engine chooses', () => {
     const defaults = { maxSequences: 16, maxWaiting: 256, maxBatchRows: 256, cacheDType: 'bf16' };
     expect(resolveEngineLimits('test', {})).toEqual(defaults);
-    expect(readEngineFlags('test', {})).toEqual({});
+    expect(readEngineFlags({})).toEqual({});
   });
 
   it.each([
-    [{ 'max-sequences': '0' }, '--max-sequences is "0". hint: give a whole number from 1 to 4096'],
-    [{ 'max-waiting': '1.5' }, '--max-waiting is "1.5". hint: give a whole number from 0'],
-    [{ 'cache-mib': '-1' }, '--cache-mib is "-1"'],
-    [{ 'cache-mib': '9'.repeat(400) }, 'give a whole number from 1 to'],
-    [{ 'cache-dtype': 'f8' }, '--cache-dtype is "f8". hint: give f32, bf16, f16, q8_0'],
+    [['--max-sequences', '0'], '--max-sequences is "0". hint: give a whole number from 1 to 4096'],
+    [['--max-waiting', '1.5'], '--max-waiting is "1.5". hint: give a whole number from 0'],
+    [['--cache-mib', '-1'], '--cache-mib is "-1"'],
+    [['--cache-mib', '9'.repeat(400)], 'give a whole number from 1 to'],
+    [
+      ['--cache-dtype', 'q4_0'],
+      '--cache-dtype is "q4_0". hint: did you mean q8_0? give f32, bf16, f16, q8_0',
+    ],
   ])('%j is refused', (given, message) => {
-    expect(() => readEngineFlags('test', given)).toThrow(message);
+    expect(() => parseFlags(['--model', 'x', ...given])).toThrow(message);
   });
 
   it.each<[object, string]>([

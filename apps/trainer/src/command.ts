@@ -1,4 +1,4 @@
-import type { Flags, Values } from './arguments.ts';
+import type { Options, Values } from '@cria/cli';
 import type { Output } from './show/progress.ts';
 
 /** What a command may use of the world, so that tests can give it another one. */
@@ -14,7 +14,7 @@ export interface Context {
 }
 
 /** One verb of the command line. */
-export interface Command<F extends Flags = Flags> {
+export interface Command<F extends Options = Options> {
   readonly summary: string;
   readonly usage: string;
   readonly flags: F;
@@ -25,6 +25,6 @@ export interface Command<F extends Flags = Flags> {
 }
 
 /** Keeps the flags' types inside a command, and lets a table of commands forget them. */
-export function command<const F extends Flags>(definition: Command<F>): Command {
+export function command<const F extends Options>(definition: Command<F>): Command {
   return definition as unknown as Command;
 }

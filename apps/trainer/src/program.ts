@@ -1,5 +1,5 @@
+import { helpLines, readOptions } from '@cria/cli';
 import { errorText, fail, nearestName } from '@cria/tensor';
-import { describeFlags, parseFlags } from './arguments.ts';
 import type { Command, Context } from './command.ts';
 import { convert } from './commands/convert.ts';
 import { dataPrepare } from './commands/data-prepare.ts';
@@ -56,10 +56,10 @@ async function dispatch(args: readonly string[], context: Context): Promise<void
   }
   const chosen = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (!chosen) unknownVerb(args);
-  const { values, words } = parseFlags(name, args.slice(name.split(' ').length), chosen.flags);
-  if ((values as { help?: boolean }).help)
-    context.out.write(`${chosen.summary}\n\n  ${chosen.usage}\n\n${describeFlags(chosen.flags)}\n`);
-  else await chosen.run({ values, words }, context);
+  const given = readOptions(`cria ${name}`, args.slice(name.split(' ').length), chosen.flags);
+  if (given === 'help')
+    context.out.write(`${chosen.summary}\n\n  ${chosen.usage}\n\n${helpLines(chosen.flags)}`);
+  else await chosen.run(given, context);
 }
 
 /** Looks for the nearest of two words first, then of one. */

@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { configOfFlags } from '../src/commands/flags.ts';
+import { readOptions } from '@cria/cli';
+import { deviceChoices } from '@cria/devices';
+import { configOfFlags, runFlags } from '../src/commands/flags.ts';
 import { checkConfig, loadConfig, printConfig } from '../src/config/load.ts';
 import { contextLengthOf, learningRateOf, modelOf, vocabSizeOf } from '../src/config/model.ts';
 import { runKey } from '../src/run/key.ts';
@@ -144,8 +146,32 @@ describe('the key of a run', () => {
   });
 
   it('is that of the settings which --keep-last and --keep-every stand for', () => {
-    const { training } = configOfFlags('train', { 'keep-last': '3', 'keep-every': '100' });
+    const { training } = configOfFlags('train', { 'keep-last': 3, 'keep-every': 100 });
     expect([training.keep_last, training.keep_every]).toEqual([3, 100]);
-    expect(() => configOfFlags('train', { 'keep-last': '0' })).toThrow(/--keep-last/);
+    expect(() => readOptions('cria train', ['--keep-last', '0'], runFlags)).toThrow(
+      '[cria train] --keep-last is "0". hint: give a whole number from 1',
+    );
+  });
+
+  it('what a flag takes, its bounds and help are those of its setting', () => {
+    const { seed, device, threads, minutes, dtype, preset } = runFlags;
+    expect(seed).toMatchObject({ takes: 'whole', from: 0, otherwise: '0' });
+    expect(threads).toMatchObject({ takes: 'whole', from: 0, to: 1024, otherwise: '0' });
+    expect(minutes).toMatchObject({ takes: 'number', from: 0.01, otherwise: '2' });
+    expect(dtype).toMatchObject({ takes: ['auto', 'f32', 'bf16'], otherwise: 'auto' });
+    expect(device).toMatchObject({ takes: deviceChoices });
+    expect(preset).toMatchObject({
+      takes: 'text',
+      help: 'a named shape, such as 15m; other fields of this section change it',
+    });
+    // Every flag reaches its setting: no two are one, none is lost.
+    const args = ['--steps', '7', '--seed', '8', '--keep-last', '9', '--threads', '10', '--text-field', 't'];
+    const read = readOptions('cria train', [...args, '--folder', 'f', '--dtype', 'f32'], runFlags);
+    if (read === 'help') throw new Error('no help was asked for');
+    expect(configOfFlags('train', read.values)).toMatchObject({
+      run: { folder: 'f', seed: 8, threads: 10 },
+      data: { text_field: 't' },
+      training: { steps: 7, keep_last: 9, dtype: 'f32' },
+    });
   });
 });

@@ -123,9 +123,9 @@ describe.skipIf(!here)('cria convert', () => {
   });
 
   it.each<[string[], RegExp]>([
-    [[stories], /it takes two paths, not 1/],
+    [[stories, '--to', 'gguf'], /it takes two paths, not 1/],
     [[stories, 'OUT'], /--to is missing/],
-    [[stories, 'OUT', '--to', 'ggfu'], /did you mean "gguf"/],
+    [[stories, 'OUT', '--to', 'ggfu'], /did you mean gguf\?/],
     [[stories, 'OUT', '--to', 'gguf', '--quantize', 'q9_0'], /there is no mix "q9_0"/],
     [[stories, 'OUT', '--to', 'hf', '--dtype', 'int8'], /--dtype is "int8"/],
     [[stories, 'OUT', '--to', 'meta', '--shards', '3'], /which 3 shards cannot share/],

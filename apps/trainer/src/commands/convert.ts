@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import {
   type Checkpoint,
   convertCheckpoint,
-  type ConvertOptions,
+  type ConversionTarget,
   describeNotFinite,
   findTokenizer,
   loadForInference,
@@ -16,36 +16,44 @@ import {
 import { nativeQuantizer } from '@cria/cpu';
 import { perplexity } from '@cria/inference';
 import { type ComputeDType, fail, floatDTypes } from '@cria/tensor';
-import { numberFlag } from '../arguments.ts';
 import { command } from '../command.ts';
 import { openRunDevice } from '../run/device.ts';
 import { count, duration } from '../show/format.ts';
 import { vocabularyFor } from './convert-vocabulary.ts';
+
+const targets = ['hf', 'meta', 'gguf', 'llama2c'] as const satisfies readonly ConversionTarget[];
 
 /** A model from one format into another, weight by weight. */
 export const convert = command({
   summary: 'write a model in another format, or quantised',
   usage: 'cria convert IN OUT --to hf|meta|gguf|llama2c [--dtype bf16 | --quantize q4_k_m]',
   flags: {
-    to: { type: 'string', value: 'FORMAT', help: 'hf, meta (folders), gguf or llama2c (files)' },
-    dtype: { type: 'string', value: 'TYPE', help: 'f32, bf16, f16 or f64; as it is stored' },
-    quantize: { type: 'string', value: 'MIX', help: 'q8_0, q4_0, q4_k_m, q5_k_m, q6_k, …; for gguf' },
-    shards: { type: 'string', value: 'N', help: 'meta: model-parallel degree; hf: files of weights; 1' },
+    to: {
+      takes: targets,
+      value: 'FORMAT',
+      help: 'folders of hf and meta, files of the others',
+      required: `give ${targets.join(', ')}`,
+    },
+    dtype: { takes: 'text', value: 'TYPE', help: 'f32, bf16, f16 or f64', otherwise: 'as it is stored' },
+    quantize: { takes: 'text', value: 'MIX', help: 'q8_0, q4_0, q4_k_m, q5_k_m, q6_k, …; for gguf' },
+    shards: {
+      takes: 'whole',
+      from: 1,
+      to: 1024,
+      help: 'meta: model-parallel degree; hf: files of weights',
+      otherwise: '1',
+    },
     importance: {
-      type: 'string',
+      takes: 'text',
       value: 'FILE',
       help: 'activation statistics of llama-imatrix, to weigh the errors of quantised weights',
     },
-    perplexity: { type: 'string', value: 'FILE', help: 'tell the perplexity of this text before and after' },
-    tokenizer: {
-      type: 'string',
-      value: 'FILE',
-      help: 'vocabulary, where it does not lie beside the weights',
-    },
-    'no-tokenizer': { type: 'boolean', help: 'write no vocabulary' },
-    threads: { type: 'string', value: 'N', help: 'threads that quantise; one a core' },
+    perplexity: { takes: 'text', value: 'FILE', help: 'tell the perplexity of this text before and after' },
+    tokenizer: { takes: 'text', value: 'FILE', help: 'vocabulary, where it does not lie beside the weights' },
+    'no-tokenizer': { takes: 'nothing', help: 'write no vocabulary' },
+    threads: { takes: 'whole', from: 1, to: 256, help: 'threads that quantise', otherwise: 'one a core' },
     'no-mmap': {
-      type: 'boolean',
+      takes: 'nothing',
       help: 'read the weights instead of mapping them: for files that others may cut meanwhile',
     },
   },
@@ -55,21 +63,15 @@ export const convert = command({
       fail('cria convert', `it takes two paths, not ${words.length}.`, 'cria convert IN OUT --to gguf');
     const began = now();
     const { source, model } = await openSource(input, values, (line) => errors.write(`${line}\n`));
-    const to = values.to as ConvertOptions['to'] | undefined;
-    if (to === undefined) fail('cria convert', '--to is missing.', 'give hf, meta, gguf or llama2c');
-    const threads =
-      values.threads === undefined
-        ? {}
-        : { threads: numberFlag('convert', 'threads', values.threads, { min: 1, max: 256, integer: true }) };
-    using quantizer = values.quantize === undefined ? undefined : nativeQuantizer(threads);
+    const { to, threads, shards } = values;
+    using quantizer =
+      values.quantize === undefined ? undefined : nativeQuantizer(threads === undefined ? {} : { threads });
     const reports: WeightReport[] = [];
     await convertCheckpoint(source, output, {
       to,
       ...(values.dtype === undefined ? {} : { dtype: floatDType(values.dtype) }),
       ...(values.quantize === undefined ? {} : { quantize: values.quantize }),
-      ...(values.shards === undefined
-        ? {}
-        : { shards: numberFlag('convert', 'shards', values.shards, { min: 1, max: 1024, integer: true }) }),
+      ...(shards === undefined ? {} : { shards }),
       ...(values.importance === undefined ? {} : { importance: await readImportance(values.importance) }),
       ...(quantizer
         ? { quantizer: values['no-mmap'] ? { quantize: quantizer.quantize.bind(quantizer) } : quantizer }

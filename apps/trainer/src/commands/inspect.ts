@@ -10,7 +10,7 @@ export const inspect = command({
   summary: 'show the tensors, figures and metadata of a model',
   usage: 'cria inspect PATH [--html page.html]',
   flags: {
-    html: { type: 'string', value: 'FILE', help: 'write a page instead' },
+    html: { takes: 'text', value: 'FILE', help: 'write a page instead' },
   },
   async run({ values, words }, { out }) {
     const [path, ...rest] = words;

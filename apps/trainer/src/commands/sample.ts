@@ -1,8 +1,6 @@
 import { describeNotFinite, loadForInference, openModel } from '@cria/checkpoint';
-import { deviceChoice, deviceChoices } from '@cria/devices';
-import { type CacheDType, cacheDTypes, Engine } from '@cria/inference';
-import { fail } from '@cria/tensor';
-import { numberFlag } from '../arguments.ts';
+import { deviceChoices } from '@cria/devices';
+import { cacheDTypes, Engine } from '@cria/inference';
 import { command } from '../command.ts';
 import { openRunDevice } from '../run/device.ts';
 
@@ -12,61 +10,62 @@ export const sample = command({
   usage: 'cria sample --model FOLDER_OR_FILE [--prompt TEXT]',
   flags: {
     model: {
-      type: 'string',
+      takes: 'text',
       value: 'PATH',
       help: 'run folder, training state, Hugging Face folder, GGUF or llama2.c file',
+      required: 'give a run folder or a checkpoint',
     },
-    tokenizer: { type: 'string', value: 'FILE', help: 'tokenizer, where it does not lie beside the model' },
-    prompt: { type: 'string', value: 'TEXT', help: 'what to continue; nothing' },
-    'max-tokens': { type: 'string', value: 'N', help: 'most tokens; 200' },
-    temperature: { type: 'string', value: 'T', help: '0 takes the likeliest token; 0.8' },
-    'top-p': { type: 'string', value: 'P', help: 'the likeliest tokens that hold this much; 0.95' },
-    'top-k': { type: 'string', value: 'K', help: 'so many of the likeliest tokens; all' },
-    seed: { type: 'string', value: 'N', help: 'same seed, same text; 0' },
-    'cache-dtype': {
-      type: 'string',
-      value: 'NAME',
-      help: 'how keys and values are kept: f32, bf16, f16 or q8_0; bf16',
+    tokenizer: { takes: 'text', value: 'FILE', help: 'tokenizer, where it does not lie beside the model' },
+    prompt: { takes: 'text', help: 'what to continue', default: '', otherwise: 'nothing' },
+    'max-tokens': { takes: 'whole', from: 1, help: 'most tokens', default: 200 },
+    temperature: { takes: 'number', value: 'T', from: 0, help: '0 takes the likeliest token', default: 0.8 },
+    'top-p': {
+      takes: 'number',
+      value: 'P',
+      from: 0,
+      to: 1,
+      help: 'the likeliest tokens that hold this much',
+      default: 0.95,
     },
-    count: { type: 'string', value: 'N', help: 'how many texts, with seeds counting up; 1' },
-    device: { type: 'string', value: 'NAME', help: deviceChoices.join(', ') },
-    threads: { type: 'string', value: 'N', help: 'one a core' },
+    'top-k': {
+      takes: 'whole',
+      value: 'K',
+      from: 0,
+      help: 'so many of the likeliest tokens',
+      default: 0,
+      otherwise: 'all',
+    },
+    seed: { takes: 'whole', from: 0, help: 'same seed, same text', default: 0 },
+    // bf16 is what the server takes, so that both give the same text.
+    'cache-dtype': { takes: cacheDTypes, help: 'how keys and values are kept', default: 'bf16' },
+    count: { takes: 'whole', from: 1, help: 'how many texts, with seeds counting up', default: 1 },
+    device: { takes: deviceChoices, help: 'where to compute', default: 'auto' },
+    threads: { takes: 'whole', from: 0, help: 'threads that compute', default: 0, otherwise: 'one a core' },
     'no-mmap': {
-      type: 'boolean',
+      takes: 'nothing',
       help: 'read the weights instead of mapping their files, which others may cut meanwhile',
     },
   },
   async run({ values }, { out, errors, now }) {
-    const number = (
-      name: 'max-tokens' | 'temperature' | 'top-p' | 'top-k' | 'seed' | 'count' | 'threads',
-      fallback: number,
-      bounds: object,
-    ) => (values[name] === undefined ? fallback : numberFlag('sample', name, values[name], bounds));
-    if (values.model === undefined)
-      fail('cria sample', '--model is missing.', 'give a run folder or a checkpoint');
-    const whole = { min: 0, integer: true };
+    const { seed, threads, device: choice, 'cache-dtype': cacheDType } = values;
     const request = {
-      prompt: values.prompt ?? '',
-      maxTokens: number('max-tokens', 200, { ...whole, min: 1 }),
-      temperature: number('temperature', 0.8, { min: 0 }),
-      topP: number('top-p', 0.95, { min: 0, max: 1 }),
-      topK: number('top-k', 0, whole),
+      prompt: values.prompt,
+      maxTokens: values['max-tokens'],
+      temperature: values.temperature,
+      topP: values['top-p'],
+      topK: values['top-k'],
     };
-    const seed = number('seed', 0, whole);
     const named = values.tokenizer === undefined ? {} : { tokenizer: values.tokenizer };
     const { checkpoint, tokenizer, stopIds: eosIds } = await openModel(values.model, named);
-    const threads = number('threads', 0, whole);
-    const choice = deviceChoice('cria sample', '--device', values.device ?? 'auto');
     using device = await openRunDevice({ device: choice, threads }, (line) => errors.write(`${line}\n`));
     const { model } = await loadForInference(checkpoint, device, {
       mmap: !values['no-mmap'],
       onNotFinite: (report) => errors.write(`warning: ${describeNotFinite(report)}\n`),
     });
-    const cacheDType = cacheName(values['cache-dtype']);
     await using engine = new Engine({ model, tokenizer, eosIds, maxSequences: 1, cacheDType });
     errors.write(`(a cache of ${(engine.stats.cacheBytes / 2 ** 20).toFixed(1)} MiB)\n`);
     // One after another: a person reads them so, and each shows the speed of one text.
-    for (let i = 0; i < number('count', 1, { ...whole, min: 1 }); i++) {
+    for (let i = 0; i < values.count; i++) {
       const start = now();
       let tokens = 0;
       out.write(request.prompt); // the text goes on from it
@@ -83,11 +82,3 @@ export const sample = command({
     }
   },
 });
-
-/** bf16 is what the server takes, so that both give the same text. */
-function cacheName(name = 'bf16'): CacheDType {
-  return (
-    cacheDTypes.find((known) => known === name) ??
-    fail('cria sample', `--cache-dtype is "${name}".`, `give ${cacheDTypes.join(', ')}`)
-  );
-}

@@ -54,6 +54,7 @@ export const ConfigSchema = Type.Object(
         threads: Type.Integer({
           default: 0,
           minimum: 0,
+          maximum: 1024,
           description: '0: one a core; no result depends on it',
         }),
       },
@@ -62,7 +63,7 @@ export const ConfigSchema = Type.Object(
     model: Type.Object(
       {
         preset: Type.Optional(
-          Type.String({ description: 'a named shape, such as 15m; the fields below change it' }),
+          Type.String({ description: 'a named shape, such as 15m; other fields of this section change it' }),
         ),
         dim: Type.Optional(Type.Integer({ minimum: 1, description: 'width of the residual stream' })),
         n_layers: Type.Optional(Type.Integer({ minimum: 1, description: 'blocks' })),
@@ -140,7 +141,7 @@ export const ConfigSchema = Type.Object(
         steps: Type.Optional(Type.Integer({ minimum: 1, description: 'updates of the run; from minutes' })),
         minutes: Type.Number({
           default: 2,
-          exclusiveMinimum: 0,
+          minimum: 0.01,
           description: 'length of the run, where steps are not given: measured once, then fixed',
         }),
         learning_rate: Type.Optional(

@@ -1,8 +1,7 @@
-import { fail } from '@cria/tensor';
 import type { VocabularyFormat } from '@cria/tokenizer';
-import { saveTokenizer } from '@cria/tokenizer/node';
+import { loadTokenizer, saveTokenizer } from '@cria/tokenizer/node';
 import { command } from '../../command.ts';
-import { inputFlags, tokenizerOfFlag } from './input.ts';
+import { inputFlags } from './input.ts';
 
 /** Every format that can be written. */
 const formats = [
@@ -20,21 +19,17 @@ export const tokenizerConvert = command({
   flags: {
     tokenizer: inputFlags.tokenizer,
     out: {
-      type: 'string',
+      takes: 'text',
       value: 'FILE',
       help: 'the format follows from its name: .json, .gguf, .bin, .model',
+      required: 'name a file such as tokenizer.json',
     },
-    format: { type: 'string', value: 'NAME', help: formats.join(', ') },
+    format: { takes: formats, help: '', otherwise: 'by the name of --out' },
   },
   async run({ values }, { out }) {
     const { out: path, format } = values;
-    if (path === undefined)
-      fail('cria tokenizer convert', '--out is missing.', 'name a file such as tokenizer.json');
-    const chosen = formats.find((known) => known === format);
-    if (format !== undefined && chosen === undefined)
-      fail('cria tokenizer convert', `--format is "${format}".`, `known are ${formats.join(', ')}`);
-    const tokenizer = await tokenizerOfFlag('tokenizer convert', values.tokenizer);
-    await saveTokenizer(path, tokenizer, chosen === undefined ? {} : { format: chosen });
+    const tokenizer = await loadTokenizer(values.tokenizer);
+    await saveTokenizer(path, tokenizer, format === undefined ? {} : { format });
     out.write(`${path}  ${tokenizer.vocabSize} pieces  ${tokenizer.fingerprint}\n`);
   },
 });

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { fail } from '@cria/tensor';
+import { loadTokenizer } from '@cria/tokenizer/node';
 import { command } from '../../command.ts';
-import { inputFlags, tokenizerOfFlag } from './input.ts';
+import { inputFlags } from './input.ts';
 
 /** Ids back to a text. */
 export const tokenizerDecode = command({
@@ -9,10 +10,10 @@ export const tokenizerDecode = command({
   usage: 'cria tokenizer decode --tokenizer tokenizer.model 1 306 4658',
   flags: {
     tokenizer: inputFlags.tokenizer,
-    'skip-special': { type: 'boolean', help: 'leave special tokens out of the text' },
+    'skip-special': { takes: 'nothing', help: 'leave special tokens out of the text' },
   },
   async run({ values, words }, { out }) {
-    const tokenizer = await tokenizerOfFlag('tokenizer decode', values.tokenizer);
+    const tokenizer = await loadTokenizer(values.tokenizer);
     const source = words.length > 0 ? words.join(' ') : readFileSync(0, 'utf8');
     const ids = source
       .split(/[\s,[\]]+/)

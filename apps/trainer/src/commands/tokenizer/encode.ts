@@ -1,5 +1,6 @@
+import { loadTokenizer } from '@cria/tokenizer/node';
 import { command } from '../../command.ts';
-import { inputFlags, textsOf, tokenizerOfFlag } from './input.ts';
+import { inputFlags, textsOf } from './input.ts';
 
 /** Texts to ids, one line a text. */
 export const tokenizerEncode = command({
@@ -7,14 +8,14 @@ export const tokenizerEncode = command({
   usage: 'cria tokenizer encode --tokenizer tokenizer.model --text "a llama" [--pieces]',
   flags: {
     ...inputFlags,
-    bos: { type: 'boolean', help: 'begin with the beginning-of-sequence token' },
-    eos: { type: 'boolean', help: 'end with the end-of-sequence token' },
-    special: { type: 'boolean', help: 'read special tokens in the text as such' },
-    pieces: { type: 'boolean', help: 'a line a token: id, byte range, piece' },
-    count: { type: 'boolean', help: 'only the number of tokens' },
+    bos: { takes: 'nothing', help: 'begin with the beginning-of-sequence token' },
+    eos: { takes: 'nothing', help: 'end with the end-of-sequence token' },
+    special: { takes: 'nothing', help: 'read special tokens in the text as such' },
+    pieces: { takes: 'nothing', help: 'a line a token: id, byte range, piece' },
+    count: { takes: 'nothing', help: 'only the number of tokens' },
   },
   async run({ values, words }, { out }) {
-    const tokenizer = await tokenizerOfFlag('tokenizer encode', values.tokenizer);
+    const tokenizer = await loadTokenizer(values.tokenizer);
     const options = {
       addBos: values.bos ?? false,
       addEos: values.eos ?? false,

@@ -1,8 +1,8 @@
 /** What the tokenizer verbs share: which tokenizer, and which texts. */
 import { existsSync, readFileSync } from 'node:fs';
+import type { Options } from '@cria/cli';
 import { fail } from '@cria/tensor';
-import { loadTokenizer } from '@cria/tokenizer/node';
-import type { Flags } from '../../arguments.ts';
+import type { loadTokenizer } from '@cria/tokenizer/node';
 
 /** A tokenizer with the facts of its kind, which the plain interface does not have. */
 export type AnyTokenizer = Awaited<ReturnType<typeof loadTokenizer>>;
@@ -10,19 +10,13 @@ export type AnyTokenizer = Awaited<ReturnType<typeof loadTokenizer>>;
 /** Flags of every command that reads a tokenizer. */
 export const inputFlags = {
   tokenizer: {
-    type: 'string',
+    takes: 'text',
     value: 'FILE',
     help: 'tokenizer.model, tokenizer.json, .gguf, tokenizer.bin, or a model folder',
+    required: 'name a tokenizer.model, tokenizer.json, .gguf or .bin',
   },
-  text: { type: 'string', value: 'TEXT', help: 'a text instead of files' },
-} as const satisfies Flags;
-
-/** The tokenizer that `--tokenizer` names: any file of a vocabulary, or a model folder. */
-export async function tokenizerOfFlag(verb: string, path: string | undefined): Promise<AnyTokenizer> {
-  if (path === undefined)
-    fail(`cria ${verb}`, '--tokenizer is missing.', 'name a tokenizer.model, tokenizer.json, .gguf or .bin');
-  return loadTokenizer(path);
-}
+  text: { takes: 'text', value: 'TEXT', help: 'a text instead of files' },
+} as const satisfies Options;
 
 /** A text with what to call it in tables. */
 export interface NamedText {

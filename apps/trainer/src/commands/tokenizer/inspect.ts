@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
+import { loadTokenizer } from '@cria/tokenizer/node';
 import { command } from '../../command.ts';
 import { bytesPerToken, figuresOf, formOf, histogramOf, pieceKinds, sampleTexts } from './figures.ts';
-import { inputFlags, textsOf, tokenizerOfFlag } from './input.ts';
+import { inputFlags, textsOf } from './input.ts';
 import { tokenizerPage } from './page.ts';
 
 const VERB = 'tokenizer inspect';
@@ -12,20 +13,20 @@ export const tokenizerInspect = command({
   usage: 'cria tokenizer inspect --tokenizer tokenizer.model [--against other] [--html page.html] [FILE …]',
   flags: {
     ...inputFlags,
-    against: { type: 'string', value: 'FILE', help: 'another tokenizer to compare with' },
+    against: { takes: 'text', value: 'FILE', help: 'another tokenizer to compare with' },
     html: {
-      type: 'string',
+      takes: 'text',
       value: 'FILE',
       help: 'write one page: texts with tokens coloured, histogram, comparison',
     },
   },
   async run({ values, words }, { out }) {
-    const tokenizer = await tokenizerOfFlag(VERB, values.tokenizer);
-    const other = values.against === undefined ? undefined : await tokenizerOfFlag(VERB, values.against);
+    const tokenizer = await loadTokenizer(values.tokenizer);
+    const other = values.against === undefined ? undefined : await loadTokenizer(values.against);
     const own = values.text !== undefined || words.length > 0;
     const texts = own ? textsOf(VERB, values.text, words) : sampleTexts;
     const named = [
-      { name: nameOf(values.tokenizer ?? ''), tokenizer },
+      { name: nameOf(values.tokenizer), tokenizer },
       ...(other === undefined ? [] : [{ name: nameOf(values.against ?? ''), tokenizer: other }]),
     ];
     for (const { name, tokenizer: each } of named) {

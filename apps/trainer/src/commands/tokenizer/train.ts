@@ -1,16 +1,14 @@
+import { checkNumber } from '@cria/cli';
 import { readTexts } from '@cria/data';
-import { fail } from '@cria/tensor';
 import { saveTokenizer, trainByteLevel, trainTokenizer, type TimedProgress } from '@cria/tokenizer/node';
-import { numberFlag } from '../../arguments.ts';
 import { command } from '../../command.ts';
 import { vocabSizeOf } from '../../config/model.ts';
 import { sourcesOf } from '../../config/sources.ts';
 import { stopSignal } from '../../run/stop.ts';
 import { bytes, duration } from '../../show/format.ts';
 import { Progress } from '../../show/progress.ts';
-import { configOfFlags, runFlags } from '../flags.ts';
+import { configFlags, configOfFlags, settingFlags } from '../flags.ts';
 
-const { config, set, data, 'text-field': textField, seed, threads } = runFlags;
 const VERB = 'tokenizer train';
 
 /**
@@ -21,27 +19,25 @@ export const tokenizerTrain = command({
   summary: 'train a tokenizer on texts',
   usage: 'cria tokenizer train --data ./texts --vocab-size 32000 --out tokenizer.model',
   flags: {
-    data,
-    'text-field': textField,
-    'vocab-size': { type: 'string', value: 'N', help: 'pieces; 4096' },
+    ...configFlags,
+    ...settingFlags(['text-field', 'vocab-size', 'seed']),
     'byte-level': {
-      type: 'boolean',
+      takes: 'nothing',
       help: "Llama 3's form instead of SentencePiece; 256 ids are special tokens",
     },
-    'max-bytes': { type: 'string', value: 'N', help: 'text to read, or "all"; 12000000' },
-    out: { type: 'string', value: 'FILE', help: 'where the tokenizer goes: .model, .json, .gguf' },
-    threads,
-    config,
-    set,
-    seed,
+    'max-bytes': { takes: 'text', value: 'N', help: 'text to read, or all', otherwise: '12000000' },
+    out: {
+      takes: 'text',
+      value: 'FILE',
+      help: 'where the tokenizer goes: .model, .json, .gguf',
+      required: 'name a file such as tokenizer.model',
+    },
+    threads: { takes: 'whole', from: 1, to: 256, help: 'no result depends on it', default: 1 },
   },
   async run({ values }, { out, now }) {
     const path = values.out;
-    if (path === undefined) fail(`cria ${VERB}`, '--out is missing.', 'name a file such as tokenizer.model');
-    const settings = configOfFlags(VERB, {
-      ...values,
-      set: [...sized(values['vocab-size']), ...(values.set ?? [])],
-    });
+    const { threads, ...others } = values; // those of a run are another setting
+    const settings = configOfFlags(VERB, others);
     const most =
       values['max-bytes'] === 'all' ? Infinity : byteLimit(values['max-bytes'], settings.tokenizer.max_bytes);
     using stop = stopSignal(out, 'stopping; nothing was written');
@@ -57,10 +53,7 @@ export const tokenizerTrain = command({
     }
     const options = {
       vocabSize: vocabSizeOf(settings),
-      threads:
-        values.threads === undefined
-          ? 1
-          : numberFlag(VERB, 'threads', values.threads, { min: 1, max: 256, integer: true }),
+      threads,
       now,
       onProgress: ({ phase, done, total, secondsLeft }: TimedProgress) => {
         if (phase === 'merging') progress.draw(done / (total ?? done), `${done} pieces`, secondsLeft);
@@ -83,13 +76,9 @@ export const tokenizerTrain = command({
   },
 });
 
-/** `--vocab-size` is short for a setting, so that a configuration and a flag mean the same thing. */
-function sized(size: string | undefined): string[] {
-  if (size === undefined) return [];
-  return [`tokenizer.vocab_size=${numberFlag(VERB, 'vocab-size', size, { min: 1, integer: true })}`];
-}
-
 /** Text to read, by the flag or else by the configuration. */
 function byteLimit(given: string | undefined, fallback: number): number {
-  return given === undefined ? fallback : numberFlag(VERB, 'max-bytes', given, { min: 1000, integer: true });
+  return given === undefined
+    ? fallback
+    : checkNumber(`cria ${VERB}`, '--max-bytes', given, { takes: 'whole', from: 1000 });
 }
