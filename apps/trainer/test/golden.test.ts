@@ -3,20 +3,22 @@
  * hashes that are missing, and never changes one: a result that is meant to have other bits loses its line by hand, with the reason in
  * the log.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cpu, cpuAvailability, loadWasm, wasm } from '@cria/cpu';
 import { type Device, reference } from '@cria/tensor';
 import { afterAll, describe, expect, it, type TestContext } from 'vitest';
+import type { Checkpoint } from '@cria/checkpoint';
 import {
   type CurveCase,
   greedyTexts,
   hashOfFile,
-  inFolder,
   mixedForms,
   plainForms,
   randomModel,
   store,
+  type StoredForm,
   trainingCurve,
 } from './golden/cases.ts';
 
@@ -35,6 +37,20 @@ async function sameAsBefore(
   const now = await result();
   if (before === undefined) recorded[name] = now;
   else expect(now, name).toBe(before);
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'cria-golden-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+let source: Promise<Checkpoint> | undefined;
+const stored = new Map<string, Promise<Checkpoint>>();
+
+/** The random model in a GGUF file, made once for all who read it: `the bytes of GGUF files` are those of either quantiser. */
+function storedModel(form: StoredForm, quantizers: 'native' | 'plain'): Promise<Checkpoint> {
+  source ??= randomModel(join(folder, 'source'));
+  const path = join(folder, `${form}-${quantizers}.gguf`);
+  const made = stored.get(path) ?? source.then((model) => store(model, path, form, quantizers));
+  stored.set(path, made);
+  return made;
 }
 
 afterAll(() => {
@@ -67,22 +83,18 @@ describe.each(devices)('the bits of $name', ({ name, open }) => {
   const slow = name === 'reference' || name === 'wasm';
   const forms = slow ? (['f32', 'q4_k_m'] as const) : [...plainForms, ...mixedForms];
   it.for(forms)('greedy texts in %s', async (form, context) => {
-    await inFolder(async (folder) => {
-      using device = open();
-      const source = await randomModel(join(folder, 'source'));
-      const stored = await store(source, join(folder, `${form}.gguf`), form, available ? 'native' : 'plain');
-      await sameAsBefore(`${name}/texts/${form}`, context, () => greedyTexts(device, stored));
-    });
+    using device = open();
+    const model = await storedModel(form, available ? 'native' : 'plain');
+    await sameAsBefore(`${name}/texts/${form}`, context, () => greedyTexts(device, model));
   });
 });
 
 describe('the bytes of GGUF files', () => {
   it.for([...plainForms, ...mixedForms])('in %s', async (form, context) => {
-    for (const quantizers of available ? (['native', 'plain'] as const) : (['plain'] as const))
-      await inFolder(async (folder) => {
-        const path = join(folder, 'model.gguf');
-        await store(await randomModel(join(folder, 'source')), path, form, quantizers);
-        await sameAsBefore(`file/${form}`, context, () => Promise.resolve(hashOfFile(path)));
-      });
+    for (const quantizers of available ? (['native', 'plain'] as const) : (['plain'] as const)) {
+      await storedModel(form, quantizers);
+      const path = join(folder, `${form}-${quantizers}.gguf`);
+      await sameAsBefore(`file/${form}`, context, () => Promise.resolve(hashOfFile(path)));
+    }
   });
 });

@@ -3,9 +3,7 @@
  * case is a name and a function that gives a hash. A hash belongs to one device, since every instruction set has bits of its own.
  */
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import {
   type Checkpoint,
   convertCheckpoint,
@@ -158,16 +156,6 @@ export async function greedyTexts(device: Device, checkpoint: Checkpoint): Promi
   }
   const { perplexity: value } = await perplexity(loaded.model, byteTokenizer, prompts.join(' '));
   return hashOf([...parts, String(value)]);
-}
-
-/** Runs in a folder that is gone afterwards. */
-export async function inFolder<T>(run: (folder: string) => Promise<T>): Promise<T> {
-  const folder = mkdtempSync(join(tmpdir(), 'cria-golden-'));
-  try {
-    return await run(folder);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
 }
 
 export const hashOfFile = (path: string): string => hashOf([readFileSync(path)]);

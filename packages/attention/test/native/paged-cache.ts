@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { attention, writeCache } from '../../src/index.ts';
 import { bits, random, relativeError } from '../helpers.ts';
 import { decode, type Driver, type Isa, shapesOf } from '../native.ts';
-import { concat, forward, fromBf16, makeInputs, toBf16 } from './problems.ts';
+import { concat, forward, fromBf16, makeInputs, once, toBf16 } from './problems.ts';
 
 const windowed = (shape: object) => String('window' in shape);
 
@@ -30,6 +30,37 @@ function encodeStored(
   }
   return { bytes, numbers: Float32Array.from(levels, (level) => level / 64) };
 }
+
+/** How caches are stored, with the queries in f32 or bf16. */
+const storedCases = [
+  { stored: 'f32', half: false, heads: 3, kvHeads: 1, headDim: 40, blockSize: 16 },
+  { stored: 'bf16', half: false, heads: 8, kvHeads: 1, headDim: 64, blockSize: 32 },
+  { stored: 'bf16', half: true, heads: 2, kvHeads: 2, headDim: 33, blockSize: 16 },
+  { stored: 'bf16', half: true, heads: 2, kvHeads: 2, headDim: 64, blockSize: 16 },
+  { stored: 'bf16', half: true, heads: 12, kvHeads: 1, headDim: 48, blockSize: 128 },
+  { stored: 'q8_0', half: false, heads: 4, kvHeads: 2, headDim: 32, blockSize: 64 },
+  { stored: 'q8_0', half: true, heads: 20, kvHeads: 1, headDim: 96, blockSize: 16 },
+  { stored: 'bf16', half: true, heads: 8, kvHeads: 2, headDim: 64, blockSize: 16, window: 131 },
+  { stored: 'q8_0', half: false, heads: 4, kvHeads: 2, headDim: 32, blockSize: 64, window: 257 },
+  { stored: 'bf16', half: true, heads: 3, kvHeads: 1, headDim: 33, blockSize: 16, window: 51 },
+] as const;
+type StoredCase = (typeof storedCases)[number];
+
+/** Sequences of a case, their numbers as its cache stores them, and what the oracle makes of these in float64. */
+const storedOracle = once((example: StoredCase) => {
+  const { stored, half, blockSize, ...shape } = example;
+  const { heads, headDim } = shape;
+  // Chunks of 128 keys: none, one, one and a few, whole ones; five where the oracle is not too slow for them.
+  const lengths = Int32Array.of(1, 385, 128, 0, heads * headDim > 500 ? 300 : 600);
+  const sequences = Array.from(lengths, (n, s) => makeInputs(n, shape, s + 1, 1.5));
+  const rows = sequences.map(({ k, v }) => ({ k: encodeStored(stored, k), v: encodeStored(stored, v) }));
+  const expected = sequences.map(({ q }, s) => {
+    const numbers = [half ? fromBf16(toBf16(q)) : q, rows[s].k.numbers, rows[s].v.numbers] as const;
+    const [a, b, c] = numbers.map((x) => new Float64Array(x));
+    return lengths[s] > 0 ? attention(a, b, c, shape).out : undefined;
+  });
+  return { lengths, sequences, rows, expected };
+});
 
 export function pagedTests(isa: Isa, driver: () => Driver, full: boolean): void {
   it.each(
@@ -102,85 +133,63 @@ export function pagedTests(isa: Isa, driver: () => Driver, full: boolean): void 
     },
   );
 
-  it.each(
-    shapesOf(
-      full,
-      [
-        { stored: 'f32', half: false, heads: 3, kvHeads: 1, headDim: 40, blockSize: 16 },
-        { stored: 'bf16', half: false, heads: 8, kvHeads: 1, headDim: 64, blockSize: 32 },
-        { stored: 'bf16', half: true, heads: 2, kvHeads: 2, headDim: 33, blockSize: 16 },
-        { stored: 'bf16', half: true, heads: 2, kvHeads: 2, headDim: 64, blockSize: 16 },
-        { stored: 'bf16', half: true, heads: 12, kvHeads: 1, headDim: 48, blockSize: 128 },
-        { stored: 'q8_0', half: false, heads: 4, kvHeads: 2, headDim: 32, blockSize: 64 },
-        { stored: 'q8_0', half: true, heads: 20, kvHeads: 1, headDim: 96, blockSize: 16 },
-        { stored: 'bf16', half: true, heads: 8, kvHeads: 2, headDim: 64, blockSize: 16, window: 131 },
-        { stored: 'q8_0', half: false, heads: 4, kvHeads: 2, headDim: 32, blockSize: 64, window: 257 },
-        { stored: 'bf16', half: true, heads: 3, kvHeads: 1, headDim: 33, blockSize: 16, window: 51 },
-      ] as const,
-      (example) => `${example.stored} ${example.half} ${windowed(example)}`,
-    ),
-  )('a cache in any form, in chunks of any length, is one sum: %o', (example) => {
-    const { stored, half, blockSize, ...shape } = example;
-    const { heads, kvHeads, headDim } = shape;
-    const [wide, narrow, next] = [heads * headDim, kvHeads * headDim, random(headDim)];
-    // Chunks of 128 keys: none, one, one and a few, whole ones; five where the oracle is not too slow for them.
-    const longest = heads * headDim > 500 ? 300 : 600;
-    const lengths = Int32Array.of(1, 385, 128, 0, longest);
-    const maxBlocks = Math.ceil(Math.max(...lengths) / blockSize);
-    const blocks = lengths.length * maxBlocks;
-    const blockTable = Int32Array.from({ length: blocks }, (_, i) => i).sort(() => next());
-    const sequences = Array.from(lengths, (n, s) => makeInputs(n, shape, s + 1, 1.5));
-    const [keys, values] = (['k', 'v'] as const).map((which) => {
-      const cache = new Uint8Array(storedBytes(stored, blocks * blockSize * narrow)).fill(0xff); // NaN
-      sequences.forEach((inputs, s) => {
-        const rows = encodeStored(stored, inputs[which]);
-        const bytes = storedBytes(stored, narrow);
-        for (let p = 0; p < lengths[s]; p++) {
-          const slot = blockTable[s * maxBlocks + Math.floor(p / blockSize)] * blockSize + (p % blockSize);
-          cache.set(rows.bytes.subarray(p * bytes, (p + 1) * bytes), slot * bytes);
+  it.each(shapesOf(full, storedCases, (example) => `${example.stored} ${example.half} ${windowed(example)}`))(
+    'a cache in any form, in chunks of any length, is one sum: %o',
+    (example) => {
+      const { stored, half, blockSize, ...shape } = example;
+      const { heads, kvHeads, headDim } = shape;
+      const [wide, narrow, next] = [heads * headDim, kvHeads * headDim, random(headDim)];
+      const { lengths, sequences, rows, expected } = storedOracle(example);
+      const maxBlocks = Math.ceil(Math.max(...lengths) / blockSize);
+      const blocks = lengths.length * maxBlocks;
+      const blockTable = Int32Array.from({ length: blocks }, (_, i) => i).sort(() => next());
+      const [keys, values] = (['k', 'v'] as const).map((which) => {
+        const cache = new Uint8Array(storedBytes(stored, blocks * blockSize * narrow)).fill(0xff); // NaN
+        rows.forEach((each, s) => {
+          const bytes = storedBytes(stored, narrow);
+          for (let p = 0; p < lengths[s]; p++) {
+            const slot = blockTable[s * maxBlocks + Math.floor(p / blockSize)] * blockSize + (p % blockSize);
+            cache.set(each[which].bytes.subarray(p * bytes, (p + 1) * bytes), slot * bytes);
+          }
+        });
+        return cache;
+      });
+      const run = (news: readonly number[], reverse = false) => {
+        const starts = Int32Array.from([
+          0,
+          ...news.map((_, i) => news.slice(0, i + 1).reduce((a, b) => a + b)),
+        ]);
+        const q = concat(sequences.map((each, s) => each.q.subarray((lengths[s] - news[s]) * wide)));
+        const arrays = [half ? toBf16(q) : q, keys, values, blockTable, starts, lengths];
+        const common = { T: starts[5], S: 5, ...shape, blockSize, maxBlocks, blocks, stored, half, reverse };
+        const answer = driver().run({ op: 'paged', ...common, arrays });
+        return sequences.map((_, s) => {
+          const bytes = wide * (half ? 2 : 4);
+          return Buffer.from(answer.subarray(starts[s] * bytes, starts[s + 1] * bytes));
+        });
+      };
+      const whole = run([...lengths]);
+      for (const news of [
+        [1, 1, 1, 0, 1],
+        [0, 4, 4, 0, 2],
+        [1, 129, 65, 0, 5],
+      ]) {
+        for (const reverse of [false, true]) {
+          run(news, reverse).forEach((own, s) =>
+            expect(
+              own.equals(whole[s].subarray(whole[s].length - own.length)),
+              `sequence ${s} of ${news}`,
+            ).toBe(true),
+          );
         }
-        inputs[which].set(rows.numbers);
-      });
-      return cache;
-    });
-    const run = (news: readonly number[], reverse = false) => {
-      const starts = Int32Array.from([
-        0,
-        ...news.map((_, i) => news.slice(0, i + 1).reduce((a, b) => a + b)),
-      ]);
-      const q = concat(sequences.map((each, s) => each.q.subarray((lengths[s] - news[s]) * wide)));
-      const arrays = [half ? toBf16(q) : q, keys, values, blockTable, starts, lengths];
-      const common = { T: starts[5], S: 5, ...shape, blockSize, maxBlocks, blocks, stored, half, reverse };
-      const answer = driver().run({ op: 'paged', ...common, arrays });
-      return sequences.map((_, s) => {
-        const bytes = wide * (half ? 2 : 4);
-        return Buffer.from(answer.subarray(starts[s] * bytes, starts[s + 1] * bytes));
-      });
-    };
-    const whole = run([...lengths]);
-    for (const news of [
-      [1, 1, 1, 0, 1],
-      [0, 4, 4, 0, 2],
-      [1, 129, 65, 0, 5],
-    ]) {
-      for (const reverse of [false, true]) {
-        run(news, reverse).forEach((own, s) =>
-          expect(
-            own.equals(whole[s].subarray(whole[s].length - own.length)),
-            `sequence ${s} of ${news}`,
-          ).toBe(true),
-        );
       }
-    }
-    sequences.forEach(({ q, k, v }, s) => {
-      const rounded = half ? fromBf16(toBf16(q)) : q;
-      const [a, b, c] = [rounded, k, v].map((x) => new Float64Array(x));
-      const actual = half
-        ? fromBf16(new Uint16Array(whole[s].buffer, whole[s].byteOffset, whole[s].length / 2))
-        : new Float32Array(whole[s].buffer, whole[s].byteOffset, whole[s].length / 4);
-      const exact = half || (isa === 'avx512bf16' && stored !== 'f32') ? 1e-2 : 2e-6;
-      if (lengths[s] > 0)
-        expect(relativeError(actual, attention(a, b, c, shape).out, 0.1)).toBeLessThan(exact);
-    });
-  });
+      expected.forEach((right, s) => {
+        const actual = half
+          ? fromBf16(new Uint16Array(whole[s].buffer, whole[s].byteOffset, whole[s].length / 2))
+          : new Float32Array(whole[s].buffer, whole[s].byteOffset, whole[s].length / 4);
+        const exact = half || (isa === 'avx512bf16' && stored !== 'f32') ? 1e-2 : 2e-6;
+        if (right) expect(relativeError(actual, right, 0.1)).toBeLessThan(exact);
+      });
+    },
+  );
 }
