@@ -48,12 +48,17 @@ type StoredCase = (typeof storedCases)[number];
 
 /** Sequences of a case, their numbers as its cache stores them, and what the oracle makes of these in float64. */
 const storedOracle = once((example: StoredCase) => {
-  const { stored, half, blockSize, ...shape } = example;
-  const { heads, headDim } = shape;
+  const { stored, half, heads, headDim } = example;
   // Chunks of 128 keys: none, one, one and a few, whole ones; five where the oracle is not too slow for them.
   const lengths = Int32Array.of(1, 385, 128, 0, heads * headDim > 500 ? 300 : 600);
-  const sequences = Array.from(lengths, (n, s) => makeInputs(n, shape, s + 1, 1.5));
+  const sequences = Array.from(lengths, (n, s) => makeInputs(n, example, s + 1, 1.5));
   const rows = sequences.map(({ k, v }) => ({ k: encodeStored(stored, k), v: encodeStored(stored, v) }));
+  const shape = {
+    heads,
+    kvHeads: example.kvHeads,
+    headDim,
+    ...('window' in example && { window: example.window }),
+  };
   const expected = sequences.map(({ q }, s) => {
     const numbers = [half ? fromBf16(toBf16(q)) : q, rows[s].k.numbers, rows[s].v.numbers] as const;
     const [a, b, c] = numbers.map((x) => new Float64Array(x));
