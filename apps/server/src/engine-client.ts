@@ -1,15 +1,18 @@
 import { Worker } from 'node:worker_threads';
-import { Output, RequestError } from '@cria/inference';
+import { type IdChunk, type Output, RequestError, type TextReader } from '@cria/inference';
+import { loadModelTokenizer } from './load-model.ts';
+import { PromptEncoder } from './prompt-encoder.ts';
 import {
+  type EngineFile,
   type EngineSettings,
   type FromEngine,
   type ModelFacts,
   ownThread,
   type PlainError,
   type TextsRequest,
-  type ThreadFile,
   type ToEngine,
 } from './protocol.ts';
+import { outputsOf, TextSide } from './text-side.ts';
 
 /** The engine broke, or could not start. Every request ends in this, and the server cannot go on. */
 export class EngineFailure extends Error {
@@ -18,46 +21,56 @@ export class EngineFailure extends Error {
 
 /** Texts that the engine has not said a word about yet. */
 interface Starting {
-  readonly outputs: readonly Output[];
-  readonly accept: (outputs: readonly Output[]) => void;
+  readonly texts: number;
+  readonly accept: () => void;
   readonly refuse: (error: unknown) => void;
 }
 
 /**
- * The HTTP thread's hold on the engine: requests go out, texts come back, nothing here ever waits
- * for a computation.
+ * The HTTP thread's hold on the engine: ids go out and come back, texts are made of them here, and
+ * nothing here ever waits for a computation.
  */
 export class EngineClient {
   /** Resolves when the engine breaks; never while it works. */
   readonly failed: Promise<EngineFailure>;
   #worker: Worker;
+  #settings: EngineSettings;
   #facts: ModelFacts | undefined;
+  #side: TextSide | undefined;
   /** By the number of their first text. */
   #starting = new Map<number, Starting>();
-  #texts = new Map<number, Output>();
+  #texts = new Map<number, TextReader>();
+  /** Texts whose prompts are still encoded. */
+  #encoding = 0;
   #whenIdle: (() => void)[] = [];
   #nextId = 0;
   #failure: EngineFailure | undefined;
   #closing: Promise<void> | undefined;
 
-  /** Loads the model in a thread of its own. @throws EngineFailure with what was wrong */
+  /** Loads the model in a thread of its own, and its vocabulary here. @throws EngineFailure with what was wrong */
   static async start(
     settings: EngineSettings,
-    thread: ThreadFile = ownThread('engine-worker'),
+    file: EngineFile = ownThread('engine-worker'),
   ): Promise<EngineClient> {
     const { promise: ready, resolve } = deferred<ModelFacts>();
-    const client = new EngineClient(settings, thread, resolve);
+    const client = new EngineClient(settings, file, resolve);
+    const { tokenizer: load = loadModelTokenizer, prompts = ownThread('prompt-worker') } = file;
+    const tokenizer = load(settings);
+    tokenizer.catch(() => {}); // what the engine says of the same files comes first
     const first = await Promise.race([ready, client.failed]);
     if (first instanceof EngineFailure) throw first;
     client.#facts = first;
+    const encoder = new PromptEncoder(prompts, settings);
+    client.#side = new TextSide(await tokenizer, encoder, first.contextLength);
     return client;
   }
 
   private constructor(
     settings: EngineSettings,
-    { url, execArgv }: ThreadFile,
+    { url, execArgv }: EngineFile,
     ready: (facts: ModelFacts) => void,
   ) {
+    this.#settings = settings;
     const worker = new Worker(url, { workerData: settings, ...(execArgv && { execArgv: [...execArgv] }) });
     const { promise, resolve } = deferred<EngineFailure>();
     const fail = (message: string) => resolve(this.#fail(new EngineFailure(message)));
@@ -89,18 +102,24 @@ export class EngineClient {
    * come, those of the first prompt first, and `return()` cancels one. @throws RequestError for a
    * fault of the request, EngineFailure
    */
-  generate(request: TextsRequest): Promise<readonly Output[]> {
-    if (this.#failure) return Promise.reject(this.#failure);
-    if (this.#closing)
-      return Promise.reject(new RequestError('engine_closed', 'engine', 'the server is stopping.'));
+  async generate(request: TextsRequest): Promise<readonly Output[]> {
+    const side = this.#openSide();
+    const coming = request.prompts.length * request.n;
+    const long = side.isLong(request);
+    if (long) this.#refuseMoreThanMay(coming);
+    this.#encoding += coming;
+    const prepared = await side.prepare(request, long).finally(() => (this.#encoding -= coming));
+    this.#openSide();
     const first = this.#nextId;
-    const texts = request.prompts.length * request.n;
-    this.#nextId += texts;
-    const outputs = Array.from({ length: texts }, (_, i) => this.#newText(first + i));
-    return new Promise((accept, refuse) => {
-      this.#starting.set(first, { outputs, accept, refuse });
-      this.#say({ type: 'generate', first, request });
+    this.#nextId += coming;
+    prepared.readers.forEach((reader, i) => this.#add(first + i, reader));
+    await new Promise<void>((accept, refuse) => {
+      this.#starting.set(first, { texts: coming, accept, refuse });
+      // Its texts are one party among those that want something, unless it says who asks.
+      const options = { share: `request ${first}`, ...prepared.request.options };
+      this.#say({ type: 'generate', first, request: { ...prepared.request, options } });
     });
+    return outputsOf(prepared);
   }
 
   /** Resolves when no text is being made or waits. */
@@ -117,6 +136,7 @@ export class EngineClient {
   }
 
   async #shutDown(): Promise<void> {
+    await this.#side?.close();
     if (this.#failure) return void (await this.#worker.terminate());
     const gone = new Promise((resolve) => this.#worker.once('exit', resolve));
     this.#say({ type: 'close' });
@@ -124,28 +144,55 @@ export class EngineClient {
     this.#endAll(new RequestError('engine_closed', 'engine', 'the server stopped.'));
   }
 
+  /** The texts' side, where the engine takes work. @throws EngineFailure, RequestError */
+  #openSide(): TextSide {
+    if (this.#failure) throw this.#failure;
+    if (this.#closing) throw new RequestError('engine_closed', 'engine', 'the server is stopping.');
+    if (!this.#side) throw new EngineFailure('[engine] it is not ready. hint: wait for EngineClient.start()');
+    return this.#side;
+  }
+
+  /** Who waits for the encoder is not in the engine's queue yet, but takes a place in it. */
+  #refuseMoreThanMay(coming: number): void {
+    const active = this.#texts.size + this.#encoding;
+    const { maxSequences, maxWaiting } = this.#settings;
+    if (active + coming <= maxSequences + maxWaiting) return;
+    const what = `${active} texts are running or waiting, and ${coming} more are too many.`;
+    throw new RequestError('queue_full', 'engine', what, { hint: 'try again later' });
+  }
+
   #say(message: ToEngine): void {
     this.#worker.postMessage(message);
   }
 
-  #newText(id: number): Output {
-    const output = new Output();
-    this.#texts.set(id, output);
-    output.onEnd(() => {
+  #add(id: number, reader: TextReader): void {
+    this.#texts.set(id, reader);
+    reader.output.onEnd(() => {
       if (this.#forget(id)) this.#say({ type: 'cancel', id });
     });
-    return output;
   }
 
   #receive(message: Exclude<FromEngine, { type: 'ready' | 'failed' }>): void {
-    if (message.type === 'accepted' || message.type === 'refused') return this.#answerStart(message);
-    const { id } = message;
-    const output = this.#texts.get(id);
-    if (!output) return; // cancelled meanwhile
-    const last = message.type === 'broken' || message.chunk.finishReason !== undefined;
-    if (last) this.#forget(id); // it is over there too: nothing to cancel
-    if (message.type === 'chunk') output.push(message.chunk);
-    else output.fail(fromPlain(message.error));
+    if (message.type !== 'step') return this.#answerStart(message);
+    for (const [id, chunk] of message.chunks) {
+      const reader = this.#texts.get(id); // undefined: cancelled meanwhile
+      if (chunk.finishReason) this.#forget(id); // it is over there too: nothing to cancel
+      if (reader) this.#take(reader, chunk);
+    }
+    for (const [id, error] of message.broken) {
+      const reader = this.#texts.get(id);
+      this.#forget(id);
+      reader?.fail(fromPlain(error));
+    }
+  }
+
+  /** A text that cannot be made of its ids ends alone. */
+  #take(reader: TextReader, chunk: IdChunk): void {
+    try {
+      reader.take(chunk);
+    } catch (error) {
+      reader.fail(error);
+    }
   }
 
   #answerStart(answer: Extract<FromEngine, { type: 'accepted' | 'refused' }>): void {
@@ -153,9 +200,9 @@ export class EngineClient {
     const starting = this.#starting.get(first);
     if (!starting) return; // the engine failed meanwhile
     this.#starting.delete(first);
-    const { outputs, accept, refuse } = starting;
-    if (answer.type === 'accepted') return accept(outputs);
-    outputs.forEach((_, i) => this.#forget(first + i));
+    const { texts, accept, refuse } = starting;
+    if (answer.type === 'accepted') return accept();
+    for (let i = 0; i < texts; i++) this.#forget(first + i);
     refuse(fromPlain(answer.error));
   }
 
@@ -170,7 +217,7 @@ export class EngineClient {
     this.#starting.clear();
     this.#texts.clear();
     for (const { refuse } of starting) refuse(error);
-    for (const output of texts) output.fail(error);
+    for (const reader of texts) reader.fail(error);
     this.#noticeIdle();
   }
 

@@ -1,158 +1,117 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import {
-  type EncodedPrompt,
-  encodePrompt,
-  Engine,
-  type GenerationChunk,
-  LONG_PROMPT,
-  RequestError,
-} from '@cria/inference';
+import { EngineCore, type IdChunk, type Reader, RequestError } from '@cria/inference';
 import { countParameters } from '@cria/layers';
 import { engineOptionsOf } from './engine-options.ts';
 import type { LoadedModel } from './load-model.ts';
-import { PromptEncoder } from './prompt-encoder.ts';
-import type {
-  EngineSettings,
-  FromEngine,
-  ModelFacts,
-  PlainError,
-  TextsRequest,
-  ThreadFile,
-  ToEngine,
-} from './protocol.ts';
+import type { EngineSettings, FromEngine, ModelFacts, PlainError, ToEngine } from './protocol.ts';
 
 /**
- * The engine's side of the two threads: loads the model, says that it is ready, and takes requests until it is told to close. A
- * fault of a request or of one text is answered; a fault of the engine ends the thread, and the HTTP side sees to the rest.
- * `promptThread`: where long prompts are encoded; without it here, between two steps of the engine.
+ * The engine's side of the two threads: loads the model, says that it is ready, and takes requests
+ * until it is told to close. A fault of a request or of one text is answered; a fault of the engine
+ * ends the thread, and the HTTP side sees to the rest.
  */
-export async function serveEngine(
-  load: (settings: EngineSettings) => Promise<LoadedModel>,
-  promptThread?: ThreadFile,
-): Promise<void> {
+export async function serveEngine(load: (settings: EngineSettings) => Promise<LoadedModel>): Promise<void> {
   if (!parentPort) throw new Error('[engine-thread] this runs in a worker thread only.');
   const settings = workerData as EngineSettings; // as the HTTP side wrote it
   try {
     const loaded = await load(settings);
     const { model, tokenizer, eosIds } = loaded;
-    const { maxSequences, maxWaiting } = settings;
-    const encoder = promptThread && new PromptEncoder(promptThread, settings);
-    const engine = new Engine({ model, tokenizer, eosIds, ...engineOptionsOf(settings) });
-    const service = new Service({
-      port: parentPort,
-      engine,
-      loaded,
-      encoder,
-      mostTexts: maxSequences + maxWaiting,
-    });
-    service.say({ type: 'ready', facts: factsOf(loaded, service.engine, maxSequences) });
+    const { vocabSize } = tokenizer;
+    const engine = new EngineCore({ model, vocabSize, eosIds, ...engineOptionsOf(settings) });
+    const service = new Service(parentPort, engine, loaded);
+    service.say({ type: 'ready', facts: factsOf(loaded, engine, settings.maxSequences) });
   } catch (error) {
     giveUp(parentPort, error);
   }
 }
 
-interface Parts {
-  readonly port: MessagePort;
-  readonly engine: Engine;
-  readonly loaded: LoadedModel;
-  readonly encoder: PromptEncoder | undefined;
-  /** Texts that may be made or wait, those whose prompts are still encoded included. */
-  readonly mostTexts: number;
-}
+type Step = Extract<FromEngine, { type: 'step' }>;
 
 class Service {
-  readonly engine: Engine;
-  readonly #parts: Parts;
-  readonly #running = new Map<number, AsyncIterableIterator<GenerationChunk>>();
-  /** Texts whose prompts are on their way through the encoder. */
-  #encoding = 0;
+  readonly #port: MessagePort;
+  readonly #engine: EngineCore;
+  readonly #loaded: LoadedModel;
+  /** What cancels each text that runs or waits. */
+  readonly #running = new Map<number, () => void>();
+  /** What came since the last message. */
+  #chunks: Step['chunks'][number][] = [];
+  #broken: Step['broken'][number][] = [];
 
-  constructor(parts: Parts) {
-    this.engine = parts.engine;
-    this.#parts = parts;
-    parts.port.on('message', (message: ToEngine) => {
-      if (message.type === 'generate') void this.#start(message);
-      else if (message.type === 'cancel') void this.#running.get(message.id)?.return?.();
+  constructor(port: MessagePort, engine: EngineCore, loaded: LoadedModel) {
+    this.#port = port;
+    this.#engine = engine;
+    this.#loaded = loaded;
+    port.on('message', (message: ToEngine) => {
+      if (message.type === 'generate') this.#start(message);
+      else if (message.type === 'cancel') this.#cancel(message.id);
       else void this.#close();
     });
   }
 
   say(message: FromEngine): void {
-    this.#parts.port.postMessage(message);
+    this.#port.postMessage(message);
   }
 
-  async #start({ first, request }: Extract<ToEngine, { type: 'generate' }>): Promise<void> {
-    const texts: AsyncIterableIterator<GenerationChunk>[] = [];
+  #start({ first, request }: Extract<ToEngine, { type: 'generate' }>): void {
+    const { prompts, n, options } = request;
     try {
-      for (const prompt of await this.#read(request)) {
-        for (let stream = 0; stream < request.n; stream++)
-          texts.push(this.engine.generate({ ...request.options, prompt, stream }));
-      }
+      this.#engine.checkQueue('engine.generate', prompts.length * n, total(prompts) * n);
+      prompts.forEach((ids, p) => {
+        for (let stream = 0; stream < n; stream++) {
+          const id = first + p * n + stream;
+          const sampling = { ...options.sampling, stream };
+          this.#running.set(id, this.#engine.generate({ ...options, sampling, ids }, this.#readerOf(id)));
+        }
+      });
     } catch (error) {
-      for (const text of texts) void text.return?.();
+      for (let id = first; id < first + prompts.length * n; id++) this.#cancel(id);
       return this.say({ type: 'refused', first, error: toPlain(error) });
     }
     this.say({ type: 'accepted', first });
-    texts.forEach((text, i) => void this.#forward(first + i, text));
   }
 
-  /**
-   * Prompts with their ids, each encoded once. Much text is weighed first, and encoded where nobody
-   * else waits for it.
-   */
-  async #read({ prompts, n }: TextsRequest): Promise<(readonly number[] | EncodedPrompt)[]> {
-    const { encoder, loaded } = this.#parts;
-    const texts = prompts.filter((prompt) => typeof prompt === 'string');
-    for (const text of texts) this.engine.checkLength(text);
-    const much = texts.reduce((sum, { length }) => sum + length, 0) >= LONG_PROMPT;
-    const encode = (text: string) =>
-      much && encoder ? encoder.encode(text) : encodePrompt(loaded.tokenizer, text);
-    const read = () =>
-      Promise.all(
-        prompts.map(async (each) =>
-          typeof each === 'string' ? { text: each, ids: await encode(each) } : each,
-        ),
-      );
-    if (!much) return read();
-    const coming = prompts.length * n;
-    this.#refuseMoreThanMay(coming);
-    this.#encoding += coming;
-    try {
-      return await read();
-    } finally {
-      this.#encoding -= coming;
-    }
+  #readerOf(id: number): Reader<IdChunk> {
+    return {
+      take: (chunk) => {
+        this.#soon();
+        this.#chunks.push([id, chunk]);
+        if (chunk.finishReason) this.#running.delete(id);
+      },
+      fail: (error) => {
+        this.#soon();
+        this.#broken.push([id, toPlain(error)]);
+        this.#running.delete(id);
+      },
+    };
   }
 
-  /** Who waits for the encoder is not in the engine's queue yet, but takes a place in it. */
-  #refuseMoreThanMay(coming: number): void {
-    const { running, waiting } = this.engine.stats;
-    const active = running + waiting + this.#encoding;
-    if (active + coming <= this.#parts.mostTexts) return;
-    const what = `${active} texts are running or waiting, and ${coming} more are too many.`;
-    throw new RequestError('queue_full', 'engine', what, { hint: 'try again later' });
+  #cancel(id: number): void {
+    this.#running.get(id)?.();
+    this.#running.delete(id);
   }
 
-  async #forward(id: number, text: AsyncIterableIterator<GenerationChunk>): Promise<void> {
-    this.#running.set(id, text);
-    try {
-      for await (const chunk of text) this.say({ type: 'chunk', id, chunk });
-    } catch (error) {
-      const { failure } = this.engine;
-      if (failure === undefined) this.say({ type: 'broken', id, error: toPlain(error) });
-      else giveUp(this.#parts.port, failure);
-    } finally {
-      this.#running.delete(id);
-    }
+  /** Everything that one step brings is told at once, and so in one message. */
+  #soon(): void {
+    if (this.#chunks.length === 0 && this.#broken.length === 0) queueMicrotask(() => this.#flush());
+  }
+
+  #flush(): void {
+    const { failure } = this.#engine;
+    if (failure !== undefined) return giveUp(this.#port, failure);
+    const [chunks, broken] = [this.#chunks, this.#broken];
+    [this.#chunks, this.#broken] = [[], []];
+    this.say({ type: 'step', chunks, broken });
   }
 
   async #close(): Promise<void> {
-    const { port, loaded, encoder } = this.#parts;
-    await this.engine.close();
-    await encoder?.close();
-    loaded.model.device[Symbol.dispose]();
-    port.close();
+    await this.#engine.close();
+    this.#loaded.model.device[Symbol.dispose]();
+    this.#port.close();
   }
+}
+
+function total(prompts: readonly ArrayLike<number>[]): number {
+  return prompts.reduce((sum, { length }) => sum + length, 0);
 }
 
 function giveUp(port: MessagePort, error: unknown): void {
@@ -176,7 +135,7 @@ function toPlain(error: unknown): PlainError {
 
 function factsOf(
   { model, format, id, fallbackReason, warnings }: LoadedModel,
-  engine: Engine,
+  engine: EngineCore,
   maxSequences: number,
 ): ModelFacts {
   const { config, device } = model;

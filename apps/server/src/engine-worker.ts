@@ -1,6 +1,5 @@
 import { serveEngine } from './engine-thread.ts';
 import { loadModel } from './load-model.ts';
-import { ownThread } from './protocol.ts';
 
 // The file that the engine's thread starts with.
-await serveEngine(loadModel, ownThread('prompt-worker'));
+await serveEngine(loadModel);

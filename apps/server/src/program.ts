@@ -1,7 +1,7 @@
 import { errorText } from '@cria/tensor';
 import { EngineFailure } from './engine-client.ts';
 import { helpText, parseFlags } from './flags.ts';
-import type { ThreadFile } from './protocol.ts';
+import type { EngineFile } from './protocol.ts';
 import { type RunningServer, startServer } from './server.ts';
 
 /** What the program has of the world. */
@@ -11,7 +11,7 @@ export interface World {
   /** Calls back at SIGTERM and Ctrl-C; returns how to stop listening. */
   readonly onStop: (stop: () => void) => () => void;
   /** Where the engine's thread starts; default the built one. */
-  readonly thread?: ThreadFile;
+  readonly thread?: EngineFile;
 }
 
 /** Serves until it is told to stop or the engine breaks; resolves to the exit code. */

@@ -1,10 +1,12 @@
 import type { DeviceChoice } from '@cria/devices';
-import type { GenerationChunk, GenerationOptions, RequestErrorCode } from '@cria/inference';
+import type { GenerationOptions, IdChunk, IdRequest, RequestErrorCode } from '@cria/inference';
+import type { Tokenizer } from '@cria/tokenizer';
 import type { EngineLimits } from './engine-options.ts';
 
 /*
- * What the HTTP thread and the engine's thread say to each other. Plain data only. Every text has a number that the HTTP thread
- * chose; the texts of one request are numbered in a row from `first`, and the engine takes all of them or none.
+ * What the HTTP thread and the engine's thread say to each other. Plain data only, and ids only: texts are the HTTP thread's. Every
+ * text has a number that the HTTP thread chose; the texts of one request are numbered in a row from `first`, and the engine takes all
+ * of them or none. What one step of the engine brings of all texts is one message.
  */
 
 /** Where a thread starts. */
@@ -18,6 +20,14 @@ export interface ThreadFile {
 export function ownThread(name: string): ThreadFile {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   return { url: new URL(`./${name}.${extension}`, import.meta.url) };
+}
+
+/** Where an engine starts, and what reads texts for it; the latter default to what the model's files say. */
+export interface EngineFile extends ThreadFile {
+  /** Loads the vocabulary for the HTTP thread. */
+  readonly tokenizer?: (settings: EngineSettings) => Promise<Tokenizer>;
+  /** Where long prompts are encoded. */
+  readonly prompts?: ThreadFile;
 }
 
 /** What the engine's thread needs to know to start. */
@@ -57,19 +67,24 @@ export interface ModelFacts {
   readonly cacheBytes?: number;
 }
 
-/**
- * Texts to make, `n` for each prompt; whoever asked cancels by a message. A prompt crosses once,
- * however many texts continue it.
- */
+/** Texts to make, `n` for each prompt; whoever asked cancels by `return()` of the text. */
 export interface TextsRequest {
   readonly prompts: readonly (string | readonly number[])[];
   /** The texts of one prompt differ by their stream, so the first is what n = 1 gives. */
   readonly n: number;
-  readonly options: Omit<GenerationOptions, 'signal' | 'stream'>;
+  readonly options: Omit<GenerationOptions, 'signal' | 'stream' | 'constraint'>;
+}
+
+/** The same in ids. A prompt crosses once, however many texts continue it. */
+export interface IdsRequest {
+  readonly prompts: readonly ArrayLike<number>[];
+  readonly n: number;
+  /** What all of them share, of the first stream. */
+  readonly options: Omit<IdRequest, 'ids' | 'constraint'>;
 }
 
 export type ToEngine =
-  | { readonly type: 'generate'; readonly first: number; readonly request: TextsRequest }
+  | { readonly type: 'generate'; readonly first: number; readonly request: IdsRequest }
   | { readonly type: 'cancel'; readonly id: number }
   | { readonly type: 'close' };
 
@@ -88,6 +103,10 @@ export type FromEngine =
   | { readonly type: 'accepted'; readonly first: number }
   /** None of the texts is begun. */
   | { readonly type: 'refused'; readonly first: number; readonly error: PlainError }
-  | { readonly type: 'chunk'; readonly id: number; readonly chunk: GenerationChunk }
-  /** A text that was begun ends without being complete. */
-  | { readonly type: 'broken'; readonly id: number; readonly error: PlainError };
+  | {
+      readonly type: 'step';
+      /** Number of a text, and what came of it. */
+      readonly chunks: readonly (readonly [number, IdChunk])[];
+      /** Texts that were begun and end without being complete. */
+      readonly broken: readonly (readonly [number, PlainError])[];
+    };

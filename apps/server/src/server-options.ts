@@ -2,7 +2,7 @@ import type { DeviceChoice } from '@cria/devices';
 import { checkOptions } from '@cria/tensor';
 import type { EngineFailure } from './engine-client.ts';
 import { type EngineLimits, engineOptionNames, resolveEngineLimits, wholeNumber } from './engine-options.ts';
-import type { EngineSettings, ThreadFile } from './protocol.ts';
+import type { EngineFile, EngineSettings } from './protocol.ts';
 
 export interface ServerOptions extends Partial<EngineLimits> {
   /** Run folder of the trainer, training state, Hugging Face folder, GGUF or llama2.c file. */
@@ -29,7 +29,7 @@ export interface ServerOptions extends Partial<EngineLimits> {
   /** Called with every fault of the server that a client saw as a bare 500, other than the engine's failure. */
   readonly onError?: (error: unknown) => void;
   /** Where the engine's thread starts; default this package's own file. */
-  readonly thread?: ThreadFile;
+  readonly thread?: EngineFile;
 }
 
 const OPTIONS = [

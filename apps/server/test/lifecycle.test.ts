@@ -90,9 +90,7 @@ describe('a broken engine', () => {
     const { status, body } = await post(server.url, { prompt: 'x' });
     expect([status, body.error]).toMatchObject([500, { code: 'internal_error', type: 'server_error' }]);
     expect(JSON.stringify(body)).not.toContain('a bug');
-    expect(onError.mock.calls).toEqual([
-      [expect.objectContaining({ message: expect.stringContaining('TypeError: a bug') })],
-    ]);
+    expect(onError.mock.calls.map(([error]) => String(error))).toEqual(['TypeError: a bug']);
     expect((await post(server.url, { prompt: [1] })).status).toBe(200);
   });
 

@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished } from 'vitest';
+import { tinyTokenizer } from './tiny-tokenizers.ts';
 import { type EngineThread, type RunningServer, type ServerOptions, startServer } from '../src/index.ts';
 
 const loader = fileURLToPath(new URL('../../../scripts/run-source.mjs', import.meta.url));
@@ -11,6 +12,8 @@ export const sourceArgv = ['--conditions=@cria/source', '--import', loader];
 export const tinyThread: EngineThread = {
   url: new URL('./tiny-thread.ts', import.meta.url),
   execArgv: sourceArgv,
+  tokenizer: tinyTokenizer,
+  prompts: { url: new URL('./tiny-prompts.ts', import.meta.url), execArgv: sourceArgv },
 };
 
 /** A server on a free port that ends with the test (or, made outside of one, when it is closed). */

@@ -1,31 +1,12 @@
 import { Llama, llamaConfig } from '@cria/layers';
 import { reference } from '@cria/tensor';
-import type { Tokenizer } from '@cria/tokenizer';
 import { serveEngine } from '../src/engine-thread.ts';
 import { byteTokenizer } from '../../../scripts/support/byte-tokenizer.ts';
 
-/** Encodes short texts only: the long ones are another thread's. */
-const wordy: Tokenizer = {
-  ...byteTokenizer,
-  encode(text, options) {
-    if (text.length > 1000) throw new TypeError('a long text on the thread of the engine');
-    return byteTokenizer.encode(text, options);
-  },
-};
-
-const cursed: Tokenizer = {
-  ...byteTokenizer,
-  encode() {
-    throw new TypeError('a bug');
-  },
-};
-
-const tinyPrompts = { url: new URL('./tiny-prompts.ts', import.meta.url) };
-
 // An engine's thread with a tiny random model, so that the server's tests need no file. The name of the model asks for trouble:
-// `slow` takes 3 ms a step, `broken` throws at the first step, `cursed` throws at every prompt, `dying` ends its thread at the first
+// `slow` takes 3 ms a step, `broken` throws at the first step, `dying` ends its thread at the first
 // step, `fragile` throws after some slow ones, `poisoned` knows an id after which
-// every logit is NaN, `wordy` encodes no long text here, `absent` cannot be loaded.
+// every logit is NaN, `absent` cannot be loaded. (`tiny-tokenizers.ts` knows more of them.)
 await serveEngine(({ model: name }) => {
   if (name === 'absent')
     throw new Error('[openCheckpoint] cannot open absent (ENOENT). hint: there is no such file or folder');
@@ -67,11 +48,11 @@ await serveEngine(({ model: name }) => {
   }
   return Promise.resolve({
     model,
-    tokenizer: { cursed, wordy }[name] ?? byteTokenizer,
+    tokenizer: byteTokenizer,
     format: 'random',
     id: name,
     fallbackReason: undefined,
     warnings: [],
     eosIds: [],
   });
-}, tinyPrompts);
+});

@@ -13,7 +13,12 @@ export {
 export { collect, generate, type GeneratedText, type GenerateOptions } from './text/generate.ts';
 export { type FinishReason, type GenerationChunk, Output } from './text/output.ts';
 export { RequestError, type RequestErrorCode } from './request-error.ts';
-export type { GenerationOptions, GenerationRequest } from './text/text-request.ts';
+export {
+  type GenerationOptions,
+  type GenerationRequest,
+  type ResolvedText,
+  resolveText,
+} from './text/text-request.ts';
 export {
   type History,
   repetitionPenaltyBounds,
@@ -34,7 +39,7 @@ export { PrefixIndex } from './cache/prefix-index.ts';
 export { Scheduler, type SchedulerOptions, type Turn } from './schedule/scheduler.ts';
 export { WaitingQueue } from './schedule/queue.ts';
 export { Sequence, type SequenceOptions } from './sequence/sequence.ts';
-export { encodePrompt, type EncodedPrompt, LONG_PROMPT } from './text/prompt.ts';
+export { encodePrompt, type EncodedPrompt, LONG_PROMPT, PromptReader } from './text/prompt.ts';
 export { StopStrings, stopLimits } from './text/stop-strings.ts';
 export { TextAssembler } from './text/text-assembler.ts';
 export { TextReader, type TextReaderOptions } from './text/text-reader.ts';
