@@ -291,6 +291,35 @@ export const commands = {
       gradient: code(3),
     },
   },
+  sample: {
+    fields: {
+      ids: writes('i32'),
+      logits: reads('T'),
+      seen: optional(reads('i32')),
+      times: optional(reads('i32')),
+      masks: optional(reads('i32')),
+      rows: integer(),
+      columns: integer(),
+      vocabulary: integer(),
+      settings: { kind: 'numbers' },
+    },
+    random: false,
+  },
+  logProbabilities: {
+    fields: {
+      chosen: writes('f32'),
+      ranks: optional(writes('i32')),
+      topIds: optional(writes('i32')),
+      topValues: optional(writes('f32')),
+      logits: reads('T'),
+      ids: reads('i32'),
+      rows: integer(),
+      columns: integer(),
+      vocabulary: integer(),
+      most: integer(),
+    },
+    random: false,
+  },
   cacheWrite: {
     fields: {
       keyCache: writes('raw', '32 * cacheBytes(cacheType, columns)'),

@@ -126,6 +126,7 @@ function member(field, of) {
     const read = type.replace('void', 'char');
     return [`${type}* ${field};`, `${field}(in.tensor<${read}>())`];
   }
+  if (of.kind === 'numbers') return [`const double* ${field};`, `${field}(in.rest())`];
   if (of.kind === 'flag') return [`bool ${field};`, `${field}(in.integer() != 0)`];
   if (of.kind === 'scalar') return [`float ${field};`, `${field}(in.scalar())`];
   return of.kind === 'wide'

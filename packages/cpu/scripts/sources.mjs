@@ -10,19 +10,19 @@ const here = fileURLToPath(new URL('..', import.meta.url));
 /** Rooms whose headers these kernels include: the vectors, and attention over them. In the workspace they lie beside this package. */
 const neighbours = ['attention', 'simd'];
 
-/** Folders below cpp, as includes name them. */
-const own = [
-  '',
-  'generated',
-  'kernels',
-  ...['gemm', 'blocks', 'quantize', 'amx'].map((name) => `kernels/${name}`),
-];
+/** Folders below cpp, as includes name them: a new room of kernels is one by being there. @param {string} root */
+function ownFolders(root) {
+  const kernels = join(root, 'cpp', 'kernels');
+  const found = existsSync(kernels) ? readdirSync(kernels, { withFileTypes: true }) : [];
+  const rooms = found.filter((each) => each.isDirectory()).map(({ name }) => `kernels/${name}`);
+  return ['', 'generated', 'kernels', ...rooms.sort()];
+}
 
 /** What a form leaves out, and the folder that only it has. */
 const forms = {
-  native: { folders: own, without: /^cpp\/generated\/fuzz/ },
+  native: { folders: [], without: /^cpp\/generated\/fuzz/ },
   wasm: {
-    folders: [...own, 'wasm'],
+    folders: ['wasm'],
     without:
       /^(cpp\/(isa|features|addon|generated\/fuzz|pool|park|storage\.cc|kernels\/amx)|(simd|attention)\/(vec-avx|vec-neon|vec-x86|tiles|amx))/,
   },
@@ -30,7 +30,10 @@ const forms = {
 
 /** Name → folder of all that a form's files lie in. @param {keyof typeof forms} form @param {string} root */
 function foldersOf(form, root) {
-  const inside = forms[form].folders.map((name) => [join('cpp', name), join(root, 'cpp', name)]);
+  const inside = [...ownFolders(root), ...forms[form].folders].map((name) => [
+    join('cpp', name),
+    join(root, 'cpp', name),
+  ]);
   const beside = neighbours.map((name) => [name, join(root, '..', name, 'cpp')]);
   return [...inside, ...beside].filter(([, folder = '']) => existsSync(folder));
 }

@@ -14,6 +14,7 @@ import { computeCode, dtypeCodes, type Encoder, f32, integers } from './encoder.
 import * as commands from './generated/commands.ts';
 import { linearKernels } from './linear.ts';
 import { optimizerKernels } from './optimizer.ts';
+import { sampleKernels } from './sample.ts';
 
 /** Every kernel of the contract, as commands. Shapes and dtypes of different tensors were checked above. */
 export function createKernels(encoder: Encoder): Kernels {
@@ -24,6 +25,7 @@ export function createKernels(encoder: Encoder): Kernels {
     ...optimizerKernels(encoder),
     ...normKernels(encoder),
     ...rowKernels(encoder),
+    ...sampleKernels(encoder),
     ...elementwiseKernels(encoder),
   };
 }

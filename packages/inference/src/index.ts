@@ -1,15 +1,6 @@
 export { Engine, type EngineOptions, type TextEmbedRequest } from './text/engine.ts';
 export { EngineCore, type EngineStats } from './engine/engine-core.ts';
 export { type EngineCoreOptions, engineCoreOptions, type EngineLimits } from './engine/options.ts';
-export {
-  argmax,
-  keepMinP,
-  keepTopK,
-  keepTopP,
-  penalizeGenerated,
-  penalizeRepetition,
-  scaleByTemperature,
-} from './filters.ts';
 export { collect, generate, type GeneratedText, type GenerateOptions } from './text/generate.ts';
 export { type FinishReason, type GenerationChunk, Output } from './text/output.ts';
 export { RequestError, type RequestErrorCode } from './request-error.ts';
@@ -19,14 +10,17 @@ export {
   type ResolvedText,
   resolveText,
 } from './text/text-request.ts';
+export { type SamplerName, samplerNames, type SamplerOrder, samplerOrders } from './sample/order.ts';
 export {
-  type History,
-  repetitionPenaltyBounds,
   resolveSampling,
-  Sampler,
   type Sampling,
+  samplingBounds,
+  type SamplingContext,
   type SamplingOptions,
-} from './sampling.ts';
+} from './sample/options.ts';
+export { breakerLimits } from './sample/dry-breakers.ts';
+export { type Rules, Sampler } from './sample/sampler.ts';
+export type { History } from './sample/stage.ts';
 export type { EmbedRequest, IdRequest, Standing } from './sequence/id-request.ts';
 export type { Embedding, IdChunk, IdFinish, Reader, Usage } from './sequence/results.ts';
 export type { Constraint } from './sequence/constraint.ts';

@@ -1,4 +1,4 @@
-import { CriaError } from '@cria/tensor';
+import { CriaError, nearestName } from '@cria/tensor';
 
 /** Why a request was refused; a server maps these to HTTP status codes. */
 export type RequestErrorCode =
@@ -40,4 +40,14 @@ export function invalidField(op: string, param: string, value: unknown, wanted: 
   const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
   const shown = text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}…` : text;
   return new RequestError('invalid_request', op, `${param} is ${shown}, not ${wanted}.`, { param });
+}
+
+/** Rejects an option this package does not know. @throws RequestError with the nearest name */
+export function checkNames(op: string, options: object, known: readonly string[]): void {
+  for (const name of Object.keys(options)) {
+    if (known.includes(name)) continue;
+    const nearest = nearestName(name, known);
+    const hint = nearest ? `did you mean "${nearest}"?` : `known options are ${known.join(', ')}`;
+    throw new RequestError('invalid_request', op, `unknown option "${name}".`, { hint, param: name });
+  }
 }

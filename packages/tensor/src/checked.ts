@@ -3,6 +3,7 @@ import type { Device } from './device.ts';
 import { fail } from './errors.ts';
 import { boundsOf } from './integers.ts';
 import { kernelNames, type Kernels } from './kernels.ts';
+import { checkSampleRows } from './sample-rows.ts';
 
 /**
  * The one place where kernel arguments are checked: shapes, dtypes, devices, and whether indices (token ids, positions, segments, slots, …)
@@ -17,6 +18,7 @@ export function checkKernels(device: Device, raw: Kernels): Kernels {
     ...lookups(check, raw),
     ...norms(check, raw),
     ...attentions(check, raw),
+    ...samplers(check, raw),
     ...elements(check, raw),
     ...updates(check, raw),
   };
@@ -204,6 +206,41 @@ function attentions(
         .inside(blockTable, keyCache.shape[0])
         .inside(lengths, blockTable.columns * keyCache.shape[1] + 1);
       raw.pagedAttention(out, q, keyCache, valueCache, blockTable, queryStarts, lengths, shape);
+    },
+  };
+}
+
+/** What chooses tokens. */
+function samplers(check: Checker, raw: Kernels): Pick<Kernels, 'sample' | 'logProbabilities'> {
+  return {
+    sample(ids, logits, rows, options = {}) {
+      const { seen, times, masks, vocabulary = logits.columns } = options;
+      check.op('sample', { ids, logits, seen, times, masks });
+      check.float(logits).integers(ids).size(ids, logits.rows).part(vocabulary, logits.columns, 'vocabulary');
+      if (seen) check.integers(seen).inside(seen, vocabulary);
+      if (times) check.integers(times).size(times, seen?.size ?? 0);
+      if (masks) check.integers(masks).columns(masks, Math.ceil(vocabulary / 32));
+      const [counted, masked] = [seen && times ? seen.size : 0, masks?.rows ?? 0];
+      checkSampleRows(rows, logits.rows, counted, masked);
+      raw.sample(ids, logits, rows, options);
+    },
+    logProbabilities(chosen, logits, ids, options = {}) {
+      const { ranks, top, vocabulary = logits.columns } = options;
+      check.op('logProbabilities', { chosen, logits, ids, ranks, topIds: top?.ids, topValues: top?.values });
+      check
+        .float(logits)
+        .integers(ids)
+        .size(ids, logits.rows)
+        .size(chosen, logits.rows)
+        .wide(chosen, logits)
+        .part(vocabulary, logits.columns, 'vocabulary')
+        .inside(ids, vocabulary);
+      if (ranks) check.integers(ranks).size(ranks, logits.rows);
+      if (top) {
+        check.integers(top.ids).rows(logits.rows, top.ids).shape(top.values, top.ids.shape);
+        check.wide(top.values, logits).part(top.ids.columns, vocabulary, 'the number of ids asked for');
+      }
+      raw.logProbabilities(chosen, logits, ids, options);
     },
   };
 }

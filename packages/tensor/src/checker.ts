@@ -118,6 +118,13 @@ export class Checker {
     return this;
   }
 
+  /** A whole number of columns, at least one of them. */
+  part(count: number, columns: number, what: string): this {
+    if (!(Number.isInteger(count) && count > 0 && count <= columns))
+      fail(this.#op, `${what} is ${count} of ${columns}.`, this.#all());
+    return this;
+  }
+
   multiple(value: number, of: number, what: string): this {
     if (!(of > 0) || value % of !== 0)
       fail(this.#op, `${value} columns do not divide into ${of} ${what}.`, this.#all());

@@ -28,7 +28,11 @@ export {
   IGNORE_TARGET,
   kernelNames,
   type Kernels,
+  type LogProbabilityOptions,
   type RopePairing,
+  SAMPLE_FAULTS,
+  type SampleOptions,
+  type SampleRow,
 } from './kernels.ts';
 export { type Initializer, Parameter, type ParameterOptions } from './parameter.ts';
 export { type AllocateOptions, ParameterSpace } from './parameter-space.ts';
@@ -37,6 +41,19 @@ export { hashName, normals, permute, philox, type RandomPlace, uniform, uniforms
 export type { DeviceProvider, ProviderOptions } from './provider.ts';
 export { reference, ReferenceDevice, type ReferenceOptions, referenceProvider } from './reference/index.ts';
 export { openStep } from './open-step.ts';
+export { exponential } from './scores/exponential.ts';
+export { keepMinP, keepTopK, keepTopP } from './scores/keep.ts';
+export { penalizeSeen, type SeenIds } from './scores/penalties.ts';
+export {
+  argmax,
+  bounded,
+  divideScores,
+  draw,
+  exponentiate,
+  keepMasked,
+  maxOf,
+  scaleByTemperature,
+} from './scores/scores.ts';
 export { MASTERS, StateSpace } from './state-space.ts';
 export { Step } from './step.ts';
 export type { PagedCache, Recompute, StepOptions } from './step-options.ts';

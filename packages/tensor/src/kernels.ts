@@ -36,6 +36,50 @@ export interface AdamWSettings {
   readonly step: number;
 }
 
+/** How `sample` chooses from one row of logits: `SamplingOptions` of `@cria/inference` says what each number does. */
+export interface SampleRow {
+  /** From 0 on; below 1e-5 the largest score is taken, the lowest id of equals. */
+  readonly temperature: number;
+  /** 0: all. */
+  readonly topK: number;
+  /** 0 to 1, 1: all. */
+  readonly topP: number;
+  /** 0 to 1, 0: all. */
+  readonly minP: number;
+  /** The temperature divides what top-k, top-p and min-p left (llama.cpp), not what they see (Hugging Face). */
+  readonly temperatureLast: boolean;
+  /** Above 0. */
+  readonly repetitionPenalty: number;
+  readonly presencePenalty: number;
+  readonly frequencyPenalty: number;
+  /** Elements of `seen` and `times` that are this row's. */
+  readonly firstSeen: number;
+  readonly endSeen: number;
+  /** Row of `masks`; −1: every id is allowed. */
+  readonly mask: number;
+  /** The draw, in [0, 1). */
+  readonly u: number;
+}
+
+/** What `sample` writes in the place of an id where there is none to choose. */
+export const SAMPLE_FAULTS = { nan: -1, nothing: -2, infinity: -3, masked: -4 } as const;
+
+export interface SampleOptions {
+  /** The rows' ids that occurred, none of them twice in a row's part, and how often presence and frequency count each.   i32 [N] */
+  readonly seen?: Tensor;
+  readonly times?: Tensor;
+  /** Bits of the ids that are allowed, bit b of word w for id 32·w + b.     i32 [M, ⌈V′ / 32⌉] */
+  readonly masks?: Tensor;
+  /** V′: columns behind it only pad the logits. Default all. */
+  readonly vocabulary?: number;
+}
+
+export interface LogProbabilityOptions {
+  readonly ranks?: Tensor;
+  readonly top?: { readonly ids: Tensor; readonly values: Tensor };
+  readonly vocabulary?: number;
+}
+
 export interface Kernels {
   // A product of rows in halves with a plain f32 weight may round the weight to those halves first.
   /** y = x·wᵀ (+ residual, added once after the sum; may be y itself)      y: [T, N]   x: [T, C]   w: [N, C] plain, packed or quantised */
@@ -165,6 +209,19 @@ export interface Kernels {
   /** Every element of y = value. */
   fill(y: Tensor, value: number): void;
 
+  /**
+   * ids[r] = an id drawn from logits[r] as `rows[r]` says: mask, penalties, temperature, top-k, top-p, min-p, draw, in doubles and in the
+   * order of the ids (`scores/` has the arithmetic), so that every device has the same ids. A row without an id to choose gets one of
+   * `SAMPLE_FAULTS`: NaN among its logits, no finite one, +Infinity, or none that the mask allows.
+   *                                    ids: i32 [R]   logits: [R, V]
+   */
+  sample(ids: Tensor, logits: Tensor, rows: readonly SampleRow[], options?: SampleOptions): void;
+  /**
+   * chosen[r] = log softmax(logits[r])[ids[r]], over V′ columns; ranks[r]: how many ids are more probable, or as probable and lower; of the N
+   * most probable ids their values too, in that order.                chosen: [R], f32 (f64 beside f64)   logits: [R, V]   ids: i32 [R]   ranks: i32 [R]   top.ids: i32 [R, N]   top.values: [R, N] as chosen
+   */
+  logProbabilities(chosen: Tensor, logits: Tensor, ids: Tensor, options?: LogProbabilityOptions): void;
+
   /** out[0] = Σ x², summed on an absolute grid; not finite when any element is not.        out: [1], f32 (f64 beside f64) */
   sumSquares(out: Tensor, x: Tensor): void;
   /**
@@ -209,6 +266,8 @@ export const kernelNames = Object.keys({
   add: true,
   cast: true,
   fill: true,
+  sample: true,
+  logProbabilities: true,
   sumSquares: true,
   adamw: true,
 } satisfies Record<keyof Kernels, true>) as readonly (keyof Kernels)[]; // the keys of a constant object

@@ -1,4 +1,4 @@
-import { repetitionPenaltyBounds, stopLimits } from '@cria/inference';
+import { samplingBounds, stopLimits } from '@cria/inference';
 import { nearestName } from '@cria/tensor';
 import Type, { type Static, type TSchema } from 'typebox';
 import { ApiError } from '../http/errors.ts';
@@ -34,7 +34,7 @@ export const CompletionBody = Type.Object(
     top_p: number(0, 1),
     top_k: integer(0, Number.MAX_SAFE_INTEGER),
     min_p: number(0, 1),
-    repetition_penalty: number(...repetitionPenaltyBounds),
+    repetition_penalty: number(...samplingBounds.repetitionPenalty),
     presence_penalty: number(-2, 2),
     frequency_penalty: number(-2, 2),
     seed: integer(0, Number.MAX_SAFE_INTEGER),

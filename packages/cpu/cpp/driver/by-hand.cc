@@ -84,6 +84,53 @@ void pagedAttention(List& list) {
   }
 }
 
+/** One of three numbers, the first one mostly. */
+double oneOf(double usual, double b, double c) { return below(3) ? usual : below(2) ? b : c; }
+
+/** Rows of few ids and of some thousands, with every setting at its ends now and then. */
+void sample(List& list) {
+  const int64_t dtype = below(2), rows = 1 + below(5), seen = below(20), masks = below(4),
+                vocabulary = 1 + (below(4) ? extent() : below(5000)),
+                columns = vocabulary + below(3), words = (vocabulary + 31) / 32;
+  list.begin(Op::sample_, dtype)
+      .place(list.own(4 * rows))
+      .place(dtype == 0 ? list.floats(rows * columns) : list.bits(2 * rows * columns))
+      .place(seen > 0 ? list.integers(seen, 0, vocabulary) : 0)
+      .place(seen > 0 ? list.integers(seen, 0, 9) : 0)
+      .place(masks > 0 ? list.bits(4 * masks * words) : 0);
+  for (const int64_t n : {rows, columns, vocabulary}) list.number(n);
+  for (int64_t r = 0; r < rows; r++) {
+    const int64_t first = below(seen + 1);
+    list.number(oneOf(0.7, 0, 5e-324))
+        .number(oneOf(0, static_cast<double>(1 + below(vocabulary)), 1e15))
+        .number(oneOf(0.9, 0, 1))
+        .number(oneOf(-__builtin_inf(), -3, 0))
+        .number(below(2))
+        .number(oneOf(1, 1.3, 1e300))
+        .number(oneOf(0, 0.5, -1e300))
+        .number(oneOf(0, 0.1, 1e308))
+        .number(first)
+        .number(first + below(seen - first + 1))
+        .number(below(masks + 1) - 1)
+        .number(oneOf(0.3, 0, 1 - 0x1p-53));
+  }
+  list.end();
+}
+
+void logProbabilities(List& list) {
+  const int64_t dtype = below(2), rows = extent(), vocabulary = 1 + extent(),
+                columns = vocabulary + below(3), most = below(3) ? below(vocabulary + 1) : 0;
+  list.begin(Op::logProbabilities_, dtype)
+      .place(list.own(4 * rows))
+      .place(below(2) ? list.own(4 * rows) : 0)
+      .place(most > 0 ? list.own(4 * rows * most) : 0)
+      .place(most > 0 ? list.own(4 * rows * most) : 0)
+      .place(dtype == 0 ? list.floats(rows * columns) : list.bits(2 * rows * columns))
+      .place(list.integers(rows, 0, vocabulary));
+  for (const int64_t n : {rows, columns, vocabulary, most}) list.number(n);
+  list.end();
+}
+
 /** Another engine's work, as calls of a list have it: doubles n numbers of a storage. */
 int doubled(void*, const double* numbers, char* const* storages) {
   float* x = reinterpret_cast<float*>(storages[static_cast<int32_t>(numbers[0])]);
@@ -120,6 +167,8 @@ void randomCall(List& list, Op op, int64_t panel) {
       list.begin(op).number(static_cast<double>(cria::allocateStorage(100))).end();
       break;
     case Op::quantizeFile_: quantizeFile(list); break;
+    case Op::sample_: sample(list); break;
+    case Op::logProbabilities_: logProbabilities(list); break;
     case Op::pagedAttention_:
     case Op::joinChunks_: pagedAttention(list); break;
     case Op::call_: foreignCall(list); break;

@@ -386,6 +386,56 @@ struct CrossEntropyArguments {
         gradient(in.integer()) {}
 };
 
+template <class T>
+struct SampleArguments {
+  int32_t* ids;
+  const T* logits;
+  const int32_t* seen;
+  const int32_t* times;
+  const int32_t* masks;
+  int64_t rows;
+  int64_t columns;
+  int64_t vocabulary;
+  const double* settings;
+
+  explicit SampleArguments(Arguments& in)
+      : ids(in.tensor<int32_t>()),
+        logits(in.tensor<const T>()),
+        seen(in.tensor<const int32_t>()),
+        times(in.tensor<const int32_t>()),
+        masks(in.tensor<const int32_t>()),
+        rows(in.integer()),
+        columns(in.integer()),
+        vocabulary(in.integer()),
+        settings(in.rest()) {}
+};
+
+template <class T>
+struct LogProbabilitiesArguments {
+  float* chosen;
+  int32_t* ranks;
+  int32_t* topIds;
+  float* topValues;
+  const T* logits;
+  const int32_t* ids;
+  int64_t rows;
+  int64_t columns;
+  int64_t vocabulary;
+  int64_t most;
+
+  explicit LogProbabilitiesArguments(Arguments& in)
+      : chosen(in.tensor<float>()),
+        ranks(in.tensor<int32_t>()),
+        topIds(in.tensor<int32_t>()),
+        topValues(in.tensor<float>()),
+        logits(in.tensor<const T>()),
+        ids(in.tensor<const int32_t>()),
+        rows(in.integer()),
+        columns(in.integer()),
+        vocabulary(in.integer()),
+        most(in.integer()) {}
+};
+
 struct CacheWriteArguments {
   void* keyCache;
   void* valueCache;

@@ -3,7 +3,7 @@
 // JavaScript compares with its own.
 #pragma once
 
-#define CRIA_LAYOUT "5613615aa78c1c68"
+#define CRIA_LAYOUT "0cb0e92f40abdba1"
 
 #define CRIA_OPERATIONS(X) \
   X(free) \
@@ -27,6 +27,8 @@
   X(packStrips) \
   X(gemm) \
   X(crossEntropy) \
+  X(sample) \
+  X(logProbabilities) \
   X(cacheWrite) \
   X(attention) \
   X(attentionGrad) \

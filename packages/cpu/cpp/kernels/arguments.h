@@ -21,6 +21,8 @@ class Arguments {
   int64_t integer() { return static_cast<int64_t>(*next_++); }
   float scalar() { return static_cast<float>(*next_++); }
   double wide() { return *next_++; }
+  /** As many numbers as there are behind all others. */
+  const double* rest() const { return next_; }
 
  private:
   const double* next_;

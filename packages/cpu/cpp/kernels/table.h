@@ -13,6 +13,7 @@
 #include "rms-norm.h"
 #include "rope.h"
 #include "rows.h"
+#include "kernels/sample.h"
 #include "swiglu.h"
 
 namespace cria::CRIA_ISA {
@@ -91,6 +92,10 @@ inline void fillTable(Kernel* table) {
   fillHalfProducts(table);
   fillBlockProducts(table);
   f32(Op::crossEntropy_) = entry<CrossEntropy>();
+  f32(Op::sample_) = entry<Sample<float>>();
+  bf16(Op::sample_) = entry<Sample<Bf16>>();
+  f32(Op::logProbabilities_) = entry<LogProbabilities<float>>();
+  bf16(Op::logProbabilities_) = entry<LogProbabilities<Bf16>>();
   f32(Op::cacheWrite_) = entry<CacheWrite>();
   f32(Op::attentionGrad_) = entry<AttentionGrad>();
   fillAttention(table);

@@ -13,14 +13,14 @@ export interface CommandSink {
 }
 
 /** Fingerprint of codes and arguments; kernels that read another layout carry another one. */
-export const LAYOUT = '5613615aa78c1c68';
+export const LAYOUT = '0cb0e92f40abdba1';
 
 /** Operations, in the order of their codes. */
-export const operations = ['free', 'copy', 'fill', 'add', 'addBias', 'cast', 'gatherRows', 'scatterAddRows', 'sumSquares', 'sumPartials', 'sumRows', 'adamw', 'rmsNorm', 'rmsNormGrad', 'rope', 'swiglu', 'swigluGrad', 'packPanels', 'packStrips', 'gemm', 'crossEntropy', 'cacheWrite', 'attention', 'attentionGrad', 'pagedAttention', 'joinChunks', 'packBlocks', 'gatherBlocks', 'roundRows', 'blockProduct', 'measure', 'quantize', 'quantizeFile', 'widenedProduct', 'unpackPanels', 'unpackBlocks', 'together', 'call'] as const;
+export const operations = ['free', 'copy', 'fill', 'add', 'addBias', 'cast', 'gatherRows', 'scatterAddRows', 'sumSquares', 'sumPartials', 'sumRows', 'adamw', 'rmsNorm', 'rmsNormGrad', 'rope', 'swiglu', 'swigluGrad', 'packPanels', 'packStrips', 'gemm', 'crossEntropy', 'sample', 'logProbabilities', 'cacheWrite', 'attention', 'attentionGrad', 'pagedAttention', 'joinChunks', 'packBlocks', 'gatherBlocks', 'roundRows', 'blockProduct', 'measure', 'quantize', 'quantizeFile', 'widenedProduct', 'unpackPanels', 'unpackBlocks', 'together', 'call'] as const;
 export type Operation = (typeof operations)[number];
-export const OPERATIONS = 38;
+export const OPERATIONS = 40;
 /** Codes of operations in f32; those of other dtypes are OPERATIONS apart. */
-export const codes = { free: 0, copy: 1, fill: 2, add: 3, addBias: 4, cast: 5, gatherRows: 6, scatterAddRows: 7, sumSquares: 8, sumPartials: 9, sumRows: 10, adamw: 11, rmsNorm: 12, rmsNormGrad: 13, rope: 14, swiglu: 15, swigluGrad: 16, packPanels: 17, packStrips: 18, gemm: 19, crossEntropy: 20, cacheWrite: 21, attention: 22, attentionGrad: 23, pagedAttention: 24, joinChunks: 25, packBlocks: 26, gatherBlocks: 27, roundRows: 28, blockProduct: 29, measure: 30, quantize: 31, quantizeFile: 32, widenedProduct: 33, unpackPanels: 34, unpackBlocks: 35, together: 36, call: 37 } as const;
+export const codes = { free: 0, copy: 1, fill: 2, add: 3, addBias: 4, cast: 5, gatherRows: 6, scatterAddRows: 7, sumSquares: 8, sumPartials: 9, sumRows: 10, adamw: 11, rmsNorm: 12, rmsNormGrad: 13, rope: 14, swiglu: 15, swigluGrad: 16, packPanels: 17, packStrips: 18, gemm: 19, crossEntropy: 20, sample: 21, logProbabilities: 22, cacheWrite: 23, attention: 24, attentionGrad: 25, pagedAttention: 26, joinChunks: 27, packBlocks: 28, gatherBlocks: 29, roundRows: 30, blockProduct: 31, measure: 32, quantize: 33, quantizeFile: 34, widenedProduct: 35, unpackPanels: 36, unpackBlocks: 37, together: 38, call: 39 } as const;
 
 /** Where an argument lies in its command, counted from the command's first number. */
 export const positionOf = {
@@ -45,6 +45,8 @@ export const positionOf = {
   packStrips: { packed: 2, source: 4, columns: 6, k: 7, stride: 8, along: 9, type: 10 },
   gemm: { c: 2, a: 4, b: 6, residual: 8, rows: 10, columns: 11, k: 12, strideC: 13, strideA: 14, strideB: 15, strideResidual: 16, left: 17, right: 18, accumulate: 19, typeC: 20, typeA: 21, typeB: 22 },
   crossEntropy: { losses: 2, x: 4, targets: 6, weights: 8, rows: 10, columns: 11, stride: 12, gradient: 13 },
+  sample: { ids: 2, logits: 4, seen: 6, times: 8, masks: 10, rows: 12, columns: 13, vocabulary: 14, settings: 15 },
+  logProbabilities: { chosen: 2, ranks: 4, topIds: 6, topValues: 8, logits: 10, ids: 12, rows: 14, columns: 15, vocabulary: 16, most: 17 },
   cacheWrite: { keyCache: 2, valueCache: 4, k: 6, v: 8, slots: 10, count: 12, columns: 13, cacheType: 14, type: 15 },
   attention: { out: 2, lse: 4, q: 6, k: 8, v: 10, segments: 12, half: 14, T: 15, S: 16, H: 17, K: 18, E: 19, scale: 20, window: 21 },
   attentionGrad: { dq: 2, dk: 4, dv: 6, dout: 8, q: 10, k: 12, v: 14, out: 16, lse: 18, segments: 20, half: 22, T: 23, S: 24, H: 25, K: 26, E: 27, scale: 28, window: 29 },
@@ -563,6 +565,71 @@ export function crossEntropy(list: CommandSink, given: CrossEntropyArguments, dt
   numbers[at + 11] = given.gradient;
 }
 
+export interface SampleArguments {
+  readonly ids: Place;
+  readonly logits: Place;
+  readonly seen: Place | undefined;
+  readonly times: Place | undefined;
+  readonly masks: Place | undefined;
+  readonly rows: number;
+  readonly columns: number;
+  readonly vocabulary: number;
+  readonly settings: readonly number[];
+}
+
+export function sample(list: CommandSink, given: SampleArguments, dtype = 0): void {
+  const at = list.open(21 + OPERATIONS * dtype, 15 + given.settings.length);
+  const { numbers } = list;
+  numbers[at] = given.ids.storage;
+  numbers[at + 1] = given.ids.offset;
+  numbers[at + 2] = given.logits.storage;
+  numbers[at + 3] = given.logits.offset;
+  numbers[at + 4] = given.seen?.storage ?? 0;
+  numbers[at + 5] = given.seen?.offset ?? 0;
+  numbers[at + 6] = given.times?.storage ?? 0;
+  numbers[at + 7] = given.times?.offset ?? 0;
+  numbers[at + 8] = given.masks?.storage ?? 0;
+  numbers[at + 9] = given.masks?.offset ?? 0;
+  numbers[at + 10] = given.rows;
+  numbers[at + 11] = given.columns;
+  numbers[at + 12] = given.vocabulary;
+  numbers.set(given.settings, at + 13);
+}
+
+export interface LogProbabilitiesArguments {
+  readonly chosen: Place;
+  readonly ranks: Place | undefined;
+  readonly topIds: Place | undefined;
+  readonly topValues: Place | undefined;
+  readonly logits: Place;
+  readonly ids: Place;
+  readonly rows: number;
+  readonly columns: number;
+  readonly vocabulary: number;
+  readonly most: number;
+}
+
+export function logProbabilities(list: CommandSink, given: LogProbabilitiesArguments, dtype = 0): void {
+  const at = list.open(22 + OPERATIONS * dtype, 18);
+  const { numbers } = list;
+  numbers[at] = given.chosen.storage;
+  numbers[at + 1] = given.chosen.offset;
+  numbers[at + 2] = given.ranks?.storage ?? 0;
+  numbers[at + 3] = given.ranks?.offset ?? 0;
+  numbers[at + 4] = given.topIds?.storage ?? 0;
+  numbers[at + 5] = given.topIds?.offset ?? 0;
+  numbers[at + 6] = given.topValues?.storage ?? 0;
+  numbers[at + 7] = given.topValues?.offset ?? 0;
+  numbers[at + 8] = given.logits.storage;
+  numbers[at + 9] = given.logits.offset;
+  numbers[at + 10] = given.ids.storage;
+  numbers[at + 11] = given.ids.offset;
+  numbers[at + 12] = given.rows;
+  numbers[at + 13] = given.columns;
+  numbers[at + 14] = given.vocabulary;
+  numbers[at + 15] = given.most;
+}
+
 export interface CacheWriteArguments {
   readonly keyCache: Place;
   readonly valueCache: Place;
@@ -576,7 +643,7 @@ export interface CacheWriteArguments {
 }
 
 export function cacheWrite(list: CommandSink, given: CacheWriteArguments, dtype = 0): void {
-  const at = list.open(21 + OPERATIONS * dtype, 16);
+  const at = list.open(23 + OPERATIONS * dtype, 16);
   const { numbers } = list;
   numbers[at] = given.keyCache.storage;
   numbers[at + 1] = given.keyCache.offset;
@@ -612,7 +679,7 @@ export interface AttentionArguments {
 }
 
 export function attention(list: CommandSink, given: AttentionArguments, dtype = 0): void {
-  const at = list.open(22 + OPERATIONS * dtype, 22);
+  const at = list.open(24 + OPERATIONS * dtype, 22);
   const { numbers } = list;
   numbers[at] = given.out.storage;
   numbers[at + 1] = given.out.offset;
@@ -658,7 +725,7 @@ export interface AttentionGradArguments {
 }
 
 export function attentionGrad(list: CommandSink, given: AttentionGradArguments, dtype = 0): void {
-  const at = list.open(23 + OPERATIONS * dtype, 30);
+  const at = list.open(25 + OPERATIONS * dtype, 30);
   const { numbers } = list;
   numbers[at] = given.dq.storage;
   numbers[at + 1] = given.dq.offset;
@@ -713,7 +780,7 @@ export interface PagedAttentionArguments {
 }
 
 export function pagedAttention(list: CommandSink, given: PagedAttentionArguments, dtype = 0): void {
-  const at = list.open(24 + OPERATIONS * dtype, 29);
+  const at = list.open(26 + OPERATIONS * dtype, 29);
   const { numbers } = list;
   numbers[at] = given.out.storage;
   numbers[at + 1] = given.out.offset;
@@ -767,7 +834,7 @@ export interface JoinChunksArguments {
 }
 
 export function joinChunks(list: CommandSink, given: JoinChunksArguments, dtype = 0): void {
-  const at = list.open(25 + OPERATIONS * dtype, 29);
+  const at = list.open(27 + OPERATIONS * dtype, 29);
   const { numbers } = list;
   numbers[at] = given.out.storage;
   numbers[at + 1] = given.out.offset;
@@ -807,7 +874,7 @@ export interface PackBlocksArguments {
 }
 
 export function packBlocks(list: CommandSink, given: PackBlocksArguments, dtype = 0): void {
-  const at = list.open(26 + OPERATIONS * dtype, 9);
+  const at = list.open(28 + OPERATIONS * dtype, 9);
   const { numbers } = list;
   numbers[at] = given.packed.storage;
   numbers[at + 1] = given.packed.offset;
@@ -829,7 +896,7 @@ export interface GatherBlocksArguments {
 }
 
 export function gatherBlocks(list: CommandSink, given: GatherBlocksArguments, dtype = 0): void {
-  const at = list.open(27 + OPERATIONS * dtype, 12);
+  const at = list.open(29 + OPERATIONS * dtype, 12);
   const { numbers } = list;
   numbers[at] = given.y.storage;
   numbers[at + 1] = given.y.offset;
@@ -855,7 +922,7 @@ export interface RoundRowsArguments {
 }
 
 export function roundRows(list: CommandSink, given: RoundRowsArguments, dtype = 0): void {
-  const at = list.open(28 + OPERATIONS * dtype, 14);
+  const at = list.open(30 + OPERATIONS * dtype, 14);
   const { numbers } = list;
   numbers[at] = given.q.storage;
   numbers[at + 1] = given.q.offset;
@@ -886,7 +953,7 @@ export interface BlockProductArguments {
 }
 
 export function blockProduct(list: CommandSink, given: BlockProductArguments, dtype = 0): void {
-  const at = list.open(29 + OPERATIONS * dtype, 19);
+  const at = list.open(31 + OPERATIONS * dtype, 19);
   const { numbers } = list;
   numbers[at] = given.y.storage;
   numbers[at + 1] = given.y.offset;
@@ -913,7 +980,7 @@ export interface MeasureArguments {
 }
 
 export function measure(list: CommandSink, given: MeasureArguments, dtype = 0): void {
-  const at = list.open(30 + OPERATIONS * dtype, 4);
+  const at = list.open(32 + OPERATIONS * dtype, 4);
   const { numbers } = list;
   numbers[at] = given.pieces;
   numbers[at + 1] = given.repeat;
@@ -930,7 +997,7 @@ export interface QuantizeArguments {
 }
 
 export function quantize(list: CommandSink, given: QuantizeArguments, dtype = 0): void {
-  const at = list.open(31 + OPERATIONS * dtype, 13);
+  const at = list.open(33 + OPERATIONS * dtype, 13);
   const { numbers } = list;
   numbers[at] = given.out.storage;
   numbers[at + 1] = given.out.offset;
@@ -959,7 +1026,7 @@ export interface QuantizeFileArguments {
 }
 
 export function quantizeFile(list: CommandSink, given: QuantizeFileArguments, dtype = 0): void {
-  const at = list.open(32 + OPERATIONS * dtype, 15);
+  const at = list.open(34 + OPERATIONS * dtype, 15);
   const { numbers } = list;
   numbers[at] = given.out.storage;
   numbers[at + 1] = given.out.offset;
@@ -990,7 +1057,7 @@ export interface WidenedProductArguments {
 }
 
 export function widenedProduct(list: CommandSink, given: WidenedProductArguments, dtype = 0): void {
-  const at = list.open(33 + OPERATIONS * dtype, 16);
+  const at = list.open(35 + OPERATIONS * dtype, 16);
   const { numbers } = list;
   numbers[at] = given.y.storage;
   numbers[at + 1] = given.y.offset;
@@ -1018,7 +1085,7 @@ export interface UnpackPanelsArguments {
 }
 
 export function unpackPanels(list: CommandSink, given: UnpackPanelsArguments, dtype = 0): void {
-  const at = list.open(34 + OPERATIONS * dtype, 10);
+  const at = list.open(36 + OPERATIONS * dtype, 10);
   const { numbers } = list;
   numbers[at] = given.y.storage;
   numbers[at + 1] = given.y.offset;
@@ -1043,7 +1110,7 @@ export interface UnpackBlocksArguments {
 }
 
 export function unpackBlocks(list: CommandSink, given: UnpackBlocksArguments, dtype = 0): void {
-  const at = list.open(35 + OPERATIONS * dtype, 13);
+  const at = list.open(37 + OPERATIONS * dtype, 13);
   const { numbers } = list;
   numbers[at] = given.y.storage;
   numbers[at + 1] = given.y.offset;
@@ -1063,7 +1130,7 @@ export interface TogetherArguments {
 }
 
 export function together(list: CommandSink, given: TogetherArguments, dtype = 0): void {
-  const at = list.open(36 + OPERATIONS * dtype, 3);
+  const at = list.open(38 + OPERATIONS * dtype, 3);
   const { numbers } = list;
   numbers[at] = given.members;
 }
@@ -1075,7 +1142,7 @@ export interface CallArguments {
 }
 
 export function call(list: CommandSink, given: CallArguments, dtype = 0): void {
-  const at = list.open(37 + OPERATIONS * dtype, 4 + given.numbers.length);
+  const at = list.open(39 + OPERATIONS * dtype, 4 + given.numbers.length);
   const { numbers } = list;
   numbers[at] = given.address;
   numbers[at + 1] = given.context;

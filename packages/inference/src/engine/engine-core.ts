@@ -4,7 +4,7 @@ import { BlockCache } from '../cache/block-cache.ts';
 import { BlockPool } from '../cache/block-pool.ts';
 import { bytesPerBlock, checkCacheDType, KeyValueBlocks } from '../cache/key-value-blocks.ts';
 import { RequestError } from '../request-error.ts';
-import { Sampler } from '../sampling.ts';
+import { Sampler } from '../sample/sampler.ts';
 import { Scheduler, type Turn } from '../schedule/scheduler.ts';
 import { EmbedText } from '../sequence/embed-text.ts';
 import {

@@ -1,4 +1,4 @@
-import type { Sampling } from '../sampling.ts';
+import type { Sampling } from '../sample/options.ts';
 import { invalidField, RequestError } from '../request-error.ts';
 import type { Constraint } from './constraint.ts';
 import { type PoolKind, poolKinds } from './pooling.ts';

@@ -37,16 +37,16 @@ export function encodePrompt(tokenizer: Tokenizer, text: string): Int32Array {
 
 /** Reads the prompts of one vocabulary, and refuses those that cannot fit, the long ones before they are encoded. */
 export class PromptReader {
-  #tokenizer: Tokenizer;
+  readonly tokenizer: Tokenizer;
   #fewest: ((text: string) => number) | undefined;
 
   constructor(tokenizer: Tokenizer) {
-    this.#tokenizer = tokenizer;
+    this.tokenizer = tokenizer;
   }
 
   /** `limit`: tokens a sequence can have. @throws RequestError */
   read(op: string, prompt: string | ArrayLike<number> | EncodedPrompt, limit: number): ReadPrompt {
-    const tokenizer = this.#tokenizer;
+    const tokenizer = this.tokenizer;
     if (typeof prompt === 'string') {
       this.weigh(op, prompt, limit);
       return this.#checked(op, { text: prompt, ids: encodePrompt(tokenizer, prompt) });
@@ -64,8 +64,8 @@ export class PromptReader {
   /** Refuses a long text that has too many characters for so many tokens, whatever they are. @throws RequestError */
   weigh(op: string, text: string, limit: number): void {
     if (text.length < LONG_PROMPT) return;
-    this.#fewest ??= fewestTokens(this.#tokenizer);
-    const least = this.#fewest(text) + (this.#tokenizer.addsBos ? 1 : 0);
+    this.#fewest ??= fewestTokens(this.tokenizer);
+    const least = this.#fewest(text) + (this.tokenizer.addsBos ? 1 : 0);
     if (least > limit) throw tooLong(op, `${least} tokens or more`, limit);
   }
 
@@ -74,7 +74,7 @@ export class PromptReader {
       const wanted = 'enough: the vocabulary has no BOS, so the text needs a first token';
       throw invalidField(op, 'prompt', text, wanted);
     }
-    checkIds(op, ids, this.#tokenizer.vocabSize);
+    checkIds(op, ids, this.tokenizer.vocabSize);
     return { ids, echo: () => text };
   }
 }

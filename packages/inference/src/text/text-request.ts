@@ -1,11 +1,10 @@
-import { invalidField, RequestError } from '../request-error.ts';
+import { checkNames, invalidField, RequestError } from '../request-error.ts';
 import {
-  checkNames,
   resolveSampling,
   type Sampling,
   samplingNames,
   type SamplingOptions,
-} from '../sampling.ts';
+} from '../sample/options.ts';
 import { type IdRequest, type Standing, tooLong } from '../sequence/id-request.ts';
 import type { EncodedPrompt, PromptReader } from './prompt.ts';
 import { stopLimits } from './stop-strings.ts';
@@ -68,7 +67,7 @@ export function resolveText(
   limit: number,
 ): ResolvedText {
   checkNames(op, request, ['prompt', ...optionNames]);
-  const sampling: Sampling = resolveSampling(op, request);
+  const sampling: Sampling = resolveSampling(op, request, { tokenizer: prompts.tokenizer });
   const maxTokens = request.maxTokens ?? Infinity;
   if (!(maxTokens === Infinity || (Number.isInteger(maxTokens) && maxTokens >= 0))) {
     throw invalidField(op, 'maxTokens', maxTokens, 'a whole number from 0 on');

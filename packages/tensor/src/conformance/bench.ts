@@ -81,6 +81,11 @@ export class Bench {
     return this.float(this.#normals(shape, std), shape);
   }
 
+  /** N(0, 1), for the case to change. */
+  numbers(shape: Shape): Float64Array {
+    return this.#normals(shape, 1);
+  }
+
   /** Whole numbers from −limit to limit: sums of products are exact in f32, in any order. */
   whole(shape: Shape, limit = 4): Tensor {
     return this.float(this.#whole(shape, limit), shape);
@@ -136,6 +141,11 @@ export class Bench {
 
   wideOutput(shape: Shape): Tensor {
     return this.#place(new Float64Array(sizeOf(shape)).fill(NaN), shape, this.#wideDType, false);
+  }
+
+  /** Ids that a kernel finds: the least number before. */
+  integerOutput(shape: Shape): Tensor {
+    return this.#place(new Float64Array(sizeOf(shape)).fill(-(2 ** 31)), shape, 'i32', false);
   }
 
   /** An operand that the kernel adds to or changes in place. */

@@ -2,6 +2,7 @@ import type { ComputeDType, DType } from '../dtype.ts';
 import type { Tensor } from '../tensor.ts';
 import { Bench, numbersOf, type Results } from './bench.ts';
 import { CACHES, fillCache, startsOf } from './cases/attention.ts';
+import { PLAIN_ROW } from './cases/sample.ts';
 import { ropeTable } from './cases/activation.ts';
 import type { Check, Subject } from './checks.ts';
 import { expectSameBits } from './compare.ts';
@@ -56,6 +57,23 @@ export function invarianceChecks(subject: Subject): Check[] {
         b.kernels.linearCrossEntropy(cut(losses), cut(x), w, cut(targets), { dx: cut(dx), dw: undefined }),
       );
       return { losses, dx };
+    }),
+    check(subject, dtype, 'sample, logProbabilities', (b, pieces) => {
+      const logits = b.normal([ROWS, 300], 3);
+      const [ids, chosen] = [b.integerOutput([ROWS]), b.wideOutput([ROWS])];
+      const given = b.indices(ROWS, 300);
+      const rows = Array.from({ length: ROWS }, (_, r) => ({
+        ...PLAIN_ROW,
+        temperature: 0.9,
+        topP: 0.9,
+        u: ((r * 37) % ROWS) / ROWS,
+        topK: 1 + (r % 50),
+      }));
+      forPieces(pieces, (cut, start, end) => {
+        b.kernels.sample(cut(ids), cut(logits), rows.slice(start, end));
+        b.kernels.logProbabilities(cut(chosen), cut(logits), cut(given));
+      });
+      return { ids, chosen };
     }),
     ...WINDOWS.flatMap((window) => [
       check(subject, dtype, `attention and attentionGrad, packed and alone${windowed(window)}`, (b, pieces) =>
@@ -177,9 +195,15 @@ function check(
 }
 
 /** Calls `body` once for each piece, with a function that cuts its rows from a tensor. */
-function forPieces(pieces: readonly number[], body: (cut: (tensor: Tensor) => Tensor) => void): void {
+function forPieces(
+  pieces: readonly number[],
+  body: (cut: (tensor: Tensor) => Tensor, start: number, end: number) => void,
+): void {
   const starts = startsOf(pieces);
-  for (let i = 0; i < pieces.length; i++) body((tensor) => tensor.slice(starts[i], starts[i + 1]));
+  for (let i = 0; i < pieces.length; i++) {
+    const [start, end] = [starts[i], starts[i + 1]];
+    body((tensor) => tensor.slice(start, end), start, end);
+  }
 }
 
 const SHAPE = { heads: 4, kvHeads: 2 };

@@ -35,6 +35,7 @@ const EXCEPTIONS: Partial<Record<keyof Kernels, Readonly<Record<string, Row>>>> 
   pagedAttention: { halved: HALVED },
   attentionGrad: { dq: CANCELLING, dk: CANCELLING, dv: CANCELLING },
   linearCrossEntropy: { losses: WIDE, dx: CANCELLING, dw: THROUGH_HALF },
+  logProbabilities: { chosen: WIDE, topValues: WIDE },
   sumSquares: { out: WIDE },
   adamw: { value: WIDE, firstMoment: WIDE, secondMoment: WIDE },
 };

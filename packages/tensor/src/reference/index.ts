@@ -16,6 +16,7 @@ import { normKernels } from './norm.ts';
 import { optimizerKernels } from './optimizer.ts';
 import { ropeKernels } from './rope.ts';
 import { rowKernels } from './rows.ts';
+import { sampleKernels } from './sample.ts';
 import { swigluKernels } from './swiglu.ts';
 
 /** The reference device has nothing to choose. */
@@ -71,6 +72,7 @@ export class ReferenceDevice extends DeviceBase {
       ...swigluKernels(memory),
       ...attentionKernels(memory),
       ...crossEntropyKernels(memory, this.rowChunk),
+      ...sampleKernels(memory),
       ...elementwiseKernels(memory),
       ...optimizerKernels(memory),
     };

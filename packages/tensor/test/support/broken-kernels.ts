@@ -309,6 +309,53 @@ export const brokenKernels: [string, RegExp, Break, ComputeDType?][] = [
     (raw) => ({ fill: (y, value) => raw.fill(y, Math.trunc(value)) }),
   ],
   [
+    'sample takes the temperature first where it comes last',
+    /^sample:/,
+    (raw) => ({
+      sample: (ids, logits, rows, options) =>
+        raw.sample(
+          ids,
+          logits,
+          rows.map((row) => ({ ...row, temperatureLast: false })),
+          options,
+        ),
+    }),
+  ],
+  [
+    'sample forgets the masks',
+    /^sample:/,
+    (raw) => ({
+      sample: (ids, logits, rows, options) =>
+        raw.sample(
+          ids,
+          logits,
+          rows.map((row) => ({ ...row, mask: -1 })),
+          options,
+        ),
+    }),
+  ],
+  [
+    'sample draws the row before',
+    /^batch invariance: sample/,
+    (raw) => ({
+      sample: (ids, logits, rows, options) =>
+        raw.sample(
+          ids,
+          logits,
+          rows.map((row, r) => ({ ...row, u: rows[Math.max(0, r - 1)].u })),
+          options,
+        ),
+    }),
+  ],
+  [
+    'logProbabilities counts the padding',
+    /^logProbabilities:/,
+    (raw) => ({
+      logProbabilities: (chosen, logits, ids, { top } = {}) =>
+        raw.logProbabilities(chosen, logits, ids, top ? { top } : {}),
+    }),
+  ],
+  [
     'sumSquares misses the last element',
     /^sumSquares:/,
     (raw) => ({ sumSquares: (out, x) => raw.sumSquares(out, all(x).slice(0, x.size - 1)) }),

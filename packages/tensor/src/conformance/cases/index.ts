@@ -7,6 +7,7 @@ import { linearCases } from './linear.ts';
 import { normCases } from './norm.ts';
 import { optimizerCases } from './optimizer.ts';
 import { rowCases } from './rows.ts';
+import { sampleCases } from './sample.ts';
 
 /** Every kernel over odd sizes, with every option and every aliasing that the contract allows. */
 export function kernelCases(options: CaseOptions): Case[] {
@@ -17,6 +18,7 @@ export function kernelCases(options: CaseOptions): Case[] {
     ...activationCases(),
     ...attentionCases(),
     ...crossEntropyCases(),
+    ...sampleCases(),
     ...elementwiseCases(options),
     ...optimizerCases(),
   ];

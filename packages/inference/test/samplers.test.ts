@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { createHash } from 'node:crypto';
 import {
   argmax,
   draw,
@@ -7,10 +8,13 @@ import {
   keepMinP,
   keepTopK,
   keepTopP,
-  penalizeGenerated,
-  penalizeRepetition,
+  normals,
+  penalizeSeen,
   scaleByTemperature,
-} from '../src/filters.ts';
+} from '@cria/tensor';
+import { resolveSampling, Sampler, type SamplingOptions } from '../src/index.ts';
+import type { Place, Stage as Apply } from '../src/sample/stage.ts';
+import { typicalP } from '../src/sample/typical-p.ts';
 import { readVectorJson, vectors } from '../../../scripts/support/vectors.ts';
 import { readSafetensors } from './safetensors.ts';
 
@@ -22,10 +26,14 @@ const stages: Record<string, (scores: Float64Array, value: number, history: Arra
   top_k: keepTopK,
   top_p: keepTopP,
   min_p: keepMinP,
-  repetition_penalty: (scores, penalty, ids) => penalizeRepetition(scores, ids, penalty),
+  typical_p: (scores, p) => (typicalP(p) as Apply)(scores, {} as Place),
+  repetition_penalty: (scores, repetition, ids) => {
+    const seen = [...new Set(Array.from(ids))];
+    penalizeSeen(scores, { seen, times: seen }, { repetition, presence: 0, frequency: 0 });
+  },
 };
 /** Filters of the fixtures that this package does not have. */
-const others = ['typical_p', 'epsilon', 'eta', 'top_h'];
+const others = ['epsilon', 'eta', 'top_h'];
 
 /** Settings of every chain that the folder holds, left to right; `N` rows of `V` scores, each with ids that came before. */
 const index = readVectorJson('sampling/index.json') as {
@@ -112,7 +120,8 @@ describe('filters', () => {
 
   it('subtracts presence once and frequency as often as an id occurred', () => {
     const scores = Float64Array.of(1, 1, 1);
-    penalizeGenerated(scores, [0, 0, 2], { presence: 0.5, frequency: 0.25 });
+    const counts = { seen: [0, 2, 1], times: [2, 1, 0] };
+    penalizeSeen(scores, counts, { repetition: 1, presence: 0.5, frequency: 0.25 });
     expect([...scores]).toEqual([0, 1, 0.25]);
   });
 
@@ -128,4 +137,45 @@ describe('filters', () => {
     ]);
     expect(draw(weights, 4.1, 0.999)).toBe(4);
   });
+});
+
+/** Options of every sampler that was there first. */
+const first: readonly SamplingOptions[] = [
+  {},
+  { temperature: 0 },
+  { temperature: 0.7 },
+  { temperature: 1.7, topK: 30 },
+  { topP: 0.9 },
+  { topP: 0.3, temperature: 2 },
+  { minP: 0.05 },
+  { topK: 50, topP: 0.95, minP: 0.01, temperature: 0.8 },
+  { repetitionPenalty: 1.3 },
+  { repetitionPenalty: 1.3, temperature: 0 },
+  { presencePenalty: 0.5, frequencyPenalty: 0.3, topP: 0.9 },
+  { repetitionPenalty: 0.8, presencePenalty: -0.5, frequencyPenalty: 0.2, temperature: 0.6, topK: 100 },
+  { presencePenalty: 2, temperature: 0 },
+  { topP: 0 },
+  { temperature: 1e-5, topP: 0.5 },
+  { topP: 0.999999, temperature: 3 },
+];
+
+it('gives the texts that it gave before there was a kernel or an order', () => {
+  const V = 997;
+  const sampler = new Sampler(V);
+  const found: number[] = [];
+  first.forEach((given, at) => {
+    const sampling = resolveSampling('test', { seed: 11 + at, stream: at % 3, ...given });
+    const ids = Array.from({ length: 40 }, (_, i) => (i * i * 7) % 60);
+    const history = { ids, promptLength: 15 };
+    for (let i = 0; i < 12; i++) {
+      const logits = new Float32Array(V);
+      normals({ seed: at, stream: i, start: 0, std: 1 + (i % 4) * 2 }, logits);
+      ids.push(sampler.sample(logits, sampling, history));
+      found.push(ids.at(-1)!);
+    }
+  });
+  // Made with `Math.exp` and counts made anew for every token.
+  expect(createHash('sha256').update(JSON.stringify(found)).digest('hex').slice(0, 16)).toBe(
+    'abe80b303983f717',
+  );
 });
