@@ -1,10 +1,5 @@
 import { checkNames, invalidField, RequestError } from '../request-error.ts';
-import {
-  resolveSampling,
-  type Sampling,
-  samplingNames,
-  type SamplingOptions,
-} from '../sample/options.ts';
+import { resolveSampling, type Sampling, samplingNames, type SamplingOptions } from '../sample/options.ts';
 import { type IdRequest, type Standing, tooLong } from '../sequence/id-request.ts';
 import type { EncodedPrompt, PromptReader } from './prompt.ts';
 import { stopLimits } from './stop-strings.ts';
