@@ -2,7 +2,7 @@
 import type { AddedToken } from '../added-tokens.ts';
 import { resolveMerges } from '../bpe/merge-list.ts';
 import { requireAlphabetBytes } from '../byte-level/byte-alphabet.ts';
-import { preTokenizers } from '../byte-level/patterns.ts';
+import { otherPreTokenizers, preTokenizers } from '../byte-level/patterns.ts';
 import { ByteLevelTokenizer } from '../byte-level/tokenizer.ts';
 import { TokenBytes } from '../bytes/token-bytes.ts';
 import { encodeUtf8 } from '../bytes/utf8.ts';
@@ -108,6 +108,9 @@ function readByteLevel(metadata: GgufMetadata): ByteLevelTokenizer {
   const { texts, types, added } = readTokens(metadata);
   const name = scalar(metadata, 'pre') ?? 'default';
   const pre = preTokenizers.get(String(name));
+  const other = otherPreTokenizers.get(String(name));
+  if (other !== undefined)
+    throw failure(OP, `the pre-tokenizer '${String(name)}' is that of ${other}`, 'no LLaMA has it');
   if (pre === undefined)
     throw failure(
       OP,
