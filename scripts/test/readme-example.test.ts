@@ -9,6 +9,15 @@ test('the example is the marked block, at the lines it has in the README', () =>
   expect(code?.trim()).toBe('const a = 1;\n\nlog(a);');
 });
 
+test('several marked blocks are one program, each at its lines', () => {
+  const markdown =
+    'x\n<!-- example -->\n```ts\nconst a = 1;\n```\ntext\n```ts\nno\n```\n<!-- example -->\n```ts\nlog(a);\n```\n';
+  const lines = readmeExample(markdown)?.split('\n');
+  expect([lines?.[3], lines?.[11]]).toEqual(['const a = 1;', 'log(a);']);
+  expect(lines?.filter(Boolean)).toHaveLength(2);
+  expect(readmeExample(`${markdown}<!-- example -->\n`)).toBeUndefined();
+});
+
 test('no mark, another language, text between, or no end: no example', () => {
   expect(readmeExample('```ts\na\n```')).toBeUndefined();
   expect(readmeExample('<!-- example -->\n```sh\na\n```')).toBeUndefined();

@@ -8,7 +8,7 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { type Checkpoint, loadForInference, openCheckpoint } from '@cria/checkpoint';
 import { cpu } from '@cria/cpu';
-import { perplexity } from '@cria/inference';
+import { perplexity } from '@cria/evaluation';
 import { loadTokenizer } from '@cria/tokenizer/node';
 import { report } from '../../../scripts/support/report.ts';
 import { largeBlocks, plainTypes, smallBlocks, storeAs } from '../test/stored-models.ts';
@@ -23,7 +23,7 @@ const { values } = parseArgs({
   },
 });
 if (values.model === undefined) {
-  console.error('[bench perplexity] no model was given. hint: --model FILE, a checkpoint in F32');
+  console.error('[bench perplexity] no model was given. hint: --model FILE, a checkpoint in f32');
   process.exit(1);
 }
 const source = await openCheckpoint(values.model);

@@ -37,4 +37,3 @@ export { encodePrompt, type EncodedPrompt, LONG_PROMPT, PromptReader } from './t
 export { StopStrings, stopLimits } from './text/stop-strings.ts';
 export { TextAssembler } from './text/text-assembler.ts';
 export { TextReader, type TextReaderOptions } from './text/text-reader.ts';
-export { type Perplexity, perplexity } from './perplexity.ts';

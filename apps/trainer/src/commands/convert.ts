@@ -14,7 +14,7 @@ import {
   type WeightReport,
 } from '@cria/checkpoint';
 import { nativeQuantizer } from '@cria/cpu';
-import { perplexity } from '@cria/inference';
+import { perplexity } from '@cria/evaluation';
 import { type ComputeDType, fail, floatDTypes } from '@cria/tensor';
 import { command } from '../command.ts';
 import { openRunDevice } from '../run/device.ts';

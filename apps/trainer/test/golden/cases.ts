@@ -12,7 +12,8 @@ import {
   saveHuggingFace,
 } from '@cria/checkpoint';
 import { nativeQuantizer } from '@cria/cpu';
-import { generate, perplexity } from '@cria/inference';
+import { perplexity } from '@cria/evaluation';
+import { generate } from '@cria/inference';
 import { Llama, llamaConfig } from '@cria/layers';
 import { type ComputeDType, type Device, permute, type Recompute, reference } from '@cria/tensor';
 import { type Batch, Trainer } from '@cria/training';

@@ -1,0 +1,1 @@
+export { type Perplexity, perplexity } from './perplexity.ts';
