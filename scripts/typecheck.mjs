@@ -1,13 +1,15 @@
 // Type check of the whole workspace from sources, tests, benches and scripts included.
-//   node scripts/typecheck.mjs
+//   node scripts/typecheck.mjs         by the native compiler, where this platform has it
+//   node scripts/typecheck.mjs --js    by the JavaScript one, whose declarations are published
 // Three sets of options live in one workspace: tsconfig.json for most of it, tsconfig.numeric.json for the numeric packages
 // (no `noUncheckedIndexedAccess`), tsconfig.scripts.json for the plain JavaScript of scripts/ and docs/. Since every package is
 // read from its sources, a program of one set also holds files of another; each program therefore reports only the files
-// that its own `include` names. Files are parsed once for all three.
+// that its own `include` names.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import ts from 'typescript';
+import { nativeCompiler, nativeDiagnostics } from './lib/typecheck-native.mjs';
 import { root } from './lib/workspace.mjs';
 
 const docs = `${join(root, 'docs')}/`;
@@ -39,13 +41,11 @@ function sharingHost(options, parsed) {
 }
 
 /**
- * Diagnostics of the files that one configuration includes.
+ * Options of a configuration, and the files that it includes itself; those of the documentation only where its dependencies are.
  * @param {string} config  path of a tsconfig
- * @param {Map<string, ts.SourceFile | undefined>} parsed
- * @returns {{ files: number, diagnostics: readonly ts.Diagnostic[] }}
  * @throws when the configuration cannot be read
  */
-export function check(config, parsed) {
+function readConfig(config) {
   const settings = ts.getParsedCommandLineOfConfigFile(
     config,
     { noEmit: true },
@@ -57,33 +57,65 @@ export function check(config, parsed) {
     },
   );
   if (settings === undefined) throw new Error(`[typecheck] cannot read ${config}. hint: is it there?`);
-  const { options, errors } = settings;
-  const fileNames = withDocs
-    ? settings.fileNames
-    : settings.fileNames.filter((name) => !name.startsWith(docs));
-  const program = ts.createProgram(fileNames, options, sharingHost(options, parsed));
+  const { options, errors, fileNames } = settings;
+  return {
+    options,
+    errors,
+    files: withDocs ? fileNames : fileNames.filter((name) => !name.startsWith(docs)),
+  };
+}
+
+/**
+ * Errors in the files that one configuration includes, by the JavaScript compiler.
+ * @param {string} config  path of a tsconfig
+ * @param {Map<string, ts.SourceFile | undefined>} parsed
+ * @returns {{ files: number, errors: string[] }}
+ * @throws when the configuration cannot be read
+ */
+export function check(config, parsed) {
+  const { options, errors, files } = readConfig(config);
+  const program = ts.createProgram(files, options, sharingHost(options, parsed));
   const diagnostics = [...errors, ...program.getOptionsDiagnostics(), ...program.getGlobalDiagnostics()];
-  for (const name of fileNames) {
+  for (const name of files) {
     const file = program.getSourceFile(name);
     if (file === undefined) continue; // reported with the options
     diagnostics.push(...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file));
   }
-  return { files: fileNames.length, diagnostics };
+  return {
+    files: files.length,
+    errors: diagnostics.map((each) => ts.formatDiagnostic(each, formatHost).trimEnd()),
+  };
+}
+
+/**
+ * The same by the native compiler.
+ * @param {string} config @param {string} program
+ * @returns {Promise<{ files: number, errors: string[] }>}
+ * @throws when the configuration cannot be read, or the compiler breaks
+ */
+export async function checkNative(config, program) {
+  const { files } = readConfig(config);
+  return { files: files.length, errors: await nativeDiagnostics(program, config, new Set(files)) };
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const started = performance.now();
+  const native = process.argv.includes('--js') ? { reason: 'it was asked for' } : await nativeCompiler();
+  if ('reason' in native) console.log(`by the JavaScript compiler, in a minute or so: ${native.reason}`);
   const parsed = new Map();
-  const results = configs.map((name) => check(join(root, name), parsed));
-  const diagnostics = results.flatMap((result) => result.diagnostics);
+  const results = [];
+  for (const name of configs) {
+    const config = join(root, name);
+    results.push('reason' in native ? check(config, parsed) : await checkNative(config, native.program));
+  }
+  const errors = results.flatMap((result) => result.errors);
   const files = results.reduce((sum, result) => sum + result.files, 0);
-  const write = process.stdout.isTTY ? ts.formatDiagnosticsWithColorAndContext : ts.formatDiagnostics;
-  process.stdout.write(write(diagnostics, formatHost));
+  for (const error of errors) console.log(error);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   if (!withDocs)
     console.log(
       'docs/ is left out: its dependencies are not installed. hint: node scripts/bootstrap.mjs docs',
     );
-  console.log(`${files} files, ${diagnostics.length} type errors (${seconds} s)`);
-  process.exitCode = diagnostics.length === 0 ? 0 : 1;
+  console.log(`${files} files, ${errors.length} type errors (${seconds} s)`);
+  process.exitCode = errors.length === 0 ? 0 : 1;
 }
