@@ -21,6 +21,9 @@ export async function nativeCompiler(folder = join(root, 'node_modules/typescrip
   }
 }
 
+/** @param {string} path */
+const slashed = (path) => path.replaceAll('\\', '/');
+
 /**
  * What the compiler says of some files of a configuration, and of the configuration itself.
  * @param {string} program
@@ -41,7 +44,7 @@ export async function nativeDiagnostics(program, config, files) {
     if (file !== undefined || /^error TS\d+: /.test(line)) {
       told++;
       // Of the configuration, too, which is no source.
-      keeps = /\.json$/.test(file ?? '.json') || files.has(resolve(root, file ?? '').replaceAll('\\', '/'));
+      keeps = file === undefined || file.endsWith('.json') || files.has(slashed(resolve(root, file)));
       if (keeps) errors.push(line);
     } else if (keeps && /^\s+\S/.test(line)) {
       errors.push(`${errors.pop()}\n${line}`);
