@@ -2,6 +2,7 @@ import { helpLines, type Options, readOptions } from '@cria/cli';
 import { deviceChoices } from '@cria/devices';
 import { fail } from '@cria/tensor';
 import { engineFlags, readEngineFlags } from './engine-options.ts';
+import { type Log, noLog } from './observe/log.ts';
 import { bounds, type ServerOptions } from './server-options.ts';
 
 const whole = ([from, to]: readonly [number, number]) => ({ takes: 'whole', from, to }) as const;
@@ -30,6 +31,22 @@ const flags = {
 } as const satisfies Options;
 
 const late = {
+  strict: { takes: 'nothing', help: 'refuse every field of a request that is not known' },
+  'api-key-file': {
+    takes: 'text',
+    value: 'FILE',
+    help: 'keys that clients must show, one a line',
+    otherwise: 'no keys',
+  },
+  'cors-origin': {
+    takes: 'text',
+    value: 'ORIGINS',
+    help: 'web sites that browsers may let in, with commas between; * for all',
+    otherwise: 'none',
+  },
+  'tls-key': { takes: 'text', value: 'FILE', help: 'PEM file of a key: speak TLS' },
+  'tls-cert': { takes: 'text', value: 'FILE', help: 'PEM file of its certificate' },
+  log: { takes: 'nothing', help: 'a line of JSON on stderr for every answer, without texts' },
   'drain-seconds': {
     ...whole(bounds.drainSeconds),
     help: 'time that running texts get at SIGTERM',
@@ -42,9 +59,9 @@ const OP = 'cria-server';
 
 /**
  * What the command line asks for; `help` for --help. @throws CriaError for unknown flags, with the
- * nearest, and for bad values
+ * nearest, and for bad values. `log`: where --log writes
  */
-export function parseFlags(args: readonly string[]): ServerOptions | 'help' {
+export function parseFlags(args: readonly string[], log: Log = noLog): ServerOptions | 'help' {
   const read = readOptions(OP, args, all, (word) =>
     fail(OP, `"${word}" is not a flag.`, `write --model ${word} if it is the model`),
   );
@@ -59,6 +76,12 @@ export function parseFlags(args: readonly string[]): ServerOptions | 'help' {
     threads,
     mmap: values['no-mmap'] ? false : undefined,
     drainSeconds: values['drain-seconds'],
+    strict: values.strict ? true : undefined,
+    apiKeyFile: values['api-key-file'],
+    corsOrigins: values['cors-origin']?.split(','),
+    tlsKey: values['tls-key'],
+    tlsCert: values['tls-cert'],
+    log: values.log ? log : undefined,
   };
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   return { model, ...given, ...readEngineFlags(values) };

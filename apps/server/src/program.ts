@@ -1,6 +1,7 @@
 import { errorText } from '@cria/tensor';
 import { EngineFailure } from './engine-client.ts';
 import { helpText, parseFlags } from './flags.ts';
+import { jsonLog } from './observe/log.ts';
 import type { EngineFile } from './protocol.ts';
 import { type RunningServer, startServer } from './server.ts';
 
@@ -17,7 +18,10 @@ export interface World {
 /** Serves until it is told to stop or the engine breaks; resolves to the exit code. */
 export async function main(args: readonly string[], world: World): Promise<number> {
   try {
-    const options = parseFlags(args);
+    const options = parseFlags(
+      args,
+      jsonLog((line) => world.errors.write(line)),
+    );
     if (options !== 'help') return await serve(options, world);
     world.out.write(helpText());
     return 0;

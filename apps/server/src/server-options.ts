@@ -1,8 +1,9 @@
 import type { DeviceChoice } from '@cria/devices';
-import { checkOptions } from '@cria/tensor';
+import { checkOptions, fail } from '@cria/tensor';
 import type { EngineFailure } from './engine-client.ts';
 import { type EngineLimits, engineOptionNames, resolveEngineLimits, wholeNumber } from './engine-options.ts';
-import type { EngineFile, EngineSettings } from './protocol.ts';
+import type { Log } from './observe/log.ts';
+import type { EngineFile, EngineSettings, ThreadFile } from './protocol.ts';
 
 export interface ServerOptions extends Partial<EngineLimits> {
   /** Run folder of the trainer, training state, Hugging Face folder, GGUF or llama2.c file. */
@@ -28,8 +29,23 @@ export interface ServerOptions extends Partial<EngineLimits> {
   readonly onFailure?: (failure: EngineFailure) => void;
   /** Called with every fault of the server that a client saw as a bare 500, other than the engine's failure. */
   readonly onError?: (error: unknown) => void;
+  /** Refuse every field of a request that is not known, instead of ignoring what means nothing here. Default false. */
+  readonly strict?: boolean;
+  /** File of API keys, one a line, that clients must show; it is read again when it changes. Default: no keys. */
+  readonly apiKeyFile?: string;
+  /** Origins of web sites whose scripts browsers may let in; `*` for all. Default none. */
+  readonly corsOrigins?: readonly string[];
+  /** PEM files of a key and its certificate: the server then speaks TLS alone. Both or neither. */
+  readonly tlsKey?: string;
+  readonly tlsCert?: string;
+  /** Hears a record of every answer, without texts. */
+  readonly log?: Log;
+  /** Milliseconds of silence in a stream before a comment is sent. Default 10,000. */
+  readonly pingInterval?: number;
   /** Where the engine's thread starts; default this package's own file. */
   readonly thread?: EngineFile;
+  /** Where the thread with tokenizer and chat template starts; default this package's own file. */
+  readonly deskThread?: ThreadFile;
 }
 
 const OPTIONS = [
@@ -43,7 +59,15 @@ const OPTIONS = [
   'drainSeconds',
   'onFailure',
   'onError',
+  'strict',
+  'apiKeyFile',
+  'corsOrigins',
+  'tlsKey',
+  'tlsCert',
+  'log',
+  'pingInterval',
   'thread',
+  'deskThread',
 ] as const satisfies readonly (keyof ServerOptions)[];
 
 /** Least and most of the numbers that are not the engine's. (A timer of Node counts to 2^31 milliseconds.) */
@@ -51,15 +75,19 @@ export const bounds = {
   port: [0, 65535],
   threads: [1, 256],
   drainSeconds: [0, 86400],
+  pingInterval: [1, 86_400_000],
 } as const;
 
 /** Refuses what cannot work, before anything is started. @throws CriaError that names the option */
 export function checkServerOptions(op: string, options: ServerOptions): void {
   checkOptions(op, options, [...OPTIONS, ...engineOptionNames]);
-  for (const name of ['port', 'threads', 'drainSeconds'] as const) {
+  for (const name of ['port', 'threads', 'drainSeconds', 'pingInterval'] as const) {
     const [least, most] = bounds[name];
     if (options[name] !== undefined) wholeNumber(op, name, options[name], least, most);
   }
+  const [one, other] = [options.tlsKey === undefined, options.tlsCert === undefined];
+  if (one !== other)
+    fail(op, `${one ? 'tlsKey' : 'tlsCert'} is missing.`, 'TLS needs a key and its certificate');
 }
 
 /** What the engine's thread is told. @throws CriaError that names an option it cannot have */

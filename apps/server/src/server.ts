@@ -1,10 +1,17 @@
+import { readFileSync } from 'node:fs';
 import type { FastifyInstance } from 'fastify';
 import { fail } from '@cria/tensor';
-import { createApp, type ServerState } from './http/app.ts';
+import { TextDesk } from './chat/desk.ts';
+import { createApp, type Tls } from './http/app.ts';
+import { KeyRing } from './http/auth.ts';
 import { EngineClient } from './engine-client.ts';
-import { isLoopback } from './http/local-host.ts';
+import { isLoopback } from './http/host.ts';
+import { PING_INTERVAL } from './http/limits.ts';
 import { OpenResponses } from './http/open-responses.ts';
-import type { ModelFacts } from './protocol.ts';
+import type { ServerState } from './http/state.ts';
+import { noLog } from './observe/log.ts';
+import { Metrics } from './observe/metrics.ts';
+import { type EngineSettings, type ModelFacts, ownThread } from './protocol.ts';
 import { checkServerOptions, engineSettings, type ServerOptions } from './server-options.ts';
 
 export interface RunningServer {
@@ -23,16 +30,17 @@ export interface RunningServer {
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   checkServerOptions('startServer', options);
   const settings = engineSettings('startServer', options);
-  const { host = '127.0.0.1', port = 8080, onError = () => {} } = options;
-  const state: ServerState = { phase: 'loading', engine: undefined, onError };
-  const app = createApp(state, { localOnly: isLoopback(host) });
+  const { host = '127.0.0.1', port = 8080 } = options;
+  const state = newState(options, settings, host);
+  const app = createApp(state, readTls(options));
   const responses = new OpenResponses(app);
-  const url = await listen(app, host, port);
+  const url = await listen(app, host, port, options.tlsKey !== undefined);
   try {
     state.engine = await EngineClient.start(settings, options.thread);
   } catch (error) {
     state.phase = 'failed';
     await app.close();
+    await state.desk.close();
     throw error;
   }
   const { engine } = state;
@@ -53,6 +61,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await engine.close();
     await responses.sent(FLUSH_MS);
     await app.close();
+    await state.desk.close();
   };
   let stopping: Promise<void> | undefined;
   const close = () => {
@@ -62,10 +71,40 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   return { url, facts: engine.facts, close };
 }
 
+function newState(options: ServerOptions, settings: EngineSettings, host: string): ServerState {
+  const { apiKeyFile, onError = () => {}, log = noLog, corsOrigins = [], strict = false } = options;
+  return {
+    phase: 'loading',
+    engine: undefined,
+    onError,
+    log,
+    strict,
+    corsOrigins,
+    metrics: new Metrics(),
+    desk: new TextDesk(options.deskThread ?? ownThread('desk-worker'), settings),
+    keys: apiKeyFile === undefined ? undefined : new KeyRing(apiKeyFile),
+    localOnly: isLoopback(host),
+    pingInterval: options.pingInterval ?? PING_INTERVAL,
+  };
+}
+
+/** Both files, or neither was named. @throws CriaError for a file that cannot be read */
+function readTls({ tlsKey, tlsCert }: ServerOptions): Tls | undefined {
+  if (tlsKey === undefined || tlsCert === undefined) return undefined;
+  const read = (path: string) => {
+    try {
+      return readFileSync(path);
+    } catch (error) {
+      return fail('cria-server', `cannot read ${path}.`, (error as Error).message, error);
+    }
+  };
+  return { key: read(tlsKey), cert: read(tlsCert) };
+}
+
 /** Time that readers get to take the last bytes of their answers. */
 const FLUSH_MS = 2000;
 
-async function listen(app: FastifyInstance, host: string, port: number): Promise<string> {
+async function listen(app: FastifyInstance, host: string, port: number, tls: boolean): Promise<string> {
   try {
     await app.listen({ host, port });
   } catch (error) {
@@ -89,5 +128,5 @@ async function listen(app: FastifyInstance, host: string, port: number): Promise
   const address = app.server.address();
   const bound = typeof address === 'object' && address ? address.port : port;
   const shown = host === '0.0.0.0' || host === '::' ? 'localhost' : host.includes(':') ? `[${host}]` : host;
-  return `http://${shown}:${bound}`;
+  return `${tls ? 'https' : 'http'}://${shown}:${bound}`;
 }

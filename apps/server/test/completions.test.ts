@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunningServer } from '../src/index.ts';
 import { getJson, post, streamEvents, tinyServer, waitFor } from './tiny-server.ts';
 
+const nothingCached = { prompt_tokens_details: { cached_tokens: 0 } };
 let server: RunningServer;
 beforeAll(async () => void (server = await tinyServer({ untilClosed: true })));
 afterAll(() => server.close());
@@ -23,8 +24,9 @@ describe('POST /v1/completions', () => {
       object: 'text_completion',
       created: expect.any(Number),
       model: 'tiny',
+      system_fingerprint: expect.stringMatching(/^b1-[0-9a-f]{10}$/),
       choices: [{ index: 0, text: expect.any(String), logprobs: null, finish_reason: 'length' }],
-      usage: { prompt_tokens: 6, completion_tokens: 8, total_tokens: 14 },
+      usage: { prompt_tokens: 6, completion_tokens: 8, total_tokens: 14, ...nothingCached },
     });
     expect(Math.abs(body.created - Date.now() / 1000)).toBeLessThan(100);
   });
@@ -43,7 +45,7 @@ describe('POST /v1/completions', () => {
     const { status, body } = await complete({ prompt: '', ...nulls });
     expect([status, body.usage]).toEqual([
       200,
-      { prompt_tokens: 1, completion_tokens: 16, total_tokens: 17 },
+      { prompt_tokens: 1, completion_tokens: 16, total_tokens: 17, ...nothingCached },
     ]);
   });
 
@@ -75,7 +77,12 @@ describe('POST /v1/completions', () => {
     const texts = body.choices.map((choice: { text: string }) => choice.text);
     expect([texts[0], texts[2]]).toEqual([one, two]);
     expect(new Set(texts).size).toBe(4);
-    expect(body.usage).toEqual({ prompt_tokens: 8, completion_tokens: 48, total_tokens: 56 });
+    expect(body.usage).toEqual({
+      prompt_tokens: 8,
+      completion_tokens: 48,
+      total_tokens: 56,
+      ...nothingCached,
+    });
   });
 
   it('takes token ids, one list or many', async () => {
@@ -116,7 +123,7 @@ describe('POST /v1/completions', () => {
     const events = data.map((each) => JSON.parse(each));
     expect(events.pop()).toMatchObject({
       choices: [],
-      usage: { prompt_tokens: 3, completion_tokens: 40, total_tokens: 43 },
+      usage: { prompt_tokens: 3, completion_tokens: 40, total_tokens: 43, ...nothingCached },
     });
     expect(new Set(events.map((each) => each.id)).size).toBe(1);
     for (const each of events) expect(each).toMatchObject({ object: 'text_completion', usage: null });

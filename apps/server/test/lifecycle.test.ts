@@ -61,7 +61,7 @@ describe('a broken engine', () => {
     const response = await post(server.url, { prompt: 'x' });
     expect([response.status, response.body.error]).toEqual([
       500,
-      { message: '[server] the engine failed.', type: 'server_error', param: null, code: 'engine_failed' },
+      { message: 'the engine failed.', type: 'server_error', param: null, code: 'engine_failed' },
     ]);
     await waitFor(() => onFailure.mock.calls.length === 1);
     expect(onFailure).toHaveBeenCalledWith(new EngineFailure('[device] lost.'));

@@ -16,12 +16,18 @@ export const tinyThread: EngineThread = {
   prompts: { url: new URL('./tiny-prompts.ts', import.meta.url), execArgv: sourceArgv },
 };
 
+export const tinyDesk: EngineThread = {
+  url: new URL('./tiny-desk.ts', import.meta.url),
+  execArgv: sourceArgv,
+};
+
 /** A server on a free port that ends with the test (or, made outside of one, when it is closed). */
 export async function tinyServer(
   options: Partial<ServerOptions> & { untilClosed?: boolean } = {},
 ): Promise<RunningServer> {
   const { untilClosed, ...rest } = options;
-  const server = await startServer({ model: 'tiny', port: 0, drainSeconds: 5, thread: tinyThread, ...rest });
+  const own = { model: 'tiny', port: 0, drainSeconds: 5, thread: tinyThread, deskThread: tinyDesk };
+  const server = await startServer({ ...own, ...rest });
   if (!untilClosed) onTestFinished(() => server.close());
   return server;
 }
@@ -34,8 +40,12 @@ export interface Answer {
   readonly body: any;
 }
 
-export async function post(url: string, body: unknown, init: RequestInit = {}): Promise<Answer> {
-  const response = await fetch(`${url}/v1/completions`, {
+export function post(url: string, body: unknown, init: RequestInit = {}): Promise<Answer> {
+  return postTo(`${url}/v1/completions`, body, init);
+}
+
+export async function postTo(url: string, body: unknown, init: RequestInit = {}): Promise<Answer> {
+  const response = await fetch(url, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: typeof body === 'string' ? body : JSON.stringify(body),
@@ -88,7 +98,7 @@ export async function* streamEvents(response: Response): AsyncGenerator<string> 
     rest += text;
     const parts = rest.split('\n\n');
     rest = parts.pop()!;
-    for (const part of parts) yield part.slice('data: '.length);
+    for (const part of parts) if (!part.startsWith(':')) yield part.slice('data: '.length);
   }
   if (rest !== '') throw new Error(`the stream ends inside an event: ${rest}`);
 }

@@ -1,126 +1,173 @@
-import { Readable } from 'node:stream';
-import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
-import { ApiError, BODY_LIMIT, isOwnFault, toApiError } from './errors.ts';
-import { refuseBadHttp, watchRequests } from './bad-http.ts';
-import { CompletionBody, explainBody } from '../schema/completion.ts';
-import { Completion } from '../routes/completions.ts';
-import type { EngineClient } from '../engine-client.ts';
-import { refuseOtherHosts } from './local-host.ts';
+import Fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
+import { type LogEntry, notesOf } from '../observe/log.ts';
+import { routes } from '../routes/index.ts';
 import { addPage, pagePaths } from '../routes/page.ts';
+import { explainBody } from '../schema/explain.ts';
+import { dropUnknown, headerNames } from '../schema/unknown-fields.ts';
+import { ownerOf, requireKeys } from './auth.ts';
+import { ApiError, isOwnFault, toApiError } from './errors.ts';
+import { refuseBadHttp, watchRequests } from './bad-http.ts';
+import { allowOrigins } from './cors.ts';
+import { refuseBadHosts, refuseOtherHosts } from './host.ts';
+import { BODY_LIMIT, REQUEST_TIMEOUT } from './limits.ts';
+import { requestIdOf } from './request-id.ts';
+import { pathsOf, type Route } from './route.ts';
+import type { ServerState } from './state.ts';
 
-/** What the routes know of the server. The engine comes when the model is loaded. */
-export interface ServerState {
-  phase: 'loading' | 'ready' | 'draining' | 'failed';
-  engine: EngineClient | undefined;
-  /** Hears of faults of the server itself, which clients see as a bare 500. */
-  readonly onError: (error: unknown) => void;
+/** Key and certificate of a server that speaks TLS. */
+export interface Tls {
+  readonly key: Buffer;
+  readonly cert: Buffer;
 }
 
-/** Milliseconds that a client has to send its whole request. */
-const REQUEST_TIMEOUT = 60_000;
-
-const METHODS: Readonly<Record<string, string>> = {
-  ...Object.fromEntries(pagePaths.map((path) => [path, 'GET, HEAD'])),
-  '/health': 'GET, HEAD',
-  '/v1/models': 'GET, HEAD',
-  '/v1/completions': 'POST',
-};
-
-/**
- * All routes over a state; no model, thread or socket of its own. `localOnly`: requests must name
- * this machine, see `local-host.ts`.
- */
-export function createApp(state: ServerState, { localOnly = false } = {}): FastifyInstance {
-  const app = Fastify({
+/** All routes over a state; no model, thread or socket of its own. */
+export function createApp(state: ServerState, tls?: Tls): FastifyInstance {
+  const options = {
     logger: false,
     bodyLimit: BODY_LIMIT,
     requestTimeout: REQUEST_TIMEOUT,
     forceCloseConnections: true,
+    routerOptions: { ignoreTrailingSlash: true },
+    genReqId: requestIdOf,
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
     schemaErrorFormatter: () => new Error('see validation'),
     clientErrorHandler: refuseBadHttp,
-    frameworkErrors: (error, _, reply) => sendError(reply, error),
-  });
+    frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
+      void reply.header('x-request-id', request.id);
+      sendError(reply, error, state);
+    },
+  } as const;
+  // Without a Host header Node itself would answer, and not with our error object.
+  const plain = { requireHostHeader: false };
+  const app: FastifyInstance = tls
+    ? (Fastify({ ...options, https: { ...plain, ...tls } }) as unknown as FastifyInstance) // the same but for the type of its server
+    : Fastify({ ...options, http: plain });
   app.setErrorHandler((error: FastifyError, request, reply) => {
     if (isOwnFault(error)) state.onError(error);
-    sendError(reply, error.validation ? explainBody(error.validation, request.body) : error);
-  });
-  app.setNotFoundHandler((request, reply) => {
-    const path = request.url.split('?')[0] ?? '';
-    const allowed = METHODS[path];
-    if (allowed) void reply.header('allow', allowed);
-    const message = allowed
-      ? `[server] ${path} takes ${allowed}, not ${request.method}.`
-      : `[server] there is nothing at ${path}.`;
+    const { body: schema } = routeOf(request) ?? {};
     sendError(
       reply,
-      new ApiError(allowed ? 405 : 404, message, { code: allowed ? 'method_not_allowed' : 'not_found' }),
+      error.validation && schema ? explainBody(error.validation, request.body, schema) : error,
+      state,
     );
   });
+  app.setNotFoundHandler((request, reply) => answerNothing(request, reply, state));
   // Bodies are JSON and say so, which also keeps other sites' forms out: browsers ask before they send it.
   app.removeContentTypeParser('text/plain');
-  watchRequests(app);
-  if (localOnly) refuseOtherHosts(app);
+  checkBeforeBodies(app);
+  addHooks(app, state);
   addPage(app);
-  addHealth(app, state);
-  addModels(app, state);
-  addCompletions(app, state);
+  for (const route of routes) addRoute(app, route, state);
   return app;
 }
 
-function addHealth(app: FastifyInstance, state: ServerState): void {
-  app.get('/health', (_, reply) => {
-    const ready = state.phase === 'ready';
-    void reply
-      .status(ready ? 200 : 503)
-      .send({ status: ready ? 'ok' : state.phase, active: state.engine?.active ?? 0 });
+/** What happens with every request before a route sees it: the order is what a stranger may learn. */
+function addHooks(app: FastifyInstance, state: ServerState): void {
+  app.addHook('onRequest', (request, reply, done) => {
+    void reply.header('x-request-id', request.id);
+    done();
   });
-}
-
-function addModels(app: FastifyInstance, state: ServerState): void {
-  const created = Math.floor(Date.now() / 1000);
-  app.get('/v1/models', () => {
-    const { id, ...meta } = engineOf(state).facts;
-    return {
-      object: 'list',
-      data: [{ id, object: 'model', created, owned_by: 'cria', max_model_len: meta.contextLength, meta }],
-    };
+  app.addHook('onResponse', (request, reply, done) => {
+    state.metrics.answered(reply.statusCode);
+    state.log(lineOf(request, reply));
+    done();
   });
+  watchRequests(app);
+  refuseBadHosts(app);
+  if (state.localOnly) refuseOtherHosts(app);
+  if (state.corsOrigins.length > 0) allowOrigins(app, state.corsOrigins);
+  if (state.keys) requireKeys(app, state.keys, (path) => openPaths.has(withoutSlash(path)));
 }
 
-function addCompletions(app: FastifyInstance, state: ServerState): void {
-  app.post<{ Body: CompletionBody }>(
-    '/v1/completions',
-    { schema: { body: CompletionBody } },
-    async (request, reply) => {
-      const completion = await Completion.start(request.body, engineOf(state));
-      // Whoever hangs up wants no more of it; after a normal end there is nothing left to cancel.
-      reply.raw.once('close', () => completion.cancel());
-      if (reply.raw.destroyed) completion.cancel();
-      if (!request.body.stream) return completion.whole();
-      const events = Readable.from(completion.events(state.onError), { highWaterMark: 1 });
-      return reply
-        .type('text/event-stream')
-        .header('cache-control', 'no-cache')
-        .header('x-accel-buffering', 'no')
-        .send(events);
-    },
-  );
-}
-
-function engineOf({ phase, engine }: ServerState): EngineClient {
-  if (phase === 'failed') throw new ApiError(500, '[server] the engine failed.', { code: 'engine_failed' });
-  if (phase !== 'ready' || !engine) {
-    throw new ApiError(503, `[server] the server is ${phase}.`, {
-      code: phase,
-      retryAfter: phase === 'loading' ? 1 : 5,
+function addRoute(app: FastifyInstance, route: Route, state: ServerState): void {
+  const { body: schema } = route;
+  for (const url of pathsOf(route)) {
+    app.route({
+      method: route.method,
+      url,
+      config: { route },
+      ...(schema && {
+        schema: { body: schema },
+        preValidation: (request, reply, done) => {
+          const ignored = dropUnknown(request.body, schema, state.strict);
+          if (ignored.length > 0) {
+            const names = headerNames(ignored);
+            void reply.header('x-ignored-fields', names);
+            state.log({ event: 'ignored fields', requestId: request.id, path: url, fields: names });
+          }
+          done();
+        },
+      }),
+      // What needs no waiting is answered at once, before the next request of the same connection is looked at.
+      handler: (request, reply) => {
+        const answer = route.answer({ state, request, reply, routes, body: request.body });
+        if (answer instanceof Promise) return answer;
+        if (answer !== undefined) void reply.send(answer);
+      },
     });
   }
-  return engine;
 }
 
-function sendError(reply: FastifyReply, error: unknown): void {
-  const { status, body, retryAfter } = toApiError(error);
-  if (retryAfter !== undefined) void reply.header('retry-after', retryAfter);
-  void reply.status(status).send(body);
+/** Whoever asks with `Expect: 100-continue` whether a body may come is told before it comes. */
+function checkBeforeBodies(app: FastifyInstance): void {
+  app.server.on('checkContinue', (request, response) => {
+    if (!(Number(request.headers['content-length']) > BODY_LIMIT)) response.writeContinue();
+    app.server.emit('request', request, response);
+  });
+}
+
+/** Which methods each path takes; one source with the router. */
+const methods: ReadonlyMap<string, string> = new Map([
+  ...pagePaths.map((path) => [path, 'GET, HEAD'] as const),
+  ...routes.flatMap((route) =>
+    pathsOf(route).map((path) => [path, route.method === 'GET' ? 'GET, HEAD' : route.method] as const),
+  ),
+]);
+
+const openPaths: ReadonlySet<string> = new Set([
+  ...pagePaths,
+  ...routes.filter(({ open }) => open).flatMap(pathsOf),
+]);
+
+function answerNothing(request: FastifyRequest, reply: FastifyReply, state: ServerState): void {
+  const path = request.url.split('?')[0] ?? '';
+  const allowed = methods.get(withoutSlash(path));
+  if (allowed) void reply.header('allow', allowed);
+  const message = allowed
+    ? `${path} takes ${allowed}, not ${request.method}.`
+    : `there is nothing at ${path.slice(0, 200)}.`;
+  const code = allowed ? 'method_not_allowed' : 'not_found';
+  sendError(reply, new ApiError(allowed ? 405 : 404, message, { code }), state);
+}
+
+function withoutSlash(path: string): string {
+  return path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
+}
+
+function routeOf(request: FastifyRequest): Route | undefined {
+  return (request.routeOptions.config as { route?: Route }).route; // as addRoute wrote it
+}
+
+function sendError(reply: FastifyReply, error: unknown, state: ServerState): void {
+  const { status, body, headers } = toApiError(error, state.metrics.drain.wait(1));
+  void reply.status(status).headers(headers).send(body);
+}
+
+/** A path's secret parts, its query among them, stay out of the log, and so do all texts. */
+function lineOf(request: FastifyRequest, reply: FastifyReply): LogEntry {
+  return {
+    event: 'request',
+    requestId: request.id,
+    method: request.method,
+    path: (request.url.split('?')[0] ?? '').slice(0, 200),
+    status: reply.statusCode,
+    ms: Math.round(reply.elapsedTime),
+    key: ownerOf(request),
+    ...notesOf(request.raw),
+  };
 }

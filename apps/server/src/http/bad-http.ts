@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { ApiError } from './errors.ts';
+import { newId } from './request-id.ts';
 
 const statuses: Readonly<Record<string, string>> = {
   HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
@@ -35,11 +36,11 @@ export function refuseBadHttp(error: BadHttp, socket: Socket): void {
   // A second answer inside the first would be worse than none.
   if (deaf || answering?.response.headersSent) return void socket.destroy();
   const status = statuses[error.code ?? ''] ?? '400 Bad Request';
-  const message = '[server] the request is not HTTP that this server understands, or did not come in time.';
+  const message = 'the request is not HTTP that this server understands, or did not come in time.';
   const { body } = new ApiError(400, message, { code: 'bad_http' });
   const text = takesBody(answering?.method, error.rawPacket) ? JSON.stringify(body) : '';
   const type = text === '' ? '' : 'content-type: application/json\r\n';
-  const headers = `${type}content-length: ${Buffer.byteLength(text)}\r\nconnection: close`;
+  const headers = `${type}x-request-id: ${newId('req_')}\r\ncontent-length: ${Buffer.byteLength(text)}\r\nconnection: close`;
   socket.end(`HTTP/1.1 ${status}\r\n${headers}\r\n\r\n${text}`);
 }
 

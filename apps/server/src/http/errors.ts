@@ -1,9 +1,7 @@
 import type { FastifyError } from 'fastify';
 import { RequestError, type RequestErrorCode } from '@cria/inference';
 import { EngineFailure } from '../engine-client.ts';
-
-/** Largest body of a request, in bytes. */
-export const BODY_LIMIT = 2 * 2 ** 20;
+import { BODY_LIMIT } from './limits.ts';
 
 /** OpenAI's error object; all four fields are required, the last two may be null. */
 export interface ErrorBody {
@@ -15,24 +13,34 @@ export interface ErrorBody {
   };
 }
 
+interface ErrorDetails {
+  readonly code?: string;
+  readonly param?: string;
+  /** Milliseconds after which trying again makes sense. */
+  readonly retryAfterMs?: number;
+}
+
 /** An error that an HTTP client sees as it is. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly status: number;
   readonly body: ErrorBody;
-  /** Seconds after which trying again makes sense. */
-  readonly retryAfter: number | undefined;
+  readonly retryAfterMs: number | undefined;
 
-  constructor(
-    status: number,
-    message: string,
-    details: { code?: string; param?: string; retryAfter?: number } = {},
-  ) {
+  constructor(status: number, message: string, details: ErrorDetails = {}) {
     super(message);
     this.status = status;
     const { code = null, param = null } = details;
     this.body = { error: { message, type: typeOf(status), param, code } };
-    this.retryAfter = details.retryAfter;
+    this.retryAfterMs = details.retryAfterMs;
+  }
+
+  /** What a client's retries go by: OpenAI's clients would try every 5xx again. */
+  get headers(): Readonly<Record<string, string>> {
+    const ms = this.retryAfterMs;
+    if (ms === undefined) return this.status >= 500 ? { 'x-should-retry': 'false' } : {};
+    const seconds = String(Math.max(1, Math.ceil(ms / 1000)));
+    return { 'retry-after': seconds, 'retry-after-ms': String(Math.ceil(ms)), 'x-should-retry': 'true' };
   }
 }
 
@@ -61,26 +69,32 @@ const refusals: Readonly<Record<string, { code: string; message: string }>> = {
   FST_ERR_BAD_URL: { code: 'bad_url', message: 'the path is not a valid URL. hint: encode % as %25' },
 };
 
-/** What a client is told about any error. Faults of the server itself are not described to it. */
-export function toApiError(error: unknown): ApiError {
+/** Milliseconds to wait where nothing was measured. */
+const SOON = 1000;
+
+/**
+ * What a client is told about any error. Faults of the server itself are not described to it.
+ * `waitMs`: how long whoever finds the queue full should wait.
+ */
+export function toApiError(error: unknown, waitMs = SOON): ApiError {
   if (error instanceof ApiError) return error;
   if (error instanceof RequestError) {
     const { code, message, param } = error;
     const status = statusOf[code];
-    return new ApiError(status, message, {
+    return new ApiError(status, forClients(message), {
       code,
       ...(param && { param: snake(param) }),
-      ...(status !== 400 && { retryAfter: 1 }),
+      ...(status !== 400 && { retryAfterMs: code === 'engine_closed' ? SOON : waitMs }),
     });
   }
   if (error instanceof EngineFailure)
-    return new ApiError(500, '[server] the engine failed.', { code: 'engine_failed' });
+    return new ApiError(500, 'the engine failed.', { code: 'engine_failed' });
   const { statusCode = 400, code, message } = error as Partial<FastifyError>;
   if (isOwnFault(error))
-    return new ApiError(500, '[server] something went wrong inside the server.', { code: 'internal_error' });
+    return new ApiError(500, 'something went wrong inside the server.', { code: 'internal_error' });
   const known = code === undefined ? undefined : refusals[code];
-  if (known) return new ApiError(statusCode, `[server] ${known.message}`, { code: known.code });
-  return new ApiError(statusCode, `[server] ${message ?? 'bad request'}`, { code: 'bad_request' });
+  if (known) return new ApiError(statusCode, known.message, { code: known.code });
+  return new ApiError(statusCode, message ?? 'bad request', { code: 'bad_request' });
 }
 
 /** Whether an error is a bug of this server; the engine tells of its own failure itself. */
@@ -95,8 +109,16 @@ export function snake(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
+/** Without the name of the function that complains: `[engine.generate] the prompt …`. */
+function forClients(message: string): string {
+  return message.replace(/^\[[^\]]*\] /, '');
+}
+
 function typeOf(status: number): string {
+  if (status === 401) return 'authentication_error';
+  if (status === 403) return 'permission_error';
   if (status === 404) return 'not_found_error';
   if (status === 429) return 'rate_limit_error';
+  if (status === 501) return 'not_supported_error';
   return status >= 500 ? 'server_error' : 'invalid_request_error';
 }

@@ -51,6 +51,8 @@ export interface ChatOptions {
    * template.
    */
   readonly dateString?: string;
+  /** The beginning of the assistant's answer, which the model goes on with. Default none. */
+  readonly prefill?: string;
   /** Further variables of a Jinja template. */
   readonly variables?: Readonly<Record<string, unknown>>;
 }
@@ -84,6 +86,7 @@ const OPTIONS = [
   'toolsInUserMessage',
   'builtinTools',
   'dateString',
+  'prefill',
   'variables',
 ];
 
@@ -96,7 +99,8 @@ export function formatOfParts(
   const parts = (messages: readonly ChatMessage[], options: ChatOptions = {}): ChatPart[] => {
     checkOptions(name, options, OPTIONS);
     checkMessages(name, messages);
-    return build(messages, options);
+    const { prefill = '' } = options;
+    return [...build(messages, options), ...(prefill === '' ? [] : [prefill])];
   };
   return {
     name,

@@ -64,6 +64,7 @@ export async function jinjaChat(template: string, settings: JinjaChatOptions = {
       toolsInUserMessage,
       builtinTools,
       dateString,
+      prefill = '',
       variables,
     } = options;
     const optional = {
@@ -85,7 +86,8 @@ export async function jinjaChat(template: string, settings: JinjaChatOptions = {
     return attempt('the template refused the chat', () => {
       const environment = new Environment();
       for (const [name, value] of Object.entries(scope)) environment.set(name, value);
-      return String((new Interpreter(environment).run(parsed) as { value: unknown }).value); // a StringValue, whose class is not exported
+      const { value } = new Interpreter(environment).run(parsed) as { value: unknown }; // a StringValue, whose class is not exported
+      return `${String(value)}${prefill}`;
     });
   };
   return {
@@ -111,7 +113,8 @@ function encodeGuarded(
   const names = [...tokenizer.specialTokens.keys()];
   if (names.length === 0) return tokenizer.encodeParts([render(messages, options)]);
   const anyName = anyOf(names);
-  const input = { messages, tools: options.tools, variables: options.variables };
+  const { prefill } = options;
+  const input = { messages, tools: options.tools, variables: options.variables, prefill };
   const mark = unusedCharacter(template + JSON.stringify(input));
   const hide = (text: string): string =>
     text.replace(anyName, (name) => `${mark}${names.indexOf(name)}${mark}`);
@@ -121,6 +124,7 @@ function encodeGuarded(
     ...options,
     ...(tools === undefined ? {} : { tools }),
     ...(variables === undefined ? {} : { variables }),
+    ...(prefill === undefined ? {} : { prefill: hide(prefill) }),
   });
   const show = (part: string): string =>
     part.replace(new RegExp(`${mark}(\\d+)${mark}`, 'gu'), (_, index: string) => names[Number(index)] ?? '');
