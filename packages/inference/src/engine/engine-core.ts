@@ -4,7 +4,7 @@ import { BlockCache } from '../cache/block-cache.ts';
 import { BlockPool } from '../cache/block-pool.ts';
 import { bytesPerBlock, checkCacheDType, KeyValueBlocks } from '../cache/key-value-blocks.ts';
 import { RequestError } from '../request-error.ts';
-import { Sampler } from '../sample/sampler.ts';
+import { checkChosen, Sampler } from '../sample/sampler.ts';
 import { Scheduler, type Turn } from '../schedule/scheduler.ts';
 import { EmbedText } from '../sequence/embed-text.ts';
 import {
@@ -98,8 +98,8 @@ export class EngineCore implements AsyncDisposable {
     const pool = new BlockPool(blocks, blockSize);
     this.#scheduler = new Scheduler(new BlockCache(pool, prefixCache ? undefined : null), limits);
     this.#cache = new KeyValueBlocks(device, blocks, shape);
-    this.#passes = new Passes(model, dtype, this.#cache);
     this.#sampler = new Sampler(vocabSize);
+    this.#passes = new Passes(model, dtype, this.#cache, this.#sampler);
     this.vocabSize = vocabSize;
     this.#row = { stride: config.vocabSize, width: vocabSize };
     this.contextLength = Math.min(config.contextLength, this.#scheduler.maxTokens);
@@ -250,13 +250,13 @@ export class EngineCore implements AsyncDisposable {
   }
 
   /** Whatever goes wrong with one text ends that text: the others have nothing to do with it. */
-  #take({ sequence, from, values }: TurnResult): void {
+  #take({ sequence, from, values, chosen }: TurnResult): void {
     if (sequence.state !== 'running') return; // cancelled during the step
     try {
       const done =
         sequence instanceof EmbedText
           ? sequence.take(values, from)
-          : sequence.take(values, this.#row, from, this.#choose);
+          : sequence.take(values, this.#row, from, chosen ? idsInTurn(chosen) : this.#choose);
       if (done) this.#scheduler.remove(sequence);
     } catch (error) {
       this.#scheduler.remove(sequence);
@@ -264,8 +264,10 @@ export class EngineCore implements AsyncDisposable {
     }
   }
 
-  readonly #choose = (logits: Float32Array, text: IdText): number =>
-    this.#sampler.sample(logits, text.request.sampling, text);
+  readonly #choose = (logits: Float32Array, text: IdText): number => {
+    const rules = { mask: text.allowed(this.vocabSize), endIds: text.stopIds };
+    return this.#sampler.sample(logits, text.request.sampling, text, rules);
+  };
 
   #end(error: unknown, closed: { cause?: unknown }): void {
     this.#closed = closed;
@@ -275,6 +277,12 @@ export class EngineCore implements AsyncDisposable {
       tell(work, error);
     }
   }
+}
+
+/** What the device chose, one id after another. @throws CriaError where there was none to choose */
+function idsInTurn(chosen: Int32Array): () => number {
+  let next = 0;
+  return () => checkChosen(chosen[next++] ?? NaN);
 }
 
 /** A reader that throws is nobody's concern but its own. */

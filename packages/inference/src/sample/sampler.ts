@@ -1,6 +1,7 @@
 import { argmax, fail, hashName, keepMasked, maxOf, SAMPLE_FAULTS, uniform } from '@cria/tensor';
 import { type IdBits, joined } from './allowed-ids.ts';
 import { Counts } from './counts.ts';
+import type { DeviceRow } from './device-sampler.ts';
 import type { Sampling } from './options.ts';
 import { type Plan, planOf } from './plan.ts';
 import type { History, Place } from './stage.ts';
@@ -26,13 +27,14 @@ export interface Prepared {
  * it keeps of a text goes with the text's history.
  */
 export class Sampler {
-  readonly #vocabSize: number;
+  /** Ids that are chosen from. */
+  readonly vocabSize: number;
   readonly #scores: Float64Array;
   readonly #plans = new WeakMap<Sampling, Plan>();
   readonly #states = new WeakMap<History, { readonly plan: Plan; readonly state: TextState }>();
 
   constructor(vocabSize: number) {
-    this.#vocabSize = vocabSize;
+    this.vocabSize = vocabSize;
     this.#scores = new Float64Array(vocabSize);
   }
 
@@ -63,12 +65,28 @@ export class Sampler {
     return {
       plan,
       place: { history, state, uniform: (name) => drawn(sampling, name, position) },
-      mask: joined([mask, plan.allowed], ending, this.#vocabSize),
+      mask: joined([mask, plan.allowed], ending, this.vocabSize),
     };
   }
 
+  /**
+   * The same for a device's kernel: for the next place of a text and for those behind it, whatever ids will be between. Undefined where
+   * the kernel cannot do it, or where those ids would matter.
+   */
+  deviceRows(sampling: Sampling, history: History, rules: Rules, count: number): DeviceRow[] | undefined {
+    const { device: settings, counts: counted, minTokens } = this.#planOf(sampling);
+    const { length } = history.ids;
+    const early = length - history.promptLength < minTokens;
+    if (!settings || (count > 1 && (counted || rules.mask || early))) return undefined;
+    const { place, mask } = this.prepare(sampling, history, rules);
+    const { counts } = place.state;
+    return Array.from({ length: count }, (_, i) => {
+      return { settings, counts, mask, u: drawn(sampling, 'sample', length + i) };
+    });
+  }
+
   #planOf(sampling: Sampling): Plan {
-    const plan = this.#plans.get(sampling) ?? planOf(sampling, this.#vocabSize);
+    const plan = this.#plans.get(sampling) ?? planOf(sampling, this.vocabSize);
     this.#plans.set(sampling, plan);
     return plan;
   }

@@ -10,9 +10,3 @@ export interface Constraint {
   /** Nothing can follow: the text ends here. */
   readonly isComplete: boolean;
 }
-
-/** Logits of ids that may not come become −∞, which samplers never choose.             logits: [V] */
-export function applyMask(logits: Float32Array, bits: Uint32Array): void {
-  for (let id = 0; id < logits.length; id++)
-    if ((((bits[id >>> 5] ?? 0) >>> (id & 31)) & 1) === 0) logits[id] = -Infinity;
-}

@@ -1,10 +1,10 @@
-import { applyMask } from './constraint.ts';
+import type { IdBits } from '../sample/allowed-ids.ts';
 import type { IdRequest } from './id-request.ts';
 import { logProbabilitiesOf, type TokenLogProbability } from './log-probabilities.ts';
 import type { IdChunk, IdFinish, Reader } from './results.ts';
 import { Sequence, type SequenceOptions } from './sequence.ts';
 
-/** Chooses an id from the logits that follow `text`.                       logits: [V] */
+/** Chooses an id that follows `text`, from the logits there where they were read.              logits: [V] */
 export type ChooseId = (logits: Float32Array, text: IdText) => number;
 
 export interface RowShape {
@@ -16,8 +16,11 @@ export interface RowShape {
 export class IdText extends Sequence {
   readonly request: IdRequest;
   readonly reader: Reader<IdChunk>;
-  readonly #stopIds: ReadonlySet<number>;
-  #bits: Uint32Array | undefined;
+  /** Ids that end it. */
+  readonly stopIds: ReadonlySet<number>;
+  #bits: IdBits | undefined;
+  /** Length of the text that the bits belong to. */
+  #bitsOf = -1;
   /** Ids of the prompt whose log-probabilities were given out. */
   #told = 1;
 
@@ -30,7 +33,7 @@ export class IdText extends Sequence {
     super(request.ids, { ...options, fresh: request.promptLogProbabilities !== undefined });
     this.request = request;
     this.reader = reader;
-    this.#stopIds = request.stopIds ?? stopIds;
+    this.stopIds = request.stopIds ?? stopIds;
   }
 
   /** Neither ids nor anything of the prompt. */
@@ -80,20 +83,35 @@ export class IdText extends Sequence {
     return finish !== undefined;
   }
 
-  /** One more id. Log-probabilities are the model's own: of the row before a mask is laid over it. */
+  /** Which ids may come next, where a constraint says so; asked once for each place. */
+  allowed(vocabSize: number): IdBits | undefined {
+    const { constraint } = this.request;
+    if (!constraint) return undefined;
+    this.#bits ??= new Uint32Array(Math.ceil(vocabSize / 32));
+    if (this.#bitsOf !== this.length) constraint.mask(this.#bits);
+    this.#bitsOf = this.length;
+    return this.#bits;
+  }
+
+  /** How many of the next `rows` rows an id is chosen from: those behind the text, which come last. */
+  choosesFrom(rows: number): number {
+    return this.pending === rows && this.request.maxTokens > 0 ? 1 : 0;
+  }
+
+  /** Whether logits themselves are wanted, not only what is chosen from them. */
+  get wantsLogits(): boolean {
+    const { logProbabilities, promptLogProbabilities } = this.request;
+    return logProbabilities !== undefined || promptLogProbabilities !== undefined;
+  }
+
+  /** One more id. Log-probabilities are the model's own, before any mask. */
   #choose(row: Float32Array, choose: ChooseId) {
     const { constraint, logProbabilities: top } = this.request;
-    const raw = top === undefined ? undefined : row.slice();
-    if (constraint) {
-      this.#bits ??= new Uint32Array(Math.ceil(row.length / 32));
-      constraint.mask(this.#bits);
-      applyMask(row, this.#bits);
-    }
     const id = choose(row, this);
-    const probabilities = raw && top !== undefined ? [logProbabilitiesOf(raw, id, top)] : [];
+    const probabilities = top === undefined ? [] : [logProbabilitiesOf(row, id, top)];
     this.append(id);
     // An id that ends texts is no part of what a constraint speaks of.
-    const stopped = this.#stopIds.has(id);
+    const stopped = this.stopIds.has(id);
     if (!stopped) constraint?.accept(id);
     return { ids: [id], probabilities, finish: this.#finish(stopped) };
   }
