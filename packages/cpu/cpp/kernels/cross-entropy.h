@@ -18,9 +18,9 @@ inline float largestOf(const float* z, int64_t n) {
     for (int j = 0; j < 4; j++) most[j] = max(load(z + i + j * W), most[j]);
   }
   forVectors(i, n, [&](int64_t at, int64_t lanes) {
-    most[0] = max(lanes >= W ? load(z + at)
-                             : select(lanes, load(z + at, lanes), set1(-__builtin_inff())),
-                  most[0]);
+    most[0] =
+        max(lanes >= W ? load(z + at) : select(lanes, load(z + at, lanes), set1(-__builtin_inff())),
+            most[0]);
   });
   return reduceMax(max(max(most[0], most[1]), max(most[2], most[3])));
 }
@@ -41,9 +41,9 @@ inline float sumExponentials(float* z, int64_t n, float shift, bool keep) {
   }
   forVectors(i, n, [&](int64_t at, int64_t lanes) {
     // Lanes that do not exist hold exp(0 − shift): they are taken out by loading −∞ in their place.
-    const V a = exp(sub(lanes >= W ? load(z + at)
-                                   : select(lanes, load(z + at, lanes), set1(-__builtin_inff())),
-                        beside));
+    const V a = exp(
+        sub(lanes >= W ? load(z + at) : select(lanes, load(z + at, lanes), set1(-__builtin_inff())),
+            beside));
     sums[0] = add(sums[0], a);
     if (keep) storeSome(z + at, a, lanes);
   });

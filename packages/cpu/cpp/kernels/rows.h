@@ -20,8 +20,7 @@ struct GatherRows : GatherRowsArguments {
         for (int64_t i = range.start; i < range.end; i++) {
           const int64_t row = rows[i] - first;
           if (isHeld(row, held)) convert(to + i * columns, from + row * columns, 0, columns);
-          else
-            __builtin_memset(to + i * columns, 0, static_cast<size_t>(columns) * sizeof(*to));
+          else __builtin_memset(to + i * columns, 0, static_cast<size_t>(columns) * sizeof(*to));
         }
       });
     });
