@@ -15,8 +15,8 @@ export default defineConfig({
     reporters: ['default', new SkipsReporter()],
     // Two files at a time on two cores, where the default is one.
     maxWorkers: Math.max(2, availableParallelism() - 1),
-    // The files of a package share a process, and so the modules, compiled, that all of them import: a third of the time of a run.
-    // What a file changes of its process it puts back.
+    // The files of a package share a process, and so the modules, compiled, that all of them
+    // import: a third of the time of a run. What a file changes of its process it puts back.
     isolate: false,
     projects: [
       ...roots.filter((root) => existsSync(new URL(`${root}/package.json`, import.meta.url))),

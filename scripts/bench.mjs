@@ -1,5 +1,6 @@
-// Runs one benchmark from sources: `npm run bench -- NAME [--json]` finds packages/*/bench/NAME.ts or apps/*/bench/NAME.ts
-// and hands the remaining arguments on. Without a name it lists what there is.
+// Runs one benchmark from sources: `npm run bench -- NAME [--json]` finds packages/*/bench/NAME.ts
+// or apps/*/bench/NAME.ts and hands the remaining arguments on. Without a name it lists what there
+// is.
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from './lib/run.mjs';

@@ -1,8 +1,8 @@
 // Makes a checkout ready with nothing but Node and npm: installs with the pinned pnpm when the lockfile or a manifest
 // changed, builds the native kernels, and builds what is stale. Does nothing, quickly, when nothing changed.
 //   node scripts/bootstrap.mjs [start | test | docs | install]
-// start: packages as JavaScript; test: native and wasm kernels only (tests run from sources); docs: adds the documentation's own
-// dependencies; install: dependencies only.
+// start: packages as JavaScript; test: native and wasm kernels only (tests run from sources); docs:
+// adds the documentation's own dependencies; install: dependencies only.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -42,7 +42,10 @@ function installKey(/** @type {boolean} */ docs) {
   return `${hash.digest('hex')} ${process.platform}-${process.arch}${docs ? ' docs' : ''}\n`;
 }
 
-/** Installs when the key differs from the last install's. The documentation's dependencies stay out of a plain start. */
+/**
+ * Installs when the key differs from the last install's. The documentation's dependencies stay out
+ * of a plain start.
+ */
 function install(/** @type {boolean} */ docs) {
   const stamp = join(root, 'node_modules', '.bootstrap');
   const last = existsSync(stamp) ? readFileSync(stamp, 'utf8') : '';

@@ -1,4 +1,5 @@
-// Checks that imports, and the includes of C++, follow the floor plan and that every package declares exactly what it imports.
+// Checks that imports, and the includes of C++, follow the floor plan and that every package
+// declares exactly what it imports.
 //   node scripts/check-floors.mjs [repository root]
 import { resolve } from 'node:path';
 import { importProblems } from './lib/imports.mjs';

@@ -1,5 +1,6 @@
-// Packs every package as npm would get it and checks the tarball: publint --strict, attw (ESM only), a licence, a README,
-// no workspace ranges, no install scripts; and that @cria/cpu, installed from its tarball, computes in wasm. Needs `npm run build` first.
+// Packs every package as npm would get it and checks the tarball: publint --strict, attw (ESM
+// only), a licence, a README, no workspace ranges, no install scripts; and that @cria/cpu,
+// installed from its tarball, computes in wasm. Needs `npm run build` first.
 //   node scripts/check-packages.mjs [name ...]
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -54,8 +55,8 @@ async function check(room, folder) {
 }
 
 /**
- * `@cria/cpu` as a user without a native package gets it: the tarballs of it and what it needs, installed in a new folder, run the example of
- * its README on the wasm file that is inside.
+ * `@cria/cpu` as a user without a native package gets it: the tarballs of it and what it needs,
+ * installed in a new folder, run the example of its README on the wasm file that is inside.
  * @returns {Promise<string[]>}
  */
 async function wasmProblems() {

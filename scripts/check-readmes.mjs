@@ -1,7 +1,7 @@
 // Runs the example of every package's README from sources, two at a time, and prints a line each.
 //   node scripts/check-readmes.mjs [name ...]
-// A package (below packages/) must have one; an app's README may do without, since its examples are shell commands, and so may a room of C++
-// headers, which JavaScript cannot import.
+// A package (below packages/) must have one; an app's README may do without, since its examples are
+// shell commands, and so may a room of C++ headers, which JavaScript cannot import.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { headerRooms } from './lib/floors.mjs';

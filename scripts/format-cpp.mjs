@@ -1,4 +1,5 @@
-// Formats the C++ of every room by .clang-format, with the clang-format of npm (one pinned version, so that it says the same everywhere).
+// Formats the C++ of every room by .clang-format, with the clang-format of npm (one pinned version,
+// so that it says the same everywhere).
 //   node scripts/format-cpp.mjs            writes
 //   node scripts/format-cpp.mjs --check    names the files that are not as it would write them
 import { readFileSync, writeFileSync } from 'node:fs';

@@ -1,7 +1,9 @@
-// Does a test see a fault? Changes one place of one file in a copy of the checkout outside of it, runs a command there, and removes the
-// copy: the checkout itself is never written, so no mutant can stay behind.
+// Does a test see a fault? Changes one place of one file in a copy of the checkout outside of it,
+// runs a command there, and removes the copy: the checkout itself is never written, so no mutant
+// can stay behind.
 //   node scripts/mutate.mjs FILE 'old text' 'new text' -- npx vitest run --project tensor test/kernels.test.ts
-// Ends with 0 where the command failed (the mutant was killed), 1 where it passed (it survived), 2 where nothing could be tried.
+// Ends with 0 where the command failed (the mutant was killed), 1 where it passed (it survived), 2
+// where nothing could be tried.
 import { spawnSync } from 'node:child_process';
 import {
   cpSync,
@@ -35,7 +37,10 @@ const inside = (folder, path) => {
 /** What is not copied: what git has, and what is linked or made elsewhere. */
 const left = new Set(['.git', 'node_modules', 'dist', 'coverage', 'runs']);
 
-/** Copies the checkout; dependencies are links to those of the checkout, built kernels are copied. @param {string} to */
+/**
+ * Copies the checkout; dependencies are links to those of the checkout, built kernels are copied.
+ * @param {string} to
+ */
 function copyCheckout(to) {
   cpSync(root, to, {
     recursive: true,
@@ -46,8 +51,8 @@ function copyCheckout(to) {
 }
 
 /**
- * Links every installed dependency. Packages of the workspace are linked relatively by pnpm, so that folders of links must be copied: they then
- * lead to the copy.
+ * Links every installed dependency. Packages of the workspace are linked relatively by pnpm, so
+ * that folders of links must be copied: they then lead to the copy.
  * @param {string} from @param {string} to
  */
 function linkModules(from, to) {

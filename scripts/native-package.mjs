@@ -1,7 +1,8 @@
 // Makes the npm package of one platform's native file: `@cria/cpu-linux-x64-gnu` and its like.
 //   node scripts/native-package.mjs <target> <folder>
-// Takes what packages/cpu/scripts/build.mjs built on this machine. The platform is named and checked rather than guessed, so
-// that a runner of the wrong kind cannot publish under a wrong name.
+// Takes what packages/cpu/scripts/build.mjs built on this machine. The platform is named and
+// checked rather than guessed, so that a runner of the wrong kind cannot publish under a wrong
+// name.
 import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { nativeTargets } from './lib/native-targets.mjs';

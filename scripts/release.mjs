@@ -1,6 +1,7 @@
 // The two commands of the release workflow.
 //   node scripts/release.mjs version               consumes the changesets: versions, change logs, lockfile
-//   node scripts/release.mjs publish <folder>      publishes native packages found below the folder, then everything else
+//   node scripts/release.mjs publish <folder>
+//     publishes native packages found below the folder, then everything else
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -30,7 +31,10 @@ function isPublished(name, version) {
   return fail(`npm view ${name} failed: ${stderr.trim()}`, 'is the registry reachable?');
 }
 
-/** Publishes the native packages, and lets `@cria/cpu` name exactly those as optional dependencies. @param {string} folder */
+/**
+ * Publishes the native packages, and lets `@cria/cpu` name exactly those as optional dependencies.
+ * @param {string} folder
+ */
 function publishNative(folder) {
   const cpu = join(root, 'packages/cpu');
   const manifest = readManifest(cpu);

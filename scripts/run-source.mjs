@@ -1,6 +1,8 @@
-// Lets Node run the workspace from its TypeScript sources; every module keeps its place, so that `import.meta.url` stays true:
+// Lets Node run the workspace from its TypeScript sources; every module keeps its place, so that
+// `import.meta.url` stays true:
 //   node --conditions=@cria/source --import ./scripts/run-source.mjs packages/tensor/bench/matmul.ts
-// A package's README.md runs too: its example (see lib/readme-example.mjs) is the module. Threads started from sources take this as well.
+// A package's README.md runs too: its example (see lib/readme-example.mjs) is the module. Threads
+// started from sources take this as well.
 import { realpathSync } from 'node:fs';
 import { register } from 'node:module';
 import { pathToFileURL } from 'node:url';

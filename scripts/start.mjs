@@ -1,5 +1,6 @@
-// `npm start`: trains a model (or finds the one that was trained) and serves it. Flags go to `cria start`, but for those of the
-// server, which are taken out here. Two programs, so that each stays one; this file only passes the run folder from one to the other.
+// `npm start`: trains a model (or finds the one that was trained) and serves it. Flags go to
+// `cria start`, but for those of the server, which are taken out here. Two programs, so that each
+// stays one; this file only passes the run folder from one to the other.
 import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';

@@ -6,7 +6,8 @@ import type { Options } from 'tsup';
  * Types of sibling packages are read from their sources (the `@cria/source` condition), so no package has to wait
  * for another one's build, and all of them can be built at once.
  *
- * @throws nothing; `noUncheckedIndexedAccess` is off here because `scripts/typecheck.mjs` is the check, this only emits.
+ * @throws nothing; `noUncheckedIndexedAccess` is off here because `scripts/typecheck.mjs` is the
+ *   check, this only emits.
  */
 export function library(options: { entry: string[] } & Options): Options {
   const types = {

@@ -1,4 +1,5 @@
-// The long checks that continuous integration runs in turns, one a commit: its hash says which, so that a run can be repeated.
+// The long checks that continuous integration runs in turns, one a commit: its hash says which, so
+// that a run can be repeated.
 //   node scripts/turns.mjs          runs this commit's, after printing which
 //   node scripts/turns.mjs --list   says what there is
 import { spawnSync } from 'node:child_process';

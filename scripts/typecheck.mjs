@@ -1,10 +1,11 @@
 // Type check of the whole workspace from sources, tests, benches and scripts included.
 //   node scripts/typecheck.mjs         by the native compiler, where this platform has it
 //   node scripts/typecheck.mjs --js    by the JavaScript one, whose declarations are published
-// Three sets of options live in one workspace: tsconfig.json for most of it, tsconfig.numeric.json for the numeric packages
-// (no `noUncheckedIndexedAccess`), tsconfig.scripts.json for the plain JavaScript of scripts/ and docs/. Since every package is
-// read from its sources, a program of one set also holds files of another; each program therefore reports only the files
-// that its own `include` names.
+// Three sets of options live in one workspace: tsconfig.json for most of it, tsconfig.numeric.json
+// for the numeric packages (no `noUncheckedIndexedAccess`), tsconfig.scripts.json for the plain
+// JavaScript of scripts/ and docs/. Since every package is read from its sources, a program of one
+// set also holds files of another; each program therefore reports only the files that its own
+// `include` names.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -41,7 +42,8 @@ function sharingHost(options, parsed) {
 }
 
 /**
- * Options of a configuration, and the files that it includes itself; those of the documentation only where its dependencies are.
+ * Options of a configuration, and the files that it includes itself; those of the documentation
+ * only where its dependencies are.
  * @param {string} config  path of a tsconfig
  * @throws when the configuration cannot be read
  */

@@ -1,4 +1,5 @@
-// Runs a script of this workspace under another Node: npm's package of it, at a pinned version, is fetched once into the user's cache folder.
+// Runs a script of this workspace under another Node: npm's package of it, at a pinned version, is
+// fetched once into the user's cache folder.
 //   node scripts/with-node.mjs 22 scripts/check-readmes.mjs
 //   node scripts/with-node.mjs 24 node_modules/vitest/vitest.mjs run
 import { spawnSync } from 'node:child_process';

@@ -1,5 +1,6 @@
-// Draws docs/public/floor-plan.svg from what the manifests say today, so that the picture cannot drift from the packages.
-// An arrow is a dependency; one that follows from others (training → layers → tensor) is left out.
+// Draws docs/public/floor-plan.svg from what the manifests say today, so that the picture cannot
+// drift from the packages. An arrow is a dependency; one that follows from others (training →
+// layers → tensor) is left out.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { floorOf } from '../../scripts/lib/floors.mjs';

@@ -1,9 +1,12 @@
-// Every command of the list, in the order of its code, and its arguments in the order in which they lie there: the one place that says so.
-// scripts/generate-commands.mjs makes from it what writes them (src/generated/commands.ts), what reads them (cpp/generated/commands.h) and
-// random calls (cpp/generated/fuzz.h). A new kernel is a row here, a struct in cpp/kernels and an entry of table.h.
+// Every command of the list, in the order of its code, and its arguments in the order in which they
+// lie there: the one place that says so. scripts/generate-commands.mjs makes from it what writes
+// them (src/generated/commands.ts), what reads them (cpp/generated/commands.h) and random calls
+// (cpp/generated/fuzz.h). A new kernel is a row here, a struct in cpp/kernels and an entry of
+// table.h.
 //
-// Tensors lie in the list as storage and byte offset. `T` is the dtype of the command; `raw` stands for bytes in a layout of their own, and
-// the name of a field for elements of the dtype whose code it holds. Their sizes, in elements, are what a random call allocates.
+// Tensors lie in the list as storage and byte offset. `T` is the dtype of the command; `raw` stands
+// for bytes in a layout of their own, and the name of a field for elements of the dtype whose code
+// it holds. Their sizes, in elements, are what a random call allocates.
 
 /**
  * @typedef {object} Field
@@ -12,7 +15,8 @@
  * @property {boolean} [writes]
  * @property {boolean} [optional] a tensor that may be left out
  * @property {string} [type] of a tensor: T, f32, f64, i32, u8, i8, raw, or the field that holds the code of its dtype
- * @property {string} [size] elements (bytes of raw, u8 and i8), over the integers of the command and cpp/driver/shapes.h
+ * @property {string} [size] elements (bytes of raw, u8 and i8), over the integers of the command
+ *   and cpp/driver/shapes.h
  * @property {string} [random] what a random call gives: an expression over other fields and what cpp/driver has; of a
  *   tensor of i32 the upper bound of its indices
  * @property {string} [made] the whole storage of a tensor, where its type and size do not say it
@@ -43,12 +47,6 @@ const flag = () => ({ kind: 'flag', random: 'below(2)' });
 const scalar = (example) => ({ kind: 'scalar', random: String(example) });
 /** @param {number} example @returns {Field} */
 const wide = (example) => ({ kind: 'wide', random: String(example) });
-
-/**
- * The rows that a table has of a larger one: from row `first` of that on, so many. Random ones begin before and behind the ids drawn and
- * are fewer than the nine rows of a random table.
- */
-const partOfRows = { first: integer('below(12) - 2'), held: integer('below(10)') };
 
 /** Codes of `Dtype`: f32, bf16, f16. */
 const dtype = () => code(3);
@@ -100,8 +98,9 @@ const packFactor = (bytes) => ({
 });
 
 /**
- * `dtype`: what a random call draws the dtype of the command from, f32 or bf16 where not said. `random: false`: what is allowed depends on more than
- * the command's own numbers, and cpp/driver/by-hand.h makes its calls.
+ * `dtype`: what a random call draws the dtype of the command from, f32 or bf16 where not said.
+ * `random: false`: what is allowed depends on more than the command's own numbers, and
+ * cpp/driver/by-hand.h makes its calls.
  * @typedef {{ fields: Readonly<Record<string, Field>>, dtype?: string, random?: false }} Command
  * @type {Readonly<Record<string, Command>>}
  */
@@ -151,7 +150,6 @@ export const commands = {
       columns: integer(),
       typeY: dtype(),
       typeX: dtype(),
-      ...partOfRows,
     },
   },
   scatterAddRows: {
@@ -161,7 +159,6 @@ export const commands = {
       rows: reads('i32', 'count', '9'),
       count: integer(),
       columns: integer(),
-      ...partOfRows,
     },
   },
   sumSquares: {
@@ -328,33 +325,6 @@ export const commands = {
     },
     random: false,
   },
-  softmaxShare: {
-    fields: {
-      share: writes('f32', '3 * rows'),
-      x: reads('f32', 'rows * columns'),
-      targets: reads('i32', 'rows', '90'),
-      rows: integer(),
-      columns: integer(),
-      stride: integer('columns'),
-      first: integer('below(60) - 20'),
-    },
-  },
-  crossEntropyShare: {
-    fields: {
-      losses: writes('f32', 'rows'),
-      x: optional(writes('f32', 'rows * columns')),
-      shares: reads('f32', 'parts * apart'),
-      targets: reads('i32', 'rows', '90'),
-      weights: optional(reads('f32', 'rows')),
-      rows: integer(),
-      columns: integer(),
-      stride: integer('columns'),
-      parts: integer('below(5)'),
-      apart: integer('3 * rows'),
-      first: integer('below(60) - 20'),
-      half: flag(),
-    },
-  },
   cacheWrite: {
     fields: {
       keyCache: writes('raw', '32 * cacheBytes(cacheType, columns)'),
@@ -416,7 +386,6 @@ export const commands = {
       columns: blockWidth(),
       typeY: activation(),
       format: code(8),
-      ...partOfRows,
     },
   },
   roundRows: {

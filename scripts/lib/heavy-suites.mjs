@@ -5,7 +5,8 @@ const HEAVY = { CRIA_HEAVY: '1' };
 
 /**
  * Name → test files, and what is set in their environment.
- * @type {Readonly<Record<string, { readonly files: readonly string[], readonly env: Readonly<Record<string, string>> }>>}
+ * @type {Readonly<Record<string, { readonly files: readonly string[], readonly env:
+ *   Readonly<Record<string, string>> }>>}
  */
 export const heavySuites = {
   isas: {

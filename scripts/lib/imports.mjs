@@ -80,7 +80,10 @@ function problemOf(room, imported, { published, rooms, rootDevDependencies }) {
   return `${name} is not declared. hint: add it to "${where}" of ${room.path}/package.json`;
 }
 
-/** Declared dependencies that nothing in the room mentions. @param {Room} room @param {readonly Import[]} published @param {readonly Room[]} rooms */
+/**
+ * Declared dependencies that nothing in the room mentions. @param {Room} room @param {readonly
+ * Import[]} published @param {readonly Room[]} rooms
+ */
 function unusedDependencies(room, published, rooms) {
   const imported = new Set(published.map(({ specifier }) => packageName(specifier)));
   // What another dependency takes from whoever installs it is used by that one.

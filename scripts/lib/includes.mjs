@@ -1,4 +1,5 @@
-// What a room's C++ includes, and whether the floor plan allows it: headers of rooms below, and those of the rooms that are headers only.
+// What a room's C++ includes, and whether the floor plan allows it: headers of rooms below, and
+// those of the rooms that are headers only.
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import { floorOf, headerRooms } from './floors.mjs';
@@ -20,7 +21,8 @@ export function includesOf(file) {
 }
 
 /**
- * Where a name leads, as compilers look for it: beside the file, from the room's own folder, then in the other rooms' folders.
+ * Where a name leads, as compilers look for it: beside the file, from the room's own folder, then
+ * in the other rooms' folders.
  * @param {Room} room @param {string} file @param {string} name @param {readonly Room[]} rooms
  * @returns {{ target: Room, path: string } | undefined}
  */
@@ -37,7 +39,10 @@ function resolveInclude(room, file, name, rooms) {
   return undefined;
 }
 
-/** @param {Room} room @param {string} file @param {string} name @param {readonly Room[]} rooms @returns {string | undefined} */
+/**
+ * @param {Room} room @param {string} file @param {string} name @param {readonly Room[]} rooms
+ * @returns {string | undefined}
+ */
 function problemOf(room, file, name, rooms) {
   const found = resolveInclude(room, file, name, rooms);
   // Headers that a package brings (node_api.h) come through the compiler's own list of folders.

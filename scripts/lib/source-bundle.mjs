@@ -1,5 +1,6 @@
-// A program of this workspace as one module of JavaScript, kept in the user's cache folder: file by file, Node's loader takes 5 ms for each of
-// some four hundred modules, again in every process and thread.
+// A program of this workspace as one module of JavaScript, kept in the user's cache folder: file by
+// file, Node's loader takes 5 ms for each of some four hundred modules, again in every process and
+// thread.
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire, isBuiltin } from 'node:module';
@@ -11,7 +12,10 @@ import { root, rooms } from './workspace.mjs';
 
 /** Bundles together, in bytes: a hundred programs or so. */
 const LIMIT = 128 * 2 ** 20;
-/** How a bundle names a package of node_modules, so that it is looked for from the file that imports it: this and `specifier from URL`. */
+/**
+ * How a bundle names a package of node_modules, so that it is looked for from the file that imports
+ * it: this and `specifier from URL`.
+ */
 export const PACKAGE = 'cria-package:';
 
 const require = createRequire(import.meta.url);
@@ -23,7 +27,8 @@ const hashOf = (data) => createHash('sha256').update(data).digest('hex');
 const manifests = () => rooms().map(({ folder }) => join(folder, 'package.json'));
 
 /**
- * The program as one module. Every part keeps its place (`import.meta.url`); packages of node_modules that are no modules stay imports.
+ * The program as one module. Every part keeps its place (`import.meta.url`); packages of
+ * node_modules that are no modules stay imports.
  * @param {string} entry  path of a TypeScript file, or of a README with an example
  * @param {string | undefined} [folder]  where bundles are kept; undefined keeps none
  * @returns {Promise<string | Uint8Array>}
@@ -91,7 +96,8 @@ const places = {
     onResolve({ filter: /^[^./]/ }, async ({ path, importer, kind, resolveDir, pluginData }) => {
       if (kind === 'entry-point' || path.startsWith('@cria/') || isBuiltin(path) || pluginData === places)
         return undefined;
-      // A package in modules, of which there may be hundreds, becomes part of the bundle; one for `require` stays apart.
+      // A package in modules, of which there may be hundreds, becomes part of the bundle; one for
+      // `require` stays apart.
       const found = await resolve(path, { importer, kind, resolveDir, pluginData: places });
       if (found.path.endsWith('.mjs') && kind === 'import-statement') return found;
       return { path: `${PACKAGE}${path} from ${pathToFileURL(importer).href}`, external: true };

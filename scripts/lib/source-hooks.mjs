@@ -1,5 +1,5 @@
-// Module hooks of run-source.mjs. The program that a thread was started with is one bundle; what is imported without one, by code that was given
-// on the command line, is transformed file by file.
+// Module hooks of run-source.mjs. The program that a thread was started with is one bundle; what is
+// imported without one, by code that was given on the command line, is transformed file by file.
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { PACKAGE, sourceBundle } from './source-bundle.mjs';

@@ -1,4 +1,5 @@
-// The native TypeScript compiler, a program of its own: it checks the workspace in a tenth of the time of the JavaScript one.
+// The native TypeScript compiler, a program of its own: it checks the workspace in a tenth of the
+// time of the JavaScript one.
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';

@@ -56,7 +56,8 @@ export function rooms(from = root) {
 const skipped = new Set(['node_modules', 'dist', 'build', 'coverage']);
 
 /**
- * Files below a folder, depth first in name order; none when the folder does not exist. Dependencies and build output are left out.
+ * Files below a folder, depth first in name order; none when the folder does not exist.
+ * Dependencies and build output are left out.
  * @param {string} folder
  * @param {{ into?: readonly string[] }} [options]  names of folders to look into although they are build output
  * @returns {Generator<string>}  absolute paths

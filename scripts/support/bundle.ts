@@ -4,8 +4,9 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build, type Plugin } from 'esbuild';
 
 /**
- * A program as one file of JavaScript in `folder`: for a process that is killed, has other rights, or whose memory is measured (the loader of
- * sources has a thread of its own). Every module keeps its place (`import.meta.url`), from which native files are found.
+ * A program as one file of JavaScript in `folder`: for a process that is killed, has other rights,
+ * or whose memory is measured (the loader of sources has a thread of its own). Every module keeps
+ * its place (`import.meta.url`), from which native files are found.
  */
 export async function bundle(program: URL, folder: string): Promise<string> {
   const outfile = join(folder, 'child.mjs');

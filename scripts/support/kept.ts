@@ -4,7 +4,8 @@ import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { keep, kept } from '../../packages/cpu/scripts/kept.mjs';
 
 /**
- * Compiles one C++ source to a program, or takes the program that was made of the same preprocessed source with the same flags before.
+ * Compiles one C++ source to a program, or takes the program that was made of the same preprocessed
+ * source with the same flags before.
  * @throws what the compiler said
  */
 export function keptProgram(

@@ -9,7 +9,10 @@ export interface Row {
   /** Absent, as its value, where there was none to run. */
   readonly peer?: string | undefined;
   readonly peerValue?: number | undefined;
-  /** How many times as good as the peer: above 1 is better. Default value / peerValue, for units of which more is better. */
+  /**
+   * How many times as good as the peer: above 1 is better. Default value / peerValue, for units of
+   * which more is better.
+   */
   readonly ratio?: number | undefined;
   readonly target?: number | undefined;
 }

@@ -2,8 +2,9 @@ import type { Reporter, TestModule } from 'vitest/node';
 import type { UserConsoleLog } from 'vitest';
 
 /**
- * Counts what was skipped and prints it at the end of a run, by file, with the reasons: the notes of `skip('why')`, and the lines with the
- * word "skipped" that test files print where they look for what they need.
+ * Counts what was skipped and prints it at the end of a run, by file, with the reasons: the notes
+ * of `skip('why')`, and the lines with the word "skipped" that test files print where they look for
+ * what they need.
  */
 export class SkipsReporter implements Reporter {
   readonly #said = new Set<string>();

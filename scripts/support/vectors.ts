@@ -15,8 +15,8 @@ export function readVectorJson(path: string): any {
 }
 
 /**
- * Names of the cases in a folder of vectors, whatever they are: of folders, or of files without their ending, that have `file` (in it, or
- * as their ending). Tests run over all of them.
+ * Names of the cases in a folder of vectors, whatever they are: of folders, or of files without
+ * their ending, that have `file` (in it, or as their ending). Tests run over all of them.
  */
 export function vectorCases(folder: string, file: string): string[] {
   if (!hasVectors(folder)) return [];

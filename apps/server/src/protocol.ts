@@ -4,9 +4,10 @@ import type { Tokenizer } from '@cria/tokenizer';
 import type { EngineLimits } from './engine-options.ts';
 
 /*
- * What the HTTP thread and the engine's thread say to each other. Plain data only, and ids only: texts are the HTTP thread's. Every
- * text has a number that the HTTP thread chose; the texts of one request are numbered in a row from `first`, and the engine takes all
- * of them or none. What one step of the engine brings of all texts is one message.
+ * What the HTTP thread and the engine's thread say to each other. Plain data only, and ids only:
+ * texts are the HTTP thread's. Every text has a number that the HTTP thread chose; the texts of one
+ * request are numbered in a row from `first`, and the engine takes all of them or none. What one
+ * step of the engine brings of all texts is one message.
  */
 
 /** Where a thread starts. */

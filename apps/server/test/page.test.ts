@@ -19,7 +19,10 @@ describe.skipIf(noBrowser)('the page in Chromium', { timeout: 60_000 }, () => {
   }, 60_000);
   afterAll(() => Promise.all([browser.close(), server.close(), slow.close()]));
 
-  /** The page, ready to use; it must have asked for nothing elsewhere and complained about nothing when the test is over. */
+  /**
+   * The page, ready to use; it must have asked for nothing elsewhere and complained about nothing
+   * when the test is over.
+   */
   async function open(
     url: string,
     run: (page: Page) => Promise<void>,

@@ -3,7 +3,8 @@ import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
 import { post, tinyServer } from './tiny-server.ts';
 
-// CRIA_HEAVY=1 runs waves of a thousand and looks at the process too; the short version only shows that nothing is kept for each request.
+// CRIA_HEAVY=1 runs waves of a thousand and looks at the process too; the short version only shows
+// that nothing is kept for each request.
 const heavy = Boolean(process.env['CRIA_HEAVY']);
 const total = heavy ? 1000 : 160;
 

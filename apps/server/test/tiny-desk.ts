@@ -18,8 +18,8 @@ const tokenizer = {
     ),
 };
 
-// The thread with the tokenizer and the chat template of the tests' tiny model, which has ChatML's template unless its name says
-// otherwise: `plain` has none.
+// The thread with the tokenizer and the chat template of the tests' tiny model, which has ChatML's
+// template unless its name says otherwise: `plain` has none.
 await serveDesk(({ model }) =>
   Promise.resolve({
     tokenizer,

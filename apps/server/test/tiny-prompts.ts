@@ -1,8 +1,8 @@
 import { servePrompts } from '../src/prompt-encoder.ts';
 import { byteTokenizer } from '../../../scripts/support/byte-tokenizer.ts';
 
-// The thread that encodes long texts, slowly. Runs of spaces are one space; a text that begins with `!` cannot be encoded, and `!!`
-// ends the thread.
+// The thread that encodes long texts, slowly. Runs of spaces are one space; a text that begins with
+// `!` cannot be encoded, and `!!` ends the thread.
 await servePrompts(() =>
   Promise.resolve({
     ...byteTokenizer,

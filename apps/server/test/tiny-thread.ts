@@ -3,10 +3,11 @@ import { reference } from '@cria/tensor';
 import { serveEngine } from '../src/engine-thread.ts';
 import { byteTokenizer } from '../../../scripts/support/byte-tokenizer.ts';
 
-// An engine's thread with a tiny random model, so that the server's tests need no file. The name of the model asks for trouble:
-// `slow` takes 3 ms a step, `broken` throws at the first step, `dying` ends its thread at the first
-// step, `fragile` throws after some slow ones, `poisoned` knows an id after which
-// every logit is NaN, `absent` cannot be loaded. (`tiny-tokenizers.ts` knows more of them.)
+// An engine's thread with a tiny random model, so that the server's tests need no file. The name of
+// the model asks for trouble: `slow` takes 3 ms a step, `broken` throws at the first step, `dying`
+// ends its thread at the first step, `fragile` throws after some slow ones, `poisoned` knows an id
+// after which every logit is NaN, `absent` cannot be loaded. (`tiny-tokenizers.ts` knows more of
+// them.)
 await serveEngine(({ model: name }) => {
   if (name === 'absent')
     throw new Error('[openCheckpoint] cannot open absent (ENOENT). hint: there is no such file or folder');

@@ -17,7 +17,10 @@ const cursed: Tokenizer = {
   },
 };
 
-/** The vocabulary of the HTTP thread, by the name of the model: `cursed` throws at every prompt, `wordy` encodes no long text. */
+/**
+ * The vocabulary of the HTTP thread, by the name of the model: `cursed` throws at every prompt,
+ * `wordy` encodes no long text.
+ */
 export function tinyTokenizer({ model }: { readonly model: string }): Promise<Tokenizer> {
   return Promise.resolve({ cursed, wordy }[model] ?? byteTokenizer);
 }

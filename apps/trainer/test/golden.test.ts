@@ -1,7 +1,7 @@
 /*
- * Results that must keep their bits, compared with hashes that an earlier version of this code recorded. `CRIA_GOLDEN=record` writes the
- * hashes that are missing, and never changes one: a result that is meant to have other bits loses its line by hand, with the reason in
- * the log.
+ * Results that must keep their bits, compared with hashes that an earlier version of this code
+ * recorded. `CRIA_GOLDEN=record` writes the hashes that are missing, and never changes one: a
+ * result that is meant to have other bits loses its line by hand, with the reason in the log.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -44,7 +44,10 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 let source: Promise<Checkpoint> | undefined;
 const stored = new Map<string, Promise<Checkpoint>>();
 
-/** The random model in a GGUF file, made once for all who read it: `the bytes of GGUF files` are those of either quantiser. */
+/**
+ * The random model in a GGUF file, made once for all who read it: `the bytes of GGUF files` are
+ * those of either quantiser.
+ */
 function storedModel(form: StoredForm, quantizers: 'native' | 'plain'): Promise<Checkpoint> {
   source ??= randomModel(join(folder, 'source'));
   const path = join(folder, `${form}-${quantizers}.gguf`);

@@ -14,8 +14,9 @@ import { describe, expect, it } from 'vitest';
 import { cria, temporaryFolder } from './helpers.ts';
 
 /*
- * A model that was converted and converted back is the same: the bytes of weights and configuration, the ids of texts, the ids that end a
- * text, the chat template. Each pair of formats, with embeddings tied or not and with more rows than tokens.
+ * A model that was converted and converted back is the same: the bytes of weights and
+ * configuration, the ids of texts, the ids that end a text, the chat template. Each pair of
+ * formats, with embeddings tied or not and with more rows than tokens.
  */
 
 const template = '{% for m in messages %}{{ m.content }}{% endfor %}';

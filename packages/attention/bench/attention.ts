@@ -1,7 +1,8 @@
 /**
- * GFLOP/s of every version of attention, hidden scores not counted (forward 2, backward 5 products of the visible half), and GB/s of cache
- * that decoding reads. The peer is the machine, measured in the same run: f32 fma in registers for the same instruction set (bf16 in pairs
- * can pass it), and main memory read in order. One thread.
+ * GFLOP/s of every version of attention, hidden scores not counted (forward 2, backward 5 products
+ * of the visible half), and GB/s of cache that decoding reads. The peer is the machine, measured in
+ * the same run: f32 fma in registers for the same instruction set (bf16 in pairs can pass it), and
+ * main memory read in order. One thread.
  *
  *     npm run bench -- attention [--isa avx512bf16,…] [--json]
  */
@@ -66,7 +67,8 @@ function makeArrays(shape: Shape): {
 
 function benchNative(isa: string, driver: Driver): void {
   for (const shape of shapes) {
-    const peak = driver.run({ op: 'peak', arrays: [] }).readDoubleLE() / 1e9; // anew beside each shape: a shared machine drifts
+    // anew beside each shape: a shared machine drifts
+    const peak = driver.run({ op: 'peak', arrays: [] }).readDoubleLE() / 1e9;
     for (const half of [false, true]) benchPasses(driver, shape, half, isa, peak);
   }
   benchPaged(isa, driver);

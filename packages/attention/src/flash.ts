@@ -1,14 +1,17 @@
 /**
- * Blocked attention with an online softmax (Milakov & Gimelshein 2018; Dao et al. 2022): tiles of query rows walk chunks of keys with a
- * running maximum m and sum l, so only q, k, v, out and lse are ever stored, and chunks that causality or the window hides are never
- * touched.
+ * Blocked attention with an online softmax (Milakov & Gimelshein 2018; Dao et al. 2022): tiles of
+ * query rows walk chunks of keys with a running maximum m and sum l, so only q, k, v, out and lse
+ * are ever stored, and chunks that causality or the window hides are never touched.
  */
 import { fail } from './errors.ts';
 import { allocate, resolveProblem } from './options.ts';
 import { BY_ROW, KEY_CHUNK, ROW_TILE, accumulateRows, multiplyRows } from './tile.ts';
 import type { AttentionOptions, AttentionResult, FloatArray, Problem } from './types.ts';
 
-/** Causal grouped-query attention: out and lse of `attention`, in O(T) memory.        q, out: [T, H, E]   k, v: [N, K, E]   lse: [T, H] */
+/**
+ * Causal grouped-query attention: out and lse of `attention`, in O(T) memory.
+ * q, out: [T, H, E]   k, v: [N, K, E]   lse: [T, H]
+ */
 export function flashAttention<A extends FloatArray>(
   q: A,
   k: A,
@@ -110,7 +113,10 @@ export function firstChunk(tile: RowTile): number {
   return start - (start % KEY_CHUNK);
 }
 
-/** The one routine behind full, packed, chunked and paged attention: a row's bits do not depend on which of them asks. */
+/**
+ * The one routine behind full, packed, chunked and paged attention: a row's bits do not depend on
+ * which of them asks.
+ */
 export function forwardTile(
   out: FloatArray,
   lse: FloatArray | undefined,

@@ -94,5 +94,6 @@ export function resolveProblem(
 
 /** An array of the same precision as `like`. */
 export function allocate<A extends FloatArray>(like: A, length: number): A {
-  return (like instanceof Float64Array ? new Float64Array(length) : new Float32Array(length)) as A; // the branch is A's own
+  // the branch is A's own
+  return (like instanceof Float64Array ? new Float64Array(length) : new Float32Array(length)) as A;
 }

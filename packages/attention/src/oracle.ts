@@ -5,9 +5,11 @@ import type { AttentionGradients, AttentionResult, FloatArray, OracleOptions, Pr
 /**
  * The plain formula, one row at a time, in double precision: what every other version in this package is compared with.
  *
- *     score[j] = scale · q·k[j]    p = softmax(score over the visible keys)    out = Σ_j p[j] · v[j]    lse = log Σ_j exp(score[j])
+ *     score[j] = scale · q·k[j]    p = softmax(score over the visible keys)
+ *     out = Σ_j p[j] · v[j]        lse = log Σ_j exp(score[j])
  *
- * q: [T, H, E]   k, v: [N, K, E]. A row that sees no key gives out = 0, lse = −∞. Throws `AttentionError` on shapes that do not fit.
+ * q: [T, H, E]   k, v: [N, K, E]. A row that sees no key gives out = 0, lse = −∞.
+ * Throws `AttentionError` on shapes that do not fit.
  */
 export function attention<A extends FloatArray>(
   q: A,
@@ -38,7 +40,8 @@ export function attention<A extends FloatArray>(
 /**
  * Gradients of `attention`, p recomputed in full (no lse is needed).
  *
- *     dv[j] += p[j] · dout    dp[j] = dout·v[j]    ds[j] = p[j] · (dp[j] − Σ_i p[i] · dp[i])    dq += scale · ds[j] · k[j]    dk[j] += scale · ds[j] · q
+ *     dv[j] += p[j] · dout         dp[j] = dout·v[j]    ds[j] = p[j] · (dp[j] − Σ_i p[i] · dp[i])
+ *     dq += scale · ds[j] · k[j]    dk[j] += scale · ds[j] · q
  *
  * dout: [T, H, E]. Keys that no row sees get zero.
  */

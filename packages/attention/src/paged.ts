@@ -7,10 +7,12 @@ import type { FloatArray, PagedOptions } from './types.ts';
 const PAGED_NAMES = [...HEAD_NAMES, 'blockSize', 'blockTable', 'queryStarts', 'lengths'] as const;
 
 /**
- * Attention of new rows over a paged cache that holds their keys and values already: decode (one row a sequence) and chunked prefill
- * (many) alike, in any mixture. Equal to `flashAttention` of the whole sequence bit for bit.
+ * Attention of new rows over a paged cache that holds their keys and values already: decode (one
+ * row a sequence) and chunked prefill (many) alike, in any mixture. Equal to `flashAttention` of
+ * the whole sequence bit for bit.
  *
- * out, q: [T, H, E]   keyCache, valueCache: [blocks, blockSize, K, E]. Throws `AttentionError` on shapes or tables that do not fit.
+ * out, q: [T, H, E]   keyCache, valueCache: [blocks, blockSize, K, E].
+ * Throws `AttentionError` on shapes or tables that do not fit.
  */
 export function pagedAttention<A extends FloatArray>(
   out: A,
@@ -64,7 +66,8 @@ export function pagedForward(
 /**
  * keyCache[slots[t]] = k[t], likewise v; a slot is block · blockSize + place, a negative one writes nothing.
  *
- * caches: [blocks, blockSize, K, E]   k, v: [T, K, E]   slots: [T]. Throws `AttentionError` where a slot lies outside the cache.
+ * caches: [blocks, blockSize, K, E]   k, v: [T, K, E]   slots: [T].
+ * Throws `AttentionError` where a slot lies outside the cache.
  */
 export function writeCache<A extends FloatArray>(
   keyCache: A,

@@ -1,6 +1,7 @@
 /**
- * The two small matrix products that attention is made of, over rows found by offset (so a packed sequence and a paged cache read
- * alike). Every element is one sum in ascending order that starts at its own range, so its bits depend on nothing beside it.
+ * The two small matrix products that attention is made of, over rows found by offset (so a packed
+ * sequence and a paged cache read alike). Every element is one sum in ascending order that starts
+ * at its own range, so its bits depend on nothing beside it.
  */
 import type { FloatArray } from './types.ts';
 
@@ -9,7 +10,10 @@ export const KEY_CHUNK = 128;
 /** Query rows a tile. */
 export const ROW_TILE = 64;
 
-/** products[i, j] = scale · Σ_e a[aAt[i] + e] · b[bAt[j] + e]  for j < limits[i], limits ascending.      products: [rows, KEY_CHUNK] */
+/**
+ * products[i, j] = scale · Σ_e a[aAt[i] + e] · b[bAt[j] + e]
+ * for j < limits[i], limits ascending.      products: [rows, KEY_CHUNK]
+ */
 export function multiplyRows(
   products: FloatArray,
   a: FloatArray,
@@ -107,7 +111,8 @@ export const BY_ROW: WeightLayout = { rowStep: KEY_CHUNK, step: 1 };
 export const BY_KEY: WeightLayout = { rowStep: 1, step: KEY_CHUNK };
 
 /**
- * sums[first + i] += Σ_j weight[i, j] · b[bAt[j] + e]  for from[i] ≤ j < to[i], both ascending in i.        sums: [*, width] doubles
+ * sums[first + i] += Σ_j weight[i, j] · b[bAt[j] + e]
+ *   for from[i] ≤ j < to[i], both ascending in i.        sums: [*, width] doubles
  */
 export function accumulateRows(
   sums: Float64Array,

@@ -23,7 +23,10 @@ export function randomF64(length: number, next: () => number, size = 1): Float64
   return Float64Array.from({ length }, () => size * next());
 }
 
-/** Largest difference over the largest expected value, or over `floor` if that is more; equal infinities and NaN count as equal. */
+/**
+ * Largest difference over the largest expected value, or over `floor` if that is more; equal
+ * infinities and NaN count as equal.
+ */
 export function relativeError(actual: FloatArray, expected: FloatArray, floor = 1e-30): number {
   if (actual.length !== expected.length) throw new Error(`lengths ${actual.length} and ${expected.length}`);
   let [difference, size] = [0, floor];

@@ -8,7 +8,10 @@ import { keptProgram } from '../../../scripts/support/kept.ts';
 import type { FloatArray } from '../src/index.ts';
 
 const driver = fileURLToPath(new URL('../cpp/test/driver.cc', import.meta.url));
-/** The vectors that these kernels are written over: headers of the private package `simd`, which has no name to import. */
+/**
+ * The vectors that these kernels are written over: headers of the private package `simd`, which has
+ * no name to import.
+ */
 const vectors = fileURLToPath(new URL('../../simd/cpp/', import.meta.url));
 
 const isas = {
@@ -60,7 +63,10 @@ export interface Driver {
   readonly remove: () => void;
 }
 
-/** Compiles the driver for one instruction set into a temporary folder; with CRIA_SANITIZE=1 under the address sanitizer. */
+/**
+ * Compiles the driver for one instruction set into a temporary folder; with CRIA_SANITIZE=1 under
+ * the address sanitizer.
+ */
 export function buildDriver(isa: Isa): Driver {
   const folder = mkdtempSync(join(tmpdir(), 'cria-attention-'));
   const binary = join(folder, isa);

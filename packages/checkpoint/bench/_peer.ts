@@ -5,7 +5,10 @@ import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** A Python that waits for orders, so that what is measured is a warm program: for each line it prints the seconds of one run. */
+/**
+ * A Python that waits for orders, so that what is measured is a warm program: for each line it
+ * prints the seconds of one run.
+ */
 export class PythonPeer implements Disposable {
   readonly #child: ChildProcess;
   readonly #lines: AsyncIterator<string>;

@@ -1,9 +1,12 @@
 /*
- * Opening, reading, writing and quantising a model of the 1.1B shape: npm run bench -- checkpoint [--json] [--small] [--folder PATH] [--keep]
- *   [--only open|read|write|quantise] [--python PYTHON with safetensors and torch] [--llama-cpp BUILD [--llama-cpp-source SOURCE]]
+ * Opening, reading, writing and quantising a model of the 1.1B shape:
+ *   npm run bench -- checkpoint [--json] [--small] [--folder PATH] [--keep]
+ *     [--only open|read|write|quantise] [--python PYTHON with safetensors and torch]
+ *     [--llama-cpp BUILD [--llama-cpp-source SOURCE]]
  *
- * Peers run in the same run, in turns, in processes that are warm. Needs some 12 GB of disk below --folder (4 times the size of the model,
- * which --small makes 24 times smaller). Medians; a row that says "synced" ends when the disk has the file, for both.
+ * Peers run in the same run, in turns, in processes that are warm. Needs some 12 GB of disk below
+ * --folder (4 times the size of the model, which --small makes 24 times smaller). Medians; a row
+ * that says "synced" ends when the disk has the file, for both.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
@@ -168,8 +171,9 @@ async function benchReading(): Promise<void> {
     weights?.[Symbol.dispose]();
     return took;
   };
-  // The peer reads as many bytes from a file of its own format: twice the one of half the size. A turn is one run that is not measured, for
-  // memory that the system has given back since takes longer to get than to fill, and three that are.
+  // The peer reads as many bytes from a file of its own format: twice the one of half the size. A
+  // turn is one run that is not measured, for memory that the system has given back since takes
+  // longer to get than to fill, and three that are.
   using peer =
     values.python === undefined
       ? undefined

@@ -1,4 +1,7 @@
-/* The models of the oracle: random weights, the kinds of Llama 2 (heads of their own, grouped) and Llama 3.2 (tied, scaled RoPE), scaled down. */
+/*
+ * The models of the oracle: random weights, the kinds of Llama 2 (heads of their own, grouped) and
+ * Llama 3.2 (tied, scaled RoPE), scaled down.
+ */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { convertCheckpoint, openCheckpoint, saveHuggingFace, type Vocabulary } from '@cria/checkpoint';

@@ -1,8 +1,10 @@
 /*
- * Other programs as oracles: npm run oracle:checkpoint [-- --llama-cpp BUILD --llama-cpp-source SOURCE] [--python PYTHON] [--keep FOLDER]
+ * Other programs as oracles: npm run oracle:checkpoint [-- --llama-cpp BUILD --llama-cpp-source
+ * SOURCE] [--python PYTHON] [--keep FOLDER]
  *
- * Installs safetensors, gguf, torch and transformers from PyPI into a virtual environment outside the repository (or takes the Python that
- * is named). With a build of llama.cpp, its logits and its llama-quantize are compared too.
+ * Installs safetensors, gguf, torch and transformers from PyPI into a virtual environment outside
+ * the repository (or takes the Python that is named). With a build of llama.cpp, its logits and its
+ * llama-quantize are compared too.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -107,7 +109,10 @@ if (values.keep === undefined) rmSync(folder, { recursive: true });
 console.log(failed === 0 ? 'all checks passed' : `${failed} checks failed`);
 process.exitCode = failed === 0 ? 0 : 1;
 
-/** Relatives that transformers makes, one configuration each: its logits from its files, and from what is converted out of them. */
+/**
+ * Relatives that transformers makes, one configuration each: its logits from its files, and from
+ * what is converted out of them.
+ */
 async function compareFamilies(): Promise<void> {
   const families = join(folder, 'families');
   run(findPython(), [join(here, '../test/vectors/families.py'), families]);

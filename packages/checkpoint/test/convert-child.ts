@@ -1,4 +1,7 @@
-/* Converts a checkpoint to each place that is given, and prints what came of it. Arguments: source, then target and place in turns. */
+/*
+ * Converts a checkpoint to each place that is given, and prints what came of it. Arguments: source,
+ * then target and place in turns.
+ */
 import { writeSync } from 'node:fs';
 import { convertCheckpoint, type ConvertOptions, openCheckpoint } from '@cria/checkpoint';
 

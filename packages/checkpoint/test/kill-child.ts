@@ -1,4 +1,7 @@
-/* Saves one training state after the other until it is killed. Arguments: root, first step, ranks. Prints each step that is safe. */
+/*
+ * Saves one training state after the other until it is killed. Arguments: root, first step, ranks.
+ * Prints each step that is safe.
+ */
 import { writeSync } from 'node:fs';
 import { saveTrainingState, saveTrainingStateByRanks } from '@cria/checkpoint';
 import { fillSteps, killConfig } from './kill-state.ts';

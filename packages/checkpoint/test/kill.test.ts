@@ -35,7 +35,10 @@ it.each([1, 3])(
   120_000,
 );
 
-/** Runs the child until it has saved once, and kills it some milliseconds later. The last step that it said was safe. */
+/**
+ * Runs the child until it has saved once, and kills it some milliseconds later. The last step that
+ * it said was safe.
+ */
 function saveUntilKilled(args: readonly string[], delay: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, args, {

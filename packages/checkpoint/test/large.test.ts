@@ -8,8 +8,9 @@ import { planConversion, toHuggingFaceConfig, toHuggingFaceName } from '@cria/ch
 import { shapesOf, temporaryFolder } from './helpers.ts';
 
 /*
- * A checkpoint with the true shapes of LLaMA 65B, 131 GB of bf16 in a file with holes, goes to every format; what is written is hashed
- * and thrown away. Takes some minutes a target: CRIA_LARGE=1 runs it; without, a model of the same layers that is 64 times narrower.
+ * A checkpoint with the true shapes of LLaMA 65B, 131 GB of bf16 in a file with holes, goes to
+ * every format; what is written is hashed and thrown away. Takes some minutes a target:
+ * CRIA_LARGE=1 runs it; without, a model of the same layers that is 64 times narrower.
  */
 
 const large = process.env['CRIA_LARGE'] === '1';

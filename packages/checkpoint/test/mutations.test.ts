@@ -14,9 +14,10 @@ import { GgufFile, PthFile } from '@cria/checkpoint/formats';
 import { fixtures, have, spaceOf, temporaryFolder } from './helpers.ts';
 
 /*
- * Damaged files: bytes, 32- and 64-bit fields, cuts, insertions and swaps, most of them in headers. Whatever happens, it must be an
- * error of ours that names the file, or tensors that lie inside the file. CRIA_MUTATIONS sets the number (100000 for the long form),
- * CRIA_MUTATIONS_FROM the first seed.
+ * Damaged files: bytes, 32- and 64-bit fields, cuts, insertions and swaps, most of them in headers.
+ * Whatever happens, it must be an error of ours that names the file, or tensors that lie inside the
+ * file. CRIA_MUTATIONS sets the number (100000 for the long form), CRIA_MUTATIONS_FROM the first
+ * seed.
  */
 
 const total = Number(process.env['CRIA_MUTATIONS'] ?? 300);

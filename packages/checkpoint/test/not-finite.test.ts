@@ -17,7 +17,10 @@ import { spaceOf, temporaryFolder, tiny } from './helpers.ts';
 
 const config = llamaConfig({ ...tiny, dim: 32, nHeads: 4, nKvHeads: 4, headDim: 8, ffnDim: 64 });
 const NAME = 'layers.1.feed_forward.w3.weight';
-/** In every type a matter of its own: no number, infinite, too large for f16, for bf16 and f32, and just small enough. */
+/**
+ * In every type a matter of its own: no number, infinite, too large for f16, for bf16 and f32, and
+ * just small enough.
+ */
 const VALUES = [NaN, Infinity, -Infinity, 1e6, -65_520, 65_519, 1e300, 3.4e38, 3.402823e38];
 
 /** A double-precision model with these values in one weight, from Meta's order of rows on. */

@@ -1,4 +1,7 @@
-/** Files of torch.save in both formats, made by torch: vectors/pth.py. What torch.load finds in them lies beside them. */
+/**
+ * Files of torch.save in both formats, made by torch: vectors/pth.py. What torch.load finds in them
+ * lies beside them.
+ */
 import { copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -198,7 +201,10 @@ function replace(bytes: Buffer, from: string, to: string, change?: (at: number) 
   change?.(at);
 }
 
-/** The tensors of a file as torch.save wrote them before version 1.6: a plain writer, which shares nothing with the reader. */
+/**
+ * The tensors of a file as torch.save wrote them before version 1.6: a plain writer, which shares
+ * nothing with the reader.
+ */
 async function olderForm(file: PthFile | SafetensorsFile): Promise<Buffer> {
   const parts: Buffer[] = [];
   const raw = (text: string) => void parts.push(Buffer.from(text, 'latin1'));

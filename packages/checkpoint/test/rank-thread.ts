@@ -1,4 +1,7 @@
-/* A rank as a thread: saves step after step until it is told or made to stop. Talks to the other ranks by the parent, which passes on. */
+/*
+ * A rank as a thread: saves step after step until it is told or made to stop. Talks to the other
+ * ranks by the parent, which passes on.
+ */
 import { parentPort, workerData } from 'node:worker_threads';
 import { type RankGroup, saveTrainingStateByRanks } from '@cria/checkpoint';
 import type { Json } from '@cria/checkpoint/formats';

@@ -188,7 +188,10 @@ describe('resharding', () => {
   });
 });
 
-/** Runs `action` while the folder is mounted read-only, which binds root too; false where this process may not do that. */
+/**
+ * Runs `action` while the folder is mounted read-only, which binds root too; false where this
+ * process may not do that.
+ */
 async function readOnly(folder: string, action: () => Promise<void>): Promise<boolean> {
   const mount = (...args: string[]) => execFileSync('mount', args, { stdio: 'ignore' });
   try {

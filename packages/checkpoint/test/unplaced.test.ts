@@ -16,8 +16,8 @@ import { describe, expect, it } from 'vitest';
 import { spaceOf, temporaryFolder, tiny } from './helpers.ts';
 
 /*
- * A weight that the model has no place for changes the mathematics of whoever wrote it. Loading for inference must name it before
- * anything is served, as loading for training and converting do.
+ * A weight that the model has no place for changes the mathematics of whoever wrote it. Loading for
+ * inference must name it before anything is served, as loading for training and converting do.
  */
 
 async function saved(config = tiny): Promise<string> {

@@ -1,15 +1,19 @@
 /*
  * Every kernel at the shapes of a training step and of decoding, beside what this machine can do at most.
  *
- *   npm run bench -- cpu [--json] [--threads 1,2] [--presets 15m,110m] [--rows 256,2048] [--isa auto,avx2] [--only linear,decode]
+ *   npm run bench -- cpu [--json] [--threads 1,2] [--presets 15m,110m] [--rows 256,2048] [--isa
+ *   auto,avx2] [--only linear,decode]
  *       [--milliseconds 300] [--turns 3] [--python PYTHON]
  *
- * Limits, of the same threads and instruction set: products in f32 the register peak; in bf16 the peak of the unit that is best there;
- * with quantised weights the peak of whole-number products (four times f32's where bytes are multiplied by one instruction, twice on
- * AVX2, which takes three); everything that streams memory a copy between two large tensors (read and write counted); decoding (1 to 16
- * rows by weights that lie in memory) reading memory or the peak, whichever takes longer. Work and limit take turns, so often; a figure is
- * the median of its runs, a limit what its calmest moment shows. `--python` names an interpreter with PyTorch, NumPy or both, whose
- * products are timed in turn with ours (NumPy's where threadpoolctl is there too). `--only` picks the rows whose name holds one of the words.
+ * Limits, of the same threads and instruction set: products in f32 the register peak; in bf16 the
+ * peak of the unit that is best there; with quantised weights the peak of whole-number products
+ * (four times f32's where bytes are multiplied by one instruction, twice on AVX2, which takes
+ * three); everything that streams memory a copy between two large tensors (read and write counted);
+ * decoding (1 to 16 rows by weights that lie in memory) reading memory or the peak, whichever takes
+ * longer. Work and limit take turns, so often; a figure is the median of its runs, a limit what its
+ * calmest moment shows. `--python` names an interpreter with PyTorch, NumPy or both, whose products
+ * are timed in turn with ours (NumPy's where threadpoolctl is there too). `--only` picks the rows
+ * whose name holds one of the words.
  */
 import { parseArgs } from 'node:util';
 import { cpu, type CpuDevice, type CpuOptions } from '@cria/cpu';

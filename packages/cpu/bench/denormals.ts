@@ -1,10 +1,11 @@
 /*
- * Kernels on numbers below 2⁻¹²⁶ beside the same kernels on ordinary numbers: some processors take a hundred times as long for them.
+ * Kernels on numbers below 2⁻¹²⁶ beside the same kernels on ordinary numbers: some processors take
+ * a hundred times as long for them.
  *
  *   npm run bench -- denormals [--json] [--isa auto] [--rounds 9]
  *
- * One thread; both kinds take turns; medians in microseconds. Some results are denormal too, others are not: products by ordinary weights
- * are, normalised rows are not.
+ * One thread; both kinds take turns; medians in microseconds. Some results are denormal too, others
+ * are not: products by ordinary weights are, normalised rows are not.
  */
 import { parseArgs } from 'node:util';
 import { cpu, type IsaName } from '@cria/cpu';

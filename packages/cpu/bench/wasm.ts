@@ -3,9 +3,11 @@
  *
  *   npm run bench -- wasm [--json] [--threads 1,2] [--sizes 512,1024] [--peers FOLDER] [--install]
  *
- * `--install` puts the peers (TensorFlow.js with its wasm backend, onnxruntime-web, jax-js) into the folder, default packages/cpu/build/wasm-peers;
- * without them products stand beside the register peak alone. Medians of interleaved turns: every participant computes f32 y = x·w of n by n in one
- * worker, with its threads. Ours reads the weight as it lies, as in training; decoding reads packed weights.
+ * `--install` puts the peers (TensorFlow.js with its wasm backend, onnxruntime-web, jax-js) into
+ * the folder, default packages/cpu/build/wasm-peers; without them products stand beside the
+ * register peak alone. Medians of interleaved turns: every participant computes f32 y = x·w of n by
+ * n in one worker, with its threads. Ours reads the weight as it lies, as in training; decoding
+ * reads packed weights.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,5 @@
-// Serves the example page and the installed packages, with the two headers that let a page share memory between threads:
+// Serves the example page and the installed packages, with the two headers that let a page share
+// memory between threads:
 //   node packages/cpu/example/serve.mjs [--port 8081] [--not-isolated]      after `npm run build`
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';

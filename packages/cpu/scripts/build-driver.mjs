@@ -1,5 +1,6 @@
 // Builds the standalone programs that run the kernels without Node (cpp/driver):
-//   node scripts/build-driver.mjs address|thread [--all]   under a sanitizer, for this processor's own instruction sets or all
+//   node scripts/build-driver.mjs address|thread [--all]
+//     under a sanitizer, for this processor's own instruction sets or all
 //   node scripts/build-driver.mjs neon                     for arm64, by the cross compiler; runs under qemu
 //   node scripts/build-driver.mjs tiles                    AMX in emulation, for x86 processors with AVX-512 BF16
 //   node scripts/build-driver.mjs tiles-address            the same under a sanitizer

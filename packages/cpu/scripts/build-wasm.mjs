@@ -1,5 +1,6 @@
-// Builds the wasm form of the kernels, build/cria-cpu.wasm, when sources or flags changed. The compiler is itself wasm and comes from npm
-// (scripts/wasm-compiler, 100 MB, pinned by its lock file), so this works where there is no C++ compiler at all.
+// Builds the wasm form of the kernels, build/cria-cpu.wasm, when sources or flags changed. The
+// compiler is itself wasm and comes from npm (scripts/wasm-compiler, 100 MB, pinned by its lock
+// file), so this works where there is no C++ compiler at all.
 //   node scripts/build-wasm.mjs
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -113,7 +114,10 @@ function installCompiler() {
   return '';
 }
 
-/** Sources in cpp/wasm and their own flags: one alone carries the fingerprint of all. @returns {Record<string, string[]>} */
+/**
+ * Sources in cpp/wasm and their own flags: one alone carries the fingerprint of all. @returns
+ * {Record<string, string[]>}
+ */
 const units = () => ({
   isa: [],
   heap: [],
@@ -185,8 +189,8 @@ function write(bytes, made) {
 }
 
 /**
- * Builds the file where it is absent or stale. `problem` says why there is none, or is empty; `noCompiler` that this is because the
- * compiler could not be installed.
+ * Builds the file where it is absent or stale. `problem` says why there is none, or is empty;
+ * `noCompiler` that this is because the compiler could not be installed.
  * @returns {Promise<{ problem: string, noCompiler: boolean }>}
  */
 export async function buildWasm() {

@@ -1,11 +1,13 @@
 // Builds the native file of this package with whatever C++ compiler there is, when sources, flags or compiler changed.
 //   node scripts/build.mjs              → build/cria-cpu-<platform>-<arch>.node
-//   node scripts/build.mjs --own        → the same for this processor alone, in half the time; a complete one is left as it is
+//   node scripts/build.mjs --own
+//     → the same for this processor alone, in half the time; a complete one is left as it is
 //   node scripts/build.mjs --runnable   → the same for all instruction sets that this processor has
 //   node scripts/build.mjs --wasm       → the native file and, beside it, build/cria-cpu.wasm (build-wasm.mjs)
-// Without a compiler it writes the reason to build/reason.json and builds the kernels as wasm (build-wasm.mjs) instead. Where that fails
-// too, it says so and succeeds: the reference device takes over. An instruction set that the compiler does not know is left out, and the
-// file says why.
+// Without a compiler it writes the reason to build/reason.json and builds the kernels as wasm
+// (build-wasm.mjs) instead. Where that fails too, it says so and succeeds: the reference device
+// takes over. An instruction set that the compiler does not know is left out, and the file says
+// why.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -41,7 +43,10 @@ function linkFlags() {
   return ['-shared', '-pthread', '-Wl,-z,nodelete', '-s'];
 }
 
-/** The wasm file in a process of its own, beside the native build; the status to end with. @returns {Promise<number>} */
+/**
+ * The wasm file in a process of its own, beside the native build; the status to end with. @returns
+ * {Promise<number>}
+ */
 function wasmBeside() {
   const script = fileURLToPath(new URL('build-wasm.mjs', import.meta.url));
   return new Promise((resolve) => {

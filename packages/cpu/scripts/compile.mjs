@@ -63,7 +63,10 @@ function run(command, args) {
   });
 }
 
-/** @param {string} command @param {string[]} args @returns {Promise<string>} what the compiler said when it failed, else '' */
+/**
+ * @param {string} command @param {string[]} args @returns {Promise<string>} what the compiler said
+ * when it failed, else ''
+ */
 const compile = async (command, args) => (await run(command, args)).problem;
 
 /** Runs the jobs, as many at one time as there are cores (four at most); the first failure's message, or ''. */
@@ -93,7 +96,8 @@ async function all(/** @type {(() => Promise<string>)[]} */ jobs) {
  * @param {object} options
  * @param {string} options.arch `process.arch` of the target
  * @param {readonly string[]} options.chosen instruction sets
- * @param {Record<string, string>} [options.leftOut] why others of that architecture are not there, where more is known than that
+ * @param {Record<string, string>} [options.leftOut] why others of that architecture are not there,
+ *   where more is known than that
  * @param {Record<string, readonly string[]>} options.plain other sources, without `.cc`, and their own flags
  * @param {string} options.folder for objects
  * @param {readonly string[]} options.flags of all of them
@@ -120,8 +124,9 @@ export function units({ arch, chosen, leftOut = {}, plain, folder, flags, header
 }
 
 /**
- * What decides the bytes of an object: compiler, flags, and the source as the preprocessor leaves it, with all that it includes, the system's
- * headers too. Comments, and where the files lie, are gone by then (but where debuggers are told of lines).
+ * What decides the bytes of an object: compiler, flags, and the source as the preprocessor leaves
+ * it, with all that it includes, the system's headers too. Comments, and where the files lie, are
+ * gone by then (but where debuggers are told of lines).
  * @param {Compiler} compiler @param {Part} part
  * @returns {Promise<string>} '' where the compiler refuses the source
  */
@@ -161,13 +166,14 @@ async function makeObject(compiler, part) {
 }
 
 /**
- * Makes the objects, compiling those of which none is kept, and links them to `output`, which appears whole or not at all. One build
- * at a time may use a folder of objects.
+ * Makes the objects, compiling those of which none is kept, and links them to `output`, which
+ * appears whole or not at all. One build at a time may use a folder of objects.
  * @param {Compiler} compiler
  * @param {readonly Part[]} parts
  * @param {string} output
  * @param {readonly string[]} linkFlags
- * @returns {Promise<{ problem: string, compiled: number }>} what the compiler said when it failed, else ''; objects that it made
+ * @returns {Promise<{ problem: string, compiled: number }>} what the compiler said when it failed,
+ *   else ''; objects that it made
  */
 export async function make(compiler, parts, output, linkFlags) {
   let compiled = 0;

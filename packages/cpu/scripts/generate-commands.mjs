@@ -1,7 +1,10 @@
-// Writes what follows from commands.mjs: the TypeScript that encodes commands, the C++ that reads them, and random calls for the sanitizers.
-//   node scripts/generate-commands.mjs            → src/generated/commands.ts, cpp/generated/commands.h, cpp/generated/fuzz.h
+// Writes what follows from commands.mjs: the TypeScript that encodes commands, the C++ that reads
+// them, and random calls for the sanitizers.
+//   node scripts/generate-commands.mjs
+//     → src/generated/commands.ts, cpp/generated/commands.h, cpp/generated/fuzz.h
 //   node scripts/generate-commands.mjs --check    says whether they are what the table says
-// The files are committed: the workspace runs from sources, with no step between an edit and a run, and a reader sees them.
+// The files are committed: the workspace runs from sources, with no step between an edit and a run,
+// and a reader sees them.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

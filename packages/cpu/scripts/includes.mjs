@@ -1,15 +1,18 @@
-// Which files a C++ source includes, found without a compiler, and a hash of them all: what an object file is made from, wherever the checkout
-// lies.
+// Which files a C++ source includes, found without a compiler, and a hash of them all: what an
+// object file is made from, wherever the checkout lies.
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** Names in `#include "a.h"`, `#include <a.h>`, and in a macro that an `#include` may name: `#define CRIA_VEC "vec-avx2.h"`. */
+/**
+ * Names in `#include "a.h"`, `#include <a.h>`, and in a macro that an `#include` may name:
+ * `#define CRIA_VEC "vec-avx2.h"`.
+ */
 const INCLUDE = /^\s*#\s*(?:include|define\s+\w+)\s+["<]([^">\n]+\.h)[">]/gm;
 
 /**
- * A source and all that it includes, each once, in the order in which they are met. Whatever stands under an `#if` counts as included; what
- * lies in none of the folders is the system's.
+ * A source and all that it includes, each once, in the order in which they are met. Whatever stands
+ * under an `#if` counts as included; what lies in none of the folders is the system's.
  * @param {string} source path @param {readonly string[]} folders searched after the including file's own
  * @returns {Map<string, string>} path → text
  */

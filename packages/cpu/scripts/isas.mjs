@@ -1,4 +1,5 @@
-// The instruction sets that the kernels are compiled for: flags of each one's file (cpp/isa-NAME.cc), and which of them a compiler knows.
+// The instruction sets that the kernels are compiled for: flags of each one's file
+// (cpp/isa-NAME.cc), and which of them a compiler knows.
 import { spawnSync } from 'node:child_process';
 
 const avx2 = ['-mavx2', '-mfma', '-mf16c'];
@@ -36,7 +37,10 @@ export function isasOf(arch) {
   return Object.keys(isas).filter((name) => isas[name]?.arch.includes(arch));
 }
 
-/** Runs the compiler on a piece of source. @param {string} compiler @param {readonly string[]} args @param {string} source */
+/**
+ * Runs the compiler on a piece of source. @param {string} compiler @param {readonly string[]} args
+ * @param {string} source
+ */
 function runCompiler(compiler, args, source) {
   const [program = '', ...first] = compiler.split(/\s+/);
   return spawnSync(program, [...first, ...args], { encoding: 'utf8', input: source });
@@ -65,7 +69,10 @@ export function knownTo(compiler, wanted) {
   return { known: wanted.filter((isa) => leftOut[isa] === undefined), leftOut };
 }
 
-/** Macros of the compiler that say of a processor what its instruction sets need. @type {Record<string, readonly string[]>} */
+/**
+ * Macros of the compiler that say of a processor what its instruction sets need. @type
+ * {Record<string, readonly string[]>}
+ */
 const macros = {
   avx2: ['AVX2', 'FMA', 'F16C'],
   avx512: ['AVX512F', 'AVX512BW', 'AVX512DQ', 'AVX512VL'],
@@ -76,7 +83,8 @@ const macros = {
 };
 
 /**
- * The instruction sets that this processor can run, by what the compiler sees of it; all of its kind where the compiler cannot say.
+ * The instruction sets that this processor can run, by what the compiler sees of it; all of its
+ * kind where the compiler cannot say.
  * @param {string} compiler
  * @returns {string[]}
  */

@@ -1,6 +1,7 @@
-// Compiled files, kept by content in the user's cache folder, so that a fresh or moved clone of the same sources compiles nothing.
-// An entry is named by the hash of all that decides its bytes and starts with the hash of its own, so that a damaged one is seen. Several
-// builds may read and write at one time: an entry appears whole or not at all.
+// Compiled files, kept by content in the user's cache folder, so that a fresh or moved clone of the
+// same sources compiles nothing. An entry is named by the hash of all that decides its bytes and
+// starts with the hash of its own, so that a damaged one is seen. Several builds may read and write
+// at one time: an entry appears whole or not at all.
 //   CRIA_CACHE=<folder>   another place;   CRIA_CACHE=off   nothing is kept
 import { createHash } from 'node:crypto';
 import {
@@ -22,7 +23,10 @@ const LIMIT = 512 * 2 ** 20;
 /** Length of the hash that an entry starts with. */
 const HEAD = 32;
 
-/** The user's folder for what can be made again, or undefined where nothing shall be kept. @returns {string | undefined} */
+/**
+ * The user's folder for what can be made again, or undefined where nothing shall be kept. @returns
+ * {string | undefined}
+ */
 export function cacheFolder(env = process.env, platform = process.platform) {
   const asked = env.CRIA_CACHE?.trim() ?? '';
   if (asked !== '') return /^(off|0|false|no)$/i.test(asked) ? undefined : resolve(asked);
@@ -66,8 +70,8 @@ export function kept(key, folder = cacheFolder()) {
 }
 
 /**
- * Keeps bytes under a key and drops the oldest entries above the limit. A folder that cannot be written keeps nothing: the build
- * that made the bytes has them anyway.
+ * Keeps bytes under a key and drops the oldest entries above the limit. A folder that cannot be
+ * written keeps nothing: the build that made the bytes has them anyway.
  * @param {string} key @param {Uint8Array} bytes
  * @param {{ folder?: string | undefined, limit?: number }} [options]
  */
@@ -86,7 +90,10 @@ export function keep(key, bytes, { folder = cacheFolder(), limit = LIMIT } = {})
   }
 }
 
-/** Drops the entries that were not used for longest, and what a killed build left half-written. @param {string} entries @param {number} limit */
+/**
+ * Drops the entries that were not used for longest, and what a killed build left half-written.
+ * @param {string} entries @param {number} limit
+ */
 function drop(entries, limit) {
   const files = readdirSync(entries).flatMap((name) => {
     const state = statSync(join(entries, name), { throwIfNoEntry: false });

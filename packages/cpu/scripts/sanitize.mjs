@@ -1,14 +1,19 @@
-// Random calls of every kernel under sanitizers, without Node (cpp/driver): addresses and undefined behaviour, then threads.
+// Random calls of every kernel under sanitizers, without Node (cpp/driver): addresses and undefined
+// behaviour, then threads.
 //   node scripts/sanitize.mjs [--calls 100000] [--all] [--seed 1]
-// For this processor's own instruction sets (those whose code makes its table of kernels), or `--all` and emulated tiles. In slices, each with a seed and a line of its own,
-// so that a failure can be run again by itself: build/driver-address LISTS SEED.
+// For this processor's own instruction sets (those whose code makes its table of kernels), or
+// `--all` and emulated tiles. In slices, each with a seed and a line of its own, so that a failure
+// can be run again by itself: build/driver-address LISTS SEED.
 import { spawn } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { buildDriver } from './build-driver.mjs';
 
 /** Lists of a slice; a list has 3.5 calls on average. */
 const SLICE = 1000;
-/** The thread sanitizer looks for races, which need no odd shapes, and tiles are few of the kernels: a tenth of the calls is enough. */
+/**
+ * The thread sanitizer looks for races, which need no odd shapes, and tiles are few of the kernels:
+ * a tenth of the calls is enough.
+ */
 const SHARE = { address: 1, thread: 0.1, 'tiles-address': 0.1 };
 
 const environment = {

@@ -1,5 +1,6 @@
-// Which C++ sources the kernels are compiled from, and their fingerprint. A compiled file carries the fingerprint of its sources, TypeScript
-// knows the one of the sources beside it (src/sources.ts): a file of other sources, which may read commands in another way, is refused.
+// Which C++ sources the kernels are compiled from, and their fingerprint. A compiled file carries
+// the fingerprint of its sources, TypeScript knows the one of the sources beside it
+// (src/sources.ts): a file of other sources, which may read commands in another way, is refused.
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,7 +8,10 @@ import { fileURLToPath } from 'node:url';
 
 const here = fileURLToPath(new URL('..', import.meta.url));
 
-/** Rooms whose headers these kernels include: the vectors, and attention over them. In the workspace they lie beside this package. */
+/**
+ * Rooms whose headers these kernels include: the vectors, and attention over them. In the workspace
+ * they lie beside this package.
+ */
 const neighbours = ['attention', 'simd'];
 
 /** Folders below cpp, as includes name them: a new room of kernels is one by being there. @param {string} root */
@@ -58,7 +62,10 @@ export function sources(form, root = here) {
   );
 }
 
-/** @param {keyof typeof forms} form @param {string} [root] folder of this package @returns {string} of the sources as they are now */
+/**
+ * @param {keyof typeof forms} form @param {string} [root] folder of this package @returns {string}
+ * of the sources as they are now
+ */
 export function fingerprint(form, root = here) {
   const hash = createHash('sha256');
   for (const [name, path] of Object.entries(sources(form, root)))
@@ -66,7 +73,10 @@ export function fingerprint(form, root = here) {
   return hash.digest('hex').slice(0, 32);
 }
 
-/** For esbuild and tsup: src/sources.ts becomes the fingerprints themselves, as they are when the package is built or bundled. */
+/**
+ * For esbuild and tsup: src/sources.ts becomes the fingerprints themselves, as they are when the
+ * package is built or bundled.
+ */
 export const fixedSources = {
   name: 'fixed sources',
   setup(/** @type {any} */ { onLoad }) {

@@ -23,7 +23,10 @@ const formats: Partial<Record<DType, Format>> = {
   q6_k: { code: 7, bytes: 3360, halves: 2 },
 };
 
-/** Up to so many rows a product is a stream of its weight, and several of them one stream: threads do not meet between them. */
+/**
+ * Up to so many rows a product is a stream of its weight, and several of them one stream: threads
+ * do not meet between them.
+ */
 export const FEW_ROWS = 16;
 
 const PANEL = 16;
@@ -52,13 +55,13 @@ function formatOf(op: string, w: Tensor) {
   );
 }
 
-/** Bytes of a packed weight, or of its first rows. */
-export function packedBlockBytes(w: Tensor, rows = w.rows): number {
+/** Bytes of a packed weight. */
+export function packedBlockBytes(w: Tensor): number {
   const { code, bytes } = formatOf('cpu.pack', w);
   const panel = (w.columns * bytes) / 256;
   // Groups of four blocks of Q8_0 have room for four rows of scales, also where blocks are missing.
   const missing = code === 0 ? -(w.columns / BLOCK) & 3 : 0;
-  return Math.ceil(rows / PANEL) * (panel + missing * 2 * PANEL);
+  return Math.ceil(w.rows / PANEL) * (panel + missing * 2 * PANEL);
 }
 
 export function packBlocks({ list }: Encoder, to: Place, w: Tensor): void {
@@ -81,8 +84,8 @@ interface Rounded {
 }
 
 /**
- * y = x·wᵀ (+ residual) for each: activations are rounded to 8 bits first, once for all weights of a format. With `fastPrefill`, many rows
- * are multiplied in bf16 instead.
+ * y = x·wᵀ (+ residual) for each: activations are rounded to 8 bits first, once for all weights of
+ * a format. With `fastPrefill`, many rows are multiplied in bf16 instead.
  */
 export function blockLinears(encoder: Encoder, x: Tensor, products: readonly BlockProduct[]): void {
   const { list } = encoder;

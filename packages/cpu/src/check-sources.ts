@@ -4,8 +4,9 @@ import type { Native } from './native.ts';
 import { fingerprintOf } from './sources.ts';
 
 /**
- * Throws where kernels were not compiled from the C++ sources that this TypeScript goes with (how weights are packed is agreed between the two,
- * and nothing else checks it), or read commands in another layout than this TypeScript writes.
+ * Throws where kernels were not compiled from the C++ sources that this TypeScript goes with (how
+ * weights are packed is agreed between the two, and nothing else checks it), or read commands in
+ * another layout than this TypeScript writes.
  */
 export function checkSources(form: 'native' | 'wasm', native: Native, file: string, hint: string): void {
   const [found, wanted] = [native.sources ?? 'unknown', fingerprintOf(form)];

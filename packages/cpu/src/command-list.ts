@@ -21,8 +21,9 @@ export interface Commands {
 }
 
 /**
- * Commands that wait to be run: `code, length, arguments…` as doubles, in the layout of commands.mjs. Also the bytes that were
- * written while commands waited: they lie in a staging storage until a copy command takes them to their place.
+ * Commands that wait to be run: `code, length, arguments…` as doubles, in the layout of
+ * commands.mjs. Also the bytes that were written while commands waited: they lie in a staging
+ * storage until a copy command takes them to their place.
  */
 export class CommandList implements CommandSink {
   readonly #native: Native;
@@ -49,7 +50,10 @@ export class CommandList implements CommandSink {
     return this.#length;
   }
 
-  /** Makes room for a command of so many numbers, its code and length set, and says where its arguments begin: generated/commands.ts. */
+  /**
+   * Makes room for a command of so many numbers, its code and length set, and says where its
+   * arguments begin: generated/commands.ts.
+   */
   open(code: number, length: number): number {
     const start = this.#length;
     while (start + length > this.#numbers.length) this.#grow();
@@ -61,8 +65,8 @@ export class CommandList implements CommandSink {
   }
 
   /**
-   * The commands that `encode` appends run as one, chunk beside chunk: none of them may read or free what another one writes. If it
-   * throws, none of them stays.
+   * The commands that `encode` appends run as one, chunk beside chunk: none of them may read or
+   * free what another one writes. If it throws, none of them stays.
    */
   together(encode: () => void): void {
     const start = this.#length;

@@ -17,8 +17,8 @@ import { isBlockFormat, packBlocks, packedBlockBytes } from './block-linear.ts';
 import { allocate, CommandList } from './command-list.ts';
 import { type Encoder, multipliesHalves, Scratch } from './encoder.ts';
 import { createKernels } from './kernels.ts';
-import { pack, panelLayout } from './linear.ts';
-import { matrix, numbers, packedBytes } from './matrix.ts';
+import { pack, packedBytes, panelLayout } from './linear.ts';
+import { matrix, numbers } from './matrix.ts';
 import { failFile, FileReads } from './file-read.ts';
 import type { Native } from './native.ts';
 import { settle } from './outcome.ts';
@@ -39,8 +39,9 @@ export interface CpuDeviceOptions {
 const MOST_NUMBERS = 1 << 20;
 
 /**
- * The native device. Kernels append to a command list; `flush` hands the list over in one call, to run in the caller or, with
- * `background`, beside the event loop (then a second list takes what is encoded meanwhile).
+ * The native device. Kernels append to a command list; `flush` hands the list over in one call, to
+ * run in the caller or, with `background`, beside the event loop (then a second list takes what is
+ * encoded meanwhile).
  */
 export class CpuDevice extends DeviceBase implements Encoder {
   readonly name = 'cpu';
@@ -153,8 +154,9 @@ export class CpuDevice extends DeviceBase implements Encoder {
   };
 
   /**
-   * What every kind of command took of what `work` encodes, the longest first. Commands are run one by one in the caller, which slows a
-   * list of many short ones down a little; what they take together, taken from the time of `work`, is what JavaScript took.
+   * What every kind of command took of what `work` encodes, the longest first. Commands are run one
+   * by one in the caller, which slows a list of many short ones down a little; what they take
+   * together, taken from the time of `work`, is what JavaScript took.
    */
   async profile(work: () => unknown): Promise<readonly OperationTime[]> {
     if (this.#profile) fail('cpu.profile', 'a profile is being taken.', 'wait for it');
@@ -191,9 +193,10 @@ export class CpuDevice extends DeviceBase implements Encoder {
   };
 
   /**
-   * Copies part of a file into memory of this device beside the event loop, cut among `threads`, with no copy in between. Takes effect
-   * after the commands encoded so far. The bytes must not be used, nor the storage freed, before the promise is settled. Undefined where
-   * the kernels cannot read files.
+   * Copies part of a file into memory of this device beside the event loop, cut among `threads`,
+   * with no copy in between. Takes effect after the commands encoded so far. The bytes must not be
+   * used, nor the storage freed, before the promise is settled. Undefined where the kernels cannot
+   * read files.
    */
   readonly readFile:
     | ((path: string, from: number, bytes: number, storage: StorageId, offset: number) => Promise<void>)

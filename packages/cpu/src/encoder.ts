@@ -17,8 +17,8 @@ export interface Encoder {
 }
 
 /**
- * Memory that the commands of one kernel hand to each other, used again by the next kernel: commands run in order. Not part of
- * `device.memory`, which counts what callers asked for.
+ * Memory that the commands of one kernel hand to each other, used again by the next kernel:
+ * commands run in order. Not part of `device.memory`, which counts what callers asked for.
  */
 export class Scratch {
   readonly #native: Native;

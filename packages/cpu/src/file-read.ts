@@ -11,7 +11,10 @@ interface Flushable {
 
 type Place = readonly [path: string, from: number, bytes: number, storage: StorageId, offset: number];
 
-/** Reads parts of files straight into storages, as many pieces at one time as the device has threads, whoever asked for them. */
+/**
+ * Reads parts of files straight into storages, as many pieces at one time as the device has
+ * threads, whoever asked for them.
+ */
 export class FileReads {
   readonly #readFile: NonNullable<Native['readFile']>;
   readonly #device: Flushable;

@@ -3,7 +3,7 @@ import { blockLinears, FEW_ROWS, isBlockFormat } from './block-linear.ts';
 import type { Place } from './command-list.ts';
 import { dtypeCodes, type Encoder, multipliesHalves } from './encoder.ts';
 import * as commands from './generated/commands.ts';
-import { fromColumn, type Made, type Matrix, matrix, type Numbers, numbers, packedBytes } from './matrix.ts';
+import { fromColumn, type Made, type Matrix, matrix, type Numbers, numbers } from './matrix.ts';
 import { stripesOf } from './unpack.ts';
 
 /** How a factor lies in memory: `Gemm::Factor` and `Gemm::Right` in cpp/kernels/gemm/gemm.h. */
@@ -24,11 +24,14 @@ export interface Product {
   readonly unit?: Numbers;
 }
 
-/** From this many rows on, both factors are packed once for the whole product: fewer rows take the weight as it lies. */
+/**
+ * From this many rows on, both factors are packed once for the whole product: fewer rows take the
+ * weight as it lies.
+ */
 const PACK_FROM_ROWS = 64;
 /**
- * Up to this many rows the chunk that multiplies by some columns packs them by the way, and no packed weight goes through memory (256
- * rows by 5632x2048, one core: 185 → 209 GFLOP/s in bf16).
+ * Up to this many rows the chunk that multiplies by some columns packs them by the way, and no
+ * packed weight goes through memory (256 rows by 5632x2048, one core: 185 → 209 GFLOP/s in bf16).
  */
 const PACK_BY_THE_WAY_ROWS = 512;
 
@@ -213,6 +216,11 @@ function packing(packed: Place, source: Matrix, columns: number, k: number, alon
   return { packed, source: place, columns, k, stride, along, type: code(dtype) };
 }
 
+/** Bytes of panels that hold `columns` columns of length k; halves may be stored in pairs along k. */
+export function packedBytes({ panel }: Encoder, unit: Numbers, columns: number, k: number): number {
+  return Math.ceil(columns / panel) * panel * (unit === 'f32' ? 4 * k : 4 * Math.ceil(k / 2));
+}
+
 /** Rows of a strip, at most. */
 const MOST_STRIP_ROWS = 16;
 
@@ -228,15 +236,17 @@ export function panelLayout({ panel, isa }: Encoder): string {
 }
 
 /** A weight that is plain, or packed by this device. */
-/** Refuses a weight in panels of another device. */
-export function ours(encoder: Encoder, w: Tensor): Tensor {
+function ours(encoder: Encoder, w: Tensor): Tensor {
   if (w.layout !== 'plain' && w.layout !== panelLayout(encoder)) {
     fail('linear', `${describe(w)} was packed for another device.`, `this one has ${panelLayout(encoder)}`);
   }
   return w;
 }
 
-/** What a product of rows with a weight multiplies in: the weight's type, but where a plain f32 one meets bf16 it is rounded to that. */
+/**
+ * What a product of rows with a weight multiplies in: the weight's type, but where a plain f32 one
+ * meets bf16 it is rounded to that.
+ */
 export function arithmetic(rows: Tensor, w: Tensor): Numbers {
   return rows.dtype === 'bf16' && w.dtype === 'f32' && w.layout === 'plain' ? 'bf16' : numbers(w);
 }

@@ -10,7 +10,10 @@ export interface Native {
   free(storage: number): void;
   /** Part of a file as a storage, or a negative error number. */
   map(path: string, offset: number, bytes: number): number;
-  /** Part of a file into a storage, beside the event loop: an error number, 0 for none. Absent where files cannot be read this way. */
+  /**
+   * Part of a file into a storage, beside the event loop: an error number, 0 for none. Absent where
+   * files cannot be read this way.
+   */
   readonly readFile?:
     | ((path: string, from: number, bytes: number, storage: number, offset: number) => Promise<number>)
     | undefined;
@@ -19,14 +22,20 @@ export interface Native {
   /** How the list ended: see outcome.ts. Lists of one pool run in turn; 0, the default, is everyone's. */
   run(list: Float64Array, length: number, threads: number, isa: number, pool?: number): number;
   runAsync(list: Float64Array, length: number, threads: number, isa: number, pool?: number): Promise<number>;
-  /** A pool of threads for one device, whose lists run beside those of others. Absent where there is one pool only, which takes no calls. */
+  /**
+   * A pool of threads for one device, whose lists run beside those of others. Absent where there is
+   * one pool only, which takes no calls.
+   */
   openPool?(): number;
   closePool?(pool: number): void;
   /** Bytes of all storages of the process. */
   liveBytes(): number;
   /** Ends what belongs to one device alone. Absent where it lives as long as the process. */
   close?(): void;
-  /** Fingerprint of the C++ sources that it was compiled from (sources.ts). Absent in files that are older than fingerprints. */
+  /**
+   * Fingerprint of the C++ sources that it was compiled from (sources.ts). Absent in files that are
+   * older than fingerprints.
+   */
   readonly sources?: string | undefined;
   /** Fingerprint of the layout of commands that its kernels read (generated/commands.ts). Absent in older files. */
   readonly layout?: string | undefined;
@@ -67,8 +76,9 @@ const require = createRequire(import.meta.url);
 let loaded: LoadResult | undefined;
 
 /**
- * Loads the native file once a process: from the platform's package, else the locally built one. Throws where the file found goes with
- * other TypeScript than this; where there is none, or none that loads, the reason says so.
+ * Loads the native file once a process: from the platform's package, else the locally built one.
+ * Throws where the file found goes with other TypeScript than this; where there is none, or none
+ * that loads, the reason says so.
  */
 export function loadNative(): LoadResult {
   return (loaded ??= loadFrom(places()));

@@ -16,9 +16,10 @@ export interface CpuOptions {
   /** Run flushes beside the event loop instead of in the caller; default false. */
   readonly background?: boolean;
   /**
-   * Multiply quantised weights with many rows (prompts) in bf16 by tiles instead of in whole numbers; default false. Faster on processors
-   * with AMX, refused on others. Activations and weights are rounded to bf16 there, so results depend on how many rows a call has: the
-   * device is `repeatable` then, not `batchInvariant`, and its description says "fast prefill".
+   * Multiply quantised weights with many rows (prompts) in bf16 by tiles instead of in whole
+   * numbers; default false. Faster on processors with AMX, refused on others. Activations and
+   * weights are rounded to bf16 there, so results depend on how many rows a call has: the device is
+   * `repeatable` then, not `batchInvariant`, and its description says "fast prefill".
    */
   readonly fastPrefill?: boolean;
 }
@@ -61,8 +62,9 @@ export function cpu(options: CpuOptions = {}): CpuDevice {
 }
 
 /**
- * The native device; where no native file can be loaded the same kernels in wasm SIMD, and where those are not there either the
- * reference device. Never silently: `reason` says which and why. `isa` and `background` mean nothing in wasm, and `fastPrefill` is refused.
+ * The native device; where no native file can be loaded the same kernels in wasm SIMD, and where
+ * those are not there either the reference device. Never silently: `reason` says which and why.
+ * `isa` and `background` mean nothing in wasm, and `fastPrefill` is refused.
  */
 export function openDevice(options: CpuOptions = {}): OpenedDevice {
   return openFrom(loadNative(), options);
@@ -113,8 +115,9 @@ export function cpuAvailability(): CpuAvailability {
 }
 
 /**
- * Multiply-adds at full rate on so many threads, in GFLOP/s, as products of `dtype` do them: the ceiling that GFLOP/s of kernels are
- * measured against, of the native form or, as `openDevice` chooses, of wasm. Takes some tens of milliseconds; the best of three passes.
+ * Multiply-adds at full rate on so many threads, in GFLOP/s, as products of `dtype` do them: the
+ * ceiling that GFLOP/s of kernels are measured against, of the native form or, as `openDevice`
+ * chooses, of wasm. Takes some tens of milliseconds; the best of three passes.
  */
 export function measurePeak(
   threads: number = availableParallelism(),

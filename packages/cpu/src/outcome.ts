@@ -2,8 +2,9 @@ import { fail } from '@cria/tensor';
 import type { CommandList } from './command-list.ts';
 
 /**
- * How a list ended, as the native side says it in one number (`asNumber` in cpp/pool.cc): −1 where all of it was run; the position of
- * a command that was not understood; −2 − (position · 2¹⁶ + status) where the call at a position failed.
+ * How a list ended, as the native side says it in one number (`asNumber` in cpp/pool.cc): −1 where
+ * all of it was run; the position of a command that was not understood; −2 − (position · 2¹⁶ +
+ * status) where the call at a position failed.
  */
 export const ALL_RAN = -1;
 const STATUSES = 2 ** 16;
@@ -27,7 +28,10 @@ export function movedOutcome(outcome: number, start: number): number {
   return outcome > ALL_RAN ? outcome + start : outcome - start * STATUSES;
 }
 
-/** Empties a list that was run; throws where it stopped. What the commands behind a failed call would have freed is free then, too. */
+/**
+ * Empties a list that was run; throws where it stopped. What the commands behind a failed call
+ * would have freed is free then, too.
+ */
 export function settle(list: CommandList, outcome: number): void {
   const call = failedCall(outcome);
   const name = call && list.nameOf(call.position);

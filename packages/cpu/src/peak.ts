@@ -10,7 +10,10 @@ const REPEAT = 60_000;
 /** Vectors that the measure kernel multiplies and adds to side by side. */
 const CHAINS = 12;
 
-/** GFLOP/s of multiply-adds at full rate, as products of `dtype` do them; the best of three passes. `isa`: index in `native.isas`. */
+/**
+ * GFLOP/s of multiply-adds at full rate, as products of `dtype` do them; the best of three passes.
+ * `isa`: index in `native.isas`.
+ */
 export function peakOf(native: Native, threads: number, isa: number, dtype: ComputeDType = 'f32'): number {
   const work = PIECES * REPEAT * roundWork(native.isas[isa]!, dtype);
   const command = new SingleCommand();

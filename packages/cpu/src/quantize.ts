@@ -60,7 +60,10 @@ export interface NativeQuantizer extends Disposable {
   ): Promise<QuantizedRows>;
 }
 
-/** The native quantisers, or undefined where no native file can be loaded: `plainQuantizer` of @cria/checkpoint gives the same bits. */
+/**
+ * The native quantisers, or undefined where no native file can be loaded: `plainQuantizer` of
+ * @cria/checkpoint gives the same bits.
+ */
 export function nativeQuantizer(options: QuantizerOptions = {}): NativeQuantizer | undefined {
   checkOptions('nativeQuantizer', options, ['threads', 'isa']);
   const { native } = loadNative();

@@ -24,8 +24,8 @@ const REBUILD =
 let loaded: WasmLoadResult | undefined;
 
 /**
- * Instantiates the wasm kernels once a thread of JavaScript. Throws where the file goes with other TypeScript than this; where there is none,
- * or none that loads, the reason says so.
+ * Instantiates the wasm kernels once a thread of JavaScript. Throws where the file goes with other
+ * TypeScript than this; where there is none, or none that loads, the reason says so.
  */
 export function loadWasm(): WasmLoadResult {
   return (loaded ??= loadWasmFrom(fileURLToPath(new URL('../build/cria-cpu.wasm', import.meta.url))));
@@ -53,8 +53,9 @@ export function loadWasmFrom(path: string): WasmLoadResult {
 }
 
 /**
- * The CPU device on the kernels compiled to wasm SIMD, for machines without a native file. All its tensors together have the 4 GiB that
- * wasm can address; files are read, not mapped. Throws where the wasm file is not there.
+ * The CPU device on the kernels compiled to wasm SIMD, for machines without a native file. All its
+ * tensors together have the 4 GiB that wasm can address; files are read, not mapped. Throws where
+ * the wasm file is not there.
  */
 export function wasm(options: WasmOptions = {}): CpuDevice {
   checkOptions('wasm', options, ['threads']);

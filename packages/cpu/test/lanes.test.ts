@@ -2,7 +2,10 @@ import { uniforms } from '@cria/tensor';
 import { describe, expect, test } from 'vitest';
 import { cpu, cpuAvailability } from '../src/index.ts';
 
-/* Chunks of a command are cut into lanes, one a thread and sixteen at most; threads that are done with theirs take those of others. */
+/*
+ * Chunks of a command are cut into lanes, one a thread and sixteen at most; threads that are done
+ * with theirs take those of others.
+ */
 
 const { isas } = cpuAvailability();
 const [ROWS, C, N] = [3, 512, 4096];

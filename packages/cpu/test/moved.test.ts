@@ -27,7 +27,10 @@ const packages = fileURLToPath(new URL('../..', import.meta.url));
 const gpp = spawnSync('g++', ['--version']).status === 0;
 const built = gpp && isasOf(process.arch).length > 0;
 
-/** g++ that only preprocesses: it writes its arguments instead of an object, and the name of each kernel source to a log. */
+/**
+ * g++ that only preprocesses: it writes its arguments instead of an object, and the name of each
+ * kernel source to a log.
+ */
 const compiler = (log: string) => `#!/bin/sh
 case "$*" in *--version*) echo "not a compiler 1.0"; exit 0;; *" -E "*) exec g++ "$@";; esac
 previous=

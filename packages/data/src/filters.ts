@@ -1,6 +1,6 @@
 /*
- * Document filters of the paper's GitHub data (section 2.1 there), with the thresholds that RedPajama chose for them: the paper
- * states none. Lengths are in Unicode characters (code points).
+ * Document filters of the paper's GitHub data (section 2.1 there), with the thresholds that
+ * RedPajama chose for them: the paper states none. Lengths are in Unicode characters (code points).
  */
 import type { DropReason } from './report.ts';
 

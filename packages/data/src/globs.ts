@@ -1,6 +1,6 @@
 /**
- * A matcher of `/`-separated relative paths. `*` and `?` stay inside a name, `**` crosses folders, `{a,b}` is either. A pattern without
- * `/` is compared with the last name only.
+ * A matcher of `/`-separated relative paths. `*` and `?` stay inside a name, `**` crosses folders,
+ * `{a,b}` is either. A pattern without `/` is compared with the last name only.
  */
 export function globMatcher(patterns: readonly string[]): (path: string) => boolean {
   const matchers = patterns.map((pattern) => {

@@ -10,7 +10,8 @@
  *      documents × u32: index of the first token of each
  *      checksum table: a CRC-32 for each block of 64 KiB of the tokens and document starts before it
  *
- * Every byte is under a checksum, and a reader checks the blocks it touches, so a damaged shard is refused without reading all of it.
+ * Every byte is under a checksum, and a reader checks the blocks it touches, so a damaged shard is
+ * refused without reading all of it.
  */
 import { fail } from '@cria/tensor';
 import { crc32 } from 'node:zlib';

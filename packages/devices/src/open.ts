@@ -33,9 +33,10 @@ export interface DeviceReport {
 type Loaded = { readonly provider: DeviceProvider } | { readonly missing: string };
 
 /**
- * Opens a device by name; `auto`, the default, takes the first of the registry that works here. Packages that are not installed are passed
- * over by `auto` and named in the error otherwise. Throws on options that the device cannot meet: a wrong option is never a reason to take
- * another device.
+ * Opens a device by name; `auto`, the default, takes the first of the registry that works here.
+ * Packages that are not installed are passed over by `auto` and named in the error otherwise.
+ * Throws on options that the device cannot meet: a wrong option is never a reason to take another
+ * device.
  */
 export async function openDevice(
   choice: DeviceChoice = 'auto',
@@ -89,7 +90,10 @@ async function openNamed(name: DeviceName, options: ProviderOptions): Promise<Op
   return { name, device: provider.open(options), reason, warning: undefined };
 }
 
-/** A device that is there and broken, a file of other sources for instance, is no reason to say nothing of the others. */
+/**
+ * A device that is there and broken, a file of other sources for instance, is no reason to say
+ * nothing of the others.
+ */
 function asReason(error: unknown): { readonly provider: undefined; readonly reason: string } {
   if (error instanceof CriaError) return { provider: undefined, reason: error.message };
   throw error;

@@ -12,8 +12,8 @@ export interface RegistryRow {
 }
 
 /**
- * Every device by its name, the fastest first: `auto` takes the first that works. Names of flags, configurations and protocols follow from this
- * table, so a new device is a package and a row.
+ * Every device by its name, the fastest first: `auto` takes the first that works. Names of flags,
+ * configurations and protocols follow from this table, so a new device is a package and a row.
  */
 export const registry = {
   cpu: {

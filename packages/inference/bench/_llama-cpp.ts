@@ -25,8 +25,8 @@ export interface PeerFigures {
 }
 
 /**
- * llama-bench: a prompt of so many tokens and so many tokens one by one, after `depth` tokens. At a depth with and without flash
- * attention, since its default is the slower one there.
+ * llama-bench: a prompt of so many tokens and so many tokens one by one, after `depth` tokens. At a
+ * depth with and without flash attention, since its default is the slower one there.
  */
 export function llamaBench(
   { programs, file, threads }: PeerWork,

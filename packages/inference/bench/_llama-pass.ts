@@ -1,4 +1,7 @@
-/* A model from a GGUF file as llama-bench runs one: no sampling, no text, logits of the last row of each sequence copied out. */
+/*
+ * A model from a GGUF file as llama-bench runs one: no sampling, no text, logits of the last row of
+ * each sequence copied out.
+ */
 import { openStep } from '@cria/tensor';
 import { type MappedWeights, mapWeights, openCheckpoint } from '@cria/checkpoint';
 import type { CpuDevice } from '@cria/cpu';

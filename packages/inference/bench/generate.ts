@@ -1,6 +1,7 @@
 /*
- * Generation through the whole engine (scheduler, paged cache, sampling, text) with random weights: tokens a second of a prompt, of one
- * sequence and of several together; and the weights read a second, which is what bounds one sequence.
+ * Generation through the whole engine (scheduler, paged cache, sampling, text) with random weights:
+ * tokens a second of a prompt, of one sequence and of several together; and the weights read a
+ * second, which is what bounds one sequence.
  *
  *   npm run bench -- generate [--json] [--presets 15m,110m] [--threads 1,2] [--tokens 128] [--rounds 3]
  */

@@ -1,15 +1,19 @@
 /*
- * llama-bench's pp512 and tg128, beside llama-bench on the same GGUF files, and several sequences generated together beside
- * llama-batched-bench. Prompts are one pass of 512 rows; generation is one row a pass without sampling, logits copied out.
+ * llama-bench's pp512 and tg128, beside llama-bench on the same GGUF files, and several sequences
+ * generated together beside llama-batched-bench. Prompts are one pass of 512 rows; generation is
+ * one row a pass without sampling, logits copied out.
  *
- *   npm run bench -- llama --models FOLDER [--llama-cpp FOLDER] [--shapes 15m,110m,1.1b] [--types f32,bf16,q8_0,q4_0,q4_k_m]
- *       [--work pp,tg,batch] [--depths 0,2048,8192] [--threads 1,2] [--rounds 3] [--prompt 512] [--tokens 128] [--sequences 8]
+ *   npm run bench -- llama --models FOLDER [--llama-cpp FOLDER] [--shapes 15m,110m,1.1b] [--types
+ *   f32,bf16,q8_0,q4_0,q4_k_m]
+ *       [--work pp,tg,batch] [--depths 0,2048,8192] [--threads 1,2] [--rounds 3] [--prompt 512]
+ *       [--tokens 128] [--sequences 8]
  *       [--cache bf16] [--isa auto] [--fast-prefill] [--json]
  *
- * FOLDER of models holds `SHAPE-TYPE.gguf` (made by ../shared/peers/make_gguf.py and llama-quantize); FOLDER of llama.cpp holds its programs; without
- * it only our figures are printed. Every combination of the flags is a slice of the whole table. At depth 0 the programs take turns, one
- * round each; at a depth the peer, which must compute the tokens before it, makes all its rounds in one turn between ours. The cache has
- * 16 bits on both sides.
+ * FOLDER of models holds `SHAPE-TYPE.gguf` (made by ../shared/peers/make_gguf.py and
+ * llama-quantize); FOLDER of llama.cpp holds its programs; without it only our figures are printed.
+ * Every combination of the flags is a slice of the whole table. At depth 0 the programs take turns,
+ * one round each; at a depth the peer, which must compute the tokens before it, makes all its
+ * rounds in one turn between ours. The cache has 16 bits on both sides.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';

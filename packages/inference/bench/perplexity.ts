@@ -1,7 +1,9 @@
 /*
- * Perplexity of a model in every type of weights, as it generates with them: npm run bench -- perplexity --model FILE --tokenizer FILE
+ * Perplexity of a model in every type of weights, as it generates with them: npm run bench --
+ * perplexity --model FILE --tokenizer FILE
  *   [--text FILE] [--json]
- * Without a text it is the story of the tests. Types whose blocks do not fit the model's rows are stored as llama-quantize stores them.
+ * Without a text it is the story of the tests. Types whose blocks do not fit the model's rows are
+ * stored as llama-quantize stores them.
  */
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';

@@ -1,4 +1,7 @@
-/** Weights of one type with a cache of another: the same text at 1 and 2 threads, in a batch and alone, and errors for what cannot be. */
+/**
+ * Weights of one type with a cache of another: the same text at 1 and 2 threads, in a batch and
+ * alone, and errors for what cannot be.
+ */
 import { cpu, cpuAvailability } from '@cria/cpu';
 import { Llama, llamaConfig } from '@cria/layers';
 import { type Device, type DType, dtypes, reference } from '@cria/tensor';

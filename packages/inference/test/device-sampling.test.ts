@@ -1,5 +1,6 @@
 /**
- * What the device chooses is what the plain samplers choose from its logits, in texts that come and go together, and only ids leave it.
+ * What the device chooses is what the plain samplers choose from its logits, in texts that come and
+ * go together, and only ids leave it.
  */
 import { cpu, cpuAvailability } from '@cria/cpu';
 import { type Device, reference } from '@cria/tensor';

@@ -35,7 +35,10 @@ const stages: Record<string, (scores: Float64Array, value: number, history: Arra
 /** Filters of the fixtures that this package does not have. */
 const others = ['epsilon', 'eta', 'top_h'];
 
-/** Settings of every chain that the folder holds, left to right; `N` rows of `V` scores, each with ids that came before. */
+/**
+ * Settings of every chain that the folder holds, left to right; `N` rows of `V` scores, each with
+ * ids that came before.
+ */
 const index = readVectorJson('sampling/index.json') as {
   readonly V: number;
   readonly N: number;

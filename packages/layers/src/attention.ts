@@ -39,8 +39,10 @@ export type AttentionOptions = ParameterHome & {
 };
 
 /**
- * Causal grouped-query attention with rotary positions (+ residual), over all positions before or a window of them, biases not shown:  y = wo(softmax(rope(wq(x)) · rope(wk(x))ᵀ / √E) · wv(x))
- *                                                                       x, y: [T, D]   q, out: [T, H·E]   k, v: [T, K·E]   lse: [T, H]
+ * Causal grouped-query attention with rotary positions (+ residual), over all positions before or a
+ * window of them, biases not shown:
+ *   y = wo(softmax(rope(wq(x)) · rope(wk(x))ᵀ / √E) · wv(x))
+ * x, y: [T, D]   q, out: [T, H·E]   k, v: [T, K·E]   lse: [T, H]
  */
 export class Attention implements FusedLayer {
   readonly parameters: ParameterSpace;

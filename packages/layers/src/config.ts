@@ -24,7 +24,10 @@ export interface LlamaConfig {
   /** θ of RoPE: pair j turns by position · θ^(−2j/E). */
   readonly ropeTheta: number;
   readonly ropeScaling?: RopeScaling;
-  /** A vector added after wq, wk and wv (`qkv`, as in Qwen 2), and after wo too (`all`, what Hugging Face's LLaMA has). Absent: none. */
+  /**
+   * A vector added after wq, wk and wv (`qkv`, as in Qwen 2), and after wo too (`all`, what Hugging
+   * Face's LLaMA has). Absent: none.
+   */
   readonly attentionBias?: 'qkv' | 'all';
   /** A vector added after w1, w2 and w3. Absent: none. */
   readonly mlpBias?: boolean;
@@ -59,8 +62,9 @@ const FIELDS = [
 ] as const satisfies readonly (keyof LlamaConfig)[];
 
 /**
- * A whole configuration from the fields that differ from LLaMA 1: kv heads as many as heads, headDim = dim / nHeads, ffnDim by the
- * rule of `feedForwardDim`, context 2048, eps 1e-5, θ 10000, no scaling, no bias, no window, untied. Throws on unknown names and on shapes that cannot be.
+ * A whole configuration from the fields that differ from LLaMA 1: kv heads as many as heads,
+ * headDim = dim / nHeads, ffnDim by the rule of `feedForwardDim`, context 2048, eps 1e-5, θ 10000,
+ * no scaling, no bias, no window, untied. Throws on unknown names and on shapes that cannot be.
  */
 export function llamaConfig(fields: LlamaConfigFields): LlamaConfig {
   checkOptions('llamaConfig', fields, FIELDS);
@@ -102,8 +106,8 @@ export function windowOf(config: LlamaConfig, layer: number): number | undefined
 }
 
 /**
- * F by the rule of Meta's code: two thirds of 4·dim, times the multiplier of later releases, rounded up to a multiple of 256.
- * Both truncations count: 4096 → 10922 → 11008.
+ * F by the rule of Meta's code: two thirds of 4·dim, times the multiplier of later releases,
+ * rounded up to a multiple of 256. Both truncations count: 4096 → 10922 → 11008.
  */
 export function feedForwardDim(
   dim: number,

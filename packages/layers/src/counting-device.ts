@@ -10,8 +10,8 @@ import {
 } from '@cria/tensor';
 
 /**
- * A device without memory: storages are numbers, kernels do nothing. A model that runs on it takes and gives back the same memory, in
- * the same order, as on a real device.
+ * A device without memory: storages are numbers, kernels do nothing. A model that runs on it takes
+ * and gives back the same memory, in the same order, as on a real device.
  */
 export class CountingDevice extends DeviceBase {
   readonly name = 'counting';

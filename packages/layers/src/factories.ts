@@ -8,14 +8,15 @@ import type { NormOptions } from './rms-norm.ts';
 import type { RotaryEmbedding } from './rotary-embedding.ts';
 
 /**
- * How a model makes its parts. Passing others is the seam for adapters (LoRA), quantised weights and sharded layers: they keep the same
- * forward and backward, and the model knows nothing of them. Shapes of a block follow from what `linear` makes, so that a layout may make
- * a part of the heads or of the hidden width only.
+ * How a model makes its parts. Passing others is the seam for adapters (LoRA), quantised weights
+ * and sharded layers: they keep the same forward and backward, and the model knows nothing of them.
+ * Shapes of a block follow from what `linear` makes, so that a layout may make a part of the heads
+ * or of the hidden width only.
  */
 export interface Factories {
   /**
-   * Whether these parts encode the same commands for every step of one shape, so that steps that generate may be recorded. Default false
-   * where any factory is given.
+   * Whether these parts encode the same commands for every step of one shape, so that steps that
+   * generate may be recorded. Default false where any factory is given.
    */
   readonly repeats: boolean;
   readonly linear: LinearFactory;

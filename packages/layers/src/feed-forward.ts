@@ -25,7 +25,10 @@ export type FeedForwardOptions = ParameterHome & {
   readonly linears?: LinearsFactory;
 };
 
-/** y = w2(silu(w1(x)) ∘ w3(x)) (+ residual), each with a bias where the model has them                             x, y: [T, D]   w1(x), w3(x): [T, F]   (SwiGLU, Shazeer 2020) */
+/**
+ * y = w2(silu(w1(x)) ∘ w3(x)) (+ residual), each with a bias where the model has them
+ * x, y: [T, D]   w1(x), w3(x): [T, F]   (SwiGLU, Shazeer 2020)
+ */
 export class FeedForward implements FusedLayer {
   readonly parameters: ParameterSpace;
   /** Gate. */

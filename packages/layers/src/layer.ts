@@ -3,16 +3,20 @@ import { type Device, fail, ParameterSpace, type Step, type Tensor } from '@cria
 /**
  * A part of a model: forward, and the hand-written backward that undoes it.
  *
- * Who makes a tensor releases it. `forward` never changes x, keeps what its backward needs with `step.save`, and gives a new tensor
- * to the caller. `backward` takes the saved tensors back, adds to the gradients of trainable parameters, leaves dy as it is, and
- * gives dx to the caller. In a training step every forward is followed by its backward, in reverse order.
+ * Who makes a tensor releases it. `forward` never changes x, keeps what its backward needs with
+ * `step.save`, and gives a new tensor to the caller. `backward` takes the saved tensors back, adds
+ * to the gradients of trainable parameters, leaves dy as it is, and gives dx to the caller. In a
+ * training step every forward is followed by its backward, in reverse order.
  */
 export interface Layer {
   forward(x: Tensor, step: Step): Tensor;
   backward(dy: Tensor, step: Step): Tensor;
 }
 
-/** A layer that can add another tensor to its result, and its gradient to one that exists, without a pass of its own. */
+/**
+ * A layer that can add another tensor to its result, and its gradient to one that exists, without a
+ * pass of its own.
+ */
 export interface FusedLayer extends Layer {
   /** y = layer(x) (+ residual) */
   forward(x: Tensor, step: Step, residual?: Tensor): Tensor;
@@ -29,7 +33,10 @@ export interface BlockLayer extends Layer {
   readonly cacheWidth: number;
 }
 
-/** Where a layer's parameters live: in a space shared with others, or in one of its own on a device (`layer.parameters`). */
+/**
+ * Where a layer's parameters live: in a space shared with others, or in one of its own on a device
+ * (`layer.parameters`).
+ */
 export type ParameterHome =
   | { readonly parameters: ParameterSpace; readonly device?: never }
   | { readonly device: Device; readonly parameters?: never };

@@ -17,9 +17,15 @@ export type LinearOptions = ParameterHome & {
   readonly outFeatures: number;
   /** Standard deviation of the initial weights; default 0.02. */
   readonly std?: number;
-  /** With a bias [N], named as the weight but for the end: `layers.0.attention.wq.bias`; zero at first. Default false. */
+  /**
+   * With a bias [N], named as the weight but for the end: `layers.0.attention.wq.bias`; zero at
+   * first. Default false.
+   */
   readonly bias?: boolean;
-  /** Where the weight is a part of a larger one, a rank's share of it: which; default the whole. A bias is cut along its rows. */
+  /**
+   * Where the weight is a part of a larger one, a rank's share of it: which; default the whole. A
+   * bias is cut along its rows.
+   */
   readonly shard?: ParameterPart;
   /** A weight [N, C] that another layer owns (tied embeddings). */
   readonly weight?: Parameter;
@@ -33,11 +39,15 @@ export interface LinearLayer extends FusedLayer {
   readonly bias?: Parameter | undefined;
   /** Takes the weight in the device's fastest layout, for inference. */
   pack(): void;
-  /** Where `forward` is `kernels.linear`, and `kernels.addBias` of a bias, and a training step saves x alone: the weight that it takes. */
+  /**
+   * Where `forward` is `kernels.linear`, and `kernels.addBias` of a bias, and a training step saves
+   * x alone: the weight that it takes.
+   */
   readonly operand?: Tensor | undefined;
   /**
-   * Where the layer can be the output of a model: −weights[t] · log softmax(forward(x)[t])[targets[t]] of every row, without the logits of all rows at
-   * once. A training step saves the gradient of x of their sum, [T, C], and adds that of the weight.
+   * Where the layer can be the output of a model: −weights[t] · log
+   * softmax(forward(x)[t])[targets[t]] of every row, without the logits of all rows at once. A
+   * training step saves the gradient of x of their sum, [T, C], and adds that of the weight.
    */
   crossEntropy?(x: Tensor, targets: Tensor, step: Step, weights?: Tensor): Tensor;
   /** Gives back what `pack` made beside the parameters. */
@@ -51,7 +61,10 @@ export interface LinearsLayer {
   readonly members: readonly LinearLayer[];
   /** One y a member.                                                       x: [T, C]   y: [T, N of the member] */
   forward(x: Tensor, step: Step): Tensor[];
-  /** The sum of the members' dx, or `into` after it was added; takes each dy over and releases it as soon as it is used up. */
+  /**
+   * The sum of the members' dx, or `into` after it was added; takes each dy over and releases it as
+   * soon as it is used up.
+   */
   backward(dys: readonly Tensor[], step: Step, into?: Tensor): Tensor;
 }
 

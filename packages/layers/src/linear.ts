@@ -9,7 +9,10 @@ import {
 import { parameterSpace } from './layer.ts';
 import type { LinearLayer, LinearOptions } from './linear-layer.ts';
 
-/** y = x·wᵀ (+ bias)                                                    x: [T, C]   w: [N, C]   bias: [N]   y: [T, N] */
+/**
+ * y = x·wᵀ (+ bias)
+ * x: [T, C]   w: [N, C]   bias: [N]   y: [T, N]
+ */
 export class Linear implements LinearLayer {
   readonly parameters: ParameterSpace;
   readonly weight: Parameter;
@@ -66,12 +69,6 @@ export class Linear implements LinearLayer {
     if (!this.operand || this.bias)
       fail('linear', 'a layer that is more than its weight has no cross entropy of this kind.');
     const { weight } = this;
-    if (weight.part && weight.part.of.join() !== weight.shape.join())
-      fail(
-        'linear',
-        `${weight.name} [${weight.shape.join(', ')}] of [${weight.part.of.join(', ')}] has no cross entropy alone.`,
-        'ranks that share a vocabulary have VocabularyOutput',
-      );
     const { kernels } = step.device;
     const losses = step.empty([x.rows], accumulatorDType(step.dtype));
     if (!step.training) {
@@ -87,8 +84,8 @@ export class Linear implements LinearLayer {
   }
 
   /**
-   * Takes the weight in the device's layout for `forward`. A weight of its own is replaced, and the caller gives the original back;
-   * a shared one stays plain for its owner beside the packed copy.
+   * Takes the weight in the device's layout for `forward`. A weight of its own is replaced, and the
+   * caller gives the original back; a shared one stays plain for its owner beside the packed copy.
    */
   pack(): void {
     const { device } = this.parameters;

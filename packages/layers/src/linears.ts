@@ -1,7 +1,10 @@
 import type { Step, Tensor } from '@cria/tensor';
 import type { LinearLayer, LinearsLayer } from './linear-layer.ts';
 
-/** ys[i] = x·wᵢᵀ (+ biasᵢ) for several linear layers of one x.                      x: [T, C]   wᵢ: [Nᵢ, C]   ys[i]: [T, Nᵢ] */
+/**
+ * ys[i] = x·wᵢᵀ (+ biasᵢ) for several linear layers of one x.
+ * x: [T, C]   wᵢ: [Nᵢ, C]   ys[i]: [T, Nᵢ]
+ */
 export class Linears implements LinearsLayer {
   readonly members: readonly LinearLayer[];
 

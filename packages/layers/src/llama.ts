@@ -10,8 +10,9 @@ import { LlamaStage, type StageOptions } from './stage.ts';
 export type LlamaOptions = Omit<StageOptions, 'from' | 'to'>;
 
 /**
- * LLaMA (Touvron et al. 2023): embedding, L blocks, norm, output matrix; shapes as in `config`. Memory comes with
- * `model.parameters.allocate()`, values with `model.parameters.initialize(seed)` or from a checkpoint. Parameters have Meta's names.
+ * LLaMA (Touvron et al. 2023): embedding, L blocks, norm, output matrix; shapes as in `config`.
+ * Memory comes with `model.parameters.allocate()`, values with `model.parameters.initialize(seed)`
+ * or from a checkpoint. Parameters have Meta's names.
  *
  *     using step = openStep(device, { rows, training: true });
  *     const losses = model.loss(model.tokens(ids, step), model.targets(next, step), step);
@@ -43,7 +44,10 @@ export class Llama implements Disposable {
     this.rope = stage.rope;
   }
 
-  /** Hidden states after the final norm.                                   tokens: i32 [T], see `tokens`   result: [T, D] */
+  /**
+   * Hidden states after the final norm.
+   * tokens: i32 [T], see `tokens`   result: [T, D]
+   */
   forward(tokens: Tensor, step: Step): Tensor {
     return this.#stage.forward(tokens, step);
   }
@@ -54,8 +58,10 @@ export class Llama implements Disposable {
   }
 
   /**
-   * Logits of the given rows, or of all, in a step with a cache: `logits(forward(tokens(ids, step), step), step, rows)`. Few rows are encoded
-   * once: later steps of the same shape take the commands as they are (`Step.repeat`), which is most of the time of a small model outside
+   * Logits of the given rows, or of all, in a step with a cache:
+   * `logits(forward(tokens(ids, step), step), step, rows)`. Few rows are encoded once: later steps
+   * of the same shape take the commands as they are (`Step.repeat`), which is most of the time of a
+   * small model outside
    * the device.                                                               result: [R, V]
    */
   predict(ids: ArrayLike<number>, step: Step, rows?: ArrayLike<number>): Tensor {
@@ -75,17 +81,19 @@ export class Llama implements Disposable {
   }
 
   /**
-   * Cross entropy of every token, 0 where the target is −100; divide by the number of the others for the mean. In a training step the
-   * gradients of the output layer are taken in the same pass. With `weights` each row's loss and gradient is multiplied by its own.
-   *                                                         tokens, targets: i32 [T]   weights, result: [T], f32 (f64 beside f64)
+   * Cross entropy of every token, 0 where the target is −100; divide by the number of the others
+   * for the mean. In a training step the gradients of the output layer are taken in the same pass.
+   * With `weights` each row's loss and gradient is multiplied by its own.
+   * tokens, targets: i32 [T]   weights, result: [T], f32 (f64 beside f64)
    */
   loss(tokens: Tensor, targets: Tensor, step: Step, weights?: Tensor): Tensor {
     return this.#stage.loss(tokens, targets, step, weights);
   }
 
   /**
-   * Adds the gradients of the **sum** of the losses to `parameters`; parameters without gradients are passed over. After `forward` alone,
-   * of any other objective: its gradient with respect to the hidden states is then `dhidden`, [T, D].
+   * Adds the gradients of the **sum** of the losses to `parameters`; parameters without gradients
+   * are passed over. After `forward` alone, of any other objective: its gradient with respect to
+   * the hidden states is then `dhidden`, [T, D].
    */
   backward(step: Step, dhidden?: Tensor): void {
     this.#stage.backward(step, dhidden);
@@ -102,8 +110,9 @@ export class Llama implements Disposable {
   }
 
   /**
-   * For inference: matrices take the device's packed layout and the flat space, where there is one, is given back. Afterwards there is no
-   * training, and `parameters.values` is gone; each parameter still has its value. The peak is twice the weights.
+   * For inference: matrices take the device's packed layout and the flat space, where there is one,
+   * is given back. Afterwards there is no training, and `parameters.values` is gone; each parameter
+   * still has its value. The peak is twice the weights.
    */
   pack(): void {
     this.#stage.pack();

@@ -24,8 +24,9 @@ export interface PlanOptions {
   /** With gradients, moments and a backward pass; default false: hidden states, then logits of the last row. */
   readonly training?: boolean;
   /**
-   * Passes whose gradients add up before an update; default 1. Of several, all but the first begin with every gradient there, and with what
-   * a tied embedding of the passes before will add to its own.
+   * Passes whose gradients add up before an update; default 1. Of several, all but the first begin
+   * with every gradient there, and with what a tied embedding of the passes before will add to its
+   * own.
    */
   readonly passes?: number;
 }
@@ -53,7 +54,10 @@ export interface ActivationPlan {
   readonly peak: number;
 }
 
-/** Bytes by use. What the device needs for itself (scratch, packed copies, alignment of the arena's pieces) comes on top. */
+/**
+ * Bytes by use. What the device needs for itself (scratch, packed copies, alignment of the arena's
+ * pieces) comes on top.
+ */
 export interface MemoryPlan {
   /** f32 where they are trained (f64 beside f64). */
   readonly parameters: number;
@@ -70,8 +74,8 @@ export interface MemoryPlan {
 }
 
 /**
- * Memory of a step before there is any. The peak is no estimate: the model's own forward and backward run on a device that only
- * counts, in milliseconds for any size.
+ * Memory of a step before there is any. The peak is no estimate: the model's own forward and
+ * backward run on a device that only counts, in milliseconds for any size.
  */
 export function planMemory(config: LlamaConfig, options: PlanOptions): MemoryPlan {
   checkOptions('planMemory', options, ['rows', 'dtype', 'recompute', 'segments', 'training', 'passes']);
@@ -120,7 +124,8 @@ function count(
     runStep(model, step);
     peaks.push(step.arena.highWater);
   }
-  // From the third pass on each keeps as much as the one before it: what a tied embedding adds to its gradient at the end.
+  // From the third pass on each keeps as much as the one before it: what a tied embedding adds to
+  // its gradient at the end.
   const [peak = 0, before = peak] = peaks.reverse();
   return { size: model.parameters.size, peak: peak + (passes - peaks.length) * (peak - before) };
 }

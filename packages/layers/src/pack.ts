@@ -2,8 +2,9 @@ import { fail, type ParameterSpace, type StorageId } from '@cria/tensor';
 import type { LinearLayer } from './linear-layer.ts';
 
 /**
- * Packs all linear weights. A flat space is given back, and the few other parameters are copied out of it; weights that were bound one by
- * one, as those of a mapped file, stay whose they are. Returns the storages made instead.
+ * Packs all linear weights. A flat space is given back, and the few other parameters are copied out
+ * of it; weights that were bound one by one, as those of a mapped file, stay whose they are.
+ * Returns the storages made instead.
  */
 export function packParameters(parameters: ParameterSpace, linears: readonly LinearLayer[]): StorageId[] {
   const all = parameters.parameters;

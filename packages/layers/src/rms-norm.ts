@@ -10,7 +10,10 @@ export type NormOptions = ParameterHome & {
   readonly eps?: number;
 };
 
-/** y = x · rsqrt(mean(x²) + eps) · gain                                   x, y: [T, D]   gain: [D]   rstd: [T]   (Zhang & Sennrich 2019) */
+/**
+ * y = x · rsqrt(mean(x²) + eps) · gain
+ * x, y: [T, D]   gain: [D]   rstd: [T]   (Zhang & Sennrich 2019)
+ */
 export class RMSNorm implements NormLayer {
   readonly parameters: ParameterSpace;
   readonly weight: Parameter;

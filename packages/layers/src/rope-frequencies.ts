@@ -33,7 +33,10 @@ function dynamicTheta(headDim: number, theta: number, scaling: DynamicScaling, p
   return growth === 1 ? theta : theta * growth ** (headDim / (headDim - 2));
 }
 
-/** Short wavelengths stay, long ones grow by `factor`, those between are blended (`apply_scaling` of meta-llama/llama-models). */
+/**
+ * Short wavelengths stay, long ones grow by `factor`, those between are blended (`apply_scaling` of
+ * meta-llama/llama-models).
+ */
 function scaleFrequency(frequency: number, scaling: Llama3Scaling): number {
   const { factor, lowFreqFactor, highFreqFactor, originalContextLength } = scaling;
   const wavelength = (2 * Math.PI) / frequency;
@@ -43,7 +46,10 @@ function scaleFrequency(frequency: number, scaling: Llama3Scaling): number {
   return ((1 - smooth) * frequency) / factor + smooth * frequency;
 }
 
-/** YaRN: pairs up to `low` stay, pairs from `high` on are divided by the factor, a straight line between (Peng et al. 2023, §3.2). */
+/**
+ * YaRN: pairs up to `low` stay, pairs from `high` on are divided by the factor, a straight line
+ * between (Peng et al. 2023, §3.2).
+ */
 function blend(frequencies: Float64Array, theta: number, scaling: YarnScaling): Float64Array {
   const { factor, originalContextLength, betaFast = 32, betaSlow = 1, truncate = true } = scaling;
   const headDim = 2 * frequencies.length;
@@ -61,8 +67,9 @@ function blend(frequencies: Float64Array, theta: number, scaling: YarnScaling): 
 }
 
 /**
- * What GGUF files store as `rope_freqs.weight`: by how much each frequency is divided, with the bits of the released files (wavelengths
- * and their comparison in double, the blend in float32 with every operation rounded).
+ * What GGUF files store as `rope_freqs.weight`: by how much each frequency is divided, with the
+ * bits of the released files (wavelengths and their comparison in double, the blend in float32 with
+ * every operation rounded).
  */
 export function ropeFrequencyDivisors(headDim: number, theta: number, scaling: Llama3Scaling): Float32Array {
   const { factor, lowFreqFactor, highFreqFactor, originalContextLength } = scaling;

@@ -5,8 +5,8 @@ interface ScalingBase {
   /** How many times longer texts may become; 1 leaves the frequencies alone. */
   readonly factor: number;
   /**
-   * Cosines and sines are multiplied by this, so scores by its square. Default 1; YaRN's default is 0.1 · ln(factor) + 1 for factors
-   * above 1.
+   * Cosines and sines are multiplied by this, so scores by its square. Default 1; YaRN's default is
+   * 0.1 · ln(factor) + 1 for factors above 1.
    */
   readonly attentionFactor?: number;
 }
@@ -29,8 +29,9 @@ export interface LinearScaling extends ScalingBase {
 }
 
 /**
- * θ grows with the text (NTK by parts of Reddit's u/emozilla). Position p beyond the original context turns by the θ of a text that ends
- * there: what transformers does when a text grows token by token, and the only form in which keys of a cache stay what they are.
+ * θ grows with the text (NTK by parts of Reddit's u/emozilla). Position p beyond the original
+ * context turns by the θ of a text that ends there: what transformers does when a text grows token
+ * by token, and the only form in which keys of a cache stay what they are.
  */
 export interface DynamicScaling extends ScalingBase {
   readonly type: 'dynamic';
@@ -38,7 +39,10 @@ export interface DynamicScaling extends ScalingBase {
   readonly originalContextLength: number;
 }
 
-/** Short wavelengths stay, long ones grow by the factor, those between are blended by the number of turns (Peng et al. 2023). */
+/**
+ * Short wavelengths stay, long ones grow by the factor, those between are blended by the number of
+ * turns (Peng et al. 2023).
+ */
 export interface YarnScaling extends ScalingBase {
   readonly type: 'yarn';
   readonly originalContextLength: number;

@@ -17,8 +17,9 @@ export interface RotaryOptions {
 const PIECE = 1024;
 
 /**
- * Rotates pair j of every head by the angle position · θ^(−2j/E) (Su et al. 2021). The table of cosines and sines reaches as far as the
- * positions that were seen, in powers of two, so that a long context costs nothing until it is used.
+ * Rotates pair j of every head by the angle position · θ^(−2j/E) (Su et al. 2021). The table of
+ * cosines and sines reaches as far as the positions that were seen, in powers of two, so that a
+ * long context costs nothing until it is used.
  */
 export class RotaryEmbedding {
   readonly device: Device;
@@ -84,8 +85,9 @@ export class RotaryEmbedding {
   }
 
   /**
-   * In f32 the angle is the rounded product of position and rounded frequency, as in Meta's code, and the factor of the scaling meets
-   * rounded cosines and sines, as in transformers'; in f64 all is double.
+   * In f32 the angle is the rounded product of position and rounded frequency, as in Meta's code,
+   * and the factor of the scaling meets rounded cosines and sines, as in transformers'; in f64 all
+   * is double.
    */
   #rows(start: number, end: number, dtype: 'f32' | 'f64'): Float64Array | Float32Array {
     const rounded = dtype === 'f32';

@@ -41,9 +41,10 @@ export interface Head {
 }
 
 /**
- * A run of a LLaMA's layers, `embedding | blocks [from, to) | head`: the whole model, or what one rank of a pipeline has. The stage that begins
- * with block 0 takes token ids, every other one the hidden states that the stage before it gave. Parameters have the names that they have in
- * the whole, and draw the same values.
+ * A run of a LLaMA's layers, `embedding | blocks [from, to) | head`: the whole model, or what one
+ * rank of a pipeline has. The stage that begins with block 0 takes token ids, every other one the
+ * hidden states that the stage before it gave. Parameters have the names that they have in the
+ * whole, and draw the same values.
  */
 export class LlamaStage implements Disposable {
   readonly config: LlamaConfig;
@@ -53,7 +54,10 @@ export class LlamaStage implements Disposable {
   readonly embedding: EmbeddingLayer | undefined;
   readonly blocks: readonly BlockLayer[];
   readonly head: Head | undefined;
-  /** The table that the first and the last stage of a model with tied embeddings both have: their gradients belong together. */
+  /**
+   * The table that the first and the last stage of a model with tied embeddings both have: their
+   * gradients belong together.
+   */
   readonly tied: Parameter | undefined;
   /** Whether steps of one shape encode the same commands: parts of the caller's may not, unless they say so. */
   readonly repeats: boolean;
@@ -86,7 +90,10 @@ export class LlamaStage implements Disposable {
     this.tied = tiedEmbeddings && first !== last ? (weight ?? this.embedding?.weight) : undefined;
   }
 
-  /** Hidden states, after the final norm where the stage has a head.       x: tokens, i32 [T], or hidden states, [T, D]   result: [T, D] */
+  /**
+   * Hidden states, after the final norm where the stage has a head.
+   * x: tokens, i32 [T], or hidden states, [T, D]   result: [T, D]
+   */
   forward(x: Tensor, step: Step): Tensor {
     this.checkStep(step);
     this.#checkInput(x);
@@ -102,7 +109,10 @@ export class LlamaStage implements Disposable {
     return hidden;
   }
 
-  /** Cross entropy of every row, by the last stage.                         x: as `forward` takes   targets: i32 [T]   result: [T] */
+  /**
+   * Cross entropy of every row, by the last stage.
+   * x: as `forward` takes   targets: i32 [T]   result: [T]
+   */
   loss(x: Tensor, targets: Tensor, step: Step, weights?: Tensor): Tensor {
     const { head } = this;
     if (!head)
@@ -114,8 +124,9 @@ export class LlamaStage implements Disposable {
   }
 
   /**
-   * The gradient of what `forward` took, [T, D]; undefined where that was token ids. `dy` is the gradient of what it gave, and is taken over
-   * where the stage has no head; after `loss` there is none.
+   * The gradient of what `forward` took, [T, D]; undefined where that was token ids. `dy` is the
+   * gradient of what it gave, and is taken over where the stage has no head; after `loss` there is
+   * none.
    */
   backward(step: Step, dy?: Tensor): Tensor | undefined {
     let dx = this.#headBackward(step, dy);

@@ -5,7 +5,10 @@ import type { BlockOptions } from './factories.ts';
 import { FeedForward } from './feed-forward.ts';
 import type { BlockLayer, NormLayer } from './layer.ts';
 
-/** h = x + attention(attentionNorm(x));  y = h + feedForward(ffnNorm(h))                              x, h, y: [T, D] */
+/**
+ * h = x + attention(attentionNorm(x));
+ * y = h + feedForward(ffnNorm(h))                              x, h, y: [T, D]
+ */
 export class TransformerBlock implements BlockLayer {
   readonly attention: Attention;
   readonly feedForward: FeedForward;

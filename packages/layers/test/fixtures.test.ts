@@ -8,8 +8,9 @@ import { makeLlama, trainingStep } from './support/models.ts';
 import { expectClose, relativeDifference } from './support/numbers.ts';
 
 /*
- * Numbers of PyTorch and transformers. "float64" there is exact to 1e-13, so the float64 runs here must agree to about that; in float32 a
- * test allows some five times the error that transformers itself has.
+ * Numbers of PyTorch and transformers. "float64" there is exact to 1e-13, so the float64 runs here
+ * must agree to about that; in float32 a test allows some five times the error that transformers
+ * itself has.
  */
 
 const cases = vectorCases('llama', 'expected.safetensors');

@@ -22,7 +22,10 @@ interface Generation {
 
 const argmax = (row: readonly number[]) => row.indexOf(Math.max(...row));
 
-/** Greedy continuations of several prompts at once, which enter the cache in pieces of odd sizes and decode side by side. */
+/**
+ * Greedy continuations of several prompts at once, which enter the cache in pieces of odd sizes and
+ * decode side by side.
+ */
 async function generate(
   model: Llama,
   prompts: readonly (readonly number[])[],

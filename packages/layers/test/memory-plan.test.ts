@@ -55,8 +55,9 @@ describe.each(devices)('on $name', ({ open }) => {
 });
 
 describe('the figures of the paper', () => {
-  // Section 2.4 and Korthikanti et al. 2022, with SwiGLU and without materialised attention: bytes a token and layer in 16 bits are
-  // 2(4D + 2·D_kv + 2F) + 4H + 8 where outputs of linear layers are kept, 2D where only the inputs of blocks are.
+  // Section 2.4 and Korthikanti et al. 2022, with SwiGLU and without materialised attention: bytes
+  // a token and layer in 16 bits are 2(4D + 2·D_kv + 2F) + 4H + 8 where outputs of linear layers
+  // are kept, 2D where only the inputs of blocks are.
   test.each([
     ['llama-7b', 6.12],
     ['llama-13b', 9.58],
@@ -110,7 +111,8 @@ describe('the figures of the paper', () => {
     const segments = Array.from({ length: 9 }, (_, i) => i * 512);
     const options = { rows: 4096, dtype: 'bf16', recompute: 'selective', segments, training: true } as const;
     const { arena, activations, gradients } = planMemory(preset('110m'), options);
-    // Only the embedding's, which is the output's, is there at the moment of the peak, and a matrix or two of the last block.
+    // Only the embedding's, which is the output's, is there at the moment of the peak, and a matrix
+    // or two of the last block.
     expect(arena - activations.peak).toBeLessThan(0.3 * gradients);
   });
 

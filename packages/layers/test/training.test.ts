@@ -8,8 +8,8 @@ import { makeLlama, trainingStep } from './support/models.ts';
 import { expectClose, numbersOf, sum } from './support/numbers.ts';
 
 /*
- * Ten optimizer steps of torch.optim.AdamW through a whole model, made of this package and two kernels. Tolerances are some five times
- * what float32 cost torch itself, or what double leaves.
+ * Ten optimizer steps of torch.optim.AdamW through a whole model, made of this package and two
+ * kernels. Tolerances are some five times what float32 cost torch itself, or what double leaves.
  */
 const limits = {
   f64: { loss: 1e-11, norm: 1e-11, parameters: 1e-11, moments: 1e-11 },

@@ -8,8 +8,9 @@ export interface AdamWOptions {
   /** β₂, decay of the second moment; default 0.95. */
   readonly beta2?: number;
   /**
-   * ε beside √v̂. Default 1e-8, as in Kingma & Ba 2015 and in PyTorch: the LLaMA paper names none. Llama 2 says 1e-5; that is as large as a
-   * typical √v̂ of a clipped gradient, so it slows all but the strongest gradients down.
+   * ε beside √v̂. Default 1e-8, as in Kingma & Ba 2015 and in PyTorch: the LLaMA paper names none.
+   * Llama 2 says 1e-5; that is as large as a typical √v̂ of a clipped gradient, so it slows all but
+   * the strongest gradients down.
    */
   readonly epsilon?: number;
   /** Decoupled decay of matrices and embeddings, never of norm gains; default 0.1. */
@@ -17,8 +18,9 @@ export interface AdamWOptions {
 }
 
 /**
- * AdamW (Loshchilov & Hutter 2019) with the paper's settings (section 2.3). Works on the flat space in two linear passes, decayed
- * parameters and the others, or parameter by parameter where gradients are borrowed; those without gradients are passed over.
+ * AdamW (Loshchilov & Hutter 2019) with the paper's settings (section 2.3). Works on the flat space
+ * in two linear passes, decayed parameters and the others, or parameter by parameter where
+ * gradients are borrowed; those without gradients are passed over.
  */
 export class AdamW implements Optimizer {
   /** First and second moments, by the names that PyTorch gives them. */

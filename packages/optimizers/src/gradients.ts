@@ -9,8 +9,8 @@ import {
 import { trainableRanges } from './ranges.ts';
 
 /**
- * √Σ g² over all gradients of a space, or over those elements of it that lie in `ranges` (ranks add the squares of theirs); not finite when
- * any of them is not. Waits for the device.
+ * √Σ g² over all gradients of a space, or over those elements of it that lie in `ranges` (ranks add
+ * the squares of theirs); not finite when any of them is not. Waits for the device.
  */
 export async function gradientNorm(parameters: ParameterSpace, ranges?: readonly Stretch[]): Promise<number> {
   const flat = parameters.gradientMemory;
@@ -31,8 +31,9 @@ export async function nonFiniteGradients(parameters: ParameterSpace): Promise<st
 }
 
 /**
- * Factor that brings a gradient of this norm down to `maxNorm`: min(1, maxNorm / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_ has it.
- * Throws on a norm that is not finite, because no factor helps there.
+ * Factor that brings a gradient of this norm down to `maxNorm`: min(1, maxNorm / (norm + 1e-6)), as
+ * torch.nn.utils.clip_grad_norm_ has it. Throws on a norm that is not finite, because no factor
+ * helps there.
  */
 export function clipFactor(norm: number, maxNorm: number): number {
   if (!(maxNorm > 0))

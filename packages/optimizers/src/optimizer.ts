@@ -13,8 +13,8 @@ export interface OptimizerCounters {
 }
 
 /**
- * Turns gradients into new weights. What it remembers of every element are states of the parameter space, by name, so that checkpoints and
- * ranks move them without knowing what they mean.
+ * Turns gradients into new weights. What it remembers of every element are states of the parameter
+ * space, by name, so that checkpoints and ranks move them without knowing what they mean.
  */
 export interface Optimizer {
   readonly parameters: ParameterSpace;
@@ -24,8 +24,8 @@ export interface Optimizer {
   /** Updates made so far. */
   readonly updates: number;
   /**
-   * One update of all trainable parameters from their gradients, which stay as they are; or of those elements of the flat space that lie
-   * in `ranges`, where others see to the rest.
+   * One update of all trainable parameters from their gradients, which stay as they are; or of
+   * those elements of the flat space that lie in `ranges`, where others see to the rest.
    */
   step(update: Update, ranges?: readonly Stretch[]): void;
 }

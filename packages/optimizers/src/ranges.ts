@@ -11,8 +11,9 @@ export interface Range extends Run {
 }
 
 /**
- * Stretches of trainable parameters, as long as decay, neighbourhood and segments allow: two when all are trained. Where gradients are
- * borrowed they are nobody's neighbours, and each is a stretch of its own. With `within`, only what lies in one of these.
+ * Stretches of trainable parameters, as long as decay, neighbourhood and segments allow: two when
+ * all are trained. Where gradients are borrowed they are nobody's neighbours, and each is a stretch
+ * of its own. With `within`, only what lies in one of these.
  */
 export function trainableRanges(parameters: ParameterSpace, within?: readonly Stretch[]): Range[] {
   const flat = parameters.gradientMemory;

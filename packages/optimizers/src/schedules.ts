@@ -49,7 +49,10 @@ export function cosineSchedule(options: CosineScheduleOptions): Schedule {
   return decaying('cosineSchedule', { finalRatio: 0.1, ...options }, (x) => (1 + Math.cos(Math.PI * x)) / 2);
 }
 
-/** Warm-up, stable, decay (Hu et al. 2024): the stable part has no end of its own, so a run may be prolonged before the decay. */
+/**
+ * Warm-up, stable, decay (Hu et al. 2024): the stable part has no end of its own, so a run may be
+ * prolonged before the decay.
+ */
 export function wsdSchedule(options: WsdScheduleOptions): Schedule {
   checkOptions('wsdSchedule', options, [...DECAY, 'decaySteps', 'shape']);
   const { totalSteps, warmupSteps = 0, decaySteps = Math.ceil(totalSteps / 5), shape = 'sqrt' } = options;

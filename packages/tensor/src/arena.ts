@@ -1,6 +1,9 @@
 import type { Device, StorageId } from './device.ts';
 
-/** Pieces are multiples of so many bytes, of more where the device's offsets are: neighbours share no line, and memory does not crumble. */
+/**
+ * Pieces are multiples of so many bytes, of more where the device's offsets are: neighbours share
+ * no line, and memory does not crumble.
+ */
 const LEAST_ALIGNMENT = 256;
 const FIRST_SEGMENT = 1 << 20;
 
@@ -40,9 +43,10 @@ export interface ArenaState {
 }
 
 /**
- * Memory for the tensors of a step. Because a device runs commands in order, memory may be given to another tensor as soon as the
- * last command that reads it is encoded: lifetimes are known here, without waiting for anything. Reset keeps the memory and, once
- * its size is known and nothing is lent, turns it into one piece. Where a storage has a limit the memory stays in several.
+ * Memory for the tensors of a step. Because a device runs commands in order, memory may be given to
+ * another tensor as soon as the last command that reads it is encoded: lifetimes are known here,
+ * without waiting for anything. Reset keeps the memory and, once its size is known and nothing is
+ * lent, turns it into one piece. Where a storage has a limit the memory stays in several.
  */
 export class Arena {
   readonly device: Device;
@@ -72,7 +76,10 @@ export class Arena {
     return this.#segments.reduce((sum, segment) => sum + segment.bytes, 0);
   }
 
-  /** Host memory for so many integers on their way to the device, the same each time; what is behind them is left over. */
+  /**
+   * Host memory for so many integers on their way to the device, the same each time; what is behind
+   * them is left over.
+   */
   staging(count: number): { readonly integers: Int32Array; readonly bytes: Uint8Array } {
     if (this.#staging.length < count) this.#staging = new Int32Array(new ArrayBuffer(8 * count));
     return { integers: this.#staging, bytes: new Uint8Array(this.#staging.buffer, 0, 4 * count) };
@@ -151,7 +158,10 @@ export class Arena {
     this.#segments = [];
   }
 
-  /** Several segments of which nothing is in use become one that would have held them all, where one storage may be so large. */
+  /**
+   * Several segments of which nothing is in use become one that would have held them all, where one
+   * storage may be so large.
+   */
   #unite(): void {
     if (this.#inUse > 0 || this.#segments.length < 2) return;
     const bytes = this.#segments.reduce((sum, segment) => sum + segment.extent, 0);

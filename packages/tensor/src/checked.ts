@@ -2,13 +2,13 @@ import { Checker } from './checker.ts';
 import type { Device } from './device.ts';
 import { fail } from './errors.ts';
 import { boundsOf } from './integers.ts';
+import { kernelNames, type Kernels } from './kernels.ts';
 import { checkSampleRows } from './sample-rows.ts';
-import { kernelNames, type Kernels, type LossGradients } from './kernels.ts';
-import type { Tensor } from './tensor.ts';
 
 /**
- * The one place where kernel arguments are checked: shapes, dtypes, devices, and whether indices (token ids, positions, segments, slots, …)
- * stay inside what they are indices of, by what the host wrote into them. Devices get arguments that fit and check nothing again.
+ * The one place where kernel arguments are checked: shapes, dtypes, devices, and whether indices
+ * (token ids, positions, segments, slots, …) stay inside what they are indices of, by what the host
+ * wrote into them. Devices get arguments that fit and check nothing again.
  */
 export function checkKernels(device: Device, raw: Kernels): Kernels {
   const missing = kernelNames.filter((name) => typeof raw[name] !== 'function');
@@ -16,7 +16,6 @@ export function checkKernels(device: Device, raw: Kernels): Kernels {
   const check = new Checker(device);
   return {
     ...products(check, raw),
-    ...losses(check, raw),
     ...lookups(check, raw),
     ...norms(check, raw),
     ...attentions(check, raw),
@@ -30,7 +29,7 @@ export function checkKernels(device: Device, raw: Kernels): Kernels {
 function products(
   check: Checker,
   raw: Kernels,
-): Pick<Kernels, 'linear' | 'linears' | 'linearGradInput' | 'linearGradWeight'> {
+): Pick<Kernels, 'linear' | 'linears' | 'linearGradInput' | 'linearGradWeight' | 'linearCrossEntropy'> {
   return {
     linear(y, x, w, options = {}) {
       check.op('linear', { y, x, w, residual: options.residual });
@@ -57,19 +56,6 @@ function products(
       check.float(dy, x).rows(dy.rows, x).rows(dy.columns, dw).columns(dw, x.columns).wide(dw, x);
       raw.linearGradWeight(dw, dy, x);
     },
-  };
-}
-
-/** The output layer and the loss in one. */
-function losses(
-  check: Checker,
-  raw: Kernels,
-): Pick<Kernels, 'linearCrossEntropy' | 'linearSoftmaxShare' | 'linearCrossEntropyShare'> {
-  const gradients = (x: Tensor, w: Tensor, grads: LossGradients | undefined) => {
-    if (grads) check.shape(grads.dx, x.shape).same(grads.dx, x);
-    if (grads?.dw) check.shape(grads.dw, w.shape).wide(grads.dw, x).plain(w);
-  };
-  return {
     linearCrossEntropy(losses, x, w, targets, grads, weights) {
       check.op('linearCrossEntropy', { losses, x, w, targets, dx: grads?.dx, dw: grads?.dw, weights });
       check
@@ -79,39 +65,11 @@ function losses(
         .size(targets, x.rows)
         .size(losses, x.rows)
         .wide(losses, x)
-        .ids(targets, w.rows, undefined, 'ignored');
-      gradients(x, w, grads);
+        .inside(targets, w.rows, 'ignored');
+      if (grads) check.shape(grads.dx, x.shape).same(grads.dx, x);
+      if (grads?.dw) check.shape(grads.dw, w.shape).wide(grads.dw, x);
       if (weights) check.size(weights, x.rows).wide(weights, x);
       raw.linearCrossEntropy(losses, x, w, targets, grads, weights);
-    },
-    linearSoftmaxShare(share, x, w, targets, part) {
-      check.op('linearSoftmaxShare', { share, x, w, targets });
-      check
-        .float(x)
-        .columns(w, x.columns)
-        .integers(targets)
-        .size(targets, x.rows)
-        .shape(share, [x.rows, 3])
-        .wide(share, x)
-        .ids(targets, w.rows, part, 'ignored');
-      raw.linearSoftmaxShare(share, x, w, targets, part);
-    },
-    linearCrossEntropyShare(losses, shares, x, w, targets, part, grads, weights) {
-      const { dx, dw } = grads ?? {};
-      check.op('linearCrossEntropyShare', { losses, shares, x, w, targets, dx, dw, weights });
-      check
-        .float(x)
-        .columns(w, x.columns)
-        .integers(targets)
-        .size(targets, x.rows)
-        .size(losses, x.rows)
-        .wide(losses, x)
-        .shape(shares, [shares.shape[0], x.rows, 3])
-        .wide(shares, x)
-        .ids(targets, w.rows, part, 'ignored');
-      gradients(x, w, grads);
-      if (weights) check.size(weights, x.rows).wide(weights, x);
-      raw.linearCrossEntropyShare(losses, shares, x, w, targets, part, grads, weights);
     },
   };
 }
@@ -119,17 +77,17 @@ function losses(
 /** Rows found by index. */
 function lookups(check: Checker, raw: Kernels): Pick<Kernels, 'embedding' | 'embeddingGrad' | 'gatherRows'> {
   return {
-    embedding(y, tokens, table, part) {
+    embedding(y, tokens, table) {
       check.op('embedding', { y, tokens, table });
       check.integers(tokens).rows(tokens.size, y).columns(y, table.columns).float(y);
-      check.ids(tokens, table.rows, part);
-      raw.embedding(y, tokens, table, part);
+      check.inside(tokens, table.rows);
+      raw.embedding(y, tokens, table);
     },
-    embeddingGrad(dtable, dy, tokens, part) {
+    embeddingGrad(dtable, dy, tokens) {
       check.op('embeddingGrad', { dtable, dy, tokens });
       check.integers(tokens).rows(tokens.size, dy).columns(dtable, dy.columns).float(dy).wide(dtable, dy);
-      check.ids(tokens, dtable.rows, part);
-      raw.embeddingGrad(dtable, dy, tokens, part);
+      check.inside(tokens, dtable.rows);
+      raw.embeddingGrad(dtable, dy, tokens);
     },
     gatherRows(y, x, rows) {
       check.op('gatherRows', { y, x, rows });

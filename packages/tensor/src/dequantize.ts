@@ -3,8 +3,9 @@ import { fail } from './errors.ts';
 import { f16ToNumber } from './half.ts';
 
 /*
- * GGUF's block formats to float32, bit for bit as ggml's reference: every product and sum is rounded to float32. A block holds its
- * scales as IEEE halves `d` (and `m` or `dmin`); letters as in ggml: q the stored integer, sc and m the scale and minimum of a sub-block.
+ * GGUF's block formats to float32, bit for bit as ggml's reference: every product and sum is
+ * rounded to float32. A block holds its scales as IEEE halves `d` (and `m` or `dmin`); letters as
+ * in ggml: q the stored integer, sc and m the scale and minimum of a sub-block.
  */
 
 /** Decodes one block at `at` to `out` from `to`. */

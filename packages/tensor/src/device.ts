@@ -7,8 +7,8 @@ import type { Shape, Tensor } from './tensor.ts';
 export type StorageId = number;
 
 /**
- * What does not change the bits of a result: `batchInvariant` rows that share a call, tiles, threads; `repeatable` only threads and
- * repetition; `none` nothing is promised.
+ * What does not change the bits of a result: `batchInvariant` rows that share a call, tiles,
+ * threads; `repeatable` only threads and repetition; `none` nothing is promised.
  */
 export type Determinism = 'batchInvariant' | 'repeatable' | 'none';
 
@@ -28,8 +28,9 @@ export interface Recording {
 }
 
 /**
- * One place to compute: memory, and a command list of kernels. Launching is encoding, reading is waiting: kernels, writes and
- * frees take effect in the order in which they were called, and only `flush` and the reads wait for them.
+ * One place to compute: memory, and a command list of kernels. Launching is encoding, reading is
+ * waiting: kernels, writes and frees take effect in the order in which they were called, and only
+ * `flush` and the reads wait for them.
  */
 export interface Device extends Disposable {
   /** `reference`, `cpu`, … */
@@ -64,8 +65,9 @@ export interface Device extends Disposable {
   /** The same, filled. */
   tensor(data: ArrayLike<number>, shape: Shape, dtype: DType): Tensor;
   /**
-   * The weight [N, C] in this device's fastest layout for `linear`: a new tensor in memory of its own. The original is untouched; the
-   * caller gives it back. Where the device has no better layout the copy is plain.
+   * The weight [N, C] in this device's fastest layout for `linear`: a new tensor in memory of its
+   * own. The original is untouched; the caller gives it back. Where the device has no better layout
+   * the copy is plain.
    */
   pack(weight: Tensor): Tensor;
 }

@@ -1,4 +1,7 @@
-/** What one element type is: block formats store `blockSize` elements in `blockBytes` bytes, plain types have blocks of one. */
+/**
+ * What one element type is: block formats store `blockSize` elements in `blockBytes` bytes, plain
+ * types have blocks of one.
+ */
 export interface DTypeInfo {
   readonly blockSize: number;
   readonly blockBytes: number;
@@ -9,8 +12,8 @@ export interface DTypeInfo {
 }
 
 /**
- * Every element type the house knows. `f64` exists on the reference device only; the block formats are storage types of weights
- * and have GGUF's byte layout.
+ * Every element type the house knows. `f64` exists on the reference device only; the block formats
+ * are storage types of weights and have GGUF's byte layout.
  */
 export const dtypes = {
   f32: { blockSize: 1, blockBytes: 4, ggml: 0, float: true },
@@ -54,7 +57,10 @@ export interface HostArrays {
 }
 export type HostArray = HostArrays[keyof HostArrays];
 
-/** Bytes that `elements` of `dtype` take; a row of a block format must hold whole blocks (checked where tensors are made). */
+/**
+ * Bytes that `elements` of `dtype` take; a row of a block format must hold whole blocks (checked
+ * where tensors are made).
+ */
 export function byteLength(dtype: DType, elements: number): number {
   const { blockSize, blockBytes } = dtypes[dtype];
   return (elements / blockSize) * blockBytes;

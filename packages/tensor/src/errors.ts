@@ -15,7 +15,10 @@ export class CriaError extends Error {
   }
 }
 
-/** Whether an error explains itself to its reader: a `CriaError`, or the like of a package that does not know this one. */
+/**
+ * Whether an error explains itself to its reader: a `CriaError`, or the like of a package that does
+ * not know this one.
+ */
 export function isExplained(error: unknown): error is Error & Pick<CriaError, 'op' | 'hint'> {
   return error instanceof Error && 'op' in error && 'hint' in error;
 }
@@ -26,20 +29,27 @@ export function fail(op: string, what: string, hint?: string, cause?: unknown): 
 }
 
 /**
- * What was wrong, for a message of another operation: an error within an error has one operation and one hint, those of the outer one.
+ * What was wrong, for a message of another operation: an error within an error has one operation
+ * and one hint, those of the outer one.
  */
 export function whatOf(error: unknown): string {
   if (isExplained(error) && 'what' in error) return String(error.what);
   return error instanceof Error ? error.message : String(error);
 }
 
-/** What a program prints of an error: its message where that was written for people, else the stack, since it is a fault of ours. */
+/**
+ * What a program prints of an error: its message where that was written for people, else the stack,
+ * since it is a fault of ours.
+ */
 export function errorText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return isForPeople(error) ? error.message : (error.stack ?? error.message);
 }
 
-/** A refusal of the operating system (a full disk, a read-only folder) is the user's to mend; an error may only say where one happened. */
+/**
+ * A refusal of the operating system (a full disk, a read-only folder) is the user's to mend; an
+ * error may only say where one happened.
+ */
 function isForPeople(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   return isExplained(error) || ('syscall' in error && 'code' in error) || isForPeople(error.cause);

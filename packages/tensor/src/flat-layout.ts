@@ -4,7 +4,10 @@ import { fail } from './errors.ts';
 import type { Stretch } from './flat-memory.ts';
 import type { Parameter } from './parameter.ts';
 
-/** Every parameter starts at a multiple of this many elements at least, so that vectors and pages line up in every dtype. */
+/**
+ * Every parameter starts at a multiple of this many elements at least, so that vectors and pages
+ * line up in every dtype.
+ */
 const ELEMENT_ALIGNMENT = 64;
 
 /** What a device wants of memory, and the dtypes that flat memory of the layout will have. */
@@ -13,8 +16,9 @@ export type LayoutLimits = Pick<Abilities, 'storageLimit' | 'offsetAlignment'> &
 };
 
 /**
- * Where parameters lie in a flat space, decayed ones first: the same for values, gradients and states, of whatever width. Cut into segments
- * that a storage can hold where the device has a limit.
+ * Where parameters lie in a flat space, decayed ones first: the same for values, gradients and
+ * states, of whatever width. Cut into segments that a storage can hold where the device has a
+ * limit.
  */
 export class FlatLayout {
   /** In the order in which they were declared. */

@@ -27,8 +27,9 @@ export function boundsOf(values: ArrayLike<number>): Bounds {
 }
 
 /**
- * What the host knows of the integers that a tensor and its views hold, from what was written into them. Devices follow indices without
- * a look; this lets the checks above them look without reading anything back.
+ * What the host knows of the integers that a tensor and its views hold, from what was written into
+ * them. Devices follow indices without a look; this lets the checks above them look without reading
+ * anything back.
  */
 export class KnownIntegers {
   /** Elements of the tensor that the memory was taken for. */

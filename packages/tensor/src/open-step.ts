@@ -7,7 +7,10 @@ import type { StepOptions } from './step-options.ts';
 /** What steps of a device work in, of those that have ended; it goes with the device. */
 const idle = new WeakMap<Device, Workspace[]>();
 
-/** A pass through a model: `using step = openStep(device, { rows })`. Its memory comes from an arena that is reset, not freed. */
+/**
+ * A pass through a model: `using step = openStep(device, { rows })`. Its memory comes from an arena
+ * that is reset, not freed.
+ */
 export function openStep(device: Device, options: StepOptions): Step {
   const workspaces = idle.get(device) ?? [];
   idle.set(device, workspaces);

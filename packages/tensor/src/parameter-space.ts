@@ -16,20 +16,23 @@ export interface AllocateOptions {
   /** Default f32. */
   readonly dtype?: ComputeDType;
   /**
-   * `true`: a flat space of their own. `borrowed`: each takes memory of a step's arena when its backward pass comes to it, in the place
-   * of activations that are done, and keeps it until `clearGradients`; then a step never holds all of both.
+   * `true`: a flat space of their own. `borrowed`: each takes memory of a step's arena when its
+   * backward pass comes to it, in the place of activations that are done, and keeps it until
+   * `clearGradients`; then a step never holds all of both.
    */
   readonly gradients?: boolean | 'borrowed';
   /**
-   * Names of what an optimizer keeps (`AdamW.states`). With it, values in halves get masters in f32 beside them. An optimizer adds what is
-   * missing; masters that are made later than the values begin as these.
+   * Names of what an optimizer keeps (`AdamW.states`). With it, values in halves get masters in f32
+   * beside them. An optimizer adds what is missing; masters that are made later than the values
+   * begin as these.
    */
   readonly states?: readonly string[];
 }
 
 /**
- * All parameters of a model. Those that are trained lie in one flat space, decayed ones first: values, gradients, masters and every state
- * of an optimizer have the same offsets, so that the optimizer, an all-reduce and a checkpoint are linear passes. Frozen ones lie apart.
+ * All parameters of a model. Those that are trained lie in one flat space, decayed ones first:
+ * values, gradients, masters and every state of an optimizer have the same offsets, so that the
+ * optimizer, an all-reduce and a checkpoint are linear passes. Frozen ones lie apart.
  */
 export class ParameterSpace {
   readonly device: Device;
@@ -225,8 +228,9 @@ export class ParameterSpace {
   }
 
   /**
-   * Sets every parameter from (seed, its name, the element's index in the whole) alone: neither order, padding, device nor the cut into
-   * parts matters. Frozen ones that were given a value keep it.
+   * Sets every parameter from (seed, its name, the element's index in the whole) alone: neither
+   * order, padding, device nor the cut into parts matters. Frozen ones that were given a value keep
+   * it.
    */
   initialize(seed: number): void {
     for (const parameter of this.#parameters) {

@@ -22,8 +22,8 @@ export interface LaterGradient {
 }
 
 /**
- * A named weight of a model. Trained ones are pieces of a flat space; a frozen one may be any tensor of the shape, quantised or packed, and
- * so may all of a model that only infers.
+ * A named weight of a model. Trained ones are pieces of a flat space; a frozen one may be any
+ * tensor of the shape, quantised or packed, and so may all of a model that only infers.
  */
 export class Parameter {
   readonly name: string;
@@ -86,7 +86,10 @@ export class Parameter {
     return !this.#frozen && this.#gradients !== undefined;
   }
 
-  /** Frozen: no gradient, no update. Said before `allocate`, it takes no place in the flat space and in no state of an optimizer. */
+  /**
+   * Frozen: no gradient, no update. Said before `allocate`, it takes no place in the flat space and
+   * in no state of an optimizer.
+   */
   get frozen(): boolean {
     return this.#frozen;
   }
@@ -115,7 +118,10 @@ export class Parameter {
     return grad;
   }
 
-  /** Where a pass adds to the gradient. Where gradients are borrowed and this one has no memory yet, `lend` gives some. */
+  /**
+   * Where a pass adds to the gradient. Where gradients are borrowed and this one has no memory yet,
+   * `lend` gives some.
+   */
   accumulator(lend: Lend): Tensor {
     return (this.trainable ? this.#gradients : undefined)?.reach(this, lend) ?? this.#refuseGrad();
   }

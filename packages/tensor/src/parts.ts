@@ -58,7 +58,10 @@ export function writeNormals(
   }
 }
 
-/** Elements of a part that follow each other in the whole: as many as the innermost axes hold, up to the first that is cut. */
+/**
+ * Elements of a part that follow each other in the whole: as many as the innermost axes hold, up to
+ * the first that is cut.
+ */
 function runLength(shape: Shape, of: Shape): number {
   let run = 1;
   for (let axis = shape.length - 1; axis >= 0; axis--) {

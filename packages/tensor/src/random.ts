@@ -1,6 +1,7 @@
 /*
- * Counter-based random numbers: Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"). A number is a
- * function of (seed, stream, position) alone, so initialisation, sampling and data order do not depend on who draws when.
+ * Counter-based random numbers: Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as
+ * easy as 1, 2, 3"). A number is a function of (seed, stream, position) alone, so initialisation,
+ * sampling and data order do not depend on who draws when.
  */
 
 const M0 = 0xd2511f53;
@@ -104,8 +105,9 @@ export function normals(
 }
 
 /**
- * Image of `index` under a random permutation of 0 … n − 1 that depends on (seed, stream) only: six Feistel rounds of Philox on the
- * smallest square that holds n, walked until it falls inside. No memory, any order of access.
+ * Image of `index` under a random permutation of 0 … n − 1 that depends on (seed, stream) only: six
+ * Feistel rounds of Philox on the smallest square that holds n, walked until it falls inside. No
+ * memory, any order of access.
  */
 export function permute(index: number, n: number, seed: number, stream: number): number {
   const side = Math.max(1, Math.ceil(Math.sqrt(n)));

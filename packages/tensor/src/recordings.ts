@@ -17,7 +17,10 @@ const MOST_KEPT = 16;
 export class Recordings {
   #kept: Kept[] = [];
 
-  /** The tensor that `encode` makes, by the commands it encoded before in the same circumstances where they are still kept. */
+  /**
+   * The tensor that `encode` makes, by the commands it encoded before in the same circumstances
+   * where they are still kept.
+   */
   repeat(arena: Arena, key: readonly unknown[], encode: () => Tensor): Tensor {
     const { record } = arena.device.abilities;
     if (!record) return encode();

@@ -23,7 +23,10 @@ export interface RowContext {
   /** i32 [S + 1]; undefined when a cache is used. */
   readonly segments: Tensor | undefined;
   readonly cache: CacheTensors | undefined;
-  /** What commands over this context depend on beside the numbers in its tensors: their shapes, and the memory of the cache. */
+  /**
+   * What commands over this context depend on beside the numbers in its tensors: their shapes, and
+   * the memory of the cache.
+   */
   readonly key: readonly unknown[];
 }
 
@@ -34,8 +37,9 @@ interface RowList {
 }
 
 /**
- * The context of the rows that `options` describe. `write` brings lists to the device, all in one go. The key follows from the lists that are
- * brought, so whatever is added to them is part of what recordings are found by.
+ * The context of the rows that `options` describe. `write` brings lists to the device, all in one
+ * go. The key follows from the lists that are brought, so whatever is added to them is part of what
+ * recordings are found by.
  */
 export function rowContext(
   options: StepOptions,

@@ -19,7 +19,10 @@ const names = Object.keys(holds) as (keyof typeof holds)[]; // the keys of a con
 /** Those that say where something lies, and the one that is no number. */
 type Placed = 'firstSeen' | 'endSeen' | 'mask' | 'temperatureLast';
 
-/** A row for each row of logits, whose parts of `seen` and of `masks` exist. @throws CriaError that names the row and its number */
+/**
+ * A row for each row of logits, whose parts of `seen` and of `masks` exist. @throws CriaError that
+ * names the row and its number
+ */
 export function checkSampleRows(
   rows: readonly SampleRow[],
   count: number,

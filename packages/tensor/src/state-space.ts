@@ -1,12 +1,15 @@
 import { fail } from './errors.ts';
 import type { FlatMemory } from './flat-memory.ts';
 
-/** The f32 values behind values in halves, which are these rounded: a state like any other, kept by whoever changes values. */
+/**
+ * The f32 values behind values in halves, which are these rounded: a state like any other, kept by
+ * whoever changes values.
+ */
 export const MASTERS = 'masters';
 
 /**
- * What optimizers keep of every element: flat memory by name, with the offsets of the values. AdamW asks for `exp_avg` and `exp_avg_sq`, an
- * optimizer with momentum for one.
+ * What optimizers keep of every element: flat memory by name, with the offsets of the values. AdamW
+ * asks for `exp_avg` and `exp_avg_sq`, an optimizer with momentum for one.
  */
 export class StateSpace {
   readonly #take: () => FlatMemory;

@@ -4,8 +4,9 @@ import { checkOptions, fail } from './errors.ts';
 import { describe, type Tensor } from './tensor.ts';
 
 /**
- * What the forward pass keeps for the backward pass: `none` recomputes nothing, `selective` makes norms and silu·mul again and
- * keeps the outputs of linear layers (section 2.4 of the paper), `full` keeps block inputs only and runs each block again.
+ * What the forward pass keeps for the backward pass: `none` recomputes nothing, `selective` makes
+ * norms and silu·mul again and keeps the outputs of linear layers (section 2.4 of the paper),
+ * `full` keeps block inputs only and runs each block again.
  */
 export type Recompute = 'none' | 'selective' | 'full';
 

@@ -29,9 +29,11 @@ interface Recipe {
 type Saved = { readonly tensor: Tensor } | { readonly recipe: Recipe };
 
 /**
- * One pass through a model. Holds the arena that activations come from, what is known about the rows (positions, segments or
- * cache), and the stack of what the backward pass needs. Who makes a tensor holds it once; `save` and `hold` hold it again; memory
- * returns when the last holder releases it, and at the latest when the step ends, so forgetting a release costs memory, not truth.
+ * One pass through a model. Holds the arena that activations come from, what is known about the
+ * rows (positions, segments or cache), and the stack of what the backward pass needs. Who makes a
+ * tensor holds it once; `save` and `hold` hold it again; memory returns when the last holder
+ * releases it, and at the latest when the step ends, so forgetting a release costs memory, not
+ * truth.
  */
 export class Step implements Disposable {
   readonly device: Device;
@@ -94,10 +96,11 @@ export class Step implements Disposable {
   }
 
   /**
-   * Encodes what `encode` does, and keeps the commands; a later step like this one takes them as they are, a copy instead of a call for every
-   * kernel. Like this one is a step of the same dtype, with a context of the same shapes, an equal `key` and the same memory free in its
-   * arena, as long as the device gives no memory back.
-   * `encode` must do the same for the same key, write nothing from the host and release only what it made. Training steps keep nothing.
+   * Encodes what `encode` does, and keeps the commands; a later step like this one takes them as
+   * they are, a copy instead of a call for every kernel. Like this one is a step of the same dtype,
+   * with a context of the same shapes, an equal `key` and the same memory free in its arena, as
+   * long as the device gives no memory back. `encode` must do the same for the same key, write
+   * nothing from the host and release only what it made. Training steps keep nothing.
    */
   repeat(key: readonly unknown[], encode: () => Tensor): Tensor {
     if (this.training) return encode();
@@ -110,17 +113,18 @@ export class Step implements Disposable {
   }
 
   /**
-   * Where a trainable parameter's gradient is added up. Where gradients are borrowed and this one has no memory yet, it gets zeroed
-   * memory of this step's arena, which outlives the step.
+   * Where a trainable parameter's gradient is added up. Where gradients are borrowed and this one
+   * has no memory yet, it gets zeroed memory of this step's arena, which outlives the step.
    */
   gradient(parameter: Parameter): Tensor {
     return parameter.accumulator((each) => this.#lend(each));
   }
 
   /**
-   * As adding to `gradient`, for a parameter that another layer adds to as well: `add`, which reads these tensors, has its turn when
-   * someone asks for the gradient. So all that is added at once comes before all that is added later, in one pass or in many, and the
-   * sum has the same bits. The tensors are kept until then, beyond the end of the step.
+   * As adding to `gradient`, for a parameter that another layer adds to as well: `add`, which reads
+   * these tensors, has its turn when someone asks for the gradient. So all that is added at once
+   * comes before all that is added later, in one pass or in many, and the sum has the same bits.
+   * The tensors are kept until then, beyond the end of the step.
    */
   addLater(parameter: Parameter, add: (grad: Tensor) => void, reads: readonly Tensor[]): void {
     this.gradient(parameter); // its memory
@@ -134,7 +138,10 @@ export class Step implements Disposable {
     return tensor;
   }
 
-  /** One holder less: no command encoded later reads what this holder held. Tensors outside the arena are left alone. */
+  /**
+   * One holder less: no command encoded later reads what this holder held. Tensors outside the
+   * arena are left alone.
+   */
   release(...tensors: Tensor[]): void {
     if (!this.#end) fail('step.release', 'the step has ended.', 'its tensors went with it');
     for (const { region } of tensors) {
@@ -146,14 +153,20 @@ export class Step implements Disposable {
     }
   }
 
-  /** Says how to make a tensor again: below recompute level `none`, saving it saves the recipe. Outputs of `make` are held once. */
+  /**
+   * Says how to make a tensor again: below recompute level `none`, saving it saves the recipe.
+   * Outputs of `make` are held once.
+   */
   recipe(tensor: Tensor, make: () => Tensor): void {
     if (this.#saving && this.#recompute !== 'none' && tensor.region) {
       this.#recipes.set(tensor.region, { make, readers: 0, made: undefined });
     }
   }
 
-  /** Keeps a tensor for the backward pass, which takes saved tensors back in reverse order. Nothing happens outside training. */
+  /**
+   * Keeps a tensor for the backward pass, which takes saved tensors back in reverse order. Nothing
+   * happens outside training.
+   */
   save(tensor: Tensor): void {
     if (!this.#saving) return;
     const recipe = tensor.region && this.#recipes.get(tensor.region);

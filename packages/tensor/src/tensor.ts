@@ -19,7 +19,10 @@ export interface TensorPlace {
   readonly integers?: KnownIntegers | undefined;
 }
 
-/** A device, a dtype, a shape, and a place in a storage. Contiguous and row-major; it owns nothing and is never disposed of. */
+/**
+ * A device, a dtype, a shape, and a place in a storage. Contiguous and row-major; it owns nothing
+ * and is never disposed of.
+ */
 export class Tensor {
   readonly device: Device;
   readonly dtype: DType;
@@ -130,8 +133,9 @@ export class Tensor {
   }
 
   /**
-   * Copies elements in, in the order of the commands: kernels encoded earlier still see the old ones. Numbers are converted to a
-   * float dtype; a `Uint16Array` into bf16 or f16, and a `Uint8Array` into anything, are taken as raw bits.
+   * Copies elements in, in the order of the commands: kernels encoded earlier still see the old
+   * ones. Numbers are converted to a float dtype; a `Uint16Array` into bf16 or f16, and a
+   * `Uint8Array` into anything, are taken as raw bits.
    */
   write(data: ArrayLike<number> & { readonly length: number }): this {
     this.#refusePacked('write');

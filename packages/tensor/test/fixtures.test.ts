@@ -147,7 +147,8 @@ describeFixtures('swiglu', () => {
     }
     kernels.swiglu(h, gate, up);
     kernels.swigluGrad(dgate, dup, dh, gate, up);
-    // Extreme gates differ by orders of magnitude: element by element, in f64, which has numbers that small. silu′ has a zero.
+    // Extreme gates differ by orders of magnitude: element by element, in f64, which has numbers
+    // that small. silu′ has a zero.
     const width = alone && dtype === 'f64' ? 1 : undefined;
     await expectFixture(
       'swiglu',

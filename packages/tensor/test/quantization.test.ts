@@ -56,7 +56,10 @@ describeFixtures('quantization', () => {
   });
 });
 
-/** One block each, worked out by hand from the layout: d = 0.5 and m = 0.25 as halves, distinct nibbles and high bits. */
+/**
+ * One block each, worked out by hand from the layout: d = 0.5 and m = 0.25 as halves, distinct
+ * nibbles and high bits.
+ */
 test('block formats by hand', () => {
   const decode = (format: DType, bytes: number[]) => {
     const { blockSize, blockBytes } = dtypes[format];

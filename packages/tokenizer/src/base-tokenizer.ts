@@ -225,7 +225,8 @@ export abstract class BaseTokenizer implements Tokenizer {
   #ends(op: string, options: EncodeOptions | undefined): { readonly bos: number; readonly eos: number } {
     checkOptions(op, options, ENCODE_OPTIONS);
     const allowed = options?.allowedSpecial;
-    if (Array.isArray(allowed)) for (const name of allowed as readonly string[]) this.#checkSpecial(name); // Array.isArray does not narrow readonly arrays
+    // Array.isArray does not narrow readonly arrays
+    if (Array.isArray(allowed)) for (const name of allowed as readonly string[]) this.#checkSpecial(name);
     return {
       bos: options?.addBos === true ? required('bos', this.bosId) : -1,
       eos: options?.addEos === true ? required('eos', this.eosId) : -1,

@@ -25,7 +25,8 @@ function randomNumbers(seed: number): (below: number) => number {
 
 function damaged(file: Uint8Array, random: (below: number) => number): Uint8Array {
   const bytes = file.slice();
-  const front = Math.min(bytes.length, random(2) === 0 ? 96 : bytes.length); // headers and lengths are hit as often as the rest
+  // headers and lengths are hit as often as the rest
+  const front = Math.min(bytes.length, random(2) === 0 ? 96 : bytes.length);
   switch (random(6)) {
     case 0:
       return bytes.subarray(0, random(bytes.length));

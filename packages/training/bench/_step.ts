@@ -1,6 +1,7 @@
 /*
- * One configuration in a process of its own, so that its peak memory is nobody else's: times updates on random tokens and prints one
- * JSON line. `train.ts` bundles it and runs it in turns with a peer's program.
+ * One configuration in a process of its own, so that its peak memory is nobody else's: times
+ * updates on random tokens and prints one JSON line. `train.ts` bundles it and runs it in turns
+ * with a peer's program.
  */
 import { parseArgs } from 'node:util';
 import { cpu, measurePeak, type OperationTime } from '@cria/cpu';

@@ -1,11 +1,14 @@
 /*
- * A whole training step (forward, loss, backward, clip, AdamW): tokens a second in f32 and bf16, as a share of the register peak, and peak
- * memory; beside PyTorch where a script is given that prints {"tokens_per_s", "peak_rss_mib"}, run in turns with ours. The peer's best
- * configuration counts: eager or compiled, f32 or bf16.
+ * A whole training step (forward, loss, backward, clip, AdamW): tokens a second in f32 and bf16, as
+ * a share of the register peak, and peak memory; beside PyTorch where a script is given that prints
+ * {"tokens_per_s", "peak_rss_mib"}, run in turns with ours. The peer's best configuration counts:
+ * eager or compiled, f32 or bf16.
  *
- *   npm run bench -- train [--json] [--presets 15m,110m] [--threads 1,2] [--dtypes f32,bf16] [--rounds 3] [--seconds 6] [--memory]
+ *   npm run bench -- train [--json] [--presets 15m,110m] [--threads 1,2] [--dtypes f32,bf16]
+ *                          [--rounds 3] [--seconds 6] [--memory]
  *                          [--profile]   what kinds of commands took of one update more of each configuration
- *                          [--python PYTHON --script torch_train.py] [--peers bf16:compile,bf16:eager,f32:compile,f32:eager]
+ *                          [--python PYTHON --script torch_train.py]
+ *                          [--peers bf16:compile,bf16:eager,f32:compile,f32:eager]
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';

@@ -20,8 +20,9 @@ interface PassOptions {
 const nothing: LossSum = { sum: 0, tokens: 0 };
 
 /**
- * Gradients of the sum of the losses, added to the parameters' gradients; waits for the losses. Micro-batches pass on what came
- * `before`, so that the sum runs over all tokens in order however they were split.
+ * Gradients of the sum of the losses, added to the parameters' gradients; waits for the losses.
+ * Micro-batches pass on what came `before`, so that the sum runs over all tokens in order however
+ * they were split.
  */
 export function addGradients(
   model: Llama,

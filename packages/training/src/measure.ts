@@ -10,9 +10,10 @@ export interface SpeedMeasurement {
 }
 
 /**
- * Times updates of this configuration on a model of its own that is thrown away: as many as fit into `seconds`, at least five, or two
- * where five would take three times as long; the first ones only warm up. A run that should last some minutes fixes its number of steps
- * by this once, before it starts.
+ * Times updates of this configuration on a model of its own that is thrown away: as many as fit
+ * into `seconds`, at least five, or two where five would take three times as long; the first ones
+ * only warm up. A run that should last some minutes fixes its number of steps by this once, before
+ * it starts.
  */
 export async function measureSpeed(options: TrainingOptions, seconds: number): Promise<SpeedMeasurement> {
   if (options.model instanceof Llama)

@@ -18,8 +18,9 @@ export interface TrainingOptions {
   /** Where to compute. The caller opens it and disposes of it. */
   readonly device: Device;
   /**
-   * A shape, for a model of the trainer's own; or a model without memory, of parts as the caller made them (adapters, a quantised base), which
-   * is the trainer's from then on. Parameters that have a value already are frozen.
+   * A shape, for a model of the trainer's own; or a model without memory, of parts as the caller
+   * made them (adapters, a quantised base), which is the trainer's from then on. Parameters that
+   * have a value already are frozen.
    */
   readonly model: LlamaConfig | Llama;
   /** Which parameters are trained; default all that have no value yet. */
@@ -36,7 +37,9 @@ export interface TrainingOptions {
   readonly totalSteps: number;
   /** Samples an update; default 8. */
   readonly batchSize?: number;
-  /** Samples a forward pass; must divide `batchSize`; default all. Smaller takes less memory and gives the same bits where
+  /**
+   * Samples a forward pass; must divide `batchSize`; default all. Smaller takes less memory and
+   * gives the same bits where
    * samples · contextLength is a multiple of `device.rowChunk`. */
   readonly microBatchSize?: number;
   /** Peak learning rate; default 3e-4 (7B of the paper). */
@@ -54,8 +57,8 @@ export interface TrainingOptions {
   /** Largest global norm of the mean gradient; default 1. */
   readonly gradientClip?: number;
   /**
-   * Of activations, and of the factors of products; default `auto`, the device's `preferredDType`. Weights are f32 in any case: products
-   * in halves round them, updates and saved states do not.
+   * Of activations, and of the factors of products; default `auto`, the device's `preferredDType`.
+   * Weights are f32 in any case: products in halves round them, updates and saved states do not.
    */
   readonly dtype?: ComputeDType | 'auto';
   /** What the backward pass makes again instead of keeping; default `selective`, as the paper. */
@@ -64,7 +67,10 @@ export interface TrainingOptions {
   readonly seed?: number;
   /** Folder of training states; without it nothing is saved and nothing resumed. */
   readonly checkpoints?: string;
-  /** Resume from the newest whole state where newer ones are damaged; default false: a damaged newest one is an error. */
+  /**
+   * Resume from the newest whole state where newer ones are damaged; default false: a damaged
+   * newest one is an error.
+   */
   readonly skipDamaged?: boolean;
   /** Updates between saves; default only at the end and on a stop. */
   readonly saveEvery?: number;
@@ -76,7 +82,10 @@ export interface TrainingOptions {
   readonly extraFiles?: Readonly<Record<string, Uint8Array>>;
   /** Ids of BOS, EOS and padding, for the `config.json` of every state. */
   readonly specialIds?: Partial<SpecialIds>;
-  /** What a resumed run must have in common with the saved one, beside the model: tokenizer, data, settings of the run. */
+  /**
+   * What a resumed run must have in common with the saved one, beside the model: tokenizer, data,
+   * settings of the run.
+   */
   readonly fingerprints?: Readonly<Record<string, string>>;
   /** Updates between evaluations; default only at the end. */
   readonly evaluateEvery?: number;
@@ -181,7 +190,10 @@ export function shapeOf(model: LlamaConfig | Llama): LlamaConfig {
   return model instanceof Llama ? model.config : model;
 }
 
-/** Settings that change the bits of a run: resuming under others would be another run. What the caller made is in `fingerprints`. */
+/**
+ * Settings that change the bits of a run: resuming under others would be another run. What the
+ * caller made is in `fingerprints`.
+ */
 export function settingsOf(options: ResolvedOptions): string {
   const numbers = [
     'totalSteps',

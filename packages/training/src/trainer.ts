@@ -30,8 +30,8 @@ export interface TrainingResult {
 }
 
 /**
- * One training run. Its whole state is weights, moments and a few counters, so that a run which was stopped or killed and opened
- * again goes on with the same bits as one that was not.
+ * One training run. Its whole state is weights, moments and a few counters, so that a run which was
+ * stopped or killed and opened again goes on with the same bits as one that was not.
  */
 export class Trainer implements Disposable {
   readonly options: ResolvedOptions;
@@ -107,7 +107,8 @@ export class Trainer implements Disposable {
   }
 
   /**
-   * Trains to the end, or until the signal. Saves in both cases where a checkpoint folder is given, and ends when everything is on disk.
+   * Trains to the end, or until the signal. Saves in both cases where a checkpoint folder is given,
+   * and ends when everything is on disk.
    */
   async run(): Promise<TrainingResult> {
     try {
@@ -140,8 +141,9 @@ export class Trainer implements Disposable {
   }
 
   /**
-   * One optimizer update over `batchSize` samples. An update whose loss or gradient is not finite changes no weight. Throws where a save
-   * that was on its way has failed; the states before it are whole.
+   * One optimizer update over `batchSize` samples. An update whose loss or gradient is not finite
+   * changes no weight. Throws where a save that was on its way has failed; the states before it are
+   * whole.
    */
   async update(): Promise<StepReport | SkippedReport> {
     await eventLoopTurn(); // news of a save, signals
@@ -182,8 +184,9 @@ export class Trainer implements Disposable {
   }
 
   /**
-   * Copies the state and goes on; a thread writes it, whole or not at all. Waits for the state before it, if that is still being written.
-   * Nothing where there is no checkpoint folder or this step is saved already.
+   * Copies the state and goes on; a thread writes it, whole or not at all. Waits for the state
+   * before it, if that is still being written. Nothing where there is no checkpoint folder or this
+   * step is saved already.
    */
   async save(): Promise<void> {
     const { extraFiles, specialIds, fingerprints, now } = this.options;
@@ -217,7 +220,10 @@ export class Trainer implements Disposable {
     }
   }
 
-  /** Gives the model's memory back. A save that nobody waited for goes on; its error, if it has one, ends up as nobody's. */
+  /**
+   * Gives the model's memory back. A save that nobody waited for goes on; its error, if it has one,
+   * ends up as nobody's.
+   */
   [Symbol.dispose](): void {
     void this.#saver?.[Symbol.asyncDispose]();
     this.model[Symbol.dispose]();

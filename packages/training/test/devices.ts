@@ -9,7 +9,10 @@ export interface DeviceCase {
 /** The devices this machine has; the reason where the native one is missing is printed. */
 export const devices: readonly DeviceCase[] = [{ name: 'reference', open: () => reference() }, ...native()];
 
-/** The devices with what they compute in. Bits at one thread are those at two (the layers' tests), so one is enough in f32. */
+/**
+ * The devices with what they compute in. Bits at one thread are those at two (the layers' tests),
+ * so one is enough in f32.
+ */
 export const cases: readonly (DeviceCase & { readonly dtype: ComputeDType })[] = devices.flatMap((device) =>
   (['f32', 'bf16'] as const)
     .filter((dtype) => dtype === 'bf16' || device.name !== 'cpu, 1 threads')

@@ -1,4 +1,7 @@
-/* node kill-child.ts DTYPE STEPS [FOLDER]: trains the tiny run so many steps in the folder, saving after every update, and prints the losses and, at the end, a hash of the weights. */
+/*
+ * node kill-child.ts DTYPE STEPS [FOLDER]: trains the tiny run so many steps in the folder, saving
+ * after every update, and prints the losses and, at the end, a hash of the weights.
+ */
 import { createHash } from 'node:crypto';
 import { type ComputeDType, reference } from '@cria/tensor';
 import { Trainer } from '../src/index.ts';

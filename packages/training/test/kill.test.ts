@@ -12,7 +12,10 @@ const kills = process.env.CRIA_HEAVY ? 20 : 2;
 const steps = 40 + kills * 15;
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 
-/** Runs the child; `patience` milliseconds after its first line it is killed as by a power cut. Returns what it printed. */
+/**
+ * Runs the child; `patience` milliseconds after its first line it is killed as by a power cut.
+ * Returns what it printed.
+ */
 function runChild(dtype: string, folder: string | undefined, patience = Infinity): Promise<string[]> {
   const loader = join(root, 'scripts/run-source.mjs');
   const file = fileURLToPath(new URL('kill-child.ts', import.meta.url));

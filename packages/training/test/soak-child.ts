@@ -1,4 +1,7 @@
-/* node --expose-gc soak-child.ts STEPS [FOLDER]: trains the tiny run, evaluating and saving now and then; prints the memory in use, after collection, every hundred steps. */
+/*
+ * node --expose-gc soak-child.ts STEPS [FOLDER]: trains the tiny run, evaluating and saving now and
+ * then; prints the memory in use, after collection, every hundred steps.
+ */
 import { openDevice } from '@cria/cpu';
 import { Trainer } from '../src/index.ts';
 import { tinyData, tinyOptions } from './tiny.ts';

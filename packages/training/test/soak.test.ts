@@ -36,7 +36,8 @@ it(`takes no more memory after ${steps} steps than after 300`, { timeout: 600_00
   expect(samples.at(-1)!.step).toBe(steps);
   const [early, late] = [samples[2]!, samples.at(-1)!];
   const grown = (field: keyof Memory) => (late[field] - early[field]) / 1024;
-  // The heap grows by some 600 KiB in all while functions are compiled; a leak grows with the steps, and 20,000 of them find a small one.
+  // The heap grows by some 600 KiB in all while functions are compiled; a leak grows with the
+  // steps, and 20,000 of them find a small one.
   expect(grown('heapUsed'), 'KiB of heap').toBeLessThan(1024);
   expect(grown('external'), 'KiB outside the heap').toBeLessThan(64);
   expect(grown('arrayBuffers'), 'KiB of buffers').toBeLessThan(64);

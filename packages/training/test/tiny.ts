@@ -17,7 +17,10 @@ export const tinyModel = llamaConfig({
 /** The trainer's usual shape: one matrix for both ends. */
 export const tiedModel = { ...tinyModel, tiedEmbeddings: true };
 
-/** Samples of a little grammar (each token names its successor, with some noise), packed as two documents; pure in the counter. */
+/**
+ * Samples of a little grammar (each token names its successor, with some noise), packed as two
+ * documents; pure in the counter.
+ */
 export const tinyData: TrainingSource & { readonly length: number } = {
   contextLength,
   length: 5,

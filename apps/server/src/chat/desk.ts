@@ -103,7 +103,8 @@ export class TextDesk {
       for (const { reject } of this.#queue.splice(0)) reject(error);
       return;
     }
-    if (message.kind === 'answer') return this.#settle(({ resolve }) => resolve(message.answer as never)); // of the job's kind
+    // of the job's kind
+    if (message.kind === 'answer') return this.#settle(({ resolve }) => resolve(message.answer as never));
     const { code, message: what } = message;
     const status = code === 'internal' ? 500 : 400;
     const error = code === undefined ? new Error(what) : new ApiError(status, what, { code });

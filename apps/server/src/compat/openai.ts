@@ -23,7 +23,10 @@ export function newHead<Kind extends string>(prefix: string, object: Kind, facts
   };
 }
 
-/** Begins as llama.cpp's do; equal for servers that give equal texts for equal seeds: the same model on the same device. */
+/**
+ * Begins as llama.cpp's do; equal for servers that give equal texts for equal seeds: the same model
+ * on the same device.
+ */
 export function fingerprintOf(facts: ModelFacts): string {
   const { id, format, parameters, device } = facts;
   const digest = createHash('sha256').update(JSON.stringify([id, format, parameters, device]));

@@ -1,6 +1,6 @@
 /*
- * Fields of OpenAI's API and of known servers that this server does not have (yet). A route that has one says so in its schema, and
- * what is said here of it no longer counts there.
+ * Fields of OpenAI's API and of known servers that this server does not have (yet). A route that
+ * has one says so in its schema, and what is said here of it no longer counts there.
  */
 
 /** Whether a value asks for nothing, so that taking no notice of it is right. */
@@ -84,7 +84,10 @@ export const textFields: ReadonlyMap<string, Neutral> = new Map<string, Neutral>
   ['n_probs', is(0)],
 ]);
 
-/** Fields that change no text whatever they say: of OpenAI's accounts and caches, and of what known servers do by themselves. */
+/**
+ * Fields that change no text whatever they say: of OpenAI's accounts and caches, and of what known
+ * servers do by themselves.
+ */
 export const harmlessFields: ReadonlySet<string> = new Set([
   'user',
   'metadata',

@@ -45,7 +45,10 @@ export class KeyRing {
     return found;
   }
 
-  /** Takes places for the texts of a request; returns how to give them back. @throws ApiError where the key has no more */
+  /**
+   * Takes places for the texts of a request; returns how to give them back. @throws ApiError where
+   * the key has no more
+   */
   take({ name, texts }: Key, wanted: number): () => void {
     const running = this.#running.get(name) ?? 0;
     if (running + wanted > texts) {

@@ -1,6 +1,6 @@
 /*
- * Bounds of what one request may ask for, checked before anything is allocated for it. They are far above what models of one
- * machine can use, and far below what would hold up everyone else.
+ * Bounds of what one request may ask for, checked before anything is allocated for it. They are far
+ * above what models of one machine can use, and far below what would hold up everyone else.
  */
 
 /** Largest body, in bytes. */

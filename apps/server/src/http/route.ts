@@ -13,7 +13,10 @@ export interface Call<Body = unknown> {
   readonly body: Body;
 }
 
-/** One endpoint. From the list of them come the router, `allow` of a 405, the OpenAPI document, and what is open without a key. */
+/**
+ * One endpoint. From the list of them come the router, `allow` of a 405, the OpenAPI document, and
+ * what is open without a key.
+ */
 export interface Route {
   readonly method: 'GET' | 'POST';
   /** The path that documents name. */
@@ -39,7 +42,8 @@ interface BodyRoute<Body extends TObject> extends Omit<Route, 'body' | 'answer' 
 
 /** A route with a body: what its schema says is the type that its answer sees. */
 export function postRoute<Body extends TObject>(route: BodyRoute<Body>): Route {
-  return { method: 'POST', ...route, answer: (call) => route.answer(call as Call<Static<Body>>) }; // the router checked it
+  // the router checked it
+  return { method: 'POST', ...route, answer: (call) => route.answer(call as Call<Static<Body>>) };
 }
 
 export function getRoute(route: Omit<Route, 'method' | 'body'>): Route {

@@ -5,7 +5,10 @@ export type Log = (entry: LogEntry) => void;
 
 export const noLog: Log = () => {};
 
-/** Lines of JSON with the time, for programs that read logs. JSON has no bare line break, so no request writes a line of its own. */
+/**
+ * Lines of JSON with the time, for programs that read logs. JSON has no bare line break, so no
+ * request writes a line of its own.
+ */
 export function jsonLog(write: (line: string) => unknown): Log {
   return (entry) => void write(`${JSON.stringify({ time: new Date().toISOString(), ...entry })}\n`);
 }

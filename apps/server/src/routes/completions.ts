@@ -99,5 +99,6 @@ function checkBestOf(bestOf: number, n: number): void {
 /** A list of numbers alone is one prompt; of any else, each entry. */
 export function listPrompts(prompt: CompletionBody['prompt']): (string | number[])[] {
   if (typeof prompt === 'string') return [prompt];
-  return typeof prompt[0] === 'number' ? [prompt as number[]] : (prompt as (string | number[])[]); // the schema mixes no ids among texts
+  // the schema mixes no ids among texts
+  return typeof prompt[0] === 'number' ? [prompt as number[]] : (prompt as (string | number[])[]);
 }

@@ -27,7 +27,8 @@ export function explainBody(errors: readonly SchemaError[], body: unknown, schem
 }
 
 function wanted(schema: TObject, field: string): string {
-  const properties = schema.properties as unknown as Readonly<Record<string, { description?: string }>>; // plain JSON schema
+  // plain JSON schema
+  const properties = schema.properties as unknown as Readonly<Record<string, { description?: string }>>;
   return properties[field]?.description ?? 'another value';
 }
 

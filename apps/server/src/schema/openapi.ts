@@ -73,6 +73,7 @@ function operation({ method, path, summary, body, produces = 'application/json',
 
 /** Fields that are not named may be there: some are taken without effect, others ignored or refused by name. */
 function openly(body: TObject): object {
-  const { additionalProperties: _, ...rest } = JSON.parse(JSON.stringify(body)) as Record<string, unknown>; // a schema is JSON
+  // a schema is JSON
+  const { additionalProperties: _, ...rest } = JSON.parse(JSON.stringify(body)) as Record<string, unknown>;
   return rest;
 }

@@ -49,7 +49,10 @@ export async function inspectPath(path: string): Promise<Inspection> {
   }
 }
 
-/** With what making text needs, where its vocabulary can be read; why it cannot is told, but the weights are shown all the same. */
+/**
+ * With what making text needs, where its vocabulary can be read; why it cannot is told, but the
+ * weights are shown all the same.
+ */
 async function ofModel(path: string): Promise<Inspection> {
   const model = await openModel(path).catch((error: unknown) => {
     if (error instanceof CriaError && error.op === 'openModel') return error;

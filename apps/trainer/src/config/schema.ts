@@ -2,8 +2,8 @@ import { type DeviceChoice, deviceChoices } from '@cria/devices';
 import Type, { type Static } from 'typebox';
 
 /*
- * The configuration of a run, as it stands in YAML: every field with its default and what it does. A field without a default is
- * worked out from the others (its description says how).
+ * The configuration of a run, as it stands in YAML: every field with its default and what it does.
+ * A field without a default is worked out from the others (its description says how).
  */
 
 /** Unknown keys are refused, and a section may be left out as a whole. */

@@ -2,8 +2,9 @@ import { appendFileSync, closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 
 /*
- * TensorBoard event files: TFRecords (length, masked CRC-32C of the length, data, masked CRC-32C of the data) of Event messages
- * (1 wall_time double, 2 step int64, 3 file_version string, 5 summary { 1 value { 1 tag, 2 simple_value float } }).
+ * TensorBoard event files: TFRecords (length, masked CRC-32C of the length, data, masked CRC-32C of
+ * the data) of Event messages (1 wall_time double, 2 step int64, 3 file_version string, 5 summary {
+ * 1 value { 1 tag, 2 simple_value float } }).
  */
 
 /** Appends scalars to one event file; readers may watch it while it grows. */

@@ -17,8 +17,9 @@ import { detectFormat, serializeTokenizer, type Tokenizer, type VocabularyFormat
 import { loadTokenizer } from '@cria/tokenizer/node';
 
 /*
- * A run keeps its tokenizer in the format in which it was given, under the names that published models use, so that whatever opens a
- * model finds it in the run and beside each of its saved states.
+ * A run keeps its tokenizer in the format in which it was given, under the names that published
+ * models use, so that whatever opens a model finds it in the run and beside each of its saved
+ * states.
  */
 
 /** Files that hold a vocabulary. */

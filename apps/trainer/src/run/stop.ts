@@ -1,8 +1,8 @@
 import type { Output } from '../show/progress.ts';
 
 /**
- * Ctrl-C and SIGTERM ask the run to save and stop, and so does a reader that leaves; a second Ctrl-C ends the process at once.
- * `message` says what happens then.
+ * Ctrl-C and SIGTERM ask the run to save and stop, and so does a reader that leaves; a second
+ * Ctrl-C ends the process at once. `message` says what happens then.
  */
 export function stopSignal(
   out: Output,

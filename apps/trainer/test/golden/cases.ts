@@ -1,6 +1,7 @@
 /*
- * What must keep its bits from one change to the next: training curves, greedy texts with the losses behind them, quantised files. Each
- * case is a name and a function that gives a hash. A hash belongs to one device, since every instruction set has bits of its own.
+ * What must keep its bits from one change to the next: training curves, greedy texts with the
+ * losses behind them, quantised files. Each case is a name and a function that gives a hash. A hash
+ * belongs to one device, since every instruction set has bits of its own.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -19,7 +20,10 @@ import { type ComputeDType, type Device, permute, type Recompute, reference } fr
 import { type Batch, Trainer } from '@cria/training';
 import { byteTokenizer } from '../../../../scripts/support/byte-tokenizer.ts';
 
-/** SHA-256 of strings and of the bytes of arrays, in order; the first half, which is enough to tell two results apart. */
+/**
+ * SHA-256 of strings and of the bytes of arrays, in order; the first half, which is enough to tell
+ * two results apart.
+ */
 export function hashOf(parts: readonly (string | ArrayBufferView)[]): string {
   const hash = createHash('sha256');
   for (const part of parts)

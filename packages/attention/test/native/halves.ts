@@ -1,11 +1,17 @@
-/** Attention that reads and writes bf16 as it lies: against the oracle in float64 on the same numbers, and NaN where it belongs. */
+/**
+ * Attention that reads and writes bf16 as it lies: against the oracle in float64 on the same
+ * numbers, and NaN where it belongs.
+ */
 import { expect, it } from 'vitest';
 import { attention, attentionGrad } from '../../src/index.ts';
 import { bits, relativeError } from '../helpers.ts';
 import { type Driver, shapesOf } from '../native.ts';
 import { backward, forward, fromBf16, makeInputs, once, type Shape, toBf16 } from './problems.ts';
 
-/** Widths that are whole pairs and vectors, and are not; groups; segments that end within a pair, a tile, a chunk; enough for whole ones. */
+/**
+ * Widths that are whole pairs and vectors, and are not; groups; segments that end within a pair, a
+ * tile, a chunk; enough for whole ones.
+ */
 const cases: readonly (Shape & { readonly segments: readonly number[] })[] = [
   { heads: 4, kvHeads: 2, headDim: 64, segments: [0, 257] },
   { heads: 6, kvHeads: 6, headDim: 48, segments: [0, 1, 130, 256] },

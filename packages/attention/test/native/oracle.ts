@@ -5,7 +5,10 @@ import { bits, relativeError } from '../helpers.ts';
 import { type Driver, shapesOf } from '../native.ts';
 import { backward, forward, makeInputs, once, type Shape } from './problems.ts';
 
-/** Odd widths, every kind of grouping, group sizes that do not divide a tile, segments shorter and longer than tiles and chunks. */
+/**
+ * Odd widths, every kind of grouping, group sizes that do not divide a tile, segments shorter and
+ * longer than tiles and chunks.
+ */
 const cases: (Shape & { readonly segments: readonly number[] })[] = [
   { heads: 1, kvHeads: 1, headDim: 1, segments: [0, 1] },
   { heads: 3, kvHeads: 3, headDim: 5, segments: [0, 3, 3, 80] },

@@ -1,4 +1,7 @@
-/** Attention over a paged cache: the bits of full attention, whatever the form, the blocks and the chunks of new rows. */
+/**
+ * Attention over a paged cache: the bits of full attention, whatever the form, the blocks and the
+ * chunks of new rows.
+ */
 import { expect, it } from 'vitest';
 import { attention, writeCache } from '../../src/index.ts';
 import { bits, random, relativeError } from '../helpers.ts';

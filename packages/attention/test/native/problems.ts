@@ -104,7 +104,10 @@ export function backward(
   return { dq, dk, dv };
 }
 
-/** Makes something for each example once, for all instruction sets that are tested over it: what the oracle says takes longest. */
+/**
+ * Makes something for each example once, for all instruction sets that are tested over it: what the
+ * oracle says takes longest.
+ */
 export function once<Example extends object, T>(make: (example: Example) => T): (example: Example) => T {
   const made = new Map<Example, T>();
   return (example) => {

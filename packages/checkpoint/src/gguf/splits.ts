@@ -6,8 +6,9 @@ import { GgufFile } from './reader.ts';
 const PART = /-(\d{5})-of-(\d{5})\.gguf$/;
 
 /**
- * All parts of a model that was split into several GGUF files, the first one first: it holds the metadata. One file where it was not. Any
- * part's path will do. Throws where a part is missing, or belongs to another model.
+ * All parts of a model that was split into several GGUF files, the first one first: it holds the
+ * metadata. One file where it was not. Any part's path will do. Throws where a part is missing, or
+ * belongs to another model.
  */
 export async function openSplits(op: string, path: string): Promise<GgufFile[]> {
   const named = await GgufFile.open(path);

@@ -24,9 +24,10 @@ const loader = fromSource
 type Outcome = { readonly result: SaveTrainingStateResult } | { readonly failure: unknown };
 
 /**
- * Saves training states while training goes on: `save` copies the state out of the device and resolves; a thread of its own sums and
- * writes the files. One state is written at a time, and no more than one copy is held, until the saver is disposed of: a `save` that comes too
- * early waits. The process does not end before a write has.
+ * Saves training states while training goes on: `save` copies the state out of the device and
+ * resolves; a thread of its own sums and writes the files. One state is written at a time, and no
+ * more than one copy is held, until the saver is disposed of: a `save` that comes too early waits.
+ * The process does not end before a write has.
  */
 export class BackgroundSaver {
   readonly root: string;
@@ -45,8 +46,9 @@ export class BackgroundSaver {
   }
 
   /**
-   * Resolves once the state is copied, so that the device may change it. Throws what an earlier write in the background ended with, if
-   * nobody has heard of it yet; the states on disk before it are as they were.
+   * Resolves once the state is copied, so that the device may change it. Throws what an earlier
+   * write in the background ended with, if nobody has heard of it yet; the states on disk before it
+   * are as they were.
    */
   async save(state: TrainingState): Promise<void> {
     await this.finish();
@@ -59,8 +61,8 @@ export class BackgroundSaver {
   }
 
   /**
-   * What the last save came to, where that is known and was not told before; does not wait. Throws where it failed. News come in when
-   * the event loop turns.
+   * What the last save came to, where that is known and was not told before; does not wait. Throws
+   * where it failed. News come in when the event loop turns.
    */
   poll(): SaveTrainingStateResult | undefined {
     const outcome = this.#outcome;
@@ -69,7 +71,10 @@ export class BackgroundSaver {
     return outcome?.result;
   }
 
-  /** Waits until everything is on disk: the result of the last save, if it was not told before. Throws where it failed. */
+  /**
+   * Waits until everything is on disk: the result of the last save, if it was not told before.
+   * Throws where it failed.
+   */
   async finish(): Promise<SaveTrainingStateResult | undefined> {
     await this.#writing;
     return this.poll();

@@ -12,8 +12,9 @@ export interface Checksum {
 }
 
 /*
- * xxh3 by hash-wasm: 3 to 5 GB/s here, wherever WebAssembly runs. Measured beside it: zlib's crc32 3 to 5, crc32c by the same library
- * 2, SHA-256 1.8, @node-rs/xxhash (native files for some platforms) 15 to 25 GB/s: a disk takes 1 to 2.
+ * xxh3 by hash-wasm: 3 to 5 GB/s here, wherever WebAssembly runs. Measured beside it: zlib's crc32
+ * 3 to 5, crc32c by the same library 2, SHA-256 1.8, @node-rs/xxhash (native files for some
+ * platforms) 15 to 25 GB/s: a disk takes 1 to 2.
  */
 export async function openChecksum(name: ChecksumName): Promise<Checksum> {
   if (name === 'xxh3') {

@@ -59,7 +59,10 @@ export async function findCandidates(root: string): Promise<Candidate[]> {
   return whole;
 }
 
-/** Complete states below a root, oldest first. Looks at manifests and file sizes; contents are checked when a state is loaded. */
+/**
+ * Complete states below a root, oldest first. Looks at manifests and file sizes; contents are
+ * checked when a state is loaded.
+ */
 export async function listTrainingStates(root: string): Promise<SavedTrainingState[]> {
   const states: SavedTrainingState[] = [];
   for (const { folder, step, manifest } of (await findCandidates(root)).reverse()) {
@@ -82,7 +85,10 @@ export function newStateName(step: number, names: readonly string[]): string {
   return revisions.length === 0 ? plain : `${plain}.r${Math.max(...revisions) + 1}`;
 }
 
-/** Leftovers of saves that no longer run: of processes that are gone, of this one, or more than an hour older than `newest`. */
+/**
+ * Leftovers of saves that no longer run: of processes that are gone, of this one, or more than an
+ * hour older than `newest`.
+ */
 export async function staleTemporaries(
   root: string,
   names: readonly string[],

@@ -24,7 +24,8 @@ export async function hold(
     const copies: HeldTensor[] = [];
     for (const { chunks, ...tensor } of list) {
       const pieces: Uint8Array<ArrayBuffer>[] = [];
-      for await (const chunk of chunks(take)) pieces.push(chunk as Uint8Array<ArrayBuffer>); // nobody shares what was read
+      // nobody shares what was read
+      for await (const chunk of chunks(take)) pieces.push(chunk as Uint8Array<ArrayBuffer>);
       copies.push({ ...tensor, held: pieces });
     }
     held.set(file, copies);

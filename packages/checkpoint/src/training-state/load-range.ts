@@ -1,9 +1,8 @@
-import { fail, type Parameter, type ParameterSpace, type Tensor } from '@cria/tensor';
+import { fail, type ParameterSpace, type Tensor } from '@cria/tensor';
 import type { TensorInfo } from '../checkpoint.ts';
 import { toWritable } from '../convert.ts';
 import { rowLengthOf } from '../row-order.ts';
 import { numericDType, ordered, rowBytes } from '../weights.ts';
-import { cutProblem, cutWeight, wholeShape } from '../cut-weight.ts';
 import { layoutOf, overlaps } from './layout.ts';
 import type { RankRange } from './types.ts';
 
@@ -24,13 +23,12 @@ export async function loadRange(
   const end = begin + target.size;
   if (!(Number.isSafeInteger(begin) && begin >= 0 && end <= layout.size))
     fail(op, `elements ${begin} to ${end} are outside the space of ${layout.size}.`);
-  checkFit(path, weights, parameters.placed);
+  checkFit(path, weights, layout.parameters);
   const { device } = target;
   const flat = target.reshape(target.size, 1);
   if (target.size > 0) device.kernels.fill(target, 0);
   for (const { name, shape, offset } of layout.parameters) {
-    const stored = weights.get(name);
-    const weight = stored && cutWeight(stored, { shape, part: parameters.get(name)?.part });
+    const weight = weights.get(name);
     const size = shape.reduce((product, extent) => product * extent, 1);
     for (const { from, to, length } of overlaps([[offset, offset + size]], [begin, end])) {
       for (let at = 0; weight && at < length; at += PIECE) {
@@ -88,14 +86,13 @@ async function readElements(weight: TensorInfo, first: number, last: number): Pr
 function checkFit(
   path: string,
   weights: ReadonlyMap<string, TensorInfo>,
-  parameters: readonly Parameter[],
+  parameters: readonly { readonly name: string; readonly shape: readonly number[] }[],
 ): void {
-  const problems = parameters.flatMap((parameter) => {
-    const { name } = parameter;
-    const [stored, wanted] = [weights.get(name), wholeShape(parameter)];
+  const problems = parameters.flatMap(({ name, shape }) => {
+    const stored = weights.get(name)?.shape;
     if (!stored) return [`${name} is missing`];
-    if (stored.shape.join() === wanted.join()) return cutProblem(stored, parameter) ?? [];
-    return [`${name} has shape [${stored.shape.join(', ')}], the model [${wanted.join(', ')}]`];
+    if (stored.join() === shape.join()) return [];
+    return [`${name} has shape [${stored.join(', ')}], the model [${shape.join(', ')}]`];
   });
   const names = new Set(parameters.map(({ name }) => name));
   for (const name of weights.keys()) if (!names.has(name)) problems.push(`${name} is unexpected`);

@@ -12,10 +12,9 @@ import { type Candidate, findCandidates, isStateName, namesIn, totalBytes } from
 import { type Manifest, MANIFEST_FILE, readManifest, verifyFiles } from './manifest.ts';
 import { loadRanges, stateOf, type StoredStates } from './load-range.ts';
 import { rankedWeights } from './ranked-weights.ts';
-import type { RankedLayout } from './ranks.ts';
+import { type RankedLayout, VALUES } from './ranks.ts';
 import { OPTIMIZER_FILE, STATE_FILE } from './write.ts';
-import { type Json, type LoadedTrainingState, type LoadTrainingStateOptions, VALUES } from './types.ts';
-import { boxedWeights, type BoxFile } from './boxes.ts';
+import type { Json, LoadedTrainingState, LoadTrainingStateOptions } from './types.ts';
 
 const op = 'loadTrainingState';
 
@@ -85,8 +84,6 @@ interface StateJson extends Partial<RankedLayout> {
   readonly counters: Json;
   readonly fingerprints: Record<string, string>;
   readonly extraFiles: readonly string[];
-  /** Of a state by ranks that have parts of the parameters. */
-  readonly boxes?: readonly BoxFile[];
   /** Absent in states of earlier versions, which were AdamW's or had none. */
   readonly states?: readonly string[];
 }
@@ -100,8 +97,15 @@ async function openState(
   damaged: LoadedTrainingState['damaged'],
 ): Promise<LoadedTrainingState> {
   const state = (await readJson(op, join(folder, STATE_FILE))) as StateJson; // its hash was compared
-  const { checkpoint, states, ranks } = await openParts(folder, manifest, state);
+  const { layout, ranks } = state;
+  const ranked = layout && ranks ? { layout, ranks } : undefined;
+  const checkpoint = ranked
+    ? await openRanked(folder, ranked)
+    : await openHuggingFaceFolder(folder, 'training-state');
   const values = checkpoint.tensors;
+  const states = ranked
+    ? await rankedStates(folder, ranked, state.states)
+    : await storedStates(folder, manifest, state.states);
   return {
     step: manifest.step,
     folder,
@@ -112,7 +116,7 @@ async function openState(
     states: [...states.keys()],
     extraFiles: state.extraFiles,
     damaged,
-    ranks,
+    ranks: ranks?.length ?? 1,
     checkpoint,
     async readExtraFile(name) {
       if (!state.extraFiles.includes(name))
@@ -128,28 +132,9 @@ async function openState(
   };
 }
 
-/** Weights and states, however they lie. */
-async function openParts(
-  folder: string,
-  manifest: Manifest,
-  { layout, ranks, boxes, states: names }: StateJson,
-): Promise<{ readonly checkpoint: Checkpoint; readonly states: StoredStates; readonly ranks: number }> {
-  if (boxes) {
-    const checkpoint = await checkpointOf(folder, await boxedWeights(folder, boxes, VALUES));
-    const all = (names ?? []).map(async (name) => [name, await boxedWeights(folder, boxes, name)] as const);
-    return { checkpoint, states: new Map(await Promise.all(all)), ranks: boxes.length };
-  }
-  if (!layout || !ranks) {
-    const checkpoint = await openHuggingFaceFolder(folder, 'training-state');
-    return { checkpoint, states: await storedStates(folder, manifest, names), ranks: 1 };
-  }
-  const ranked = { layout, ranks };
-  const checkpoint = await checkpointOf(folder, await rankedWeights(folder, ranked, VALUES));
-  return { checkpoint, states: await rankedStates(folder, ranked, names), ranks: ranks.length };
-}
-
-async function checkpointOf(folder: string, weights: ReadonlyMap<string, TensorInfo>): Promise<Checkpoint> {
+async function openRanked(folder: string, ranked: RankedLayout): Promise<Checkpoint> {
   const { config, specialIds } = await readConfig(join(folder, 'config.json'));
+  const weights = await rankedWeights(folder, ranked, VALUES);
   return makeCheckpoint('training-state', folder, config, specialIds, weights);
 }
 
@@ -204,7 +189,6 @@ async function loadStates(folder: string, stored: StoredStates, parameters: Para
     const targets = parameters.placed.map((parameter) => ({
       name: parameter.name,
       value: parameters.view(memory, parameter),
-      part: parameter.part,
     }));
     await loadWeights(op, folder, stateOf(folder, stored, name), targets, false);
   }

@@ -71,7 +71,8 @@ function checkManifest(op: string, path: string, json: unknown): Manifest {
     );
   if (sha256 !== hashOf(body))
     fail(op, `${path} does not have the sha256 it states.`, 'the manifest is damaged');
-  const manifest = { checksum: 'crc32', ...body } as unknown as Manifest; // the hash says that it is what encodeManifest wrote
+  // the hash says that it is what encodeManifest wrote
+  const manifest = { checksum: 'crc32', ...body } as unknown as Manifest;
   if (manifest.checksum !== 'crc32' && manifest.checksum !== 'xxh3')
     fail(
       op,

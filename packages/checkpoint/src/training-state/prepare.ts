@@ -13,20 +13,17 @@ import type { Json, TrainingState } from './types.ts';
 const op = 'saveTrainingState';
 const ownFiles: readonly string[] = [SINGLE_FILE, OPTIMIZER_FILE, STATE_FILE, MANIFEST_FILE, 'config.json'];
 
-/** Of a training state. */
-export const stateOptions = [
-  'step',
-  'parameters',
-  'config',
-  'counters',
-  'fingerprints',
-  'extraFiles',
-  'specialIds',
-];
-
 /** Checks a state and lists what it consists of; tensors are read from the device when they are written. */
 export function prepareState(state: TrainingState): PreparedState {
-  checkOptions(op, state, stateOptions);
+  checkOptions(op, state, [
+    'step',
+    'parameters',
+    'config',
+    'counters',
+    'fingerprints',
+    'extraFiles',
+    'specialIds',
+  ]);
   checkState(state);
   const { step, parameters, config } = state;
   const dtype = fileDType(op, parameters);
@@ -65,8 +62,7 @@ export function smallFiles(
 /** Weights with the names and the row order of a Hugging Face file. */
 function weightTensors(headDim: number, parameters: ParameterSpace, dtype: ComputeDType): StateTensor[] {
   return parameters.parameters.map((parameter) => {
-    const { name, shape, part } = parameter;
-    if (part) fail(op, `${name} is a part of [${part.of.join(', ')}].`, 'save with saveTrainingStateByRanks');
+    const { name, shape } = parameter;
     const halfSplit = isRotated(name) ? headDim : undefined;
     return {
       name: toHuggingFaceName(name) ?? fail(op, `"${name}" is no parameter of a LLaMA.`),

@@ -9,8 +9,8 @@ import type { RankedLayout } from './ranks.ts';
 const op = 'loadTrainingState';
 
 /**
- * The parameters of one flat space that ranks wrote in ranges, as weights like any other: one that lies in one file is a place in it, one
- * that was cut is gathered when it is read.
+ * The parameters of one flat space that ranks wrote in ranges, as weights like any other: one that
+ * lies in one file is a place in it, one that was cut is gathered when it is read.
  */
 export async function rankedWeights(
   folder: string,

@@ -2,8 +2,9 @@ import { fail } from '@cria/tensor';
 import { overlaps } from './layout.ts';
 
 /*
- * A flat space of parameters or moments, shared by W ranks in contiguous ranges of equal length (the last ones may be short), read by W′
- * ranks. Pure arithmetic: who reads and sends is the caller's.
+ * A flat space of parameters or moments, shared by W ranks in contiguous ranges of equal length
+ * (the last ones may be short), read by W′ ranks. Pure arithmetic: who reads and sends is the
+ * caller's.
  */
 
 /** A run of elements of one old shard, and where it goes in the new one. */

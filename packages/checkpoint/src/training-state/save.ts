@@ -4,9 +4,10 @@ import type { SaveTrainingStateOptions, TrainingState } from './types.ts';
 import { type KeepPolicy, op, savePrepared, type SaveTrainingStateResult } from './write.ts';
 
 /**
- * Saves a training state as a folder `step-NNNNNNNN` below `root`. It is written under a temporary name, synced, and renamed when complete;
- * only then are older states beyond `keepLast` removed, and the leftovers of interrupted saves. On any error the earlier states are
- * as they were. One process at a time may save into a root.
+ * Saves a training state as a folder `step-NNNNNNNN` below `root`. It is written under a temporary
+ * name, synced, and renamed when complete; only then are older states beyond `keepLast` removed,
+ * and the leftovers of interrupted saves. On any error the earlier states are as they were. One
+ * process at a time may save into a root.
  */
 export async function saveTrainingState(
   root: string,

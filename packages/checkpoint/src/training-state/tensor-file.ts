@@ -7,8 +7,9 @@ import { compareTensors, safetensorsChunks, type TensorToWrite } from '../safete
 import { type Checksum, type ChecksumName, openChecksum } from './checksum.ts';
 
 /*
- * The files of a state. A safetensors file has a checksum for what comes before its data and one for each tensor, which together cover
- * every byte and name what is damaged; any other file, and every file of version 1, has a SHA-256.
+ * The files of a state. A safetensors file has a checksum for what comes before its data and one
+ * for each tensor, which together cover every byte and name what is damaged; any other file, and
+ * every file of version 1, has a SHA-256.
  */
 
 /** A file of a state, as the manifest has it. */
@@ -55,7 +56,10 @@ export async function writeTensorFile(
   return { bytes, header, tensors: sums };
 }
 
-/** Reads every byte of a file of a state; throws, naming the tensor where that can be told, on any that is not what was written. */
+/**
+ * Reads every byte of a file of a state; throws, naming the tensor where that can be told, on any
+ * that is not what was written.
+ */
 export async function verifyFile(
   op: string,
   path: string,

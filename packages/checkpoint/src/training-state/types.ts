@@ -5,9 +5,6 @@ import type { Checkpoint, SpecialIds } from '../checkpoint.ts';
 /** Plain data that survives JSON unchanged: finite numbers, strings, booleans, null, lists and records of them. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 
-/** The tensor of a rank's file that holds its values; every other is a state of that name. */
-export const VALUES = 'values';
-
 export interface TrainingState {
   /** Optimizer steps done. */
   readonly step: number;

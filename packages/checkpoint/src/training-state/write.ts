@@ -12,8 +12,9 @@ import type { SavedTrainingState } from './types.ts';
 import type { Take } from '../weights.ts';
 
 /*
- * What writing a state takes, from its parts in memory or on a device to the folder and the removal of older ones. It runs in the caller
- * or in the thread of a BackgroundSaver, so it knows nothing of models and devices.
+ * What writing a state takes, from its parts in memory or on a device to the folder and the removal
+ * of older ones. It runs in the caller or in the thread of a BackgroundSaver, so it knows nothing
+ * of models and devices.
  */
 
 export const OPTIMIZER_FILE = 'optimizer.safetensors';
@@ -38,7 +39,10 @@ export interface StateTensor {
   readonly shape: readonly number[];
   /** In the file, its rows are those of heads so wide in Hugging Face's order. */
   readonly halfSplit?: number | undefined;
-  /** Its bytes with rows in Meta's order, in pieces of whole heads; in memory that `take` gives, where that is of use. */
+  /**
+   * Its bytes with rows in Meta's order, in pieces of whole heads; in memory that `take` gives,
+   * where that is of use.
+   */
   readonly chunks: (take?: Take) => Chunks;
 }
 

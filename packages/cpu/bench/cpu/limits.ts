@@ -64,7 +64,10 @@ export class Limits implements Disposable {
   }
 }
 
-/** How many times as many products of bytes as of floats an instruction set makes in one time: AVX2 takes three instructions for them. */
+/**
+ * How many times as many products of bytes as of floats an instruction set makes in one time: AVX2
+ * takes three instructions for them.
+ */
 function bytesBesideFloats(isa: string): number {
   if (/vnni|bf16|amx/.test(isa)) return 4;
   return isa === 'avx2' ? 2 : 1;

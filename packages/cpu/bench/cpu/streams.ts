@@ -14,7 +14,10 @@ const adamwSettings = {
 /** A call and the bytes that it reads and writes. */
 type Stream = readonly [name: string, bytes: number, target: number, encode: () => void];
 
-/** What streams memory: work is bytes read and written, each tensor once. Where rows are free, so many that caches do not hold them. */
+/**
+ * What streams memory: work is bytes read and written, each tensor once. Where rows are free, so
+ * many that caches do not hold them.
+ */
 export function* streams(device: CpuDevice, preset: Preset): Works {
   for (const group of [norms, gates, rows, parameters])
     for (const [name, work, target, encode] of group(device, preset)) {

@@ -1,5 +1,6 @@
-// Run in a worker of a browser: products of ours and of the peers in turns, then ours alone at what decoding reads. `?threads=`, `&sizes=`
-// and `&peers=`, their names; posts rows of medians, or what went wrong.
+// Run in a worker of a browser: products of ours and of the peers in turns, then ours alone at what
+// decoding reads. `?threads=`, `&sizes=` and `&peers=`, their names; posts rows of medians, or what
+// went wrong.
 import { CpuDevice } from '@cria/cpu/wasm';
 import { type DType, dtypes, type Tensor } from '@cria/tensor';
 import { peakOf } from '../../src/peak.ts';

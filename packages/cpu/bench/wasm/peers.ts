@@ -14,8 +14,9 @@ export const peerFiles = {
 };
 
 /**
- * What each peer does, as a module for the browser that exports `open(threads)`, which gives a `Product` (page.ts). TensorFlow.js and jax
- * are given both matrices as tensors of their own, ONNX Runtime the right one inside the model, where it packs it once.
+ * What each peer does, as a module for the browser that exports `open(threads)`, which gives a
+ * `Product` (page.ts). TensorFlow.js and jax are given both matrices as tensors of their own, ONNX
+ * Runtime the right one inside the model, where it packs it once.
  */
 export const peers: Readonly<Record<string, string>> = {
   'tfjs-backend-wasm': `

@@ -83,8 +83,6 @@ struct GatherRowsArguments {
   int64_t columns;
   int64_t typeY;
   int64_t typeX;
-  int64_t first;
-  int64_t held;
 
   explicit GatherRowsArguments(Arguments& in)
       : y(in.tensor<char>()),
@@ -93,9 +91,7 @@ struct GatherRowsArguments {
         count(in.integer()),
         columns(in.integer()),
         typeY(in.integer()),
-        typeX(in.integer()),
-        first(in.integer()),
-        held(in.integer()) {}
+        typeX(in.integer()) {}
 };
 
 template <class T>
@@ -105,17 +101,13 @@ struct ScatterAddRowsArguments {
   const int32_t* rows;
   int64_t count;
   int64_t columns;
-  int64_t first;
-  int64_t held;
 
   explicit ScatterAddRowsArguments(Arguments& in)
       : y(in.tensor<float>()),
         x(in.tensor<const T>()),
         rows(in.tensor<const int32_t>()),
         count(in.integer()),
-        columns(in.integer()),
-        first(in.integer()),
-        held(in.integer()) {}
+        columns(in.integer()) {}
 };
 
 template <class T>
@@ -444,54 +436,6 @@ struct LogProbabilitiesArguments {
         most(in.integer()) {}
 };
 
-struct SoftmaxShareArguments {
-  float* share;
-  const float* x;
-  const int32_t* targets;
-  int64_t rows;
-  int64_t columns;
-  int64_t stride;
-  int64_t first;
-
-  explicit SoftmaxShareArguments(Arguments& in)
-      : share(in.tensor<float>()),
-        x(in.tensor<const float>()),
-        targets(in.tensor<const int32_t>()),
-        rows(in.integer()),
-        columns(in.integer()),
-        stride(in.integer()),
-        first(in.integer()) {}
-};
-
-struct CrossEntropyShareArguments {
-  float* losses;
-  float* x;
-  const float* shares;
-  const int32_t* targets;
-  const float* weights;
-  int64_t rows;
-  int64_t columns;
-  int64_t stride;
-  int64_t parts;
-  int64_t apart;
-  int64_t first;
-  bool half;
-
-  explicit CrossEntropyShareArguments(Arguments& in)
-      : losses(in.tensor<float>()),
-        x(in.tensor<float>()),
-        shares(in.tensor<const float>()),
-        targets(in.tensor<const int32_t>()),
-        weights(in.tensor<const float>()),
-        rows(in.integer()),
-        columns(in.integer()),
-        stride(in.integer()),
-        parts(in.integer()),
-        apart(in.integer()),
-        first(in.integer()),
-        half(in.integer() != 0) {}
-};
-
 struct CacheWriteArguments {
   void* keyCache;
   void* valueCache;
@@ -698,8 +642,6 @@ struct GatherBlocksArguments {
   int64_t columns;
   int64_t typeY;
   int64_t format;
-  int64_t first;
-  int64_t held;
 
   explicit GatherBlocksArguments(Arguments& in)
       : y(in.tensor<char>()),
@@ -708,9 +650,7 @@ struct GatherBlocksArguments {
         count(in.integer()),
         columns(in.integer()),
         typeY(in.integer()),
-        format(in.integer()),
-        first(in.integer()),
-        held(in.integer()) {}
+        format(in.integer()) {}
 };
 
 struct RoundRowsArguments {

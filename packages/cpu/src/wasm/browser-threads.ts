@@ -2,8 +2,9 @@ import { browser, type BrowserWorker } from './browser-globals.ts';
 import { type ListCall, type ThreadStart, threadProgram } from './module.ts';
 
 /**
- * A worker's life: it becomes a thread of the module and says so. Thread 0 runs the lists that it is sent, the others take chunks of them
- * for ever. Given as text, so that it needs no file beside it, and no import map, which workers do not have.
+ * A worker's life: it becomes a thread of the module and says so. Thread 0 runs the lists that it
+ * is sent, the others take chunks of them for ever. Given as text, so that it needs no file beside
+ * it, and no import map, which workers do not have.
  */
 const workerProgram = `
 onmessage = ({ data: { module, memory, stack, tls, thread } }) => {

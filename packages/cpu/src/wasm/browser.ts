@@ -8,15 +8,21 @@ import { unshared } from './unshared.ts';
 import { compile, type WasmModule } from './web-assembly.ts';
 
 export interface OpenWasmOptions {
-  /** The wasm file: its bytes, or what `fetch(wasmFile)` gives. The caller fetches it: this package does not touch the network. */
+  /**
+   * The wasm file: its bytes, or what `fetch(wasmFile)` gives. The caller fetches it: this package
+   * does not touch the network.
+   */
   readonly file: Uint8Array | Response | Promise<Response>;
-  /** Threads that compute, up to 64; default: all processors where the page is cross-origin isolated, else 1, the only number there. */
+  /**
+   * Threads that compute, up to 64; default: all processors where the page is cross-origin
+   * isolated, else 1, the only number there.
+   */
   readonly threads?: number;
   /** Bytes for all tensors together, up to 4 GiB; default 4 GiB, taken as it is touched. */
   readonly memory?: number;
   /**
-   * Run flushes in a worker, so that the caller stays responsive; needs isolation too. Default: on a page where it can be had, not in a
-   * worker, which may block.
+   * Run flushes in a worker, so that the caller stays responsive; needs isolation too. Default: on
+   * a page where it can be had, not in a worker, which may block.
    */
   readonly background?: boolean;
 }
@@ -41,10 +47,12 @@ export interface BrowserNative {
 }
 
 /**
- * The CPU device in a browser, on a page or in a worker: the kernels compiled to wasm SIMD. With threads over shared memory where the page is
- * cross-origin isolated; elsewhere one thread in the caller, over memory of its own. Disposing of the device ends its threads.
+ * The CPU device in a browser, on a page or in a worker: the kernels compiled to wasm SIMD. With
+ * threads over shared memory where the page is cross-origin isolated; elsewhere one thread in the
+ * caller, over memory of its own. Disposing of the device ends its threads.
  *
- * @throws outside a browser, where the file was not found or does not compile, or where an option asks for what the page is not allowed
+ * @throws outside a browser, where the file was not found or does not compile, or where an option
+ *   asks for what the page is not allowed
  */
 export async function openWasm(options: OpenWasmOptions): Promise<OpenedWasm> {
   const { native, threads, background, reason } = await openNative(options);

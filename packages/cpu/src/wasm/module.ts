@@ -53,7 +53,10 @@ export const MOST_THREADS = 64;
 const ENOMEM = 12;
 const ENOSYS = 38;
 
-/** Steps by which a worker becomes a thread, in JavaScript; needs `module`, `memory`, `stack` and `tls`, leaves `exports`. */
+/**
+ * Steps by which a worker becomes a thread, in JavaScript; needs `module`, `memory`, `stack` and
+ * `tls`, leaves `exports`.
+ */
 export const threadProgram = `
 const { exports } = new WebAssembly.Instance(module, { env: { memory } });
 exports.__stack_pointer.value = stack;
@@ -140,7 +143,10 @@ export class WasmNative implements Native {
     return this.#exports.run(this.#exports.takeTurn(), this.#now.storage, length, threads, maySleep);
   }
 
-  /** On the worker that leads; where there is none the list runs now. The next one is handed over when this one has ended. */
+  /**
+   * On the worker that leads; where there is none the list runs now. The next one is handed over
+   * when this one has ended.
+   */
   runAsync(list: Float64Array, length: number, threads: number): Promise<number> {
     const { lead } = this.#host;
     if (!lead) return Promise.resolve(this.run(list, length, threads));
@@ -157,7 +163,10 @@ export class WasmNative implements Native {
     this.#host.close?.();
   }
 
-  /** Makes workers until there are so many threads with the caller. A list does not wait for them: it runs on whoever is there. */
+  /**
+   * Makes workers until there are so many threads with the caller. A list does not wait for them:
+   * it runs on whoever is there.
+   */
   startThreads(threads: number): void {
     const start = this.#host.startThread;
     if (!start) return;

@@ -7,8 +7,9 @@ const SHARED = 0x03; // shared, with a maximum
 const UNSHARED = 0x01; // with a maximum
 
 /**
- * The same module over memory that is not shared, for one thread where threads are not to be had: a copy with one bit less in the
- * limits of the memory that it imports. Atomic operations mean the same there; only waiting does not exist, and one thread never waits.
+ * The same module over memory that is not shared, for one thread where threads are not to be had: a
+ * copy with one bit less in the limits of the memory that it imports. Atomic operations mean the
+ * same there; only waiting does not exist, and one thread never waits.
  */
 export function unshared(bytes: Uint8Array): Uint8Array {
   const copy = bytes.slice();

@@ -7,7 +7,10 @@ function whole(length: number, stream: number): Float32Array {
   return Float32Array.from(values, (u) => Math.floor(u * 7) - 3);
 }
 
-/** Sizes at random and around the edges of tiles (12, 16, 32), panels (8, 16, 32), blocks of rows and pieces of k (256). */
+/**
+ * Sizes at random and around the edges of tiles (12, 16, 32), panels (8, 16, 32), blocks of rows
+ * and pieces of k (256).
+ */
 function sizes(count: number): (readonly [number, number, number])[] {
   const edges = [
     1, 2, 3, 7, 8, 9, 11, 12, 13, 15, 16, 17, 31, 32, 33, 47, 63, 64, 65, 113, 255, 256, 257, 300,

@@ -3,8 +3,9 @@ import type { Native } from '../../src/native.ts';
 import { Quantizer } from '../../src/quantize.ts';
 
 /**
- * Quantisers against the plain ones, bit for bit: rows of an odd number of blocks, scales from 1e-18 to 1e18, plain and weighted. (Beyond
- * that squares overflow, and a scale that is no number has the sign that the processor gives it.)
+ * Quantisers against the plain ones, bit for bit: rows of an odd number of blocks, scales from
+ * 1e-18 to 1e18, plain and weighted. (Beyond that squares overflow, and a scale that is no number
+ * has the sign that the processor gives it.)
  */
 export async function quantizerFailures(native: Native, isa: number): Promise<string[]> {
   const failures: string[] = [];

@@ -1,5 +1,6 @@
-// Kernels that this machine's processor cannot run, through the whole conformance suite: the kernels in a program of their own (cpp/driver)
-// under qemu or in emulation, the plain oracle in float64 and the checks here. Run as a program:
+// Kernels that this machine's processor cannot run, through the whole conformance suite: the
+// kernels in a program of their own (cpp/driver) under qemu or in emulation, the plain oracle in
+// float64 and the checks here. Run as a program:
 //   run.ts neon|tiles [check…]      only checks whose "group: name" holds one of the words
 // Ends with 2 and says what is missing where a tool is absent.
 import { spawnSync } from 'node:child_process';
@@ -14,7 +15,10 @@ import { tileFailures } from './tiles.ts';
 
 const WEIGHTS = ['bf16', 'f16', 'q8_0', 'q4_0', 'q4_1', 'q5_0', 'q5_1', 'q4_k', 'q5_k', 'q6_k'] as const;
 
-/** What each kind runs: the command before the driver, and its instruction sets with what differs in each from those before it. */
+/**
+ * What each kind runs: the command before the driver, and its instruction sets with what differs in
+ * each from those before it.
+ */
 const kinds = {
   neon: {
     needs: ['qemu-aarch64', 'apt-get install qemu-user'],

@@ -16,9 +16,9 @@ import {
 } from './tile-shapes.ts';
 
 /**
- * Attention by tiles: against the oracle in double within what rounding probabilities to bf16 costs, exactly where all keys weigh the
- * same, and bit for bit however sequences are cut, batched and stored; what tiles do not serve has the bits of AVX-512. Gradients:
- * tile-gradients.ts.
+ * Attention by tiles: against the oracle in double within what rounding probabilities to bf16
+ * costs, exactly where all keys weigh the same, and bit for bit however sequences are cut, batched
+ * and stored; what tiles do not serve has the bits of AVX-512. Gradients: tile-gradients.ts.
  */
 export async function tileAttentionFailures(native: Native): Promise<string[]> {
   const open = (isa: string, threads: number) => {
@@ -37,7 +37,10 @@ export async function tileAttentionFailures(native: Native): Promise<string[]> {
   ];
 }
 
-/** Outputs of all query rows in f32 by a paged cache, in one call, or in calls of so many rows of each sequence at most. */
+/**
+ * Outputs of all query rows in f32 by a paged cache, in one call, or in calls of so many rows of
+ * each sequence at most.
+ */
 async function paged(
   device: Device,
   { q, k, v }: Operands,
@@ -183,7 +186,10 @@ async function exactFailures(device: Device): Promise<string[]> {
   return failures;
 }
 
-/** Packed, paged in one call and in several, on other threads and in other blocks; with values that are not finite here and there. */
+/**
+ * Packed, paged in one call and in several, on other threads and in other blocks; with values that
+ * are not finite here and there.
+ */
 async function bitFailures(device: Device, other: Device): Promise<string[]> {
   const failures: string[] = [];
   for (const shape of SHAPES) {

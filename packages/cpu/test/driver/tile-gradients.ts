@@ -18,7 +18,10 @@ interface Gradients {
   readonly dv: Float32Array;
 }
 
-/** Gradients in bf16 of packed segments in one call, or of each alone; outputs and their statistics are the device's own. */
+/**
+ * Gradients in bf16 of packed segments in one call, or of each alone; outputs and their statistics
+ * are the device's own.
+ */
 async function gradients(
   device: Device,
   { q, k, v, dout }: Operands & { readonly dout: Float32Array },
@@ -58,7 +61,10 @@ async function gradients(
   return result;
 }
 
-/** Gradients against the oracle, and bits: units are whole segments where heads and segments are many, else pieces of them. */
+/**
+ * Gradients against the oracle, and bits: units are whole segments where heads and segments are
+ * many, else pieces of them.
+ */
 export async function tileGradientFailures(device: Device, other: Device): Promise<string[]> {
   const failures: string[] = [];
   for (const shape of SHAPES) {
@@ -97,7 +103,8 @@ export async function tileGradientFailures(device: Device, other: Device): Promi
         failures.push(`bits of gradients ${what}, ${nameOf(shape)}: ${places.join(', ')}`);
     };
     same('alone', await gradients(other, all, shape, true), got);
-    // A key and a row that are not finite show in nothing that does not see them, and the same way however segments are cut.
+    // A key and a row that are not finite show in nothing that does not see them, and the same way
+    // however segments are cut.
     const length = lengths.at(-1)!;
     if (length < 4) continue;
     const start = sum(lengths) - length;
@@ -138,7 +145,8 @@ export async function tileGradientFailures(device: Device, other: Device): Promi
     ];
     if (hidden.some((at) => at >= 0))
       failures.push(`hidden keys and rows, ${nameOf(shape)}: dq differs, ${hidden.join(', ')}`);
-    // The last two rows see the key: they spoil every key's gradient. A row alone spoils those of the keys that it sees.
+    // The last two rows see the key: they spoil every key's gradient. A row alone spoils those of
+    // the keys that it sees.
     const row = await gradients(
       device,
       { ...all, q: spoil(all.q, start + 1, NaN), dout: spoil(all.dout, start + 1, Infinity) },

@@ -13,7 +13,10 @@ export interface Shape {
   readonly scale?: number;
 }
 
-/** Head widths on and off steps of 32 and tiles of 16, groups below, at and above a tile, lengths around strips of 16 and chunks of 128. */
+/**
+ * Head widths on and off steps of 32 and tiles of 16, groups below, at and above a tile, lengths
+ * around strips of 16 and chunks of 128.
+ */
 export const SHAPES: readonly Shape[] = [
   { heads: 1, kvHeads: 1, E: 16, lengths: [1], rows: [1], blockSize: 1 },
   { heads: 6, kvHeads: 6, E: 48, lengths: [33, 150], rows: [33, 70], blockSize: 16 },

@@ -22,7 +22,10 @@ const cut = (values: Float32Array) => {
   return new Float32Array(bits.buffer);
 };
 
-/** What only tiles promise: the order of the sum in bf16, the bits of VNNI in whole numbers, and the faster arithmetic by option. */
+/**
+ * What only tiles promise: the order of the sum in bf16, the bits of VNNI in whole numbers, and the
+ * faster arithmetic by option.
+ */
 export async function tileFailures(native: Native): Promise<string[]> {
   return [
     ...(await orderFailures(native)),
@@ -40,8 +43,8 @@ function open(native: Native, isa: string, fastPrefill = false): CpuDevice {
 const differing = (a: Float32Array, b: Float32Array) => a.findIndex((value, i) => !Object.is(value, b[i]));
 
 /**
- * For each 32 of k: even = Σ over even k from 0, odd = Σ over odd k, each an fma chain; then sum + (even + odd). A denormal operand is 0. As
- * it was measured on a processor with tiles.
+ * For each 32 of k: even = Σ over even k from 0, odd = Σ over odd k, each an fma chain; then sum +
+ * (even + odd). A denormal operand is 0. As it was measured on a processor with tiles.
  */
 function tileSum(x: Float32Array, w: Float32Array, C: number, t: number, n: number): number {
   const at = (values: Float32Array, i: number) => (Math.abs(values[i]!) < 2 ** -126 ? 0 : values[i]!);

@@ -83,7 +83,10 @@ export async function bundle(name: string): Promise<string> {
   return outputFiles[0]!.text;
 }
 
-/** The module that a package is built to, from its source: other packages stay imports, as `scripts/tsup.ts` leaves them. */
+/**
+ * The module that a package is built to, from its source: other packages stay imports, as
+ * `scripts/tsup.ts` leaves them.
+ */
 export async function packageModule(source: string): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [fileURLToPath(new URL(`../../../${source}`, import.meta.url))],

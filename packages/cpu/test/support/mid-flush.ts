@@ -1,5 +1,5 @@
-// Run as a program: mid-flush.ts FILE HOW. Computes for ever beside the event loop and writes into the mapped file; says so once work is
-// under way, then waits to be killed, or ends by itself.
+// Run as a program: mid-flush.ts FILE HOW. Computes for ever beside the event loop and writes into
+// the mapped file; says so once work is under way, then waits to be killed, or ends by itself.
 import { Tensor } from '@cria/tensor';
 import { cpu } from '@cria/cpu';
 

@@ -1,5 +1,5 @@
-// Run as a program: three ranks, one in the main thread and two in workers, each with a device of its own, whose lists wait for each
-// other in the middle (a native all-reduce).
+// Run as a program: three ranks, one in the main thread and two in workers, each with a device of
+// its own, whose lists wait for each other in the middle (a native all-reduce).
 import { fileURLToPath } from 'node:url';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { cpu } from '@cria/cpu';

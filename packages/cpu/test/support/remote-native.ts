@@ -1,5 +1,5 @@
-// The native interface served by another program over pipes (cpp/driver/serve.cc): kernels of another processor under qemu, or a build
-// under a sanitizer, as a device in this process.
+// The native interface served by another program over pipes (cpp/driver/serve.cc): kernels of
+// another processor under qemu, or a build under a sanitizer, as a device in this process.
 import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';

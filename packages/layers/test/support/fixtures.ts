@@ -77,8 +77,8 @@ const META_NAMES: readonly [RegExp, string][] = [
 ];
 
 /**
- * HF's names and row order (or gradients in that order) to Meta's: within a head, HF row i·E/2 + j of wq and wk is Meta row 2j + i.
- * Tensors under other prefixes than `prefix` are left out.
+ * HF's names and row order (or gradients in that order) to Meta's: within a head, HF row i·E/2 + j
+ * of wq and wk is Meta row 2j + i. Tensors under other prefixes than `prefix` are left out.
  */
 export function toMeta(
   config: LlamaConfig,

@@ -1,8 +1,9 @@
 import type { LlamaConfig } from '../../src/index.ts';
 
 /*
- * LLaMA's forward pass once more, in float64 and plain loops, sharing no code with the layers: what they are compared with on machines
- * without the fixtures, and the function whose central differences their gradients must equal.
+ * LLaMA's forward pass once more, in float64 and plain loops, sharing no code with the layers: what
+ * they are compared with on machines without the fixtures, and the function whose central
+ * differences their gradients must equal.
  */
 
 export type Weights = Record<string, Float64Array>;

@@ -15,7 +15,10 @@ export function meeting(size: number, capacity: number, native: Meeting['native'
   return { size, shared: new SharedArrayBuffer(COUNTERS + 8 * size * capacity), native };
 }
 
-/** One rank's end of a group whose ranks are threads of one process: all-reduces in the order of ranks, as calls in the device's list. */
+/**
+ * One rank's end of a group whose ranks are threads of one process: all-reduces in the order of
+ * ranks, as calls in the device's list.
+ */
 export class RankGroup {
   readonly rank: number;
   readonly size: number;
@@ -53,14 +56,6 @@ export class RankGroup {
       }),
       host: (memory) => this.#reduce(x, memory, max),
     });
-  }
-
-  /** out[r] = x of rank r, as a sum in which each rank has its own part alone. */
-  allGather(out: Tensor, x: Tensor, step: Pick<Step, 'device'>): void {
-    const { kernels } = step.device;
-    kernels.fill(out, 0);
-    kernels.cast(out.slice(this.rank, this.rank + 1), x);
-    this.allReduce(out, step);
   }
 
   #reduce({ storage, offset, dtype, byteLength, size }: Tensor, memory: Memory, max: boolean): void {

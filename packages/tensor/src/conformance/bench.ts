@@ -52,9 +52,9 @@ const SCALES: Partial<Record<DType, readonly number[]>> = {
 };
 
 /**
- * Operands for one run of a case. The same case runs on the device under test and, `exact`, on the reference device in f64, with the
- * same numbers: those that the dtype under test can hold. Every tensor lies between guard bytes, at offsets that only elements align;
- * outputs start as NaN.
+ * Operands for one run of a case. The same case runs on the device under test and, `exact`, on the
+ * reference device in f64, with the same numbers: those that the dtype under test can hold. Every
+ * tensor lies between guard bytes, at offsets that only elements align; outputs start as NaN.
  */
 export class Bench {
   readonly device: Device;
@@ -255,7 +255,10 @@ function rounded(values: ArrayLike<number>, dtype: DType): Float64Array {
   return numbers;
 }
 
-/** The bytes of these values, which the dtype can hold. Typed arrays are made from typed arrays: `from` would take twenty times as long. */
+/**
+ * The bytes of these values, which the dtype can hold. Typed arrays are made from typed arrays:
+ * `from` would take twenty times as long.
+ */
 function encode(values: Float64Array | Uint8Array, dtype: DType): Uint8Array {
   if (values instanceof Uint8Array) return values;
   if (dtype === 'f64') return new Uint8Array(values.buffer);

@@ -4,7 +4,10 @@ import { reference } from '../reference/index.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Check, Subject } from './checks.ts';
 
-/** Kernels, writes and frees take effect in the order of the calls; reads wait; memory is counted, zeroed and used again. */
+/**
+ * Kernels, writes and frees take effect in the order of the calls; reads wait; memory is counted,
+ * zeroed and used again.
+ */
 export function commandChecks({ device }: Subject): Check[] {
   const checks: Record<string, (device: Device) => Promise<void>> = {
     'a write after a kernel does not reach it': writeAfterKernel,

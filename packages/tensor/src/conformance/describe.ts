@@ -8,8 +8,9 @@ import { packingChecks } from './packing.ts';
 import { specialValueChecks } from './special-values.ts';
 
 /**
- * The conformance suite, as vitest tests: every kernel against the reference device, in every dtype the device claims, and what the
- * contract promises about bits, commands and memory. Skipped where `create` gives nothing.
+ * The conformance suite, as vitest tests: every kernel against the reference device, in every dtype
+ * the device claims, and what the contract promises about bits, commands and memory. Skipped where
+ * `create` gives nothing.
  */
 export function describeDevice(name: string, create: CreateDevice, options: ConformanceOptions = {}): void {
   const device = create();

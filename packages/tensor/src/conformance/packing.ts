@@ -5,7 +5,10 @@ import type { Check, Subject } from './checks.ts';
 import { outputOf } from './cases/linear.ts';
 import { expectClose, expectSameBits } from './compare.ts';
 
-/** A packed weight gives what the plain one gives, forward and backward, lives in memory of its own, and leaves the original as it was. */
+/**
+ * A packed weight gives what the plain one gives, forward and backward, lives in memory of its own,
+ * and leaves the original as it was.
+ */
 export function packingChecks(subject: Subject): Check[] {
   return subject.dtypes.flatMap((dtype) => {
     const all: readonly DType[] = [...new Set<DType>([dtype, ...subject.weights])];

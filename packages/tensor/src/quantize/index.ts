@@ -30,8 +30,10 @@ const encoders: Record<QuantizableDType, Encode> = {
 
 /**
  * Encodes rows of float32 in a GGUF block format, as ggml's reference quantisers do.
- *   x: [rows, columns]   out: bytes of rows · columns weights   importance: [columns], mean squared activation of each input, or none
- * Q8_0 takes no notice of importance. Throws where `dtype` cannot be written or lengths do not fit; values must be finite.
+ *   x: [rows, columns]   out: bytes of rows · columns weights
+ *   importance: [columns], mean squared activation of each input, or none
+ * Q8_0 takes no notice of importance. Throws where `dtype` cannot be written or lengths do not fit;
+ * values must be finite.
  */
 export function quantize(
   dtype: QuantizableDType,

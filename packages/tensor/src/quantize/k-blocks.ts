@@ -11,8 +11,9 @@ import {
 import { halfValue, WEIGHTED_TRIES } from './simple.ts';
 
 /*
- * Blocks of 256 weights: Q4_K and Q5_K (8 sub-blocks of 32, each with a scale and a minimum of 6 bits), Q6_K (16 of 16, scales of
- * 8 bits). Bit for bit as ggml's `quantize_row_q*_K_ref`, and with importance as its `_impl`.
+ * Blocks of 256 weights: Q4_K and Q5_K (8 sub-blocks of 32, each with a scale and a minimum of 6
+ * bits), Q6_K (16 of 16, scales of 8 bits). Bit for bit as ggml's `quantize_row_q*_K_ref`, and with
+ * importance as its `_impl`.
  */
 
 const { fround } = Math;
@@ -141,7 +142,10 @@ function sixBits(values: Float32Array, level: Uint8Array): number {
   return fround(max / 63);
 }
 
-/** Scales and minima in 12 bytes: sub-blocks 0 to 3 whole, of 4 to 7 the low four bits and, above the others, the high two. */
+/**
+ * Scales and minima in 12 bytes: sub-blocks 0 to 3 whole, of 4 to 7 the low four bits and, above
+ * the others, the high two.
+ */
 function putSixBits(out: Uint8Array, to: number): void {
   for (let j = 0; j < 4; j++) {
     const [low, high] = [j, j + 4];

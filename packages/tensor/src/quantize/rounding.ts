@@ -1,6 +1,7 @@
 /*
- * Rounding as ggml's quantisers do it: every step is one float32 operation, and whole numbers come from the bits of a sum with 1.5·2²³.
- * Beyond ±2²² that sum no longer holds the number; ggml then keeps 23 bits of what is there, and so does this.
+ * Rounding as ggml's quantisers do it: every step is one float32 operation, and whole numbers come
+ * from the bits of a sum with 1.5·2²³. Beyond ±2²² that sum no longer holds the number; ggml then
+ * keeps 23 bits of what is there, and so does this.
  */
 
 const { fround } = Math;

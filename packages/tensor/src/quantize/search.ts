@@ -1,8 +1,9 @@
 import { nearestInt } from './rounding.ts';
 
 /*
- * The searches behind ggml's block formats (ggml-quants.c make_qx_quants, make_qkx2_quants / make_qkx3_quants, make_qp_quants): several
- * scales are tried, the one with the least weighted squared error stays. Every operation is rounded to float32 in ggml's order.
+ * The searches behind ggml's block formats (ggml-quants.c make_qx_quants, make_qkx2_quants /
+ * make_qkx3_quants, make_qp_quants): several scales are tried, the one with the least weighted
+ * squared error stays. Every operation is rounded to float32 in ggml's order.
  */
 
 const { fround } = Math;
@@ -17,8 +18,8 @@ export interface Found {
 }
 
 /**
- * Signed integers −nmax … nmax − 1 with one scale; `levels` get them shifted by nmax. Weights: `weights` from `weightAt`, or x².
- * Returns the scale; 0 where all values are.
+ * Signed integers −nmax … nmax − 1 with one scale; `levels` get them shifted by nmax. Weights:
+ * `weights` from `weightAt`, or x². Returns the scale; 0 where all values are.
  */
 export function searchScale(
   n: number,
@@ -156,7 +157,10 @@ export function searchScaleAndMinimum(
   return scale;
 }
 
-/** Integers 0 … nmax for values that are not negative (the scales of sub-blocks), weights given. Returns their scale. */
+/**
+ * Integers 0 … nmax for values that are not negative (the scales of sub-blocks), weights given.
+ * Returns their scale.
+ */
 export function searchPositive(
   n: number,
   nmax: number,

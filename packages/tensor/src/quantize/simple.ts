@@ -3,8 +3,9 @@ import { putHalf, roundAway, sumOfSquares } from './rounding.ts';
 import { type Found, searchScale, searchScaleAndMinimum } from './search.ts';
 
 /*
- * Blocks of 32 weights: Q8_0, Q4_0, Q4_1, Q5_0, Q5_1. Without importance, bit for bit as gguf-py's `quants.py` and ggml's reference
- * compiled without fused multiply-adds; with importance, as ggml's `quantize_row_*_impl`.
+ * Blocks of 32 weights: Q8_0, Q4_0, Q4_1, Q5_0, Q5_1. Without importance, bit for bit as gguf-py's
+ * `quants.py` and ggml's reference compiled without fused multiply-adds; with importance, as ggml's
+ * `quantize_row_*_impl`.
  */
 
 const { fround } = Math;

@@ -17,7 +17,8 @@ export function attentionKernels(
     },
 
     attentionGrad(dq, dk, dv, dout, q, k, v, out, lse, segments, shape) {
-      const gradients = [dq, dk, dv].map((tensor) => memory.target(tensor)) as [Numbers, Numbers, Numbers]; // map keeps three
+      // map keeps three
+      const gradients = [dq, dk, dv].map((tensor) => memory.target(tensor)) as [Numbers, Numbers, Numbers];
       const problem = packedProblem(memory, q, segments, shape);
       const [upstream, qs, ks, vs] = [dout, q, k, v].map((tensor) => memory.numbers(tensor));
       flashBackward(...gradients, upstream, qs, ks, vs, memory.numbers(out), memory.numbers(lse), problem);

@@ -23,8 +23,9 @@ import { swigluKernels } from './swiglu.ts';
 export type ReferenceOptions = Readonly<Record<string, never>>;
 
 /**
- * The reference device: every kernel in plain TypeScript, on any machine, in f32, bf16, f16 and f64. Arithmetic is double and
- * rounds where it stores (f64 stays exact: gradient checks run here). Kernels run when they are called. Throws on unknown options.
+ * The reference device: every kernel in plain TypeScript, on any machine, in f32, bf16, f16 and
+ * f64. Arithmetic is double and rounds where it stores (f64 stays exact: gradient checks run here).
+ * Kernels run when they are called. Throws on unknown options.
  */
 export function reference(options: ReferenceOptions = {}): ReferenceDevice {
   checkOptions('reference', options, []);

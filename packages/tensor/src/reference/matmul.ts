@@ -1,9 +1,10 @@
 import type { Numbers } from './memory.ts';
 
 /*
- * out[i, j] = Σ_k a[i, k] · b[j, k] in double, k ascending, one accumulator an element: the value of an element depends on its two
- * rows alone, whatever tile or call it falls into. Operands are copied into panels of four rows, interleaved (panel[4k + i]), so that
- * the inner loop reads both in order and keeps 16 sums in registers.
+ * out[i, j] = Σ_k a[i, k] · b[j, k] in double, k ascending, one accumulator an element: the value
+ * of an element depends on its two rows alone, whatever tile or call it falls into. Operands are
+ * copied into panels of four rows, interleaved (panel[4k + i]), so that the inner loop reads both
+ * in order and keeps 16 sums in registers.
  */
 
 /** Rows a panel. */

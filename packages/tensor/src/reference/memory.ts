@@ -100,7 +100,10 @@ export function rounder(dtype: Tensor['dtype']): (value: number) => number {
   return dtype === 'f64' ? (value) => value : Math.fround;
 }
 
-/** Q8_0, as a cache holds keys and values: a block with a number that is not finite, or too large for its scale, reads as NaN. */
+/**
+ * Q8_0, as a cache holds keys and values: a block with a number that is not finite, or too large
+ * for its scale, reads as NaN.
+ */
 function storeBlocks(columns: number, values: Numbers, out: Uint8Array): void {
   quantize('q8_0', Float32Array.from(values), columns, out);
   const { blockSize, blockBytes } = dtypes.q8_0;

@@ -1,8 +1,10 @@
 /*
- * exp(x) for x ≤ 0 from additions, multiplications and divisions of doubles in one stated order, so that every device and every
- * JavaScript engine has the same bits (ECMAScript leaves those of `Math.exp` open; V8's are these). x = k·ln 2 + r with |r| ≤ ½ ln 2;
- * exp(r) = 1 + r + r·c / (2 − c), where c = r − r²·P(r²) with the minimax coefficients of Sun's fdlibm; then times 2ᵏ. Below one unit
- * in the last place from the true value. The C++ of it: packages/cpu/cpp/kernels/sample/exponential.h.
+ * exp(x) for x ≤ 0 from additions, multiplications and divisions of doubles in one stated order, so
+ * that every device and every JavaScript engine has the same bits (ECMAScript leaves those of
+ * `Math.exp` open; V8's are these). x = k·ln 2 + r with |r| ≤ ½ ln 2; exp(r) = 1 + r + r·c / (2 −
+ * c), where c = r − r²·P(r²) with the minimax coefficients of Sun's fdlibm; then times 2ᵏ. Below
+ * one unit in the last place from the true value. The C++ of it:
+ * packages/cpu/cpp/kernels/sample/exponential.h.
  */
 
 const LN2_HIGH = 6.9314718036912381649e-1;

@@ -1,9 +1,10 @@
 import { exponentiate, maxOf } from './scores.ts';
 
 /*
- * The samplers that remove tokens by rank, each in place over float64 scores [V]. The meanings are those of Hugging Face transformers,
- * which for top-p is Meta's rule too: a token stays while the probability before it is below p. Every one takes scores of which none is
- * NaN or +Infinity and one at least is finite, and leaves such scores.
+ * The samplers that remove tokens by rank, each in place over float64 scores [V]. The meanings are
+ * those of Hugging Face transformers, which for top-p is Meta's rule too: a token stays while the
+ * probability before it is below p. Every one takes scores of which none is NaN or +Infinity and
+ * one at least is finite, and leaves such scores.
  */
 
 /** Keeps the k largest, and everything equal to the smallest of them. */

@@ -8,8 +8,8 @@ export interface SeenIds {
 
 /**
  * The three penalties of ids that occurred:                                 scores: [V]
- *   score is divided by `repetition` where positive, else multiplied (Keskar et al. 2019, §4.1); then, where `times` > 0,
- *   score −= presence + frequency · times                                     (OpenAI's rule)
+ *   score is divided by `repetition` where positive, else multiplied (Keskar et al. 2019, §4.1);
+ *   then, where `times` > 0, score −= presence + frequency · times (OpenAI's rule)
  */
 export function penalizeSeen(
   scores: Float64Array,

@@ -1,8 +1,9 @@
 import { exponential } from './exponential.ts';
 
 /*
- * Scores of the next token, float64 [V]: what every sampler is made of. A removed token has the score −Infinity. Sums run in the order
- * of the ids, so that the kernels of devices can have their very bits.
+ * Scores of the next token, float64 [V]: what every sampler is made of. A removed token has the
+ * score −Infinity. Sums run in the order of the ids, so that the kernels of devices can have their
+ * very bits.
  */
 
 /** Index of the largest score, the first of equals. NaN when any score is NaN. */

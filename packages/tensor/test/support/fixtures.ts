@@ -2,7 +2,10 @@ import { readFileSync } from 'node:fs';
 import { describe, test } from 'vitest';
 import { hasVectors, readVectorJson, vectors } from '../../../../scripts/support/vectors.ts';
 
-/** `describe` for tests over a folder of vectors that PyTorch and gguf computed; skipped with a reason where there is none. */
+/**
+ * `describe` for tests over a folder of vectors that PyTorch and gguf computed; skipped with a
+ * reason where there is none.
+ */
 export function describeFixtures(folder: string, run: () => void): void {
   if (hasVectors(folder)) return void describe(folder, run);
   // What is skipped is collected nevertheless, and `run` lists its cases from files that are not there.

@@ -1,6 +1,6 @@
 /*
- * The kernels' formulas once more, as plain as they can be written, in float64 over nested loops: independent of the package, for
- * tests on machines without the fixtures.
+ * The kernels' formulas once more, as plain as they can be written, in float64 over nested loops:
+ * independent of the package, for tests on machines without the fixtures.
  */
 
 export type Matrix = number[][];

@@ -1,6 +1,7 @@
 /*
- * Weights and importance for the quantisers, the same in TypeScript and C: sums of three xorshift32 numbers, rows of many scales, rows
- * without a sign, rows with runs of zeros, with all zeros, constants, and an outlier a sub-block.
+ * Weights and importance for the quantisers, the same in TypeScript and C: sums of three xorshift32
+ * numbers, rows of many scales, rows without a sign, rows with runs of zeros, with all zeros,
+ * constants, and an outlier a sub-block.
  */
 
 const ROWS = 96;
@@ -37,7 +38,10 @@ export function quantizeInput(): { weights: Float32Array; importance: Float32Arr
   return { weights, importance };
 }
 
-/** First 16 hex digits of the SHA-256 of the blocks that ggml (llama.cpp 0c1e57098) makes of them: plain, and with importance. */
+/**
+ * First 16 hex digits of the SHA-256 of the blocks that ggml (llama.cpp 0c1e57098) makes of them:
+ * plain, and with importance.
+ */
 export const ggmlBlocks = [
   ['q8_0', 'dcd2d2df2af9a812', 'dcd2d2df2af9a812'],
   ['q4_0', 'ea287588a9bb74c1', 'be62b0f3986c3fdb'],

@@ -86,7 +86,8 @@ export async function jinjaChat(template: string, settings: JinjaChatOptions = {
     return attempt('the template refused the chat', () => {
       const environment = new Environment();
       for (const [name, value] of Object.entries(scope)) environment.set(name, value);
-      const { value } = new Interpreter(environment).run(parsed) as { value: unknown }; // a StringValue, whose class is not exported
+      // a StringValue, whose class is not exported
+      const { value } = new Interpreter(environment).run(parsed) as { value: unknown };
       return `${String(value)}${prefill}`;
     });
   };

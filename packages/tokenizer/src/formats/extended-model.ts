@@ -33,7 +33,8 @@ export function extendModel(
       `an added token has the id ${size - 1} beside ${pieces.size} pieces`,
       'the file is damaged',
     );
-  while (list.length < size) list.push({ piece: `<|no token ${list.length}|>`, type: CONTROL, score: 0 }); // filled below, but for gaps
+  // filled below, but for gaps
+  while (list.length < size) list.push({ piece: `<|no token ${list.length}|>`, type: CONTROL, score: 0 });
   for (const { id, content, special } of added) {
     const type = list[id].type === UNKNOWN ? UNKNOWN : special === true ? CONTROL : USER_DEFINED;
     list[id] = { piece: content, type, score: id < pieces.size ? list[id].score : 0 };

@@ -3,8 +3,8 @@ import type { Batch } from '../batch.ts';
 import type { Objective } from './objective.ts';
 
 /**
- * Cross entropy of the next token: the mean over all rows that have a target, or the mean by the weights of the rows where the batch has
- * such.
+ * Cross entropy of the next token: the mean over all rows that have a target, or the mean by the
+ * weights of the rows where the batch has such.
  */
 export const nextToken: Objective = {
   losses(model, batch, step) {

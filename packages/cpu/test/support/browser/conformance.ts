@@ -1,5 +1,6 @@
-// Run in a browser, on a page or in a worker: the conformance suite on the kernels there. `?only=` chooses checks, `&threads=` threads,
-// `&worker` runs it in a worker. A page leaves what failed in `window.result`.
+// Run in a browser, on a page or in a worker: the conformance suite on the kernels there. `?only=`
+// chooses checks, `&threads=` threads, `&worker` runs it in a worker. A page leaves what failed in
+// `window.result`.
 import { conformanceFailures } from '@cria/tensor/conformance';
 import { CpuDevice } from '../../../src/device.ts';
 import type { Native } from '../../../src/native.ts';

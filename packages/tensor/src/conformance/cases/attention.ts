@@ -21,7 +21,10 @@ const SHAPES: readonly Shape[] = [
   { heads: 3, kvHeads: 1, E: 32, lengths: [300], window: 129 },
 ];
 
-/** Caches stored otherwise than activations: head widths that are whole blocks, sequences that end at, before and after chunks of 128. */
+/**
+ * Caches stored otherwise than activations: head widths that are whole blocks, sequences that end
+ * at, before and after chunks of 128.
+ */
 const STORED: readonly { readonly shape: Shape; readonly blockSize: number }[] = [
   { shape: { heads: 8, kvHeads: 1, E: 32, lengths: [0, 128, 0, 300] }, blockSize: 16 },
   { shape: { heads: 4, kvHeads: 4, E: 64, lengths: [129, 1, 40] }, blockSize: 128 },

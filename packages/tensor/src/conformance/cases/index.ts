@@ -8,7 +8,6 @@ import { normCases } from './norm.ts';
 import { optimizerCases } from './optimizer.ts';
 import { rowCases } from './rows.ts';
 import { sampleCases } from './sample.ts';
-import { vocabularyPartCases } from './vocabulary-part.ts';
 
 /** Every kernel over odd sizes, with every option and every aliasing that the contract allows. */
 export function kernelCases(options: CaseOptions): Case[] {
@@ -18,9 +17,8 @@ export function kernelCases(options: CaseOptions): Case[] {
     ...normCases(),
     ...activationCases(),
     ...attentionCases(),
+    ...crossEntropyCases(),
     ...sampleCases(),
-    ...crossEntropyCases(options),
-    ...vocabularyPartCases(),
     ...elementwiseCases(options),
     ...optimizerCases(),
   ];
@@ -30,7 +28,10 @@ export function kernelCases(options: CaseOptions): Case[] {
 /** Sizes in a case's name; digits of dtypes and the number of a step are none. */
 const SIZES = /(?<![a-z_]\d?|step )\d[\d., ]*/g;
 
-/** Of the cases that differ in sizes alone, one: in the middle, where there are whole tiles and tails, or the next with a last odd size. */
+/**
+ * Of the cases that differ in sizes alone, one: in the middle, where there are whole tiles and
+ * tails, or the next with a last odd size.
+ */
 function oneShapeEach(cases: readonly Case[]): Case[] {
   const kinds = new Map<string, Case[]>();
   for (const each of cases) {

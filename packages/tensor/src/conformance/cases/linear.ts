@@ -61,7 +61,10 @@ function gradInputCase(T: number, C: number, N: number, dtype: DType): Case {
   };
 }
 
-/** Named by what a device may do first: nothing, round the wider factor to the other's halves, or quantise the activations. */
+/**
+ * Named by what a device may do first: nothing, round the wider factor to the other's halves, or
+ * quantise the activations.
+ */
 export function outputOf(weight: DType, compute: ComputeDType, y: Tensor): Readonly<Record<string, Tensor>> {
   if (dtypes[weight].blockSize > 1) return { quantised: y };
   const wide = weight === 'f32' && (compute === 'f32' || compute === 'f64');

@@ -54,7 +54,10 @@ export function sampleCases(): Case[] {
 /** Draws over all of [0, 1), its ends among them. */
 const draws = (r: number) => [0, 1 - 2 ** -53][r] ?? uniform({ seed: 5, stream: 0, start: r });
 
-/** Rows flat and peaked, every other one masked where there is more than one id; two columns behind the vocabulary are the largest. */
+/**
+ * Rows flat and peaked, every other one masked where there is more than one id; two columns behind
+ * the vocabulary are the largest.
+ */
 function settingCase(name: string, settings: Partial<SampleRow>, V: number): Case {
   return {
     kernel: 'sample',
@@ -75,8 +78,8 @@ function settingCase(name: string, settings: Partial<SampleRow>, V: number): Cas
 }
 
 /**
- * Each id once, those at the ends among them; some were never generated. Where there are fewer than nine ids the rest belongs to no
- * row. Masks that allow the first id and some two of three.
+ * Each id once, those at the ends among them; some were never generated. Where there are fewer than
+ * nine ids the rest belongs to no row. Masks that allow the first id and some two of three.
  */
 function seenOf(b: Bench, V: number): SampleOptions {
   const seen = [...new Set(Array.from({ length: 9 }, (_, i) => (i * (V - 1)) >> 3))];
