@@ -104,8 +104,16 @@ export function isOwnFault(error: unknown): boolean {
   return ((error as Partial<FastifyError>).statusCode ?? 500) >= 500;
 }
 
+/** Where the API follows another server than the engine does. */
+const apiNames: Readonly<Record<string, string>> = {
+  allowedIds: 'allowed_token_ids',
+  bannedIds: 'logit_bias',
+};
+
 /** `topP` is `top_p` in the API. */
 export function snake(name: string): string {
+  const named = apiNames[name];
+  if (named !== undefined) return named;
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 

@@ -14,6 +14,8 @@ export const number = (minimum: number, maximum: number) =>
 export const integer = (minimum: number, maximum: number) =>
   optional(Type.Integer({ minimum, maximum }), `a whole number from ${minimum} to ${maximum}`);
 
+export const least = (minimum: number) => optional(Type.Number({ minimum }), `a number from ${minimum} on`);
+
 export const text = () => optional(Type.String(), 'a string');
 
 export const flag = () => optional(Type.Boolean(), 'true or false');
