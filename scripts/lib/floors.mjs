@@ -5,6 +5,7 @@ export const floors = /** @type {const} */ ({
   simd: 0,
   attention: 0,
   tokenizer: 0,
+  grammar: 0,
   tensor: 1,
   files: 2,
   cli: 2,

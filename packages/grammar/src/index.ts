@@ -1,0 +1,11 @@
+export { type Limits } from './budget.ts';
+export { compileChoice } from './choice.ts';
+export { GrammarError, type SchemaPlace } from './errors.ts';
+export { compileGrammar, type GbnfOptions } from './gbnf/compile.ts';
+export { type Grammar } from './grammar.ts';
+export { Constraint, Matcher, type MatcherOptions } from './match/constraint.ts';
+export { TokenTrie, type TokenTrieOptions } from './match/token-trie.ts';
+export { compileRegex, type CompileOptions } from './regex/compile.ts';
+export { compileSchema, type SchemaOptions } from './schema/compile.ts';
+export { type Whitespace } from './schema/rules.ts';
+export { compileTriggered, type Trigger, type TriggeredOptions } from './triggered.ts';
