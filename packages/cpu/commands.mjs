@@ -48,6 +48,12 @@ const scalar = (example) => ({ kind: 'scalar', random: String(example) });
 /** @param {number} example @returns {Field} */
 const wide = (example) => ({ kind: 'wide', random: String(example) });
 
+/**
+ * The rows that a table has of a larger one: from row `first` of that on, so many. Random ones begin before and behind the ids drawn and
+ * are fewer than the nine rows of a random table.
+ */
+const partOfRows = { first: integer('below(12) - 2'), held: integer('below(10)') };
+
 /** Codes of `Dtype`: f32, bf16, f16. */
 const dtype = () => code(3);
 /** Of the dtypes that activations have: f32, bf16. */
@@ -150,6 +156,7 @@ export const commands = {
       columns: integer(),
       typeY: dtype(),
       typeX: dtype(),
+      ...partOfRows,
     },
   },
   scatterAddRows: {
@@ -159,6 +166,7 @@ export const commands = {
       rows: reads('i32', 'count', '9'),
       count: integer(),
       columns: integer(),
+      ...partOfRows,
     },
   },
   sumSquares: {
@@ -325,6 +333,33 @@ export const commands = {
     },
     random: false,
   },
+  softmaxShare: {
+    fields: {
+      share: writes('f32', '3 * rows'),
+      x: reads('f32', 'rows * columns'),
+      targets: reads('i32', 'rows', '90'),
+      rows: integer(),
+      columns: integer(),
+      stride: integer('columns'),
+      first: integer('below(60) - 20'),
+    },
+  },
+  crossEntropyShare: {
+    fields: {
+      losses: writes('f32', 'rows'),
+      x: optional(writes('f32', 'rows * columns')),
+      shares: reads('f32', 'parts * apart'),
+      targets: reads('i32', 'rows', '90'),
+      weights: optional(reads('f32', 'rows')),
+      rows: integer(),
+      columns: integer(),
+      stride: integer('columns'),
+      parts: integer('below(5)'),
+      apart: integer('3 * rows'),
+      first: integer('below(60) - 20'),
+      half: flag(),
+    },
+  },
   cacheWrite: {
     fields: {
       keyCache: writes('raw', '32 * cacheBytes(cacheType, columns)'),
@@ -386,6 +421,7 @@ export const commands = {
       columns: blockWidth(),
       typeY: activation(),
       format: code(8),
+      ...partOfRows,
     },
   },
   roundRows: {

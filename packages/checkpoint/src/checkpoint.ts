@@ -21,8 +21,17 @@ export interface TensorInfo {
    * Its rows are heads of this width in Hugging Face's order; undefined: Meta's order, or no heads.
    */
   readonly halfSplit: number | undefined;
+  /** Where it lies in boxes, as ranks wrote them: these. */
+  readonly pieces?: readonly StoredPiece[] | undefined;
   /** Stored bytes `begin` to `end`, in memory of their own. */
   readonly readBytes: (begin: number, end: number) => Promise<Uint8Array>;
+}
+
+/** A box of a weight that is stored by itself. */
+export interface StoredPiece {
+  readonly weight: TensorInfo;
+  /** First index along each axis of the whole. */
+  readonly begin: readonly number[];
 }
 
 /** Ids that a checkpoint names; a model may end at more than one token. */

@@ -1,3 +1,4 @@
+export { type BaseModel, baseModelOf } from './base-model.ts';
 export type { Checkpoint, CheckpointFormat, SpecialIds, TensorInfo } from './checkpoint.ts';
 export { openCheckpoint } from './open.ts';
 export { findTokenizer, openModel, type OpenedModel, type OpenModelOptions } from './served-model.ts';
@@ -20,7 +21,8 @@ export { writeLora } from './lora/write.ts';
 export { BackgroundSaver } from './training-state/background.ts';
 export { listTrainingStates } from './training-state/folders.ts';
 export { loadTrainingState } from './training-state/load.ts';
-export { type RankGroup, saveTrainingStateByRanks } from './training-state/ranks.ts';
+export type { RankGroup } from './training-state/group.ts';
+export { saveTrainingStateByRanks } from './training-state/ranks.ts';
 export { saveTrainingState } from './training-state/save.ts';
 export type { LoadedTrainingState, SaveTrainingStateOptions, TrainingState } from './training-state/types.ts';
 export type { SaveTrainingStateResult } from './training-state/write.ts';

@@ -1,5 +1,6 @@
-import { fail } from '@cria/tensor';
+import { fail, type ParameterPart } from '@cria/tensor';
 import type { TensorInfo } from './checkpoint.ts';
+import { cutProblem, cutWeight, wholeShape } from './cut-weight.ts';
 
 export const EMBEDDING = 'tok_embeddings.weight';
 export const OUTPUT = 'output.weight';
@@ -11,6 +12,8 @@ const PIECE_BYTES = 1 << 24;
 export interface Wanted {
   readonly name: string;
   readonly shape: readonly number[];
+  /** Of a rank that has a part of the weight: which. */
+  readonly part?: ParameterPart | undefined;
 }
 
 /** The weights that go into the parameters of a model, and what the model is. */
@@ -25,7 +28,7 @@ export interface PlanOptions<T extends Wanted> {
  * A weight for everything that wants one. Every tensor that is missing, has no place in the model
  * or another shape is named in one error: a weight that nobody asks for would be left out of the
  * mathematics in silence. Where embeddings are tied, a stored output matrix must equal the
- * embedding.
+ * embedding. Who has a part of a weight gets that part.
  */
 export async function planLoad<T extends Wanted>(
   op: string,
@@ -38,12 +41,14 @@ export async function planLoad<T extends Wanted>(
   const plan: [T, TensorInfo][] = [];
   const used = new Set<string>(tied ? [OUTPUT] : []);
   for (const target of targets) {
-    const { name, shape } = target;
+    const { name } = target;
     const weight = weights.get(name) ?? (tied && name === OUTPUT ? weights.get(EMBEDDING) : undefined);
     used.add(name);
-    const problem = weight ? (misfit(weight, shape) ?? refuse?.(target, weight)) : `${name} is missing`;
+    const problem = weight
+      ? (misfit(weight, wholeShape(target)) ?? refuse?.(target, weight) ?? cutProblem(weight, target))
+      : `${name} is missing`;
     if (problem !== undefined) problems.push(problem);
-    else if (weight) plan.push([target, weight]);
+    else if (weight) plan.push([target, cutWeight(weight, target)]);
   }
   for (const weight of weights.values())
     if (!used.has(weight.name)) problems.push(`${label(weight)} is unexpected`);
@@ -54,7 +59,13 @@ export async function planLoad<T extends Wanted>(
       'build the model from the configuration of the checkpoint',
     );
   }
-  if (tied) await checkTied(op, path, weights);
+  if (tied)
+    await checkTied(
+      op,
+      path,
+      weights,
+      targets.find(({ name }) => name === EMBEDDING),
+    );
   return plan;
 }
 
@@ -71,11 +82,14 @@ export async function checkTied(
   op: string,
   path: string,
   weights: ReadonlyMap<string, TensorInfo>,
+  wanted?: Wanted,
 ): Promise<void> {
-  const embedding = weights.get(EMBEDDING);
-  const output = weights.get(OUTPUT);
-  if (!embedding || !output) return;
-  let equal = embedding.dtype === output.dtype && embedding.shape.join() === output.shape.join();
+  const whole = [weights.get(EMBEDDING), weights.get(OUTPUT)] as const;
+  if (!whole[0] || !whole[1]) return;
+  let equal = whole[0].dtype === whole[1].dtype && whole[0].shape.join() === whole[1].shape.join();
+  // A rank answers for its part.
+  const [embedding, output] =
+    equal && wanted ? [cutWeight(whole[0], wanted), cutWeight(whole[1], wanted)] : [whole[0], whole[1]];
   for (let at = 0; equal && at < output.bytes; at += PIECE_BYTES) {
     const end = Math.min(at + PIECE_BYTES, output.bytes);
     equal = Buffer.compare(await embedding.readBytes(at, end), await output.readBytes(at, end)) === 0;

@@ -26,6 +26,8 @@ export interface MapOptions {
   readonly dtype?: ComputeDType;
   /** Map files into memory where the device can. Default true; false copies every weight. */
   readonly mmap?: boolean;
+  /** Parameters that the checkpoint has; default all. Others, those of adapters, are left as they are. */
+  readonly parameters?: (parameter: Parameter) => boolean;
   /** Told about weights that have values which are NaN or infinite, where their type is changed. */
   readonly onNotFinite?: (report: NotFiniteReport) => void;
 }
@@ -63,10 +65,11 @@ export async function mapWeights(
   parameters: ParameterSpace,
   options: MapOptions = {},
 ): Promise<MappedWeights> {
-  checkOptions(op, options, ['keep', 'dtype', 'mmap', 'onNotFinite']);
+  checkOptions(op, options, ['keep', 'dtype', 'mmap', 'parameters', 'onNotFinite']);
   const { keep = [...parameters.device.computeDTypes], dtype = 'f32', mmap = true } = options;
   const { path, tensors, config } = checkpoint;
-  const plan = await planLoad(op, path, tensors, parameters.parameters, {
+  const wanted = parameters.parameters.filter(options.parameters ?? (() => true));
+  const plan = await planLoad(op, path, tensors, wanted, {
     tied: config.tiedEmbeddings,
     refuse: (_, weight) => (isNumeric(weight.dtype) ? undefined : `${label(weight)} is ${weight.dtype}`),
   });
@@ -141,7 +144,9 @@ class Binding implements MappedWeights {
   }
 
   async trim(): Promise<void> {
-    const inUse = new Set(this.#parameters.parameters.map(({ value }) => value.storage));
+    const inUse = new Set(
+      this.#parameters.parameters.flatMap((each) => (each.bound ? [each.value.storage] : [])),
+    );
     for (const storage of this.#owned.splice(0)) {
       if (inUse.has(storage)) this.#owned.push(storage);
       else this.#device.free(storage);

@@ -30,12 +30,24 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
   });
   if (!found.isDirectory()) return openFile(op, path);
   if (isMetaFolder(path)) return openMetaFolder(path);
-  if (await isTrainingState(path)) return (await loadTrainingState(path)).checkpoint;
+  if (await isTrainingState(path)) return openState(path);
   const states = statesOfRun(path);
   if (states === undefined) return openHuggingFaceFolder(path);
   if (!(await isTrainingState(states)))
     fail(op, `${path} holds no complete training state yet.`, 'train longer, or wait for the first save');
-  return (await loadTrainingState(states)).checkpoint;
+  return openState(states);
+}
+
+/** The weights of a training state that is whole. */
+async function openState(path: string): Promise<Checkpoint> {
+  const { folder, base, checkpoint } = await loadTrainingState(path);
+  if (base)
+    fail(
+      'openCheckpoint',
+      `${folder} holds what was trained over the base ${base.path}, not the base.`,
+      'open the base',
+    );
+  return checkpoint;
 }
 
 /**

@@ -28,6 +28,7 @@ export function makeCheckpoint(
       const targets = parameters.parameters.map((parameter) => ({
         name: parameter.name,
         value: parameters.master(parameter),
+        part: parameter.part,
       }));
       await loadWeights('checkpoint.load', path, weights, targets, config.tiedEmbeddings);
       parameters.roundMasters();

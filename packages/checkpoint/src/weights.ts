@@ -1,4 +1,4 @@
-import { type ComputeDType, describe, fail, sizeOf, type Tensor } from '@cria/tensor';
+import { type ComputeDType, describe, fail, type ParameterPart, sizeOf, type Tensor } from '@cria/tensor';
 import type { TensorInfo } from './checkpoint.ts';
 import { decodeNumbers, encodeFloats, toWritable } from './convert.ts';
 import { readDirect } from './direct-read.ts';
@@ -11,6 +11,8 @@ import { rowLengthOf, toAdjacent, toHalfSplit } from './row-order.ts';
 export interface LoadTarget {
   readonly name: string;
   readonly value: Tensor;
+  /** Of a rank that has a part of the weight: which. */
+  readonly part?: ParameterPart | undefined;
 }
 
 /** Bytes moved at a time: large enough for full speed, small beside any model. */

@@ -55,13 +55,13 @@ function formatOf(op: string, w: Tensor) {
   );
 }
 
-/** Bytes of a packed weight. */
-export function packedBlockBytes(w: Tensor): number {
+/** Bytes of a packed weight, or of its first rows. */
+export function packedBlockBytes(w: Tensor, rows = w.rows): number {
   const { code, bytes } = formatOf('cpu.pack', w);
   const panel = (w.columns * bytes) / 256;
   // Groups of four blocks of Q8_0 have room for four rows of scales, also where blocks are missing.
   const missing = code === 0 ? -(w.columns / BLOCK) & 3 : 0;
-  return Math.ceil(w.rows / PANEL) * (panel + missing * 2 * PANEL);
+  return Math.ceil(rows / PANEL) * (panel + missing * 2 * PANEL);
 }
 
 export function packBlocks({ list }: Encoder, to: Place, w: Tensor): void {

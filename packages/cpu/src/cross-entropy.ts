@@ -1,36 +1,25 @@
-import type { Kernels, Tensor } from '@cria/tensor';
+import type { Kernels, LossGradients, Tensor } from '@cria/tensor';
 import type { Place } from './command-list.ts';
-import { type Encoder, integers } from './encoder.ts';
+import { type Encoder, f32, integers } from './encoder.ts';
 import * as commands from './generated/commands.ts';
-import {
-  arithmetic,
-  pack,
-  packedBytes,
-  packStrips,
-  plain,
-  type Product,
-  product,
-  stripsBytes,
-  takesTiles,
-} from './linear.ts';
-import { elementsOn, fromColumn, type Matrix, matrix, type Numbers, numbers } from './matrix.ts';
+import { pack, packStrips, plain, product, stripsBytes, takesTiles } from './linear.ts';
+import { LossWeight, MOST_PART } from './loss-weight.ts';
+import { type Matrix, matrix, type Numbers, numbers, packedBytes, rowsFrom } from './matrix.ts';
+import { unitOf } from './unpack.ts';
 
 /** Bytes of logits that are held at one time, with a part of the weight where it goes through in parts. */
 const MOST_LOGITS = 64 << 20;
 
-/**
- * A weight whose packed copies are larger than this is packed part by part for every block of rows:
- * some hundredth of a training step, for a scratch that does not grow with the model.
- */
-const MOST_WHOLE = 40 << 20;
-const MOST_PART = 16 << 20;
-
 /** What the softmax leaves in the memory of the logits: `CrossEntropy::Gradient` in cpp/kernels/cross-entropy.h. */
 const gradientForms = { none: 0, f32: 1, bf16: 2 } as const;
+
+/** What a part of the vocabulary says of a row: floats of `linearSoftmaxShare`. */
+const SHARE = 3;
 
 /** Where the pieces of one call lie, and what they have in common. */
 interface Work {
   readonly encoder: Encoder;
+  readonly weight: LossWeight;
   /** Arithmetic of products with the weight, and of those with the input. */
   readonly unit: Numbers;
   readonly inputUnit: Numbers;
@@ -38,12 +27,6 @@ interface Work {
   readonly width: number;
   /** Floats from row to row of the logits. */
   readonly stride: number;
-  /** Whether the weight is packed as a whole, once for all blocks. */
-  readonly whole: boolean;
-  /** [V, D] across, for logits. */
-  readonly forward: Packed;
-  /** [V, D] along, for dx. */
-  readonly backward: Packed;
   /** Rows of a block along, for dw. */
   readonly inputs: Place;
   /** The same rows in strips, for logits; nowhere where products take them as they lie. */
@@ -51,14 +34,11 @@ interface Work {
   readonly logits: Place;
 }
 
-/** The weight as the right factor of a product, packed as a whole or a part of its columns at a time. */
-interface Packed {
-  readonly source: Matrix & { readonly as: 'across' | 'along' };
-  readonly place: Place;
+/** Rows that go through together: their number, the first of them, and where their logits are. */
+interface Block extends Pick<Work, 'logits' | 'stride'> {
+  readonly first: number;
+  readonly rows: number;
   readonly columns: number;
-  readonly k: number;
-  /** Columns of a part. */
-  readonly part: number;
 }
 
 /**
@@ -68,120 +48,119 @@ interface Packed {
  * block) come. Factors that several chunks read are packed once, those that blocks share too where
  * they are small.
  */
-export function crossEntropyKernels(encoder: Encoder): Pick<Kernels, 'linearCrossEntropy'> {
+export function crossEntropyKernels(
+  encoder: Encoder,
+): Pick<Kernels, 'linearCrossEntropy' | 'linearSoftmaxShare' | 'linearCrossEntropyShare'> {
   return {
     linearCrossEntropy(losses, x, w, targets, grads, weights) {
-      const [T, D, V] = [x.rows, x.columns, w.rows];
-      const [unit, inputUnit] = [arithmetic(x, w), numbers(x)];
-      const whole = packedBytes(encoder, unit, V, D) <= MOST_WHOLE;
-      const block = rowsOfBlock(T, MOST_LOGITS - (whole ? 0 : MOST_PART), V, encoder.rowChunk);
-      // Not a power of two from row to row, which would put a column of the tile into one set of the cache.
-      const stride = Math.ceil(V / 16) * 16 + 16;
-      const [across, along] = whole ? [V, D] : [partOf(encoder, unit, V, D), partOf(encoder, unit, D, V)];
-      // Parts take turns in one place; whole factors have one each.
-      const [first, second] = [packedBytes(encoder, unit, across, D), packedBytes(encoder, unit, along, V)];
-      const inStrips = !takesTiles(encoder, unit);
-      const [forward, after, inputs, strips, logits] = encoder.scratch.begin(
-        encoder.list,
-        whole || !grads ? first : Math.max(first, second),
-        whole && grads ? second : 0,
-        grads?.dw ? packedBytes(encoder, inputUnit, D, block) : 0,
-        inStrips ? stripsBytes(encoder, unit, block, D) : 0,
-        block * stride * 4,
-      ) as [Place, Place, Place, Place, Place];
-      const work: Work = {
-        encoder,
-        unit,
-        inputUnit,
-        vocabulary: V,
-        width: D,
-        stride,
-        whole,
-        forward: { source: { ...matrix(w), as: 'across' }, place: forward, columns: V, k: D, part: across },
-        backward: {
-          source: { ...matrix(w), as: 'along' },
-          place: whole ? after : forward,
-          columns: D,
-          k: V,
-          part: along,
-        },
-        inputs,
-        strips: inStrips ? strips : undefined,
-        logits,
-      };
-      if (whole) packPart(work, work.forward, 0);
-      if (whole && grads) packPart(work, work.backward, 0);
-      for (let start = 0; start < T; start += block) {
-        const rows = Math.min(block, T - start);
-        const input = rowsOf(matrix(x), start);
-        score(work, input, rows);
-        const lists = [plain(losses), integers(targets), weights && plain(weights)].map(
-          (list) => list && at(list, start),
-        ) as [Place, Place, Place | undefined];
-        softmax(work, lists, rows, grads !== undefined);
-        if (grads) propagate(work, rowsOf(matrix(grads.dx), start), grads.dw, input, rows);
-      }
+      const gradient = gradientForms[grads ? gradientType(x, w) : 'none'];
+      inBlocks(encoder, x, w, grads, ({ logits, first, ...block }) => {
+        commands.crossEntropy(encoder.list, {
+          losses: on(plain(losses), first),
+          x: logits,
+          targets: on(integers(targets), first),
+          weights: weights && on(plain(weights), first),
+          gradient,
+          ...block,
+        });
+      });
+    },
+
+    linearSoftmaxShare(share, x, w, targets, { first: firstId }) {
+      inBlocks(encoder, x, w, undefined, ({ logits, first, ...block }) => {
+        commands.softmaxShare(encoder.list, {
+          share: on(f32(share), SHARE * first),
+          x: logits,
+          targets: on(integers(targets), first),
+          ...block,
+          first: firstId,
+        });
+      });
+    },
+
+    linearCrossEntropyShare(losses, shares, x, w, targets, part, grads, weights) {
+      const T = x.rows;
+      const encode = ({ logits, first, ...block }: Omit<Block, 'logits'> & { logits: Place | undefined }) =>
+        commands.crossEntropyShare(encoder.list, {
+          losses: on(f32(losses), first),
+          x: logits,
+          shares: on(f32(shares), SHARE * first),
+          targets: on(integers(targets), first),
+          weights: weights && on(f32(weights), first),
+          parts: shares.shape[0]!,
+          apart: SHARE * T,
+          half: gradientType(x, w) === 'bf16',
+          ...block,
+          first: part.first,
+        });
+      // Losses alone need no logits.
+      if (grads) inBlocks(encoder, x, w, grads, encode);
+      else encode({ logits: undefined, first: 0, rows: T, columns: w.rows, stride: 0 });
     },
   };
 }
 
-/** logits = x·wᵀ */
-function score(work: Work, x: Matrix, rows: number): void {
-  const { encoder, strips, unit, width, logits, stride } = work;
-  const lying = { ...x, as: 'byRows' } as const;
-  if (strips) packStrips(encoder, strips, lying, unit, rows, width);
-  const a = strips ? ({ place: strips, stride: 0, as: 'inStrips' } as const) : lying;
-  productByParts(work, { place: logits, stride }, a, work.forward, rows);
-}
-
-/** c = a·b, part by part of the columns; the bits are those of one product. */
-function productByParts(work: Work, c: Matrix, a: Product['a'], b: Packed, rows: number): void {
-  for (let first = 0; first < b.columns; first += b.part) {
-    if (!work.whole) packPart(work, b, first);
-    product(work.encoder, {
-      c: fromColumn(c, first),
-      a,
-      b: { place: b.place, stride: 0, as: 'packed' },
-      rows,
-      columns: Math.min(b.part, b.columns - first),
-      k: b.k,
-      unit: work.unit,
-    });
+/** Makes the logits of block after block; `softmax` turns them into gradients, which go on where they are wanted. */
+function inBlocks(
+  encoder: Encoder,
+  x: Tensor,
+  w: Tensor,
+  grads: LossGradients | undefined,
+  softmax: (block: Block) => void,
+): void {
+  const [T, D, V] = [x.rows, x.columns, w.rows];
+  const [unit, inputUnit] = [unitOf(x, w), numbers(x)];
+  const weight = new LossWeight(encoder, w, unit, grads !== undefined);
+  const block = rowsOfBlock(T, MOST_LOGITS - (weight.whole ? 0 : MOST_PART), V, encoder.rowChunk);
+  // Not a power of two from row to row, which would put a column of the tile into one set of the cache.
+  const stride = Math.ceil(V / 16) * 16 + 16;
+  const inStrips = !takesTiles(encoder, unit);
+  const [first, second, inputs, strips, logits, made] = encoder.scratch.begin(
+    encoder.list,
+    weight.scratch.first,
+    weight.scratch.second,
+    grads?.dw ? packedBytes(encoder, inputUnit, D, block) : 0,
+    inStrips ? stripsBytes(encoder, unit, block, D) : 0,
+    block * stride * 4,
+    weight.scratch.made,
+  ) as [Place, Place, Place, Place, Place, Place];
+  weight.begin(first, second, made);
+  const work: Work = {
+    encoder,
+    weight,
+    unit,
+    inputUnit,
+    vocabulary: V,
+    width: D,
+    stride,
+    inputs,
+    strips: inStrips ? strips : undefined,
+    logits,
+  };
+  for (let start = 0; start < T; start += block) {
+    const rows = Math.min(block, T - start);
+    const input = rowsFrom(matrix(x), start);
+    score(work, input, rows);
+    softmax({ logits, first: start, rows, columns: V, stride });
+    if (grads) propagate(work, rowsFrom(matrix(grads.dx), start), grads.dw, input, rows);
   }
 }
 
-/** Packs the part that begins at this column: a row of a source across, a column of one along. */
-function packPart({ encoder, unit }: Work, { source, place, columns, k, part }: Packed, first: number): void {
-  const from = source.as === 'across' ? rowsOf(source, first) : fromColumn(source, first);
-  pack(encoder, place, { ...from, as: source.as }, unit, Math.min(part, columns - first), k);
-}
-
-/** losses, and logits ← weight · (softmax − onehot) */
-function softmax(
-  work: Work,
-  [losses, targets, weights]: readonly [Place, Place, Place | undefined],
-  rows: number,
-  gradient: boolean,
-): void {
-  const { list } = work.encoder;
-  commands.crossEntropy(list, {
-    losses,
-    x: work.logits,
-    targets,
-    weights,
-    rows,
-    columns: work.vocabulary,
-    stride: work.stride,
-    gradient: gradientForms[gradient ? gradientType(work) : 'none'],
-  });
+/** logits = x·wᵀ */
+function score(work: Work, x: Matrix, rows: number): void {
+  const { encoder, strips, unit, width, logits, stride, weight } = work;
+  const lying = { ...x, as: 'byRows' } as const;
+  if (strips) packStrips(encoder, strips, lying, unit, rows, width);
+  const a = strips ? ({ place: strips, stride: 0, as: 'inStrips' } as const) : lying;
+  weight.product({ place: logits, stride }, a, 'across', rows);
 }
 
 /** dx = p·w,  dw += pᵀ·x                                                    p = softmax − onehot */
 function propagate(work: Work, dx: Matrix, dw: Tensor | undefined, x: Matrix, rows: number): void {
   const { encoder, inputUnit, vocabulary, width, logits } = work;
-  const dtype = gradientType(work);
+  const dtype = formOf(work);
   const p: Matrix = { place: logits, stride: dtype === 'bf16' ? 2 * work.stride : work.stride, dtype };
-  productByParts(work, dx, { ...p, as: 'byRows' }, work.backward, rows);
+  work.weight.product(dx, { ...p, as: 'byRows' }, 'along', rows);
   if (!dw) return;
   pack(encoder, work.inputs, { ...x, as: 'along' }, inputUnit, width, rows);
   product(encoder, {
@@ -196,8 +175,10 @@ function propagate(work: Work, dx: Matrix, dw: Tensor | undefined, x: Matrix, ro
   });
 }
 
+const gradientType = (x: Tensor, w: Tensor) => formOf({ unit: unitOf(x, w), inputUnit: numbers(x) });
+
 /** Where both products would round it to bf16 it is. */
-function gradientType({ unit, inputUnit }: Work): 'f32' | 'bf16' {
+function formOf({ unit, inputUnit }: Pick<Work, 'unit' | 'inputUnit'>): 'f32' | 'bf16' {
   return unit === 'bf16' && inputUnit === 'bf16' ? 'bf16' : 'f32';
 }
 
@@ -207,18 +188,7 @@ function rowsOfBlock(rows: number, bytes: number, vocabulary: number, rowChunk: 
   return Math.max(1, Math.min(rows, Math.max(rowChunk, fit)));
 }
 
-/** Columns of a factor of depth k in parts of one size that fit the bound: whole panels. */
-function partOf(encoder: Encoder, unit: Numbers, columns: number, k: number): number {
-  const panels = Math.ceil(columns / encoder.panel);
-  const fit = Math.max(1, Math.floor(MOST_PART / packedBytes(encoder, unit, encoder.panel, k)));
-  return encoder.panel * Math.ceil(panels / Math.ceil(panels / fit));
-}
-
-/** A matrix from row `first` on. */
-function rowsOf(matrix: Matrix, first: number): Matrix {
-  return elementsOn(matrix, first * matrix.stride);
-}
-
-function at({ storage, offset }: Place, elements: number): Place {
-  return { storage, offset: offset + 4 * elements };
+/** Floats or integers from element `first` on. */
+function on({ storage, offset }: Place, first: number): Place {
+  return { storage, offset: offset + 4 * first };
 }

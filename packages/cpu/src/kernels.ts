@@ -73,24 +73,26 @@ function same(tensor: Tensor, other: Tensor): Tensor {
 function rowKernels(
   encoder: Encoder,
 ): Pick<Kernels, 'embedding' | 'embeddingGrad' | 'gatherRows' | 'cacheWrite'> {
-  const gather = (y: Tensor, x: Tensor, rows: Tensor) => {
+  const gather = (y: Tensor, x: Tensor, rows: Tensor, first = 0) => {
     const { list } = encoder;
+    const part = { first, held: x.rows };
     const [count, { columns }] = [rows.size, x];
     const typeY = dtypeCodes[y.dtype] ?? refuseWeight('embedding', y);
     if (isBlockFormat(x.dtype)) {
       const format = formatCode('embedding', x);
-      commands.gatherBlocks(list, { y, x, rows: integers(rows), count, columns, typeY, format });
+      commands.gatherBlocks(list, { y, x, rows: integers(rows), count, columns, typeY, format, ...part });
     } else {
       const typeX = dtypeCodes[x.dtype] ?? refuseWeight('embedding', x);
-      commands.gatherRows(list, { y, x, rows: integers(rows), count, columns, typeY, typeX });
+      commands.gatherRows(list, { y, x, rows: integers(rows), count, columns, typeY, typeX, ...part });
     }
   };
   return {
-    embedding: (y, tokens, table) => gather(y, table, tokens),
-    gatherRows: gather,
-    embeddingGrad(dtable, dy, tokens) {
+    embedding: (y, tokens, table, part) => gather(y, table, tokens, part?.first),
+    gatherRows: (y, x, rows) => gather(y, x, rows),
+    embeddingGrad(dtable, dy, tokens, part) {
       const [count, { columns }] = [tokens.size, dy];
-      const given = { y: f32(dtable), x: dy, rows: integers(tokens), count, columns };
+      const held = { first: part?.first ?? 0, held: dtable.rows };
+      const given = { y: f32(dtable), x: dy, rows: integers(tokens), count, columns, ...held };
       commands.scatterAddRows(encoder.list, given, computeCode(dy));
     },
     cacheWrite(keyCache, valueCache, k, v, slots) {

@@ -3,7 +3,7 @@ import { blockLinears, FEW_ROWS, isBlockFormat } from './block-linear.ts';
 import type { Place } from './command-list.ts';
 import { dtypeCodes, type Encoder, multipliesHalves } from './encoder.ts';
 import * as commands from './generated/commands.ts';
-import { fromColumn, type Made, type Matrix, matrix, type Numbers, numbers } from './matrix.ts';
+import { fromColumn, type Made, type Matrix, matrix, type Numbers, numbers, packedBytes } from './matrix.ts';
 import { stripesOf } from './unpack.ts';
 
 /** How a factor lies in memory: `Gemm::Factor` and `Gemm::Right` in cpp/kernels/gemm/gemm.h. */
@@ -216,11 +216,6 @@ function packing(packed: Place, source: Matrix, columns: number, k: number, alon
   return { packed, source: place, columns, k, stride, along, type: code(dtype) };
 }
 
-/** Bytes of panels that hold `columns` columns of length k; halves may be stored in pairs along k. */
-export function packedBytes({ panel }: Encoder, unit: Numbers, columns: number, k: number): number {
-  return Math.ceil(columns / panel) * panel * (unit === 'f32' ? 4 * k : 4 * Math.ceil(k / 2));
-}
-
 /** Rows of a strip, at most. */
 const MOST_STRIP_ROWS = 16;
 
@@ -236,7 +231,8 @@ export function panelLayout({ panel, isa }: Encoder): string {
 }
 
 /** A weight that is plain, or packed by this device. */
-function ours(encoder: Encoder, w: Tensor): Tensor {
+/** Refuses a weight in panels of another device. */
+export function ours(encoder: Encoder, w: Tensor): Tensor {
   if (w.layout !== 'plain' && w.layout !== panelLayout(encoder)) {
     fail('linear', `${describe(w)} was packed for another device.`, `this one has ${panelLayout(encoder)}`);
   }

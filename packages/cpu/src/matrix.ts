@@ -1,5 +1,6 @@
 import { refuseWeight, type Tensor } from '@cria/tensor';
 import type { Place } from './command-list.ts';
+import type { Encoder } from './encoder.ts';
 
 /** Float types that products read and write. */
 export type Numbers = 'f32' | 'bf16' | 'f16';
@@ -30,7 +31,12 @@ export function fromColumn(matrix: Matrix, first: number): Matrix {
   return elementsOn(matrix, first);
 }
 
-export function elementsOn(matrix: Matrix, elements: number): Matrix {
+/** A matrix from row `first` on. */
+export function rowsFrom(matrix: Matrix, first: number): Matrix {
+  return elementsOn(matrix, first * matrix.stride);
+}
+
+function elementsOn(matrix: Matrix, elements: number): Matrix {
   const bytes = (matrix.dtype ?? 'f32') === 'f32' ? 4 : 2;
   const { storage, offset } = matrix.place;
   return { ...matrix, place: { storage, offset: offset + bytes * elements } };
@@ -39,4 +45,14 @@ export function elementsOn(matrix: Matrix, elements: number): Matrix {
 export function matrix(tensor: Tensor): Matrix {
   if (tensor.layout !== 'plain') refuseWeight('cpu', tensor);
   return { place: tensor, stride: tensor.columns, dtype: numbers(tensor) };
+}
+
+/** Bytes of panels that hold `columns` columns of length k; halves may be stored in pairs along k. */
+export function packedBytes(
+  { panel }: Pick<Encoder, 'panel'>,
+  unit: Numbers,
+  columns: number,
+  k: number,
+): number {
+  return Math.ceil(columns / panel) * panel * (unit === 'f32' ? 4 * k : 4 * Math.ceil(k / 2));
 }

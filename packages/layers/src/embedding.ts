@@ -1,4 +1,4 @@
-import type { Parameter, ParameterPart, ParameterSpace, Step, Tensor } from '@cria/tensor';
+import type { Parameter, ParameterPart, ParameterSpace, Step, Tensor, VocabularyPart } from '@cria/tensor';
 import { type ParameterHome, parameterSpace } from './layer.ts';
 
 export type EmbeddingOptions = ParameterHome & {
@@ -20,7 +20,15 @@ export interface EmbeddingLayer {
   backward(dy: Tensor, step: Step): void;
 }
 
-/** y[t] = table[tokens[t]]                                               tokens: i32 [T]   table: [V, D]   y: [T, D] */
+/** The ids whose rows a parameter [V, D] holds; undefined where they are all. */
+export function vocabularyPart({ part }: Parameter): VocabularyPart | undefined {
+  return part && { first: part.begin[0]!, of: part.of[0]! };
+}
+
+/**
+ * y[t] = table[tokens[t]]                                               tokens: i32 [T]   table: [V, D]   y: [T, D]
+ * Of a table that is a part of the rows, tokens of other parts give zeros, and no gradient.
+ */
 export class Embedding implements EmbeddingLayer {
   readonly parameters: ParameterSpace;
   readonly weight: Parameter;
@@ -33,7 +41,7 @@ export class Embedding implements EmbeddingLayer {
 
   forward(tokens: Tensor, step: Step): Tensor {
     const y = step.empty([tokens.size, this.weight.shape[1]!]);
-    step.device.kernels.embedding(y, tokens, this.weight.value);
+    step.device.kernels.embedding(y, tokens, this.weight.value, vocabularyPart(this.weight));
     if (this.weight.trainable) step.save(tokens);
     return y;
   }
@@ -42,7 +50,8 @@ export class Embedding implements EmbeddingLayer {
   backward(dy: Tensor, step: Step): void {
     if (!this.weight.trainable) return;
     const tokens = step.restore();
-    const add = (grad: Tensor) => step.device.kernels.embeddingGrad(grad, dy, tokens);
+    const part = vocabularyPart(this.weight);
+    const add = (grad: Tensor) => step.device.kernels.embeddingGrad(grad, dy, tokens, part);
     if (this.weight.shared) step.addLater(this.weight, add, [dy, tokens]);
     else add(step.gradient(this.weight));
     step.release(tokens);

@@ -42,3 +42,9 @@ export { RotaryEmbedding, type RotaryOptions } from './rotary-embedding.ts';
 export { type Head, LlamaStage, type StageOptions } from './stage.ts';
 export { SwiGLU } from './swiglu.ts';
 export { TransformerBlock } from './transformer-block.ts';
+export {
+  VocabularyEmbedding,
+  VocabularyOutput,
+  type VocabularyRanks,
+  vocabularyShard,
+} from './vocabulary.ts';

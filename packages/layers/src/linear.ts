@@ -69,6 +69,12 @@ export class Linear implements LinearLayer {
     if (!this.operand || this.bias)
       fail('linear', 'a layer that is more than its weight has no cross entropy of this kind.');
     const { weight } = this;
+    if (weight.part && weight.part.of.join() !== weight.shape.join())
+      fail(
+        'linear',
+        `${weight.name} [${weight.shape.join(', ')}] of [${weight.part.of.join(', ')}] has no cross entropy alone.`,
+        'ranks that share a vocabulary have VocabularyOutput',
+      );
     const { kernels } = step.device;
     const losses = step.empty([x.rows], accumulatorDType(step.dtype));
     if (!step.training) {

@@ -30,6 +30,8 @@ const config = llamaConfig({
 });
 const ids = [...randomIds(9, 3, config.vocabSize)];
 const targets = [...randomIds(9, 4, config.vocabSize)].fill(-100, 2, 3);
+const weights = ids.map((_, t) => [1, 0.5, 0, 2, -1][t % 5]!);
+const task = { device: 'reference', config, recompute: 'none', ids, targets, vocabulary: false } as const;
 
 const folder = mkdtempSync(join(tmpdir(), 'cria-ranks-'));
 let program = '';
@@ -48,7 +50,7 @@ async function compare(
   native: Meeting['native'],
   tolerance: number,
 ): Promise<readonly RankNumbers[]> {
-  const together = meeting(RANKS, ids.length * config.dim, native);
+  const together = meeting(RANKS, ids.length * Math.max(config.dim, config.vocabSize), native);
   const [whole, ...ranks] = await Promise.all([
     rankOf({ ...task, rank: 0 }),
     ...Array.from({ length: RANKS }, (_, rank) => rankOf({ ...task, rank, meeting: together })),
@@ -89,7 +91,7 @@ describe('two ranks are one', () => {
   test.each(['none', 'selective', 'full'] as const)(
     'on the reference device in f64, recompute %s, with four reductions a block',
     async (recompute) => {
-      const ranks = await compare({ device: 'reference', config, recompute, ids, targets }, undefined, 1e-13);
+      const ranks = await compare({ ...task, recompute }, undefined, 1e-13);
       const aBlock = recompute === 'full' ? 6 : 4; // the forward pass again
       for (const { reductions, parameters } of ranks) {
         expect(reductions).toBe(aBlock * config.nLayers);
@@ -101,18 +103,40 @@ describe('two ranks are one', () => {
   );
 
   test('with tied embeddings', async () => {
-    const tied = { ...config, tiedEmbeddings: true };
-    await compare({ device: 'reference', config: tied, recompute: 'none', ids, targets }, undefined, 1e-13);
+    await compare({ ...task, config: { ...config, tiedEmbeddings: true } }, undefined, 1e-13);
   }, 120_000);
 
+  describe('that share the vocabulary', () => {
+    test.each([
+      ['an output of its own', false, undefined],
+      ['tied embeddings', true, undefined],
+      ['an output of its own and weights of rows', false, weights],
+      ['tied embeddings and weights of rows', true, weights],
+    ] as const)(
+      '%s',
+      async (_, tiedEmbeddings, weights) => {
+        const shared = { ...task, config: { ...config, tiedEmbeddings }, vocabulary: true };
+        const ranks = await compare({ ...shared, ...(weights && { weights }) }, undefined, 1e-13);
+        for (const { reductions, parameters, losses } of ranks) {
+          // Behind the embedding; the shares of the softmax; the gradient of the hidden states.
+          expect(reductions).toBe(4 * config.nLayers + 3);
+          const whole = parameters.filter(({ part }) => !part).map(({ name }) => name);
+          expect(whole.every((name) => name.includes('norm'))).toBe(true);
+          expect(losses).toEqual(ranks[0]!.losses);
+        }
+      },
+      120_000,
+    );
+  });
+
   const file = cpuAvailability().available ? nativeCallsFile() : undefined;
-  test.skipIf(file === undefined)(
-    'on the cpu, reducing inside lists over storages of both; steps that generate are recorded with their calls',
-    async () => {
+  test.skipIf(file === undefined).each([false, true])(
+    'on the cpu, reducing inside lists over storages of both; steps that generate are recorded with their calls; vocabulary shared: %s',
+    async (vocabulary) => {
       const context = loadNativeCalls(file!).group(RANKS);
       const native = { file: file!, context };
       const ranks = await compare(
-        { device: 'cpu', config, recompute: 'selective', ids, targets },
+        { ...task, device: 'cpu', recompute: 'selective', vocabulary, weights },
         native,
         2e-5,
       );

@@ -2,8 +2,9 @@ import { Checker } from './checker.ts';
 import type { Device } from './device.ts';
 import { fail } from './errors.ts';
 import { boundsOf } from './integers.ts';
-import { kernelNames, type Kernels } from './kernels.ts';
 import { checkSampleRows } from './sample-rows.ts';
+import { kernelNames, type Kernels, type LossGradients } from './kernels.ts';
+import type { Tensor } from './tensor.ts';
 
 /**
  * The one place where kernel arguments are checked: shapes, dtypes, devices, and whether indices
@@ -16,6 +17,7 @@ export function checkKernels(device: Device, raw: Kernels): Kernels {
   const check = new Checker(device);
   return {
     ...products(check, raw),
+    ...losses(check, raw),
     ...lookups(check, raw),
     ...norms(check, raw),
     ...attentions(check, raw),
@@ -29,7 +31,7 @@ export function checkKernels(device: Device, raw: Kernels): Kernels {
 function products(
   check: Checker,
   raw: Kernels,
-): Pick<Kernels, 'linear' | 'linears' | 'linearGradInput' | 'linearGradWeight' | 'linearCrossEntropy'> {
+): Pick<Kernels, 'linear' | 'linears' | 'linearGradInput' | 'linearGradWeight'> {
   return {
     linear(y, x, w, options = {}) {
       check.op('linear', { y, x, w, residual: options.residual });
@@ -56,6 +58,19 @@ function products(
       check.float(dy, x).rows(dy.rows, x).rows(dy.columns, dw).columns(dw, x.columns).wide(dw, x);
       raw.linearGradWeight(dw, dy, x);
     },
+  };
+}
+
+/** The output layer and the loss in one. */
+function losses(
+  check: Checker,
+  raw: Kernels,
+): Pick<Kernels, 'linearCrossEntropy' | 'linearSoftmaxShare' | 'linearCrossEntropyShare'> {
+  const gradients = (x: Tensor, w: Tensor, grads: LossGradients | undefined) => {
+    if (grads) check.shape(grads.dx, x.shape).same(grads.dx, x);
+    if (grads?.dw) check.shape(grads.dw, w.shape).wide(grads.dw, x).plain(w);
+  };
+  return {
     linearCrossEntropy(losses, x, w, targets, grads, weights) {
       check.op('linearCrossEntropy', { losses, x, w, targets, dx: grads?.dx, dw: grads?.dw, weights });
       check
@@ -65,11 +80,39 @@ function products(
         .size(targets, x.rows)
         .size(losses, x.rows)
         .wide(losses, x)
-        .inside(targets, w.rows, 'ignored');
-      if (grads) check.shape(grads.dx, x.shape).same(grads.dx, x);
-      if (grads?.dw) check.shape(grads.dw, w.shape).wide(grads.dw, x);
+        .ids(targets, w.rows, undefined, 'ignored');
+      gradients(x, w, grads);
       if (weights) check.size(weights, x.rows).wide(weights, x);
       raw.linearCrossEntropy(losses, x, w, targets, grads, weights);
+    },
+    linearSoftmaxShare(share, x, w, targets, part) {
+      check.op('linearSoftmaxShare', { share, x, w, targets });
+      check
+        .float(x)
+        .columns(w, x.columns)
+        .integers(targets)
+        .size(targets, x.rows)
+        .shape(share, [x.rows, 3])
+        .wide(share, x)
+        .ids(targets, w.rows, part, 'ignored');
+      raw.linearSoftmaxShare(share, x, w, targets, part);
+    },
+    linearCrossEntropyShare(losses, shares, x, w, targets, part, grads, weights) {
+      const { dx, dw } = grads ?? {};
+      check.op('linearCrossEntropyShare', { losses, shares, x, w, targets, dx, dw, weights });
+      check
+        .float(x)
+        .columns(w, x.columns)
+        .integers(targets)
+        .size(targets, x.rows)
+        .size(losses, x.rows)
+        .wide(losses, x)
+        .shape(shares, [shares.shape[0], x.rows, 3])
+        .wide(shares, x)
+        .ids(targets, w.rows, part, 'ignored');
+      gradients(x, w, grads);
+      if (weights) check.size(weights, x.rows).wide(weights, x);
+      raw.linearCrossEntropyShare(losses, shares, x, w, targets, part, grads, weights);
     },
   };
 }
@@ -77,17 +120,17 @@ function products(
 /** Rows found by index. */
 function lookups(check: Checker, raw: Kernels): Pick<Kernels, 'embedding' | 'embeddingGrad' | 'gatherRows'> {
   return {
-    embedding(y, tokens, table) {
+    embedding(y, tokens, table, part) {
       check.op('embedding', { y, tokens, table });
       check.integers(tokens).rows(tokens.size, y).columns(y, table.columns).float(y);
-      check.inside(tokens, table.rows);
-      raw.embedding(y, tokens, table);
+      check.ids(tokens, table.rows, part);
+      raw.embedding(y, tokens, table, part);
     },
-    embeddingGrad(dtable, dy, tokens) {
+    embeddingGrad(dtable, dy, tokens, part) {
       check.op('embeddingGrad', { dtable, dy, tokens });
       check.integers(tokens).rows(tokens.size, dy).columns(dtable, dy.columns).float(dy).wide(dtable, dy);
-      check.inside(tokens, dtable.rows);
-      raw.embeddingGrad(dtable, dy, tokens);
+      check.ids(tokens, dtable.rows, part);
+      raw.embeddingGrad(dtable, dy, tokens, part);
     },
     gatherRows(y, x, rows) {
       check.op('gatherRows', { y, x, rows });

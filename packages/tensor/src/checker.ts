@@ -2,7 +2,7 @@ import type { Device } from './device.ts';
 import { accumulatorDType, dtypes } from './dtype.ts';
 import { fail } from './errors.ts';
 import type { Bounds } from './integers.ts';
-import type { AttentionShape } from './kernels.ts';
+import type { AttentionShape, VocabularyPart } from './kernels.ts';
 import { describe, type Shape, type Tensor } from './tensor.ts';
 
 /** Chained checks that name the kernel and the argument. */
@@ -44,6 +44,13 @@ export class Checker {
     return this;
   }
 
+  /** A weight that has gradients. */
+  plain(tensor: Tensor): this {
+    if (!dtypes[tensor.dtype].float || tensor.layout !== 'plain')
+      this.#refuse(tensor, 'must be plain floats where its gradient is asked for');
+    return this;
+  }
+
   integers(...tensors: Tensor[]): this {
     for (const tensor of tensors) if (tensor.dtype !== 'i32') this.#refuse(tensor, 'must be i32');
     return this;
@@ -59,6 +66,15 @@ export class Checker {
     const low = { negative: 0, ignored: leastId, nothing: least }[allowed ?? 'nothing'];
     if (low >= 0 && most < count) return this;
     return this.#outside(tensor, low < 0 ? low : most, `0 to ${count - 1}`);
+  }
+
+  /** Every element is an id of the vocabulary that these rows are a part of; without a part they are all of it. */
+  ids(tensor: Tensor, rows: number, part?: VocabularyPart, allowed?: 'ignored'): this {
+    if (!part) return this.inside(tensor, rows, allowed);
+    const { first, of } = part;
+    if (!(Number.isSafeInteger(first) && Number.isSafeInteger(of) && first >= 0 && first + rows <= of))
+      fail(this.#op, `${rows} rows from id ${first} on are no part of a vocabulary of ${of}.`, this.#all());
+    return this.inside(tensor, of, allowed);
   }
 
   /** Elements ascend from 0 to `rows`: where sequences start. */

@@ -29,10 +29,12 @@ export {
   kernelNames,
   type Kernels,
   type LogProbabilityOptions,
+  type LossGradients,
   type RopePairing,
   SAMPLE_FAULTS,
   type SampleOptions,
   type SampleRow,
+  type VocabularyPart,
 } from './kernels.ts';
 export { type Initializer, Parameter, type ParameterOptions } from './parameter.ts';
 export { type AllocateOptions, ParameterSpace } from './parameter-space.ts';

@@ -128,3 +128,34 @@ test('linearCrossEntropy', async () => {
   await expectGradients({ x, w }, forward, put([1, 1, 1, 1, 1], [5]), { x: dx, w: dw });
   expect(await ignored.read()).toEqual(await forward().read());
 });
+
+test('linearCrossEntropyShare, of all parts together', async () => {
+  const [x, w, targets] = [random(5, 4, 1), random(7, 4, 2), ints([6, 0, -100, 3, 2])];
+  const weights = put([1, 0.5, 2, -1, 3], [5]);
+  const [shares, losses, dw, dx] = [
+    device.empty([2, 5, 3], 'f64'),
+    device.empty([5], 'f64'),
+    zeros(w),
+    zeros(x),
+  ];
+  const ranks = [
+    [0, 3],
+    [3, 7],
+  ].map(([first, end], rank) => ({ rank, first, end, own: w.slice(first, end), part: { first, of: 7 } }));
+  const forward = () => {
+    for (const { rank, own, part } of ranks)
+      kernels.linearSoftmaxShare(shares.slice(rank, rank + 1).reshape(5, 3), x, own, targets, part);
+    const [{ own, part }] = ranks;
+    kernels.linearCrossEntropyShare(losses, shares, x, own, targets, part, undefined, weights);
+    return losses;
+  };
+  const alone = forward();
+  const before = [...(await alone.read())];
+  for (const { first, end, own, part } of ranks) {
+    const grads = { dx: zeros(x), dw: dw.slice(first, end) };
+    kernels.linearCrossEntropyShare(losses, shares, x, own, targets, part, grads, weights);
+    expect([...(await losses.read())]).toEqual(before);
+    kernels.add(dx, dx, grads.dx);
+  }
+  await expectGradients({ x, w }, forward, put([1, 1, 1, 1, 1], [5]), { x: dx, w: dw });
+});

@@ -109,6 +109,19 @@ test('linearCrossEntropy', async () => {
   await expectNear(losses, oracle.crossEntropy(oracle.linear(x, w), targets));
 });
 
+test('one part that is the whole vocabulary has the bits of linearCrossEntropy', async () => {
+  const [x, w] = [put(numbers(6, 5, 1)), put(numbers(7, 5, 2))];
+  const [targets, weights] = [ints([0, 6, -100, 3, 3, 1]), vector([1, 2, 1, 0.5, 0, -1])];
+  const run = () => ({ losses: room(6), dx: room(6, 5), dw: room(7, 5) });
+  const [whole, part, share] = [run(), run(), room(6, 3)];
+  kernels.linearCrossEntropy(whole.losses, x, w, targets, whole, weights);
+  const all = { first: 0, of: 7 };
+  kernels.linearSoftmaxShare(share, x, w, targets, all);
+  kernels.linearCrossEntropyShare(part.losses, share.reshape(1, 6, 3), x, w, targets, all, part, weights);
+  for (const name of ['losses', 'dx', 'dw'] as const)
+    expect(await part[name].read(), name).toEqual(await whole[name].read());
+});
+
 test('adamw is algorithm 2 of Loshchilov and Hutter over three steps', async () => {
   const n = 6;
   const [[value], [gradient]] = [numbers(1, n, 1), numbers(1, n, 2)];

@@ -1,4 +1,4 @@
-import type { SpecialIds } from '@cria/checkpoint';
+import type { BaseModel, SpecialIds } from '@cria/checkpoint';
 import { Llama, type LlamaConfig } from '@cria/layers';
 import type { OptimizerFactory, Schedule } from '@cria/optimizers';
 import {
@@ -65,6 +65,11 @@ export interface TrainingOptions {
   readonly recompute?: Recompute;
   /** Initialisation; default 0. */
   readonly seed?: number;
+  /**
+   * Whose values the model's frozen parameters have (`baseModelOf` of their checkpoint): states then keep what is trained alone, and a run goes on over
+   * the same base only. Needed with `checkpoints` where frozen parameters are quantised or packed.
+   */
+  readonly base?: BaseModel;
   /** Folder of training states; without it nothing is saved and nothing resumed. */
   readonly checkpoints?: string;
   /**
@@ -105,6 +110,7 @@ export type ResolvedOptions = Required<Omit<TrainingOptions, Optional | 'dtype'>
 } & Pick<TrainingOptions, Optional>;
 
 type Optional =
+  | 'base'
   | 'validation'
   | 'checkpoints'
   | 'keepEvery'
@@ -140,6 +146,7 @@ const defaults = {
 const required = ['device', 'model', 'data', 'totalSteps'] as const;
 const known = [
   ...required,
+  'base',
   'validation',
   'microBatchSize',
   'warmupSteps',

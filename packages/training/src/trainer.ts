@@ -71,9 +71,16 @@ export class Trainer implements Disposable {
 
   /** Products round wide weights to the activations' halves as they pack them, and no rounded copy is kept. */
   #allocate(): void {
-    const { dtype, trainable = ({ bound }) => !bound } = this.options;
+    const { dtype, checkpoints, base, trainable = ({ bound }) => !bound } = this.options;
     const { parameters } = this.model;
     for (const parameter of parameters.parameters) parameter.frozen = !trainable(parameter);
+    const given = parameters.parameters.find(({ bound, frozen }) => bound && frozen);
+    if (checkpoints !== undefined && given && !base)
+      fail(
+        'train',
+        `${given.name} is frozen and was given its value, and states are to be saved.`,
+        'say whose values these are: base, by baseModelOf() of their checkpoint',
+      );
     if (parameters.parameters.every(({ frozen }) => frozen))
       fail('train', 'no parameter is trainable.', 'look at the option trainable');
     parameters.allocate({ dtype: accumulatorDType(dtype), gradients: 'borrowed' });
@@ -189,7 +196,7 @@ export class Trainer implements Disposable {
    * step is saved already.
    */
   async save(): Promise<void> {
-    const { extraFiles, specialIds, fingerprints, now } = this.options;
+    const { base, extraFiles, specialIds, fingerprints, now } = this.options;
     if (!this.#saver || this.#savedStep === this.#step) return;
     const start = now();
     await this.finishSaving();
@@ -205,6 +212,7 @@ export class Trainer implements Disposable {
       fingerprints: { ...fingerprints, settings: settingsOf(this.options) },
       extraFiles,
       ...(specialIds ? { specialIds } : {}),
+      ...(base ? { base } : {}),
     });
     this.#savedStep = this.#step;
     this.#savePause = now() - start;
@@ -321,7 +329,7 @@ export class Trainer implements Disposable {
     if (checkpoints === undefined || (await listTrainingStates(checkpoints)).length === 0) return false;
     const state = await loadTrainingState(checkpoints, { fallback: skipDamaged });
     this.#checkFingerprints(state.fingerprints);
-    await state.load(this.model.parameters);
+    await state.load(this.model.parameters, this.options.base);
     const { updates = 0, totalTokens = 0, skippedInARow = 0 } = state.counters as Record<string, number>;
     this.#step = state.step;
     this.#savedStep = state.step;

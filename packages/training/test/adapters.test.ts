@@ -1,3 +1,15 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  type BaseModel,
+  baseModelOf,
+  convertCheckpoint,
+  loadTrainingState,
+  mapWeights,
+  openCheckpoint,
+  saveHuggingFace,
+} from '@cria/checkpoint';
 import { Linear, type LinearLayer, type LinearOptions, Llama } from '@cria/layers';
 import { AdamW, constantSchedule } from '@cria/optimizers';
 import {
@@ -9,7 +21,7 @@ import {
   type Step,
   type Tensor,
 } from '@cria/tensor';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Batch, nextToken, Trainer, type TrainingEvent, type TrainingOptions } from '../src/index.ts';
 import { devices } from './devices.ts';
 import { tinyData, tinyModel, tinyOptions } from './tiny.ts';
@@ -66,19 +78,20 @@ class LowRank implements LinearLayer {
   }
 }
 
-/** A model whose blocks have adapters over a base of the same numbers, as blocks of Q8_0, packed or not, or as f32. */
-async function adapted(device: Device, form: 'q8_0' | 'packed' | 'f32'): Promise<Llama> {
-  const linear = (options: LinearOptions) =>
-    options.part === 'output' ? new Linear(options) : new LowRank(options);
-  const llama = new Llama(model, { device, factories: { linear } });
+type Form = 'q8_0' | 'packed' | 'f32';
+
+/** A model whose blocks have adapters over a base of the same numbers, as blocks of Q8_0, packed or not, or as f32; the ends of the model too. */
+async function adapted(device: Device, form: Form, tiedEmbeddings: boolean): Promise<Llama> {
+  const config = { ...model, tiedEmbeddings };
+  const llama = new Llama(config, { device, factories: { linear: adapter } });
   using maker = reference();
-  const base = new Llama(model, { device: maker });
+  const base = new Llama(config, { device: maker });
   base.parameters.allocate();
   base.parameters.initialize(3);
   for (const { name, value, shape } of base.parameters.parameters) {
     const values = await value.toFloat32();
     const parameter = llama.parameters.get(name)!;
-    if (!/w[qkvo123]\.weight/.test(name)) {
+    if (shape.length < 2) {
       parameter.value = device.tensor(values, shape, 'f32');
       continue;
     }
@@ -86,10 +99,14 @@ async function adapted(device: Device, form: 'q8_0' | 'packed' | 'f32'): Promise
     quantize('q8_0', values, shape[1]!, blocks);
     dequantize('q8_0', blocks, values);
     const plain = form === 'f32' ? device.tensor(values, shape, 'f32') : device.tensor(blocks, shape, 'q8_0');
-    parameter.value = form === 'packed' ? device.pack(plain) : plain;
+    // Rows of a table are looked up as they are stored.
+    parameter.value = form === 'packed' && name !== 'tok_embeddings.weight' ? device.pack(plain) : plain;
   }
   return llama;
 }
+
+const adapter = (options: LinearOptions) =>
+  options.part === 'output' ? new Linear(options) : new LowRank(options);
 
 async function losses(options: TrainingOptions): Promise<{ losses: number[]; adapters: Float32Array }> {
   const seen: number[] = [];
@@ -100,23 +117,114 @@ async function losses(options: TrainingOptions): Promise<{ losses: number[]; ada
 }
 
 describe.each(devices)('adapters on $name', ({ name, open }) => {
-  it('are trained over a quantised base as over the numbers it stands for, and the base stays', async () => {
+  it.each([
+    ['a model', false],
+    ['a model with tied embeddings', true],
+  ])(
+    'are trained over %s of blocks as over the numbers it stands for, and the base stays',
+    async (_, tied) => {
+      using device = open();
+      const run = async (form: Form) => {
+        const llama = await adapted(device, form, tied);
+        const wq = llama.parameters.get('layers.0.attention.wq.weight')!;
+        const ends = ['tok_embeddings.weight', ...(tied ? [] : ['output.weight'])];
+        for (const end of ends)
+          expect(llama.parameters.get(end)!.value.dtype).toBe(form === 'f32' ? 'f32' : 'q8_0');
+        const result = await losses(
+          tinyOptions({ device, model: llama, dtype: 'f32', totalSteps: 6, learningRate: 1e-2 }),
+        );
+        expect([wq.frozen, wq.value.dtype]).toEqual([true, form === 'f32' ? 'f32' : 'q8_0']);
+        return result;
+      };
+      const [wide, blocks, packed] = [await run('f32'), await run('q8_0'), await run('packed')];
+      expect(packed).toEqual(blocks);
+      expect(wide.losses.at(-1)).toBeLessThan(wide.losses[0]! - 0.02);
+      // The reference device makes numbers of blocks; others round the rows of a product to 8 bits.
+      if (name === 'reference') return expect(blocks).toEqual(wide);
+      blocks.losses.forEach((loss, i) => expect(Math.abs(loss - wide.losses[i]!)).toBeLessThan(5e-3));
+    },
+  );
+});
+
+/** A model in blocks of Q8_0, as a GGUF file. */
+async function quantisedBase(seed: number): Promise<{ readonly path: string; readonly base: BaseModel }> {
+  const folder = mkdtempSync(join(tmpdir(), 'cria-base-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  using device = reference();
+  using whole = new Llama(model, { device });
+  whole.parameters.allocate();
+  whole.parameters.initialize(seed);
+  await saveHuggingFace(join(folder, 'plain'), model, whole.parameters);
+  const path = join(folder, 'base.gguf');
+  await convertCheckpoint(await openCheckpoint(join(folder, 'plain')), path, {
+    to: 'gguf',
+    quantize: 'q8_0',
+  });
+  return { path, base: await baseModelOf(await openCheckpoint(path)) };
+}
+
+describe.each(devices)('a run over a quantised base on $name', ({ open }) => {
+  it('that was stopped goes on with the same bits; its states are the adapter alone, and belong to their base', async () => {
     using device = open();
-    const run = async (form: 'q8_0' | 'packed' | 'f32') => {
-      const llama = await adapted(device, form);
-      const wq = llama.parameters.get('layers.0.attention.wq.weight')!;
-      const result = await losses(
-        tinyOptions({ device, model: llama, dtype: 'f32', totalSteps: 6, learningRate: 1e-2 }),
+    const { path, base } = await quantisedBase(3);
+    const root = mkdtempSync(join(tmpdir(), 'cria-adapters-'));
+    onTestFinished(() => rmSync(root, { recursive: true, force: true }));
+    const run = async (extra: Partial<TrainingOptions>, at = path) => {
+      const checkpoint = await openCheckpoint(at);
+      const llama = new Llama(model, { device, factories: { linear: adapter } });
+      using weights = await mapWeights(checkpoint, llama.parameters, {
+        keep: [...device.abilities.weights],
+        parameters: ({ name }) => checkpoint.tensors.has(name),
+      });
+      expect(weights.mappedBytes > 0).toBe(device.abilities.mapFile !== undefined);
+      expect(llama.parameters.get('output.weight')!.value.dtype).toBe('q8_0');
+      return await losses(
+        tinyOptions({ device, model: llama, dtype: 'f32', totalSteps: 6, learningRate: 1e-2, ...extra }),
       );
-      expect([wq.frozen, wq.value.dtype]).toEqual([true, form === 'f32' ? 'f32' : 'q8_0']);
-      return result;
     };
-    const [wide, blocks, packed] = [await run('f32'), await run('q8_0'), await run('packed')];
-    expect(packed).toEqual(blocks);
-    expect(wide.losses.at(-1)).toBeLessThan(wide.losses[0]! - 0.02);
-    // The reference device makes numbers of blocks; others round the rows of a product to 8 bits.
-    if (name === 'reference') return expect(blocks).toEqual(wide);
-    blocks.losses.forEach((loss, i) => expect(Math.abs(loss - wide.losses[i]!)).toBeLessThan(5e-3));
+    const uninterrupted = await run({});
+    const stop = new AbortController();
+    const first = await run({
+      base,
+      checkpoints: root,
+      signal: stop.signal,
+      data: {
+        ...tinyData,
+        batch: (position, size) => (position >= 2 * 4 && stop.abort(), tinyData.batch(position, size)),
+      },
+    });
+    expect(first.losses).toHaveLength(3);
+
+    const state = await loadTrainingState(root);
+    const others = [
+      'config.json',
+      'manifest.json',
+      'optimizer.safetensors',
+      'state.json',
+      'trained.safetensors',
+    ];
+    expect(readdirSync(state.folder).sort()).toEqual(others);
+    expect(state.base).toEqual(base);
+    expect([...state.checkpoint.tensors.keys()].every((name) => /lora_[ab]/.test(name))).toBe(true);
+    await expect(openCheckpoint(root)).rejects.toThrow('holds what was trained over the base');
+
+    const other = await quantisedBase(4);
+    await expect(run({ base: other.base, checkpoints: root }, other.path)).rejects.toThrow(
+      `was trained over the base ${path} (${base.hash.slice(0, 12)}), not over ${other.path} (`,
+    );
+    await expect(run({ checkpoints: root })).rejects.toThrow('is frozen and was given its value');
+
+    const resumed = await run({ base, checkpoints: root });
+    expect([...first.losses, ...resumed.losses]).toEqual(uninterrupted.losses);
+    expect(Buffer.from(resumed.adapters.buffer)).toEqual(Buffer.from(uninterrupted.adapters.buffer));
+  }, 60_000);
+
+  it('that has an adapter on its output is refused by name', async () => {
+    using device = open();
+    const linear = (options: LinearOptions) => new LowRank(options);
+    expect(() => new Llama(model, { device, factories: { linear } })).toThrow(
+      '[linearCrossEntropy] the output layer takes no cross entropy.',
+    );
   });
 });
 

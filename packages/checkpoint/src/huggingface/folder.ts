@@ -164,6 +164,13 @@ export function huggingFaceTensors(
 ): TensorToWrite[] {
   return parameters.parameters.map((parameter) => {
     const name = toHuggingFaceName(parameter.name);
+    const { part } = parameter;
+    if (part)
+      fail(
+        'saveHuggingFace',
+        `${parameter.name} is a part of [${part.of.join(', ')}].`,
+        'load it whole first',
+      );
     if (name === undefined) fail('saveHuggingFace', `"${parameter.name}" is no parameter of a LLaMA.`);
     const halfSplit = isRotated(parameter.name) ? config.headDim : undefined;
     return {

@@ -1,8 +1,9 @@
-import { fail, type ParameterSpace, type Tensor } from '@cria/tensor';
+import { fail, type Parameter, type ParameterSpace, type Tensor } from '@cria/tensor';
 import type { TensorInfo } from '../checkpoint.ts';
 import { toWritable } from '../convert.ts';
 import { rowLengthOf } from '../row-order.ts';
 import { numericDType, ordered, rowBytes } from '../weights.ts';
+import { cutProblem, cutWeight, wholeShape } from '../cut-weight.ts';
 import { layoutOf, overlaps } from './layout.ts';
 import type { RankRange } from './types.ts';
 
@@ -23,12 +24,13 @@ export async function loadRange(
   const end = begin + target.size;
   if (!(Number.isSafeInteger(begin) && begin >= 0 && end <= layout.size))
     fail(op, `elements ${begin} to ${end} are outside the space of ${layout.size}.`);
-  checkFit(path, weights, layout.parameters);
+  checkFit(path, weights, parameters.placed);
   const { device } = target;
   const flat = target.reshape(target.size, 1);
   if (target.size > 0) device.kernels.fill(target, 0);
   for (const { name, shape, offset } of layout.parameters) {
-    const weight = weights.get(name);
+    const stored = weights.get(name);
+    const weight = stored && cutWeight(stored, { shape, part: parameters.get(name)?.part });
     const size = shape.reduce((product, extent) => product * extent, 1);
     for (const { from, to, length } of overlaps([[offset, offset + size]], [begin, end])) {
       for (let at = 0; weight && at < length; at += PIECE) {
@@ -86,13 +88,14 @@ async function readElements(weight: TensorInfo, first: number, last: number): Pr
 function checkFit(
   path: string,
   weights: ReadonlyMap<string, TensorInfo>,
-  parameters: readonly { readonly name: string; readonly shape: readonly number[] }[],
+  parameters: readonly Parameter[],
 ): void {
-  const problems = parameters.flatMap(({ name, shape }) => {
-    const stored = weights.get(name)?.shape;
+  const problems = parameters.flatMap((parameter) => {
+    const { name } = parameter;
+    const [stored, wanted] = [weights.get(name), wholeShape(parameter)];
     if (!stored) return [`${name} is missing`];
-    if (stored.join() === shape.join()) return [];
-    return [`${name} has shape [${stored.join(', ')}], the model [${shape.join(', ')}]`];
+    if (stored.shape.join() === wanted.join()) return cutProblem(stored, parameter) ?? [];
+    return [`${name} has shape [${stored.shape.join(', ')}], the model [${wanted.join(', ')}]`];
   });
   const names = new Set(parameters.map(({ name }) => name));
   for (const name of weights.keys()) if (!names.has(name)) problems.push(`${name} is unexpected`);

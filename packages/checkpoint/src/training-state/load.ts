@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkOptions, fail, type ParameterSpace, whatOf } from '@cria/tensor';
+import { type BaseModel, checkBase, keptParameters } from '../base-model.ts';
 import type { Checkpoint, TensorInfo } from '../checkpoint.ts';
 import { openHuggingFaceFolder, readConfig } from '../huggingface/folder.ts';
 import { readJson } from '../json-file.ts';
@@ -12,9 +13,10 @@ import { type Candidate, findCandidates, isStateName, namesIn, totalBytes } from
 import { type Manifest, MANIFEST_FILE, readManifest, verifyFiles } from './manifest.ts';
 import { loadRanges, stateOf, type StoredStates } from './load-range.ts';
 import { rankedWeights } from './ranked-weights.ts';
-import { type RankedLayout, VALUES } from './ranks.ts';
-import { OPTIMIZER_FILE, STATE_FILE } from './write.ts';
-import type { Json, LoadedTrainingState, LoadTrainingStateOptions } from './types.ts';
+import type { RankedLayout } from './ranks.ts';
+import { OPTIMIZER_FILE, STATE_FILE, TRAINED_FILE } from './write.ts';
+import { type Json, type LoadedTrainingState, type LoadTrainingStateOptions, VALUES } from './types.ts';
+import { boxedWeights, type BoxFile } from './boxes.ts';
 
 const op = 'loadTrainingState';
 
@@ -84,6 +86,10 @@ interface StateJson extends Partial<RankedLayout> {
   readonly counters: Json;
   readonly fingerprints: Record<string, string>;
   readonly extraFiles: readonly string[];
+  /** Of a state without the parameters of its base. */
+  readonly base?: BaseModel;
+  /** Of a state by ranks that have parts of the parameters. */
+  readonly boxes?: readonly BoxFile[];
   /** Absent in states of earlier versions, which were AdamW's or had none. */
   readonly states?: readonly string[];
 }
@@ -97,15 +103,8 @@ async function openState(
   damaged: LoadedTrainingState['damaged'],
 ): Promise<LoadedTrainingState> {
   const state = (await readJson(op, join(folder, STATE_FILE))) as StateJson; // its hash was compared
-  const { layout, ranks } = state;
-  const ranked = layout && ranks ? { layout, ranks } : undefined;
-  const checkpoint = ranked
-    ? await openRanked(folder, ranked)
-    : await openHuggingFaceFolder(folder, 'training-state');
+  const { checkpoint, states, ranks } = await openParts(folder, manifest, state);
   const values = checkpoint.tensors;
-  const states = ranked
-    ? await rankedStates(folder, ranked, state.states)
-    : await storedStates(folder, manifest, state.states);
   return {
     step: manifest.step,
     folder,
@@ -116,7 +115,8 @@ async function openState(
     states: [...states.keys()],
     extraFiles: state.extraFiles,
     damaged,
-    ranks: ranks?.length ?? 1,
+    ranks,
+    base: state.base,
     checkpoint,
     async readExtraFile(name) {
       if (!state.extraFiles.includes(name))
@@ -124,17 +124,44 @@ async function openState(
       const file = await RangeFile.open(op, join(folder, name));
       return file.read(op, 0, file.size);
     },
-    async load(parameters) {
-      await checkpoint.load(parameters);
+    async load(parameters, base) {
+      checkBase(op, folder, state.base, base);
+      if (state.base) await loadKept(folder, values, parameters, state.base);
+      else await checkpoint.load(parameters);
       await loadStates(folder, states, parameters);
     },
     loadRange: (range) => loadRanges(folder, values, states, range),
   };
 }
 
-async function openRanked(folder: string, ranked: RankedLayout): Promise<Checkpoint> {
+/** Weights and states, however they lie. */
+async function openParts(
+  folder: string,
+  manifest: Manifest,
+  { layout, ranks, boxes, states: names }: StateJson,
+): Promise<{ readonly checkpoint: Checkpoint; readonly states: StoredStates; readonly ranks: number }> {
+  if (boxes) {
+    const checkpoint = await checkpointOf(folder, await boxedWeights(folder, boxes, VALUES));
+    const all = (names ?? []).map(async (name) => [name, await boxedWeights(folder, boxes, name)] as const);
+    return { checkpoint, states: new Map(await Promise.all(all)), ranks: boxes.length };
+  }
+  if (!layout || !ranks) {
+    const trained = TRAINED_FILE in manifest.files;
+    const checkpoint = trained
+      ? await checkpointOf(
+          folder,
+          weightsBehind(await SafetensorsFile.open(join(folder, TRAINED_FILE)), `${VALUES}.`),
+        )
+      : await openHuggingFaceFolder(folder, 'training-state');
+    return { checkpoint, states: await storedStates(folder, manifest, names), ranks: 1 };
+  }
+  const ranked = { layout, ranks };
+  const checkpoint = await checkpointOf(folder, await rankedWeights(folder, ranked, VALUES));
+  return { checkpoint, states: await rankedStates(folder, ranked, names), ranks: ranks.length };
+}
+
+async function checkpointOf(folder: string, weights: ReadonlyMap<string, TensorInfo>): Promise<Checkpoint> {
   const { config, specialIds } = await readConfig(join(folder, 'config.json'));
-  const weights = await rankedWeights(folder, ranked, VALUES);
   return makeCheckpoint('training-state', folder, config, specialIds, weights);
 }
 
@@ -183,12 +210,29 @@ function weightsBehind(file: SafetensorsFile, prefix: string): ReadonlyMap<strin
   return weights;
 }
 
+/** What a state keeps beside its base. */
+async function loadKept(
+  folder: string,
+  weights: ReadonlyMap<string, TensorInfo>,
+  parameters: ParameterSpace,
+  base: BaseModel,
+): Promise<void> {
+  const targets = keptParameters(parameters, base).map((parameter) => ({
+    name: parameter.name,
+    value: parameters.master(parameter),
+    part: parameter.part,
+  }));
+  await loadWeights(op, folder, weights, targets, false);
+  parameters.roundMasters();
+}
+
 async function loadStates(folder: string, stored: StoredStates, parameters: ParameterSpace): Promise<void> {
   for (const name of parameters.stateNames) {
     const memory = parameters.states.get(name);
     const targets = parameters.placed.map((parameter) => ({
       name: parameter.name,
       value: parameters.view(memory, parameter),
+      part: parameter.part,
     }));
     await loadWeights(op, folder, stateOf(folder, stored, name), targets, false);
   }

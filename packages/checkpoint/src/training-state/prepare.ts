@@ -1,4 +1,12 @@
-import { checkOptions, type ComputeDType, fail, type ParameterSpace } from '@cria/tensor';
+import {
+  checkOptions,
+  type ComputeDType,
+  describe,
+  fail,
+  type Parameter,
+  type ParameterSpace,
+} from '@cria/tensor';
+import { type BaseModel, keptParameters } from '../base-model.ts';
 import { toHuggingFaceConfig } from '../huggingface/config.ts';
 import { fileDType } from '../huggingface/folder.ts';
 import { encodeJson } from '../json-file.ts';
@@ -7,28 +15,41 @@ import { isFloat } from '../dtypes.ts';
 import { SINGLE_FILE } from '../safetensors/sharded.ts';
 import { plainChunks } from '../weights.ts';
 import { MANIFEST_FILE } from './manifest.ts';
-import { OPTIMIZER_FILE, type PreparedState, STATE_FILE, type StateTensor } from './write.ts';
-import type { Json, TrainingState } from './types.ts';
+import { OPTIMIZER_FILE, type PreparedState, STATE_FILE, type StateTensor, TRAINED_FILE } from './write.ts';
+import { type Json, type TrainingState, VALUES } from './types.ts';
 
 const op = 'saveTrainingState';
-const ownFiles: readonly string[] = [SINGLE_FILE, OPTIMIZER_FILE, STATE_FILE, MANIFEST_FILE, 'config.json'];
+const ownFiles: readonly string[] = [
+  SINGLE_FILE,
+  OPTIMIZER_FILE,
+  TRAINED_FILE,
+  STATE_FILE,
+  MANIFEST_FILE,
+  'config.json',
+];
+
+/** Of a training state. */
+export const stateOptions = [
+  'step',
+  'parameters',
+  'config',
+  'counters',
+  'fingerprints',
+  'extraFiles',
+  'specialIds',
+  'base',
+];
 
 /** Checks a state and lists what it consists of; tensors are read from the device when they are written. */
 export function prepareState(state: TrainingState): PreparedState {
-  checkOptions(op, state, [
-    'step',
-    'parameters',
-    'config',
-    'counters',
-    'fingerprints',
-    'extraFiles',
-    'specialIds',
-  ]);
+  checkOptions(op, state, stateOptions);
   checkState(state);
-  const { step, parameters, config } = state;
+  const { step, parameters, config, base } = state;
   const dtype = fileDType(op, parameters);
   const tensors = new Map<string, readonly StateTensor[]>([
-    [SINGLE_FILE, weightTensors(config.headDim, parameters, dtype)],
+    base
+      ? [TRAINED_FILE, trainedTensors(parameters, base, dtype)]
+      : [SINGLE_FILE, weightTensors(config.headDim, parameters, dtype)],
   ]);
   const states = parameters.stateNames;
   if (states.length > 0)
@@ -48,13 +69,24 @@ export function smallFiles(
     fingerprints = {},
     extraFiles = {},
     specialIds = {},
+    base,
   }: Omit<TrainingState, 'parameters'>,
   dtype: ComputeDType,
   more: object = {},
 ): ReadonlyMap<string, Uint8Array> {
   return new Map([
     ['config.json', encodeJson(toHuggingFaceConfig(config, { dtype, specialIds, own: true }))],
-    [STATE_FILE, encodeJson({ step, counters, fingerprints, extraFiles: Object.keys(extraFiles), ...more })],
+    [
+      STATE_FILE,
+      encodeJson({
+        step,
+        counters,
+        fingerprints,
+        extraFiles: Object.keys(extraFiles),
+        ...(base && { base: { path: base.path, hash: base.hash } }),
+        ...more,
+      }),
+    ],
     ...Object.entries(extraFiles),
   ]);
 }
@@ -62,7 +94,14 @@ export function smallFiles(
 /** Weights with the names and the row order of a Hugging Face file. */
 function weightTensors(headDim: number, parameters: ParameterSpace, dtype: ComputeDType): StateTensor[] {
   return parameters.parameters.map((parameter) => {
-    const { name, shape } = parameter;
+    const { name, shape, value } = parameter;
+    checkWhole(parameter);
+    if (parameter.frozen && !(isFloat(value.dtype) && value.layout === 'plain'))
+      fail(
+        op,
+        `${name} is frozen, and ${describe(value)}.`,
+        'say what the frozen parameters are: base, by baseModelOf() of their checkpoint',
+      );
     const halfSplit = isRotated(name) ? headDim : undefined;
     return {
       name: toHuggingFaceName(name) ?? fail(op, `"${name}" is no parameter of a LLaMA.`),
@@ -72,6 +111,21 @@ function weightTensors(headDim: number, parameters: ParameterSpace, dtype: Compu
       chunks: (take) => plainChunks(name, parameters.master(parameter), dtype, halfSplit, take),
     };
   });
+}
+
+/** What a state with a base keeps, by canonical names and in canonical row order: adapters are in no format of others. */
+function trainedTensors(parameters: ParameterSpace, base: BaseModel, dtype: ComputeDType): StateTensor[] {
+  return keptParameters(parameters, base).map((parameter) => {
+    const { name, shape } = parameter;
+    checkWhole(parameter);
+    const chunks: StateTensor['chunks'] = (take) =>
+      plainChunks(name, parameters.master(parameter), dtype, 1, take);
+    return { name: `${VALUES}.${name}`, dtype, shape, chunks };
+  });
+}
+
+function checkWhole({ name, part }: Parameter): void {
+  if (part) fail(op, `${name} is a part of [${part.of.join(', ')}].`, 'save with saveTrainingStateByRanks');
 }
 
 /** A state by canonical names, in canonical row order: it is nobody's format but ours. */

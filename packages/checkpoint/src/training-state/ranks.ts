@@ -1,37 +1,22 @@
 import { join } from 'node:path';
-import {
-  checkOptions,
-  type ComputeDType,
-  CriaError,
-  fail,
-  type ParameterSpace,
-  type Tensor,
-} from '@cria/tensor';
+import { checkOptions, type ComputeDType, fail, type ParameterSpace, type Tensor } from '@cria/tensor';
 import { isFloat } from '../dtypes.ts';
 import { plainChunks } from '../weights.ts';
+import { boxWriter } from './box-ranks.ts';
+import { agree, type Attempt, attempt, type RankGroup, unwrap } from './group.ts';
 import { type FlatLayout, layoutOf } from './layout.ts';
-import { checkState, smallFiles } from './prepare.ts';
+import { checkState, smallFiles, stateOptions } from './prepare.ts';
 import { checkPolicy } from './save.ts';
 import { type StateFile, writeTensorFile } from './tensor-file.ts';
-import type { Json, SaveTrainingStateOptions, TrainingState } from './types.ts';
-import { abandon, commit, openPlace, type Place, type SaveTrainingStateResult, writeFiles } from './write.ts';
+import { type Json, type SaveTrainingStateOptions, type TrainingState, VALUES } from './types.ts';
+import { abandon, commit, openPlace, type SaveTrainingStateResult, writeFiles } from './write.ts';
 
 /*
- * A state that W ranks share: each writes its range of the flat spaces into a file of its own, and
- * rank 0 writes the rest and, last of all, the manifest. All ranks see one file system.
+ * A state that W ranks share: each writes what it has into a file of its own, a range of the flat spaces or its parts of the parameters
+ * (box-ranks.ts), and rank 0 writes the rest and, last of all, the manifest. All ranks see one file system.
  */
 
 const op = 'saveTrainingStateByRanks';
-
-/** How the ranks of a run talk: threads, processes or machines. */
-export interface RankGroup {
-  readonly rank: number;
-  readonly ranks: number;
-  /** What rank 0 gives, at every rank. */
-  broadcast(value: Json): Promise<Json>;
-  /** What every rank gives, in their order, at rank 0; undefined elsewhere. Rejects where a rank is gone. */
-  gather(value: Json): Promise<readonly Json[] | undefined>;
-}
 
 /** The state of one rank. What is not a range of the spaces is the same at every rank; rank 0 writes it. */
 export interface RankState extends TrainingState {
@@ -58,29 +43,42 @@ export interface RankedLayout {
   readonly ranks: readonly RankFile[];
 }
 
-/** The tensor of a rank's file that holds its values; every other is a state of that name. */
-export const VALUES = 'values';
+/** What the ranks' files are, once all are written. */
+export interface Collected {
+  readonly files: Readonly<Record<string, StateFile>>;
+  readonly dtype: ComputeDType;
+  /** For the state's own file. */
+  readonly more: object;
+}
+
+/** How a kind of share is written and put together. */
+export interface RankWriter {
+  /** Writes this rank's file; what came of it, as data for rank 0. Rejects only where a rank is gone. */
+  readonly write: (folder: string, file: string, group: RankGroup) => Promise<Json>;
+  /** What all ranks wrote, at rank 0; throws where that is no whole state. */
+  readonly collect: (answers: readonly Json[]) => Collected;
+}
 
 /**
- * Saves a state of which each rank has a part; every rank calls it. Like `saveTrainingState`
- * otherwise: the state appears whole or not at all, whichever rank fails or dies, and then every
- * rank that is left throws.
+ * Saves a state of which each rank has a part; every rank calls it. Like `saveTrainingState` otherwise: the state appears whole or not at
+ * all, whichever rank fails or dies, and then every rank that is left throws. A rank gives a range of flat spaces that all of them share
+ * (`begin`, `values`), or a space of parameters of its own, which know their part of the whole ones.
  */
 export async function saveTrainingStateByRanks(
   root: string,
-  state: RankState,
+  state: RankState | TrainingState,
   group: RankGroup,
   options: SaveTrainingStateOptions = {},
 ): Promise<SaveTrainingStateResult> {
   const policy = checkPolicy(options);
+  const writer = 'values' in state ? rangeWriter(state) : boxWriter(state);
   const place = await agree(group, () => openPlace(root, state.step));
   let outcome: () => Promise<SaveTrainingStateResult>;
   try {
-    const written = await group.gather(await attempt(() => writeRank(place.temporary, state, group)));
+    const written = await group.gather(await writer.write(place.temporary, fileOf(group), group));
     outcome = async () => {
-      const { files, ranks, dtype, states } = collect(state.parameters, written ?? []);
-      const layout: RankedLayout = { layout: layoutOf(state.parameters), ranks };
-      const small = smallFiles(state, dtype, { ...layout, states });
+      const { files, dtype, more } = writer.collect(written ?? []);
+      const small = smallFiles(state, dtype, more);
       const others = await writeFiles(place.temporary, { files: small, tensors: new Map() });
       return commit(place, { ...others, ...files }, policy);
     };
@@ -97,6 +95,21 @@ export async function saveTrainingStateByRanks(
   });
 }
 
+function fileOf({ rank, ranks }: RankGroup): string {
+  const number = (value: number) => String(value).padStart(5, '0');
+  return `rank-${number(rank)}-of-${number(ranks)}.safetensors`;
+}
+
+function rangeWriter(state: RankState): RankWriter {
+  return {
+    write: (folder, file, group) => attempt(() => writeRange(folder, file, state, group)),
+    collect(answers) {
+      const { files, ranks, dtype, states } = collect(state.parameters, answers);
+      return { files, dtype, more: { layout: layoutOf(state.parameters), ranks, states } };
+    },
+  };
+}
+
 interface Written {
   readonly range: RankFile;
   readonly file: StateFile;
@@ -105,20 +118,17 @@ interface Written {
 }
 
 /** Writes the file of this rank. */
-async function writeRank(folder: string, state: RankState, { rank, ranks }: RankGroup): Promise<Written> {
-  checkOptions(op, state, [
-    'step',
-    'parameters',
-    'begin',
-    'values',
-    'states',
-    'config',
-    'counters',
-    'fingerprints',
-    'extraFiles',
-    'specialIds',
-  ]);
+async function writeRange(
+  folder: string,
+  name: string,
+  state: RankState,
+  { rank }: RankGroup,
+): Promise<Written> {
+  checkOptions(op, state, [...stateOptions, 'begin', 'values', 'states']);
   checkState(state);
+  const part = state.parameters.placed.find((parameter) => parameter.part);
+  if (part)
+    fail(op, `${part.name} is a part of a larger one, and ranges are of spaces that all ranks share.`, 'leave out begin and values'); // prettier-ignore
   const { begin, values, states = {} } = state;
   const end = begin + values.size;
   if (!(Number.isSafeInteger(begin) && begin >= 0 && end <= state.parameters.size))
@@ -133,7 +143,6 @@ async function writeRank(folder: string, state: RankState, { rank, ranks }: Rank
     // As rows of one element, so that a long range goes in pieces.
     return { name, dtype, shape, chunks: () => plainChunks(name, flat.reshape(flat.size, 1), dtype) };
   });
-  const name = `rank-${String(rank).padStart(5, '0')}-of-${String(ranks).padStart(5, '0')}.safetensors`;
   const file = await writeTensorFile(op, join(folder, name), tensors);
   const dtype = tensors[0]?.dtype ?? 'f32';
   return { range: { file: name, begin, end }, file, dtype, states: Object.keys(states).sort() };
@@ -158,35 +167,4 @@ function collect({ size }: ParameterSpace, answers: readonly Json[]) {
       fail(op, `${each.range.file} has ${kind(each)}, the first file ${kind(first)}.`);
   const files = Object.fromEntries(written.map(({ range, file }) => [range.file, file]));
   return { files, ranks, dtype: first?.dtype ?? 'f32', states: first?.states ?? [] };
-}
-
-/** A result or an error, as data. */
-type Attempt<T> =
-  { readonly value: T } | { readonly failed: { readonly message: string; readonly op: string } };
-
-async function attempt<T>(action: () => Promise<T>): Promise<Json> {
-  try {
-    return { value: await action() } satisfies Attempt<T> as unknown as Json; // files and ranges are plain data
-  } catch (error) {
-    const ours = error instanceof CriaError;
-    const message = error instanceof Error ? error.message : String(error);
-    const what = ours ? message.slice(`[${error.op}] `.length) : message;
-    return { failed: { op: ours ? error.op : op, message: what } };
-  }
-}
-
-function unwrap<T>(attempted: Attempt<T>): T {
-  if ('value' in attempted) return attempted.value;
-  const { op: where, message } = attempted.failed;
-  const [what = message, hint] = message.split(' hint: ');
-  return fail(where, what, hint);
-}
-
-/** Rank 0 acts, and every rank has its result or throws its error. */
-async function agree<T extends Place | SaveTrainingStateResult>(
-  group: RankGroup,
-  action: () => Promise<T>,
-): Promise<T> {
-  const done = group.rank === 0 ? await attempt(action) : null;
-  return unwrap((await group.broadcast(done)) as unknown as Attempt<T>);
 }

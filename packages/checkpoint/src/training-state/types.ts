@@ -1,9 +1,13 @@
 import type { LlamaConfig } from '@cria/layers';
 import type { ParameterSpace, Tensor } from '@cria/tensor';
+import type { BaseModel } from '../base-model.ts';
 import type { Checkpoint, SpecialIds } from '../checkpoint.ts';
 
 /** Plain data that survives JSON unchanged: finite numbers, strings, booleans, null, lists and records of them. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
+
+/** The tensor of a rank's file that holds its values; every other is a state of that name. */
+export const VALUES = 'values';
 
 export interface TrainingState {
   /** Optimizer steps done. */
@@ -19,6 +23,11 @@ export interface TrainingState {
   readonly extraFiles?: Readonly<Record<string, Uint8Array>>;
   /** For `config.json`. */
   readonly specialIds?: Partial<SpecialIds>;
+  /**
+   * What the frozen parameters that were given their values are (`baseModelOf`). They are then not saved: the state is what is trained, an adapter
+   * for one, and says which base it belongs to.
+   */
+  readonly base?: BaseModel;
 }
 
 export interface SaveTrainingStateOptions {
@@ -67,10 +76,15 @@ export interface LoadedTrainingState extends SavedTrainingState {
   readonly damaged: readonly { readonly folder: string; readonly reason: string }[];
   /** Ranks that saved it; 1 where it was saved as a whole. */
   readonly ranks: number;
-  /** Its weights. */
+  /** The base that it was trained over; undefined: it is whole. */
+  readonly base: BaseModel | undefined;
+  /** Its weights, those of a base left out. */
   readonly checkpoint: Checkpoint;
-  /** Values, and every state of an optimizer that the space has, bit for bit. */
-  load(parameters: ParameterSpace): Promise<void>;
+  /**
+   * Values, and every state of an optimizer that the space has, bit for bit. Of a state with a base the space has the base's values already, and `base`
+   * says whose they are: another one is refused.
+   */
+  load(parameters: ParameterSpace, base?: BaseModel): Promise<void>;
   /** A range of the flat spaces, whatever the number of ranks that saved it. */
   loadRange(range: RankRange): Promise<void>;
 }

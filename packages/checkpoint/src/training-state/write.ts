@@ -18,6 +18,8 @@ import type { Take } from '../weights.ts';
  */
 
 export const OPTIMIZER_FILE = 'optimizer.safetensors';
+/** Parameters by canonical names, of a state that has a base. */
+export const TRAINED_FILE = 'trained.safetensors';
 export const STATE_FILE = 'state.json';
 export const op = 'saveTrainingState';
 

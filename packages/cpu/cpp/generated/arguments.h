@@ -83,6 +83,8 @@ struct GatherRowsArguments {
   int64_t columns;
   int64_t typeY;
   int64_t typeX;
+  int64_t first;
+  int64_t held;
 
   explicit GatherRowsArguments(Arguments& in)
       : y(in.tensor<char>()),
@@ -91,7 +93,9 @@ struct GatherRowsArguments {
         count(in.integer()),
         columns(in.integer()),
         typeY(in.integer()),
-        typeX(in.integer()) {}
+        typeX(in.integer()),
+        first(in.integer()),
+        held(in.integer()) {}
 };
 
 template <class T>
@@ -101,13 +105,17 @@ struct ScatterAddRowsArguments {
   const int32_t* rows;
   int64_t count;
   int64_t columns;
+  int64_t first;
+  int64_t held;
 
   explicit ScatterAddRowsArguments(Arguments& in)
       : y(in.tensor<float>()),
         x(in.tensor<const T>()),
         rows(in.tensor<const int32_t>()),
         count(in.integer()),
-        columns(in.integer()) {}
+        columns(in.integer()),
+        first(in.integer()),
+        held(in.integer()) {}
 };
 
 template <class T>
@@ -436,6 +444,54 @@ struct LogProbabilitiesArguments {
         most(in.integer()) {}
 };
 
+struct SoftmaxShareArguments {
+  float* share;
+  const float* x;
+  const int32_t* targets;
+  int64_t rows;
+  int64_t columns;
+  int64_t stride;
+  int64_t first;
+
+  explicit SoftmaxShareArguments(Arguments& in)
+      : share(in.tensor<float>()),
+        x(in.tensor<const float>()),
+        targets(in.tensor<const int32_t>()),
+        rows(in.integer()),
+        columns(in.integer()),
+        stride(in.integer()),
+        first(in.integer()) {}
+};
+
+struct CrossEntropyShareArguments {
+  float* losses;
+  float* x;
+  const float* shares;
+  const int32_t* targets;
+  const float* weights;
+  int64_t rows;
+  int64_t columns;
+  int64_t stride;
+  int64_t parts;
+  int64_t apart;
+  int64_t first;
+  bool half;
+
+  explicit CrossEntropyShareArguments(Arguments& in)
+      : losses(in.tensor<float>()),
+        x(in.tensor<float>()),
+        shares(in.tensor<const float>()),
+        targets(in.tensor<const int32_t>()),
+        weights(in.tensor<const float>()),
+        rows(in.integer()),
+        columns(in.integer()),
+        stride(in.integer()),
+        parts(in.integer()),
+        apart(in.integer()),
+        first(in.integer()),
+        half(in.integer() != 0) {}
+};
+
 struct CacheWriteArguments {
   void* keyCache;
   void* valueCache;
@@ -642,6 +698,8 @@ struct GatherBlocksArguments {
   int64_t columns;
   int64_t typeY;
   int64_t format;
+  int64_t first;
+  int64_t held;
 
   explicit GatherBlocksArguments(Arguments& in)
       : y(in.tensor<char>()),
@@ -650,7 +708,9 @@ struct GatherBlocksArguments {
         count(in.integer()),
         columns(in.integer()),
         typeY(in.integer()),
-        format(in.integer()) {}
+        format(in.integer()),
+        first(in.integer()),
+        held(in.integer()) {}
 };
 
 struct RoundRowsArguments {

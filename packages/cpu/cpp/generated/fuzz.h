@@ -78,6 +78,8 @@ inline void randomGatherRows(List& list) {
   const int64_t columns = extent();
   const int64_t typeY = below(3);
   const int64_t typeX = below(3);
+  const int64_t first = below(12) - 2;
+  const int64_t held = below(10);
   const int32_t y = list.own(count * columns * bytesOf(typeY));
   const int32_t x = list.bits(9 * columns * bytesOf(typeX));
   const int32_t rows = list.integers(count, 0, 9);
@@ -89,6 +91,8 @@ inline void randomGatherRows(List& list) {
   list.number(static_cast<double>(columns));
   list.number(static_cast<double>(typeY));
   list.number(static_cast<double>(typeX));
+  list.number(static_cast<double>(first));
+  list.number(static_cast<double>(held));
   list.end();
 }
 
@@ -96,6 +100,8 @@ inline void randomScatterAddRows(List& list) {
   const int64_t dtype = below(2);
   const int64_t count = extent();
   const int64_t columns = extent();
+  const int64_t first = below(12) - 2;
+  const int64_t held = below(10);
   const int32_t y = list.floats(9 * columns);
   const int32_t x = list.bits(count * columns * bytesOf(dtype));
   const int32_t rows = list.integers(count, 0, 9);
@@ -105,6 +111,8 @@ inline void randomScatterAddRows(List& list) {
   list.place(rows);
   list.number(static_cast<double>(count));
   list.number(static_cast<double>(columns));
+  list.number(static_cast<double>(first));
+  list.number(static_cast<double>(held));
   list.end();
 }
 
@@ -377,6 +385,54 @@ inline void randomCrossEntropy(List& list) {
   list.end();
 }
 
+inline void randomSoftmaxShare(List& list) {
+  const int64_t rows = extent();
+  const int64_t columns = extent();
+  const int64_t stride = columns;
+  const int64_t first = below(60) - 20;
+  const int32_t share = list.floats(3 * rows);
+  const int32_t x = list.floats(rows * columns);
+  const int32_t targets = list.integers(rows, 0, 90);
+  list.begin(Op::softmaxShare_);
+  list.place(share);
+  list.place(x);
+  list.place(targets);
+  list.number(static_cast<double>(rows));
+  list.number(static_cast<double>(columns));
+  list.number(static_cast<double>(stride));
+  list.number(static_cast<double>(first));
+  list.end();
+}
+
+inline void randomCrossEntropyShare(List& list) {
+  const int64_t rows = extent();
+  const int64_t columns = extent();
+  const int64_t stride = columns;
+  const int64_t parts = below(5);
+  const int64_t apart = 3 * rows;
+  const int64_t first = below(60) - 20;
+  const int64_t half = below(2);
+  const int32_t losses = list.floats(rows);
+  const int32_t x = below(2) ? list.floats(rows * columns) : 0;
+  const int32_t shares = list.floats(parts * apart);
+  const int32_t targets = list.integers(rows, 0, 90);
+  const int32_t weights = below(2) ? list.floats(rows) : 0;
+  list.begin(Op::crossEntropyShare_);
+  list.place(losses);
+  list.place(x);
+  list.place(shares);
+  list.place(targets);
+  list.place(weights);
+  list.number(static_cast<double>(rows));
+  list.number(static_cast<double>(columns));
+  list.number(static_cast<double>(stride));
+  list.number(static_cast<double>(parts));
+  list.number(static_cast<double>(apart));
+  list.number(static_cast<double>(first));
+  list.number(static_cast<double>(half));
+  list.end();
+}
+
 inline void randomCacheWrite(List& list) {
   const int64_t count = extent();
   const int64_t cacheType = below(4);
@@ -492,6 +548,8 @@ inline void randomGatherBlocks(List& list) {
   const int64_t columns = 256 * (1 + below(3));
   const int64_t typeY = below(2);
   const int64_t format = below(8);
+  const int64_t first = below(12) - 2;
+  const int64_t held = below(10);
   const int32_t y = list.bits(count * columns * bytesOf(typeY));
   const int32_t x = list.bits(blockBytes(format, 9, columns));
   const int32_t rows = list.integers(count, 0, 9);
@@ -503,6 +561,8 @@ inline void randomGatherBlocks(List& list) {
   list.number(static_cast<double>(columns));
   list.number(static_cast<double>(typeY));
   list.number(static_cast<double>(format));
+  list.number(static_cast<double>(first));
+  list.number(static_cast<double>(held));
   list.end();
 }
 
@@ -671,6 +731,8 @@ inline bool randomCommand(List& list, Op op, int64_t panel) {
     case Op::packStrips_: randomPackStrips(list); return true;
     case Op::gemm_: randomGemm(list, panel); return true;
     case Op::crossEntropy_: randomCrossEntropy(list); return true;
+    case Op::softmaxShare_: randomSoftmaxShare(list); return true;
+    case Op::crossEntropyShare_: randomCrossEntropyShare(list); return true;
     case Op::cacheWrite_: randomCacheWrite(list); return true;
     case Op::attention_: randomAttention(list); return true;
     case Op::attentionGrad_: randomAttentionGrad(list); return true;

@@ -3,7 +3,7 @@
 // JavaScript compares with its own.
 #pragma once
 
-#define CRIA_LAYOUT "0cb0e92f40abdba1"
+#define CRIA_LAYOUT "db8f410fc8518d3a"
 
 #define CRIA_OPERATIONS(X) \
   X(free) \
@@ -29,6 +29,8 @@
   X(crossEntropy) \
   X(sample) \
   X(logProbabilities) \
+  X(softmaxShare) \
+  X(crossEntropyShare) \
   X(cacheWrite) \
   X(attention) \
   X(attentionGrad) \

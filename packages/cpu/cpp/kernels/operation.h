@@ -34,6 +34,9 @@ inline Range piece(int64_t chunk, int64_t size, int64_t total) {
   return {chunk * size, min(chunk * size + size, total)};
 }
 
+/** Whether a table of so many rows has this one. */
+constexpr bool isHeld(int64_t row, int64_t held) { return row >= 0 && row < held; }
+
 /** Elements that make a chunk of some microseconds where each takes about a nanosecond or less. */
 constexpr int64_t CHUNK_ELEMENTS = 1 << 14;
 /** Rows of `columns` elements in such a chunk. */

@@ -6,8 +6,8 @@
 namespace cria::CRIA_ISA {
 
 /**
- * y[i] = x[rows[i]], converted
- *     y: [count, columns]   (embedding: x is the table, rows are the tokens)
+ * y[i] = x[rows[i] − first], converted; zeros where that is none of the `held` rows
+ *     y: [count, columns]   (embedding: x is the table or a part of it, rows are the tokens)
  */
 struct GatherRows : GatherRowsArguments {
   using GatherRowsArguments::GatherRowsArguments;
@@ -17,15 +17,18 @@ struct GatherRows : GatherRowsArguments {
     const Range range = piece(chunk, rowsPerChunk(columns), count);
     withElements(typeY, y, [&](auto* to) {
       withElements(typeX, x, [&](auto* from) {
-        for (int64_t i = range.start; i < range.end; i++)
-          convert(to + i * columns, from + rows[i] * columns, 0, columns);
+        for (int64_t i = range.start; i < range.end; i++) {
+          const int64_t row = rows[i] - first;
+          if (isHeld(row, held)) convert(to + i * columns, from + row * columns, 0, columns);
+          else __builtin_memset(to + i * columns, 0, static_cast<size_t>(columns) * sizeof(*to));
+        }
       });
     });
   }
 };
 
 /**
- * y[rows[i]] += x[i], in the order of i
+ * y[rows[i] − first] += x[i], in the order of i; nothing where that is none of the `held` rows
  *     each chunk takes some columns of all rows, so no order depends on threads
  */
 template <class T>
@@ -33,14 +36,16 @@ struct ScatterAddRows : ScatterAddRowsArguments<T> {
   static constexpr int64_t STRIPE = 64;
   using Given = ScatterAddRowsArguments<T>;
   using Given::Given;
-  using Given::y, Given::x, Given::rows, Given::count, Given::columns;
+  using Given::y, Given::x, Given::rows, Given::count, Given::columns, Given::first, Given::held;
 
   int64_t stripe() const { return max(STRIPE, roundUp(CHUNK_ELEMENTS / max(1, count), STRIPE)); }
   int64_t chunks() const { return count == 0 ? 0 : ceilDivide(columns, stripe()); }
   void run(int64_t chunk, ThreadMemory&) const {
     const Range range = piece(chunk, stripe(), columns);
     for (int64_t i = 0; i < count; i++) {
-      float* to = y + rows[i] * columns;
+      const int64_t row = rows[i] - first;
+      if (!isHeld(row, held)) continue;
+      float* to = y + row * columns;
       const T* from = x + i * columns;
       forVectors(range.start, range.end, [&](int64_t c, int64_t n) {
         storeSome(to + c, add(loadSome(to + c, n), loadSome(from + c, n)), n);

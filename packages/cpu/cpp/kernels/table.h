@@ -96,6 +96,8 @@ inline void fillTable(Kernel* table) {
   bf16(Op::sample_) = entry<Sample<Bf16>>();
   f32(Op::logProbabilities_) = entry<LogProbabilities<float>>();
   bf16(Op::logProbabilities_) = entry<LogProbabilities<Bf16>>();
+  f32(Op::softmaxShare_) = entry<SoftmaxShare>();
+  f32(Op::crossEntropyShare_) = entry<CrossEntropyShare>();
   f32(Op::cacheWrite_) = entry<CacheWrite>();
   f32(Op::attentionGrad_) = entry<AttentionGrad>();
   fillAttention(table);

@@ -13,14 +13,14 @@ export interface CommandSink {
 }
 
 /** Fingerprint of codes and arguments; kernels that read another layout carry another one. */
-export const LAYOUT = '0cb0e92f40abdba1';
+export const LAYOUT = 'db8f410fc8518d3a';
 
 /** Operations, in the order of their codes. */
-export const operations = ['free', 'copy', 'fill', 'add', 'addBias', 'cast', 'gatherRows', 'scatterAddRows', 'sumSquares', 'sumPartials', 'sumRows', 'adamw', 'rmsNorm', 'rmsNormGrad', 'rope', 'swiglu', 'swigluGrad', 'packPanels', 'packStrips', 'gemm', 'crossEntropy', 'sample', 'logProbabilities', 'cacheWrite', 'attention', 'attentionGrad', 'pagedAttention', 'joinChunks', 'packBlocks', 'gatherBlocks', 'roundRows', 'blockProduct', 'measure', 'quantize', 'quantizeFile', 'widenedProduct', 'unpackPanels', 'unpackBlocks', 'together', 'call'] as const;
+export const operations = ['free', 'copy', 'fill', 'add', 'addBias', 'cast', 'gatherRows', 'scatterAddRows', 'sumSquares', 'sumPartials', 'sumRows', 'adamw', 'rmsNorm', 'rmsNormGrad', 'rope', 'swiglu', 'swigluGrad', 'packPanels', 'packStrips', 'gemm', 'crossEntropy', 'sample', 'logProbabilities', 'softmaxShare', 'crossEntropyShare', 'cacheWrite', 'attention', 'attentionGrad', 'pagedAttention', 'joinChunks', 'packBlocks', 'gatherBlocks', 'roundRows', 'blockProduct', 'measure', 'quantize', 'quantizeFile', 'widenedProduct', 'unpackPanels', 'unpackBlocks', 'together', 'call'] as const;
 export type Operation = (typeof operations)[number];
-export const OPERATIONS = 40;
+export const OPERATIONS = 42;
 /** Codes of operations in f32; those of other dtypes are OPERATIONS apart. */
-export const codes = { free: 0, copy: 1, fill: 2, add: 3, addBias: 4, cast: 5, gatherRows: 6, scatterAddRows: 7, sumSquares: 8, sumPartials: 9, sumRows: 10, adamw: 11, rmsNorm: 12, rmsNormGrad: 13, rope: 14, swiglu: 15, swigluGrad: 16, packPanels: 17, packStrips: 18, gemm: 19, crossEntropy: 20, sample: 21, logProbabilities: 22, cacheWrite: 23, attention: 24, attentionGrad: 25, pagedAttention: 26, joinChunks: 27, packBlocks: 28, gatherBlocks: 29, roundRows: 30, blockProduct: 31, measure: 32, quantize: 33, quantizeFile: 34, widenedProduct: 35, unpackPanels: 36, unpackBlocks: 37, together: 38, call: 39 } as const;
+export const codes = { free: 0, copy: 1, fill: 2, add: 3, addBias: 4, cast: 5, gatherRows: 6, scatterAddRows: 7, sumSquares: 8, sumPartials: 9, sumRows: 10, adamw: 11, rmsNorm: 12, rmsNormGrad: 13, rope: 14, swiglu: 15, swigluGrad: 16, packPanels: 17, packStrips: 18, gemm: 19, crossEntropy: 20, sample: 21, logProbabilities: 22, softmaxShare: 23, crossEntropyShare: 24, cacheWrite: 25, attention: 26, attentionGrad: 27, pagedAttention: 28, joinChunks: 29, packBlocks: 30, gatherBlocks: 31, roundRows: 32, blockProduct: 33, measure: 34, quantize: 35, quantizeFile: 36, widenedProduct: 37, unpackPanels: 38, unpackBlocks: 39, together: 40, call: 41 } as const;
 
 /** Where an argument lies in its command, counted from the command's first number. */
 export const positionOf = {
@@ -30,8 +30,8 @@ export const positionOf = {
   add: { y: 2, a: 4, b: 6, elements: 8 },
   addBias: { y: 2, bias: 4, rows: 6, columns: 7, type: 8 },
   cast: { y: 2, x: 4, elements: 6, to: 7, from: 8 },
-  gatherRows: { y: 2, x: 4, rows: 6, count: 8, columns: 9, typeY: 10, typeX: 11 },
-  scatterAddRows: { y: 2, x: 4, rows: 6, count: 8, columns: 9 },
+  gatherRows: { y: 2, x: 4, rows: 6, count: 8, columns: 9, typeY: 10, typeX: 11, first: 12, held: 13 },
+  scatterAddRows: { y: 2, x: 4, rows: 6, count: 8, columns: 9, first: 10, held: 11 },
   sumSquares: { partials: 2, x: 4, elements: 6 },
   sumPartials: { y: 2, partials: 4, count: 6 },
   sumRows: { y: 2, x: 4, rows: 6, columns: 7 },
@@ -47,13 +47,15 @@ export const positionOf = {
   crossEntropy: { losses: 2, x: 4, targets: 6, weights: 8, rows: 10, columns: 11, stride: 12, gradient: 13 },
   sample: { ids: 2, logits: 4, seen: 6, times: 8, masks: 10, rows: 12, columns: 13, vocabulary: 14, settings: 15 },
   logProbabilities: { chosen: 2, ranks: 4, topIds: 6, topValues: 8, logits: 10, ids: 12, rows: 14, columns: 15, vocabulary: 16, most: 17 },
+  softmaxShare: { share: 2, x: 4, targets: 6, rows: 8, columns: 9, stride: 10, first: 11 },
+  crossEntropyShare: { losses: 2, x: 4, shares: 6, targets: 8, weights: 10, rows: 12, columns: 13, stride: 14, parts: 15, apart: 16, first: 17, half: 18 },
   cacheWrite: { keyCache: 2, valueCache: 4, k: 6, v: 8, slots: 10, count: 12, columns: 13, cacheType: 14, type: 15 },
   attention: { out: 2, lse: 4, q: 6, k: 8, v: 10, segments: 12, half: 14, T: 15, S: 16, H: 17, K: 18, E: 19, scale: 20, window: 21 },
   attentionGrad: { dq: 2, dk: 4, dv: 6, dout: 8, q: 10, k: 12, v: 14, out: 16, lse: 18, segments: 20, half: 22, T: 23, S: 24, H: 25, K: 26, E: 27, scale: 28, window: 29 },
   pagedAttention: { out: 2, partials: 4, q: 6, keys: 8, values: 10, blockTable: 12, queryStarts: 14, lengths: 16, blockSize: 18, maxBlocks: 19, stored: 20, half: 21, T: 22, S: 23, H: 24, K: 25, E: 26, scale: 27, window: 28 },
   joinChunks: { out: 2, partials: 4, q: 6, keys: 8, values: 10, blockTable: 12, queryStarts: 14, lengths: 16, blockSize: 18, maxBlocks: 19, stored: 20, half: 21, T: 22, S: 23, H: 24, K: 25, E: 26, scale: 27, window: 28 },
   packBlocks: { packed: 2, source: 4, columns: 6, k: 7, format: 8 },
-  gatherBlocks: { y: 2, x: 4, rows: 6, count: 8, columns: 9, typeY: 10, format: 11 },
+  gatherBlocks: { y: 2, x: 4, rows: 6, count: 8, columns: 9, typeY: 10, format: 11, first: 12, held: 13 },
   roundRows: { q: 2, scales: 4, starts: 6, x: 8, rows: 10, k: 11, type: 12, format: 13 },
   blockProduct: { y: 2, q: 4, scales: 6, starts: 8, w: 10, residual: 12, rows: 14, columns: 15, k: 16, type: 17, format: 18 },
   measure: { pieces: 2, repeat: 3 },
@@ -176,10 +178,12 @@ export interface GatherRowsArguments {
   readonly columns: number;
   readonly typeY: number;
   readonly typeX: number;
+  readonly first: number;
+  readonly held: number;
 }
 
 export function gatherRows(list: CommandSink, given: GatherRowsArguments, dtype = 0): void {
-  const at = list.open(6 + OPERATIONS * dtype, 12);
+  const at = list.open(6 + OPERATIONS * dtype, 14);
   const { numbers } = list;
   numbers[at] = given.y.storage;
   numbers[at + 1] = given.y.offset;
@@ -191,6 +195,8 @@ export function gatherRows(list: CommandSink, given: GatherRowsArguments, dtype 
   numbers[at + 7] = given.columns;
   numbers[at + 8] = given.typeY;
   numbers[at + 9] = given.typeX;
+  numbers[at + 10] = given.first;
+  numbers[at + 11] = given.held;
 }
 
 export interface ScatterAddRowsArguments {
@@ -199,10 +205,12 @@ export interface ScatterAddRowsArguments {
   readonly rows: Place;
   readonly count: number;
   readonly columns: number;
+  readonly first: number;
+  readonly held: number;
 }
 
 export function scatterAddRows(list: CommandSink, given: ScatterAddRowsArguments, dtype = 0): void {
-  const at = list.open(7 + OPERATIONS * dtype, 10);
+  const at = list.open(7 + OPERATIONS * dtype, 12);
   const { numbers } = list;
   numbers[at] = given.y.storage;
   numbers[at + 1] = given.y.offset;
@@ -212,6 +220,8 @@ export function scatterAddRows(list: CommandSink, given: ScatterAddRowsArguments
   numbers[at + 5] = given.rows.offset;
   numbers[at + 6] = given.count;
   numbers[at + 7] = given.columns;
+  numbers[at + 8] = given.first;
+  numbers[at + 9] = given.held;
 }
 
 export interface SumSquaresArguments {
@@ -630,6 +640,68 @@ export function logProbabilities(list: CommandSink, given: LogProbabilitiesArgum
   numbers[at + 15] = given.most;
 }
 
+export interface SoftmaxShareArguments {
+  readonly share: Place;
+  readonly x: Place;
+  readonly targets: Place;
+  readonly rows: number;
+  readonly columns: number;
+  readonly stride: number;
+  readonly first: number;
+}
+
+export function softmaxShare(list: CommandSink, given: SoftmaxShareArguments, dtype = 0): void {
+  const at = list.open(23 + OPERATIONS * dtype, 12);
+  const { numbers } = list;
+  numbers[at] = given.share.storage;
+  numbers[at + 1] = given.share.offset;
+  numbers[at + 2] = given.x.storage;
+  numbers[at + 3] = given.x.offset;
+  numbers[at + 4] = given.targets.storage;
+  numbers[at + 5] = given.targets.offset;
+  numbers[at + 6] = given.rows;
+  numbers[at + 7] = given.columns;
+  numbers[at + 8] = given.stride;
+  numbers[at + 9] = given.first;
+}
+
+export interface CrossEntropyShareArguments {
+  readonly losses: Place;
+  readonly x: Place | undefined;
+  readonly shares: Place;
+  readonly targets: Place;
+  readonly weights: Place | undefined;
+  readonly rows: number;
+  readonly columns: number;
+  readonly stride: number;
+  readonly parts: number;
+  readonly apart: number;
+  readonly first: number;
+  readonly half: boolean;
+}
+
+export function crossEntropyShare(list: CommandSink, given: CrossEntropyShareArguments, dtype = 0): void {
+  const at = list.open(24 + OPERATIONS * dtype, 19);
+  const { numbers } = list;
+  numbers[at] = given.losses.storage;
+  numbers[at + 1] = given.losses.offset;
+  numbers[at + 2] = given.x?.storage ?? 0;
+  numbers[at + 3] = given.x?.offset ?? 0;
+  numbers[at + 4] = given.shares.storage;
+  numbers[at + 5] = given.shares.offset;
+  numbers[at + 6] = given.targets.storage;
+  numbers[at + 7] = given.targets.offset;
+  numbers[at + 8] = given.weights?.storage ?? 0;
+  numbers[at + 9] = given.weights?.offset ?? 0;
+  numbers[at + 10] = given.rows;
+  numbers[at + 11] = given.columns;
+  numbers[at + 12] = given.stride;
+  numbers[at + 13] = given.parts;
+  numbers[at + 14] = given.apart;
+  numbers[at + 15] = given.first;
+  numbers[at + 16] = given.half ? 1 : 0;
+}
+
 export interface CacheWriteArguments {
   readonly keyCache: Place;
   readonly valueCache: Place;
@@ -643,7 +715,7 @@ export interface CacheWriteArguments {
 }
 
 export function cacheWrite(list: CommandSink, given: CacheWriteArguments, dtype = 0): void {
-  const at = list.open(23 + OPERATIONS * dtype, 16);
+  const at = list.open(25 + OPERATIONS * dtype, 16);
   const { numbers } = list;
   numbers[at] = given.keyCache.storage;
   numbers[at + 1] = given.keyCache.offset;
@@ -679,7 +751,7 @@ export interface AttentionArguments {
 }
 
 export function attention(list: CommandSink, given: AttentionArguments, dtype = 0): void {
-  const at = list.open(24 + OPERATIONS * dtype, 22);
+  const at = list.open(26 + OPERATIONS * dtype, 22);
   const { numbers } = list;
   numbers[at] = given.out.storage;
   numbers[at + 1] = given.out.offset;
@@ -725,7 +797,7 @@ export interface AttentionGradArguments {
 }
 
 export function attentionGrad(list: CommandSink, given: AttentionGradArguments, dtype = 0): void {
-  const at = list.open(25 + OPERATIONS * dtype, 30);
+  const at = list.open(27 + OPERATIONS * dtype, 30);
   const { numbers } = list;
   numbers[at] = given.dq.storage;
   numbers[at + 1] = given.dq.offset;
@@ -780,7 +852,7 @@ export interface PagedAttentionArguments {
 }
 
 export function pagedAttention(list: CommandSink, given: PagedAttentionArguments, dtype = 0): void {
-  const at = list.open(26 + OPERATIONS * dtype, 29);
+  const at = list.open(28 + OPERATIONS * dtype, 29);
   const { numbers } = list;
   numbers[at] = given.out.storage;
   numbers[at + 1] = given.out.offset;
@@ -834,7 +906,7 @@ export interface JoinChunksArguments {
 }
 
 export function joinChunks(list: CommandSink, given: JoinChunksArguments, dtype = 0): void {
-  const at = list.open(27 + OPERATIONS * dtype, 29);
+  const at = list.open(29 + OPERATIONS * dtype, 29);
   const { numbers } = list;
   numbers[at] = given.out.storage;
   numbers[at + 1] = given.out.offset;
@@ -874,7 +946,7 @@ export interface PackBlocksArguments {
 }
 
 export function packBlocks(list: CommandSink, given: PackBlocksArguments, dtype = 0): void {
-  const at = list.open(28 + OPERATIONS * dtype, 9);
+  const at = list.open(30 + OPERATIONS * dtype, 9);
   const { numbers } = list;
   numbers[at] = given.packed.storage;
   numbers[at + 1] = given.packed.offset;
@@ -893,10 +965,12 @@ export interface GatherBlocksArguments {
   readonly columns: number;
   readonly typeY: number;
   readonly format: number;
+  readonly first: number;
+  readonly held: number;
 }
 
 export function gatherBlocks(list: CommandSink, given: GatherBlocksArguments, dtype = 0): void {
-  const at = list.open(29 + OPERATIONS * dtype, 12);
+  const at = list.open(31 + OPERATIONS * dtype, 14);
   const { numbers } = list;
   numbers[at] = given.y.storage;
   numbers[at + 1] = given.y.offset;
@@ -908,6 +982,8 @@ export function gatherBlocks(list: CommandSink, given: GatherBlocksArguments, dt
   numbers[at + 7] = given.columns;
   numbers[at + 8] = given.typeY;
   numbers[at + 9] = given.format;
+  numbers[at + 10] = given.first;
+  numbers[at + 11] = given.held;
 }
 
 export interface RoundRowsArguments {
@@ -922,7 +998,7 @@ export interface RoundRowsArguments {
 }
 
 export function roundRows(list: CommandSink, given: RoundRowsArguments, dtype = 0): void {
-  const at = list.open(30 + OPERATIONS * dtype, 14);
+  const at = list.open(32 + OPERATIONS * dtype, 14);
   const { numbers } = list;
   numbers[at] = given.q.storage;
   numbers[at + 1] = given.q.offset;
@@ -953,7 +1029,7 @@ export interface BlockProductArguments {
 }
 
 export function blockProduct(list: CommandSink, given: BlockProductArguments, dtype = 0): void {
-  const at = list.open(31 + OPERATIONS * dtype, 19);
+  const at = list.open(33 + OPERATIONS * dtype, 19);
   const { numbers } = list;
   numbers[at] = given.y.storage;
   numbers[at + 1] = given.y.offset;
@@ -980,7 +1056,7 @@ export interface MeasureArguments {
 }
 
 export function measure(list: CommandSink, given: MeasureArguments, dtype = 0): void {
-  const at = list.open(32 + OPERATIONS * dtype, 4);
+  const at = list.open(34 + OPERATIONS * dtype, 4);
   const { numbers } = list;
   numbers[at] = given.pieces;
   numbers[at + 1] = given.repeat;
@@ -997,7 +1073,7 @@ export interface QuantizeArguments {
 }
 
 export function quantize(list: CommandSink, given: QuantizeArguments, dtype = 0): void {
-  const at = list.open(33 + OPERATIONS * dtype, 13);
+  const at = list.open(35 + OPERATIONS * dtype, 13);
   const { numbers } = list;
   numbers[at] = given.out.storage;
   numbers[at + 1] = given.out.offset;
@@ -1026,7 +1102,7 @@ export interface QuantizeFileArguments {
 }
 
 export function quantizeFile(list: CommandSink, given: QuantizeFileArguments, dtype = 0): void {
-  const at = list.open(34 + OPERATIONS * dtype, 15);
+  const at = list.open(36 + OPERATIONS * dtype, 15);
   const { numbers } = list;
   numbers[at] = given.out.storage;
   numbers[at + 1] = given.out.offset;
@@ -1057,7 +1133,7 @@ export interface WidenedProductArguments {
 }
 
 export function widenedProduct(list: CommandSink, given: WidenedProductArguments, dtype = 0): void {
-  const at = list.open(35 + OPERATIONS * dtype, 16);
+  const at = list.open(37 + OPERATIONS * dtype, 16);
   const { numbers } = list;
   numbers[at] = given.y.storage;
   numbers[at + 1] = given.y.offset;
@@ -1085,7 +1161,7 @@ export interface UnpackPanelsArguments {
 }
 
 export function unpackPanels(list: CommandSink, given: UnpackPanelsArguments, dtype = 0): void {
-  const at = list.open(36 + OPERATIONS * dtype, 10);
+  const at = list.open(38 + OPERATIONS * dtype, 10);
   const { numbers } = list;
   numbers[at] = given.y.storage;
   numbers[at + 1] = given.y.offset;
@@ -1110,7 +1186,7 @@ export interface UnpackBlocksArguments {
 }
 
 export function unpackBlocks(list: CommandSink, given: UnpackBlocksArguments, dtype = 0): void {
-  const at = list.open(37 + OPERATIONS * dtype, 13);
+  const at = list.open(39 + OPERATIONS * dtype, 13);
   const { numbers } = list;
   numbers[at] = given.y.storage;
   numbers[at + 1] = given.y.offset;
@@ -1130,7 +1206,7 @@ export interface TogetherArguments {
 }
 
 export function together(list: CommandSink, given: TogetherArguments, dtype = 0): void {
-  const at = list.open(38 + OPERATIONS * dtype, 3);
+  const at = list.open(40 + OPERATIONS * dtype, 3);
   const { numbers } = list;
   numbers[at] = given.members;
 }
@@ -1142,7 +1218,7 @@ export interface CallArguments {
 }
 
 export function call(list: CommandSink, given: CallArguments, dtype = 0): void {
-  const at = list.open(39 + OPERATIONS * dtype, 4 + given.numbers.length);
+  const at = list.open(41 + OPERATIONS * dtype, 4 + given.numbers.length);
   const { numbers } = list;
   numbers[at] = given.address;
   numbers[at + 1] = given.context;

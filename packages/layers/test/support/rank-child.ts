@@ -14,6 +14,10 @@ export interface RankTask {
   readonly recompute: Recompute;
   readonly ids: readonly number[];
   readonly targets: readonly number[];
+  /** Of the rows' losses; default 1 each. */
+  readonly weights?: readonly number[];
+  /** Whether embedding, head and loss are cut among the ranks too. */
+  readonly vocabulary: boolean;
   readonly rank: number;
   /** Absent: the whole model in one thread. */
   readonly meeting?: Meeting;
@@ -28,7 +32,7 @@ export interface RankNumbers {
     readonly values: readonly number[];
     readonly gradient: readonly number[];
   }[];
-  /** Of every token generated one by one. */
+  /** Of all tokens at once, then of every token generated one by one. */
   readonly logits: readonly number[];
   /** All-reduces of the training step. */
   readonly reductions: number;
@@ -37,11 +41,11 @@ export interface RankNumbers {
 }
 
 async function run(task: RankTask): Promise<RankNumbers> {
-  const { config, recompute, ids, targets, rank, meeting } = task;
+  const { config, recompute, ids, targets, rank, meeting, vocabulary } = task;
   const group = meeting && new RankGroup(rank, meeting);
   const dtype = task.device === 'cpu' ? 'f32' : 'f64';
   using device = task.device === 'cpu' ? cpu({ threads: 2 }) : reference();
-  using model = new Llama(config, { device, ...(group && { factories: tensorParallel(group) }) });
+  using model = new Llama(config, { device, ...(group && { factories: tensorParallel(group, vocabulary) }) });
   model.parameters.allocate({ dtype, gradients: true });
   model.parameters.initialize(7);
   const values = await Promise.all(model.parameters.parameters.map(({ value }) => value.read()));
@@ -53,11 +57,16 @@ async function run(task: RankTask): Promise<RankNumbers> {
       recompute,
       segments: [0, 3, ids.length],
     });
-    const losses = model.loss(model.tokens(ids, step), model.targets(targets, step), step);
+    const weights = task.weights && device.tensor(task.weights, [ids.length], dtype);
+    const losses = model.loss(model.tokens(ids, step), model.targets(targets, step), step, weights);
     model.backward(step);
     return [...(await losses.read())];
   })();
   const reductions = group?.log.length ?? 0;
+  const whole = await (async () => {
+    using step = openStep(device, { rows: ids.length, dtype });
+    return [...(await model.logits(model.forward(model.tokens(ids, step), step), step).read())];
+  })();
   const cache = new TestCache(device, group ? localHeads(config, group) : config, 1);
   const logits: number[] = [];
   let repeated = 0;
@@ -80,7 +89,7 @@ async function run(task: RankTask): Promise<RankNumbers> {
       gradient: [...(await grad.read())],
     })),
   );
-  return { losses, parameters, logits, reductions, repeated };
+  return { losses, parameters, logits: [...whole, ...logits], reductions, repeated };
 }
 
 parentPort!.postMessage(await run(workerData as RankTask));

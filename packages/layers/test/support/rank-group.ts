@@ -58,6 +58,14 @@ export class RankGroup {
     });
   }
 
+  /** out[r] = x of rank r, as a sum in which each rank has its own part alone. */
+  allGather(out: Tensor, x: Tensor, step: Pick<Step, 'device'>): void {
+    const { kernels } = step.device;
+    kernels.fill(out, 0);
+    kernels.cast(out.slice(this.rank, this.rank + 1), x);
+    this.allReduce(out, step);
+  }
+
   #reduce({ storage, offset, dtype, byteLength, size }: Tensor, memory: Memory, max: boolean): void {
     if (dtype !== 'f64') fail('group', `no sums of ${dtype} in JavaScript.`);
     if (size > this.#capacity) fail('group', `${size} numbers for a group of ${this.#capacity}.`);

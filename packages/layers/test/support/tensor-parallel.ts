@@ -7,6 +7,8 @@ import {
   Linears,
   type LinearsLayer,
   type LlamaConfig,
+  VocabularyEmbedding,
+  VocabularyOutput,
 } from '../../src/index.ts';
 import type { RankGroup } from './rank-group.ts';
 
@@ -23,19 +25,24 @@ const split = {
 } as const;
 
 /**
- * Tensor parallelism through the factories alone (Megatron's cut: Shoeybi et al. 2019): heads and
- * hidden width over ranks, one all-reduce behind wo and w2 forward, one behind q k v and one behind
- * gate, up backward; embedding, norms and head whole on every rank. Without biases.
+ * Tensor parallelism through the factories alone (Megatron's cut: Shoeybi et al. 2019): heads and hidden width over ranks, one all-reduce behind
+ * wo and w2 forward, one behind q k v and one behind gate, up backward; norms whole on every rank. Without biases. `vocabulary`: embedding, head and
+ * loss are cut too, by rows, with one reduction behind the embedding and two in the loss; else they are whole.
  */
-export function tensorParallel(group: RankGroup): Partial<Factories> {
+export function tensorParallel(group: RankGroup, vocabulary: boolean): Partial<Factories> {
   const linear = (options: LinearOptions): LinearLayer => {
     const how = split[options.part ?? 'output'];
-    if (how === 'whole') return new Linear(options);
+    if (how === 'whole') return vocabulary ? new VocabularyOutput(options, group) : new Linear(options);
     return how === 'rows'
       ? new Linear(shardOf(options, group, 0))
       : new RowParallel(new Linear(shardOf(options, group, 1)), group);
   };
-  return { repeats: true, linear, linears: ({ members }) => new ColumnParallel(members, group) };
+  return {
+    repeats: true,
+    linear,
+    linears: ({ members }) => new ColumnParallel(members, group),
+    ...(vocabulary && { embedding: (options) => new VocabularyEmbedding(options, group) }),
+  };
 }
 
 function shardOf(options: LinearOptions, { rank, size }: RankGroup, axis: 0 | 1): LinearOptions {

@@ -76,6 +76,18 @@ export function invarianceChecks(subject: Subject): Check[] {
       });
       return { ids, chosen };
     }),
+    check(subject, dtype, 'linearSoftmaxShare, linearCrossEntropyShare, losses and dx', (b, pieces) => {
+      const [x, w] = [b.normal([ROWS, 65]), b.normal([129, 65], 0.3)];
+      const [targets, losses, dx] = [b.indices(ROWS, 257), b.wideOutput([ROWS]), b.output([ROWS, 65])];
+      const [share, part] = [b.wideOutput([ROWS, 3]), { first: 128, of: 257 }];
+      forPieces(pieces, (cut) => {
+        b.kernels.linearSoftmaxShare(cut(share), cut(x), w, cut(targets), part);
+        const shares = cut(share).reshape(1, cut(x).rows, 3);
+        const grads = { dx: cut(dx), dw: undefined };
+        b.kernels.linearCrossEntropyShare(cut(losses), shares, cut(x), w, cut(targets), part, grads);
+      });
+      return { share, losses, dx };
+    }),
     ...WINDOWS.flatMap((window) => [
       check(subject, dtype, `attention and attentionGrad, packed and alone${windowed(window)}`, (b, pieces) =>
         packedAttention(b, pieces, window),
@@ -155,6 +167,8 @@ export function splitChecks(subject: Subject): Check[] {
         const dtable = b.changing('normal', [9, 33], 'wide');
         const dgain = b.changing('normal', [33], 'wide');
         const dhead = b.changing('normal', [70, 33], 'wide');
+        const dpart = b.changing('normal', [70, 33], 'wide');
+        const [share, part] = [b.wideOutput([rows, 3]), { first: 0, of: 70 }];
         forPieces(cuts, (cut) => {
           b.kernels.rmsNorm(cut(y), cut(rstd), cut(x), gain, { eps: 1e-5 });
           b.kernels.rmsNormGrad(cut(dx), dgain, cut(dy), cut(x), gain, cut(rstd));
@@ -162,8 +176,11 @@ export function splitChecks(subject: Subject): Check[] {
           b.kernels.biasGrad(dbias, cut(dy));
           b.kernels.embeddingGrad(dtable, cut(dy), cut(tokens));
           b.kernels.linearCrossEntropy(cut(losses), cut(x), w, cut(targets), { dx: cut(dx), dw: dhead });
+          b.kernels.linearSoftmaxShare(cut(share), cut(x), w, cut(targets), part);
+          const [shares, grads] = [cut(share).reshape(1, cut(x).rows, 3), { dx: cut(dx), dw: dpart }];
+          b.kernels.linearCrossEntropyShare(cut(losses), shares, cut(x), w, cut(targets), part, grads);
         });
-        return { dw, dbias, dtable, dgain, dhead };
+        return { dw, dbias, dtable, dgain, dhead, dpart };
       },
       'row chunks',
       [rows],

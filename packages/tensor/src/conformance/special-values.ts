@@ -44,6 +44,23 @@ export function specialValueChecks(subject: Subject): Check[] {
       });
       return { losses, dx };
     }),
+    rowCheck(device, dtype, 'linearCrossEntropyShare', (b, bad) => {
+      const [x, w] = [b.float(bad(ROWS, WIDTH), [ROWS, WIDTH]), b.normal([65, WIDTH])];
+      const [losses, dx, shares] = [
+        b.wideOutput([ROWS]),
+        b.output([ROWS, WIDTH]),
+        b.wideOutput([2, ROWS, 3]),
+      ];
+      const [targets, ends] = [b.indices(ROWS, 65), [0, 33, 65]];
+      for (const rank of [0, 1]) {
+        const [part, share] = [{ first: ends[rank], of: 65 }, shares.slice(rank, rank + 1).reshape(ROWS, 3)];
+        b.kernels.linearSoftmaxShare(share, x, w.slice(ends[rank], ends[rank + 1]), targets, part);
+      }
+      const part = { first: 33, of: 65 };
+      const grads = { dx, dw: undefined };
+      b.kernels.linearCrossEntropyShare(losses, shares, x, w.slice(33, 65), targets, part, grads);
+      return { losses, dx };
+    }),
     elementCheck(device, dtype, 'swiglu', (b, bad) => {
       const [gate, y] = [b.float(bad(ROWS), [ROWS]), b.output([ROWS])];
       b.kernels.swiglu(y, gate, b.normal([ROWS]));
@@ -84,6 +101,11 @@ export function specialValueChecks(subject: Subject): Check[] {
       group: 'special values',
       name: `rows that count nothing, ${dtype}`,
       run: () => checkIgnored(subject, dtype),
+    },
+    {
+      group: 'special values',
+      name: `a part of the vocabulary whose logits are −∞ takes nothing, ${dtype}`,
+      run: () => checkEmptyPart(subject, dtype),
     },
     { group: 'special values', name: `rope turns back, ${dtype}`, run: () => checkInverse(subject, dtype) },
   ]);
@@ -225,19 +247,45 @@ async function checkInfinities({ device }: Subject, dtype: ComputeDType): Promis
 
 async function checkIgnored({ device }: Subject, dtype: ComputeDType): Promise<void> {
   const b = new Bench(device, dtype, 'ignored');
-  const [losses, dx] = [b.wideOutput([ROWS]), b.output([ROWS, WIDTH])];
-  const dw = b.changing(new Float64Array(7 * WIDTH).fill(1), [7, WIDTH], 'wide');
+  const outputs = () => ({
+    losses: b.wideOutput([ROWS]),
+    dx: b.output([ROWS, WIDTH]),
+    dw: b.changing(new Float64Array(7 * WIDTH).fill(1), [7, WIDTH], 'wide'),
+  });
+  const [whole, part] = [outputs(), outputs()];
   const targets = b.integers(new Int32Array(ROWS).fill(IGNORE_TARGET));
-  b.kernels.linearCrossEntropy(losses, b.normal([ROWS, WIDTH]), b.normal([7, WIDTH]), targets, { dx, dw });
-  const results = await b.finish({ losses, dx, dw });
-  for (const [name, expected] of [
-    ['losses', 0],
-    ['dx', 0],
-    ['dw', 1],
-  ] as const) {
-    const wrong = numbersOf(results[name]).find((value) => value !== expected);
+  const [x, w, shares] = [b.normal([ROWS, WIDTH]), b.normal([7, WIDTH]), b.wideOutput([1, ROWS, 3])];
+  b.kernels.linearCrossEntropy(whole.losses, x, w, targets, whole);
+  const from = { first: 3, of: 20 };
+  b.kernels.linearSoftmaxShare(shares.reshape(ROWS, 3), x, w, targets, from);
+  b.kernels.linearCrossEntropyShare(part.losses, shares, x, w, targets, from, part);
+  const { losses, dx, dw } = part;
+  const results = await b.finish({
+    ...whole,
+    'losses of a part': losses,
+    'dx of a part': dx,
+    'dw of a part': dw,
+  });
+  for (const [name, result] of Object.entries(results)) {
+    const expected = name.startsWith('dw') ? 1 : 0;
+    const wrong = numbersOf(result).find((value) => value !== expected);
     if (wrong !== undefined) throw new Error(`with every target ignored, ${name} holds ${wrong}`);
   }
+}
+
+async function checkEmptyPart({ device }: Subject, dtype: ComputeDType): Promise<void> {
+  const b = new Bench(device, dtype, 'empty part');
+  const [x, w] = [b.float([1, 2], [2, 1]), b.float([-Infinity, -Infinity, 0, 0], [4, 1])];
+  const [shares, losses, targets] = [b.wideOutput([2, 2, 3]), b.wideOutput([2]), b.integers([2, 3])];
+  for (const rank of [0, 1]) {
+    const [share, part] = [shares.slice(rank, rank + 1).reshape(2, 3), { first: 2 * rank, of: 4 }];
+    b.kernels.linearSoftmaxShare(share, x, w.slice(2 * rank, 2 * rank + 2), targets, part);
+  }
+  const part = { first: 0, of: 4 };
+  b.kernels.linearCrossEntropyShare(losses, shares, x, w.slice(0, 2), targets, part);
+  const got = numbersOf((await b.finish({ losses })).losses);
+  if (got.some((loss) => !(Math.abs(loss - Math.LN2) < 1e-6)))
+    throw new Error(`losses beside a part of −∞ are ${got.join(', ')}, not ln 2`);
 }
 
 async function checkInverse({ device }: Subject, dtype: ComputeDType): Promise<void> {

@@ -44,8 +44,16 @@ const EXCEPTIONS: Partial<Record<keyof Kernels, Readonly<Record<string, Row>>>> 
   attention: { lse: WIDE },
   pagedAttention: { halved: HALVED },
   attentionGrad: { dq: CANCELLING, dk: CANCELLING, dv: CANCELLING },
-  linearCrossEntropy: { losses: WIDE, dx: CANCELLING, dw: THROUGH_HALF },
   logProbabilities: { chosen: WIDE, topValues: WIDE },
+  linearCrossEntropy: {
+    losses: WIDE,
+    dx: CANCELLING,
+    dw: THROUGH_HALF,
+    lossesOfBlocks: THROUGH_HALF,
+    dxOfBlocks: CANCELLING,
+  },
+  linearSoftmaxShare: { share: WIDE },
+  linearCrossEntropyShare: { losses: WIDE, dx: CANCELLING, dw: THROUGH_HALF },
   sumSquares: { out: WIDE },
   adamw: { value: WIDE, firstMoment: WIDE, secondMoment: WIDE },
 };

@@ -7,21 +7,29 @@ export function rowKernels(
   memory: Memory,
 ): Pick<Kernels, 'embedding' | 'embeddingGrad' | 'gatherRows' | 'cacheWrite'> {
   return {
-    embedding(y, tokens, table) {
+    embedding(y, tokens, table, part) {
+      const first = part?.first ?? 0;
       const D = y.columns;
       const ids = memory.integers(tokens);
       const output = memory.target(y);
-      for (let t = 0; t < ids.length; t++) output.set(memory.rows(table, ids[t], ids[t] + 1), t * D);
+      for (let t = 0; t < ids.length; t++) {
+        const row = ids[t] - first;
+        if (row >= 0 && row < table.rows) output.set(memory.rows(table, row, row + 1), t * D);
+        else output.fill(0, t * D, (t + 1) * D);
+      }
       memory.store(y, output);
     },
 
-    embeddingGrad(dtable, dy, tokens) {
+    embeddingGrad(dtable, dy, tokens, part) {
+      const first = part?.first ?? 0;
       const D = dy.columns;
       const ids = memory.integers(tokens);
       const upstream = memory.numbers(dy);
       const gradient = memory.numbers(dtable);
       for (let t = 0; t < ids.length; t++) {
-        for (let d = 0; d < D; d++) gradient[ids[t] * D + d] += upstream[t * D + d];
+        const row = ids[t] - first;
+        if (row < 0 || row >= dtable.rows) continue;
+        for (let d = 0; d < D; d++) gradient[row * D + d] += upstream[t * D + d];
       }
       memory.store(dtable, gradient);
     },

@@ -363,7 +363,14 @@ struct GatherBlocks : GatherBlocksArguments {
       RawBlock raw;
       float numbers[256];
       for (int64_t i = range.start; i < range.end; i++) {
-        const uint8_t* from = x + rows[i] * (columns / WEIGHTS) * Format::FILE_BYTES;
+        const int64_t row = rows[i] - first;
+        if (!isHeld(row, held)) {
+          withElements(typeY, y, [&](auto* to) {
+            __builtin_memset(to + i * columns, 0, static_cast<size_t>(columns) * sizeof(*to));
+          });
+          continue;
+        }
+        const uint8_t* from = x + row * (columns / WEIGHTS) * Format::FILE_BYTES;
         for (int64_t c = 0; c < columns; c += WEIGHTS, from += Format::FILE_BYTES) {
           Format::read(from, raw);
           Format::numbers(raw, numbers);

@@ -1,6 +1,7 @@
 import { IGNORE_TARGET } from '../../kernels.ts';
+import { type DType, dtypes } from '../../dtype.ts';
 import type { Bench } from '../bench.ts';
-import type { Case } from '../case.ts';
+import type { Case, CaseOptions } from '../case.ts';
 
 const SIZES = [
   [1, 1, 2],
@@ -10,8 +11,9 @@ const SIZES = [
   [130, 32, 1031],
 ] as const;
 
-export function crossEntropyCases(): Case[] {
+export function crossEntropyCases({ weights }: CaseOptions): Case[] {
   return [
+    ...weights.filter((dtype) => dtypes[dtype].blockSize > 1).flatMap(quantisedCases),
     ...SIZES.flatMap(([T, D, V]): Case[] => {
       const name = `T ${T}, D ${D}, V ${V}`;
       return [
@@ -38,6 +40,27 @@ export function crossEntropyCases(): Case[] {
 /** Every seventh row counts nothing. */
 export function targetsOf(b: Bench, T: number, V: number) {
   return b.integers(Int32Array.from({ length: T }, (_, t) => (t % 7 === 5 ? IGNORE_TARGET : (t * 31) % V)));
+}
+
+/** An output of blocks, as it is stored and packed: the loss is that of its numbers, whatever `linear` does for speed. */
+function quantisedCases(dtype: DType): Case[] {
+  return [false, true].map((packed) => ({
+    kernel: 'linearCrossEntropy',
+    name: `weight ${dtype}${packed ? ', packed' : ''}`,
+    run(b) {
+      const [T, D, V] = [67, 512, 77];
+      const [x, plain, losses, dx] = [
+        b.normal([T, D]),
+        b.weight([V, D], dtype),
+        b.wideOutput([T]),
+        b.output([T, D]),
+      ];
+      const w = packed ? b.device.pack(plain) : plain;
+      b.kernels.linearCrossEntropy(losses, x, w, targetsOf(b, T, V), { dx, dw: undefined });
+      if (packed) b.device.free(w.storage);
+      return { lossesOfBlocks: losses, dxOfBlocks: dx };
+    },
+  }));
 }
 
 function lossCase(name: string, T: number, D: number, V: number): Case {

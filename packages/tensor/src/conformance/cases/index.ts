@@ -8,6 +8,7 @@ import { normCases } from './norm.ts';
 import { optimizerCases } from './optimizer.ts';
 import { rowCases } from './rows.ts';
 import { sampleCases } from './sample.ts';
+import { vocabularyPartCases } from './vocabulary-part.ts';
 
 /** Every kernel over odd sizes, with every option and every aliasing that the contract allows. */
 export function kernelCases(options: CaseOptions): Case[] {
@@ -17,8 +18,9 @@ export function kernelCases(options: CaseOptions): Case[] {
     ...normCases(),
     ...activationCases(),
     ...attentionCases(),
-    ...crossEntropyCases(),
     ...sampleCases(),
+    ...crossEntropyCases(options),
+    ...vocabularyPartCases(),
     ...elementwiseCases(options),
     ...optimizerCases(),
   ];

@@ -10,7 +10,20 @@ const SIZES = [
 ] as const;
 
 export function rowCases({ weights }: CaseOptions): Case[] {
-  return [...sizeCases(), ...weights.map(tableCase)];
+  return [...sizeCases(), ...weights.flatMap((dtype) => [tableCase(dtype), partCase(dtype)])];
+}
+
+/** Rows 5 to 9 of a table of 20 in another dtype: tokens before and behind them are other parts'. */
+function partCase(dtype: DType): Case {
+  return {
+    kernel: 'embedding',
+    name: `part of a table ${dtype}`,
+    run(b) {
+      const [tokens, table, y] = [b.indices(33, 20), b.weight([5, 512], dtype), b.output([33, 512])];
+      b.kernels.embedding(y, tokens, table, { first: 5, of: 20 });
+      return { y };
+    },
+  };
 }
 
 /** A table in another dtype than the activations. */
@@ -48,6 +61,26 @@ function sizeCases(): Case[] {
           b.changing('normal', [V, D], 'wide'),
         ];
         b.kernels.embeddingGrad(dtable, dy, tokens);
+        return { dtable };
+      },
+    },
+    {
+      kernel: 'embedding',
+      name: `T ${T}, D ${D}, ${V} rows of a vocabulary of ${3 * V}`,
+      exact: true,
+      run(b) {
+        const [tokens, table, y] = [b.indices(T, 3 * V), b.normal([V, D]), b.output([T, D])];
+        b.kernels.embedding(y, tokens, table, { first: V, of: 3 * V });
+        return { y };
+      },
+    },
+    {
+      kernel: 'embeddingGrad',
+      name: `T ${T}, D ${D}, ${V} rows of a vocabulary of ${3 * V}`,
+      run(b) {
+        const [tokens, dy] = [b.indices(T, 3 * V), b.normal([T, D])];
+        const dtable = b.changing('normal', [V, D], 'wide');
+        b.kernels.embeddingGrad(dtable, dy, tokens, { first: V, of: 3 * V });
         return { dtable };
       },
     },
