@@ -31,7 +31,7 @@ export { readLlama2c, writeLlama2c } from './formats/llama2c.ts';
 export { readTokenizerJson, type TokenizerJsonOptions } from './formats/tokenizer-json.ts';
 export { writeTokenizerJson, type TokenizerJsonFiles } from './formats/tokenizer-json-writer.ts';
 export { tokenizerFromGguf } from './formats/gguf-vocabulary.ts';
-export { ggufVocabulary } from './formats/gguf-vocabulary-writer.ts';
+export { ggufVocabulary, type GgufVocabularyOptions } from './formats/gguf-vocabulary-writer.ts';
 export { GgufCutError } from './gguf/cursor.ts';
 export { isGguf, readGguf, type ReadGgufOptions } from './gguf/header.ts';
 export { readGgufFront } from './gguf/front.ts';

@@ -7,6 +7,9 @@ import {
   ByteLevelTokenizer,
   ggufVocabulary,
   parseTokenizer,
+  PieceList,
+  SentencePieceTokenizer,
+  serializeTokenizer,
   tokenizerFromGguf,
   type GgufEntry,
 } from '../src/index.ts';
@@ -107,6 +110,65 @@ describe('tokens that are not normal', () => {
     const tokenizer = tokenizerFromGguf(extended(ggufVocabulary(plain), [['<|im_end|>', 1]]));
     expect(tokenizer.specialTokens.get('<|im_end|>')).toBe(plain.vocabSize);
     expect(tokenizer.encode('a<|im_end|>')).toEqual(plain.encode('a<|im_end|>'));
+  });
+});
+
+describe('what a GGUF file cannot say', () => {
+  const plain = gpt2();
+  const token = { id: 300, content: '<mask>', special: true };
+  const bytes = (more: object) => new ByteLevelTokenizer({ ...plain.options, ...more });
+  const pieces = trainedPieces();
+
+  it.each<[string, () => Parameters<typeof ggufVocabulary>[0], readonly string[]]>([
+    [
+      'flags of tokens',
+      () => bytes({ addedTokens: [{ ...token, lstrip: true, rstrip: true }] }),
+      ['that "<mask>" takes the white space before it', 'that "<mask>" takes the white space behind it'],
+    ],
+    [
+      'words',
+      () => bytes({ addedTokens: [{ id: 300, content: 'the', singleWord: true }] }),
+      ['that "the" is found only as a word of its own'],
+    ],
+    [
+      'normalizers',
+      () => bytes({ normalizer: [{ type: 'NFC' }, { type: 'Strip', left: true, right: false }] }),
+      ['the normalizer NFC', 'the normalizer Strip (true, false)'],
+    ],
+    [
+      'normalizers of pieces, but those of spaces',
+      () =>
+        new SentencePieceTokenizer(pieces.model, {
+          normalizer: [
+            { type: 'Prepend', prepend: '▁' },
+            { type: 'Replace', pattern: ' ', content: '▁' },
+            { type: 'Lowercase' },
+          ],
+        }),
+      ['the normalizer Lowercase'],
+    ],
+  ])('%s: refused by name, or told', (_, make, names) => {
+    const tokenizer = make();
+    expect(() => ggufVocabulary(tokenizer)).toThrow(`GGUF cannot say ${names[0]}`);
+    expect(() => serializeTokenizer(tokenizer, 'gguf')).toThrow(`GGUF cannot say ${names[0]}`);
+    const told: string[] = [];
+    expect(ggufVocabulary(tokenizer, { onLoss: (what) => told.push(what) }).size).toBeGreaterThan(5);
+    expect(told).toEqual(names);
+  });
+
+  it('is nothing of user-defined pieces, which are tokens of type 4', () => {
+    const list = Array.from({ length: pieces.vocabSize }, (_, id) => pieces.model.pieces.at(id));
+    const symbols = ['<tool>', '▁▁▁▁', 'ab'].map((piece) => ({ piece, type: 4, score: 0 }));
+    const tokenizer = SentencePieceTokenizer.fromPieces(PieceList.from([...list, ...symbols]));
+    const [[, file]] = serializeTokenizer(tokenizer, 'gguf');
+    const back = parseTokenizer(file);
+    symbols.forEach(({ piece }, i) => {
+      const id = pieces.vocabSize + i;
+      expect(back.idToPiece(id)).toBe(piece.replaceAll('▁', ' '));
+      expect(back.encode(piece.replaceAll('▁', ' '))).toContain(id);
+    });
+    for (const text of TEXTS)
+      expect(back.decode(back.encode(text))).toBe(tokenizer.decode(tokenizer.encode(text)));
   });
 });
 

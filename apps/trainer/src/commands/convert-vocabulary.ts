@@ -27,13 +27,17 @@ const CONFIG_FILE = 'tokenizer_config.json';
 
 /**
  * The vocabulary of a model as the target wants it. From folder to folder the files stay as they
- * are.
+ * are; `onLoss` is told what a GGUF file cannot say of it.
  */
-export async function vocabularyFor(to: ConversionTarget, model: OpenedModel): Promise<Vocabulary> {
+export async function vocabularyFor(
+  to: ConversionTarget,
+  model: OpenedModel,
+  onLoss: (what: string) => void,
+): Promise<Vocabulary> {
   const { tokenizerPath } = model;
   const tokenizer = withoutPlaceholders(model.tokenizer);
   const none = { files: new Map<string, Uint8Array>(), gguf: new Map<string, GgufEntry>() };
-  if (to === 'gguf') return { ...none, gguf: ggufEntries(model) };
+  if (to === 'gguf') return { ...none, gguf: ggufEntries(model, onLoss) };
   if (to === 'llama2c') return { ...none, files: serializeTokenizer(tokenizer, 'llama2c') };
   const kept = await filesBeside(tokenizerPath);
   if (to === 'hf')
@@ -86,8 +90,11 @@ function huggingFaceFiles({ tokenizer, chatTemplate }: OpenedModel): Map<string,
 }
 
 /** The vocabulary as entries of a GGUF header, which has a place for the template, too. */
-function ggufEntries({ tokenizer, chatTemplate }: OpenedModel): Map<string, GgufEntry> {
-  const entries = new Map<string, GgufEntry>(ggufVocabulary(tokenizer));
+function ggufEntries(
+  { tokenizer, chatTemplate }: OpenedModel,
+  onLoss: (what: string) => void,
+): Map<string, GgufEntry> {
+  const entries = new Map<string, GgufEntry>(ggufVocabulary(tokenizer, { onLoss }));
   if (chatTemplate !== undefined)
     entries.set('tokenizer.chat_template', { type: 'string', value: chatTemplate });
   return entries;

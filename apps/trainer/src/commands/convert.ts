@@ -67,6 +67,7 @@ export const convert = command({
     using quantizer =
       values.quantize === undefined ? undefined : nativeQuantizer(threads === undefined ? {} : { threads });
     const reports: WeightReport[] = [];
+    const warn = (loss: string) => errors.write(`warning: a GGUF file cannot say ${loss}\n`);
     await convertCheckpoint(source, output, {
       to,
       ...(values.dtype === undefined ? {} : { dtype: floatDType(values.dtype) }),
@@ -76,7 +77,7 @@ export const convert = command({
       ...(quantizer
         ? { quantizer: values['no-mmap'] ? { quantize: quantizer.quantize.bind(quantizer) } : quantizer }
         : {}),
-      ...(model ? { vocabulary: await vocabularyFor(to, model) } : {}),
+      ...(model ? { vocabulary: await vocabularyFor(to, model, warn) } : {}),
       onWeight: (report) => {
         reports.push(report);
         // Weights that are copied as they are would be hundreds of lines of nothing.

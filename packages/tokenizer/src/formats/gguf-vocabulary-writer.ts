@@ -4,11 +4,12 @@ import { bytesToAlphabet } from '../byte-level/byte-alphabet.ts';
 import { publishedPatterns, preTokenizers } from '../byte-level/patterns.ts';
 import type { ByteLevelTokenizer } from '../byte-level/tokenizer.ts';
 import { decodeUtf8 } from '../bytes/utf8.ts';
-import { failure } from '../errors.ts';
+import { checkOptions, failure } from '../errors.ts';
 import type { GgufEntry } from '../gguf/types.ts';
 import { BYTE, CONTROL, NORMAL, UNKNOWN, UNUSED, USER_DEFINED } from '../sentencepiece/piece-list.ts';
 import { SentencePieceTokenizer } from '../sentencepiece/tokenizer.ts';
 import { simplifyPattern, type SplitPattern } from '../text/splitter.ts';
+import { ggufLosses, symbolText } from './gguf-losses.ts';
 import { KEY } from './gguf-vocabulary.ts';
 
 const OP = 'ggufVocabulary';
@@ -16,15 +17,29 @@ const HINT = 'keep the tokenizer in its own format';
 
 type Put = (name: string, entry: GgufEntry) => void;
 
+export interface GgufVocabularyOptions {
+  /**
+   * Told by name what the file cannot say (`lstrip` and its kind, normalizers), which llama.cpp will
+   * not do. Default: such a vocabulary is refused.
+   */
+  readonly onLoss?: (what: string) => void;
+}
+
 /**
  * The metadata that llama.cpp needs for this vocabulary; the caller adds the model's own. Throws
- * where GGUF cannot say how text becomes pieces. Three things llama.cpp does its own way are
- * written as close as it goes (`serializeTokenizer` refuses them): a dummy space is put behind
- * every special token, white space around added tokens stays, and text is not normalised.
+ * where GGUF cannot say how text becomes pieces. llama.cpp puts a dummy space behind every special
+ * and user-defined token, whatever the vocabulary did.
  */
 export function ggufVocabulary(
   tokenizer: SentencePieceTokenizer | ByteLevelTokenizer,
+  options: GgufVocabularyOptions = {},
 ): Map<string, GgufEntry> {
+  checkOptions(OP, options, ['onLoss']);
+  const { onLoss } = options;
+  for (const loss of ggufLosses(tokenizer)) {
+    if (onLoss === undefined) throw failure(OP, `GGUF cannot say ${loss}`, HINT);
+    onLoss(loss);
+  }
   const metadata = new Map<string, GgufEntry>();
   const put: Put = (name, entry) => void metadata.set(KEY + name, entry);
   const ids = {
@@ -56,7 +71,9 @@ function writePieces(tokenizer: SentencePieceTokenizer, put: Put): void {
   put('tokens', {
     type: 'array',
     of: 'string',
-    value: Array.from({ length: pieces.size }, (_, id) => pieces.name(id)),
+    value: Array.from({ length: pieces.size }, (_, id) =>
+      pieces.types[id] === USER_DEFINED ? symbolText(pieces, id) : pieces.name(id),
+    ),
   });
   put('scores', { type: 'array', of: 'f32', value: pieces.scores });
   put('token_type', { type: 'array', of: 'i32', value: pieces.types });

@@ -5,6 +5,7 @@ import { ByteLevelTokenizer } from '../byte-level/tokenizer.ts';
 import { failure } from '../errors.ts';
 import type { GgufEntry } from '../gguf/types.ts';
 import { writeGgufHeader } from '../gguf/writer.ts';
+import { withSymbolsAsTokens } from './gguf-losses.ts';
 import { ggufVocabulary } from './gguf-vocabulary-writer.ts';
 import { writeLlama2c } from './llama2c.ts';
 import { parseTokenizer, type VocabularyFormat } from './parse.ts';
@@ -17,7 +18,10 @@ import { encodeUtf8 } from '../bytes/utf8.ts';
 
 const OP = 'serializeTokenizer';
 
-/** Files by name. The result is read back and compared by fingerprint before it is returned. */
+/**
+ * Files by name. The result is read back and compared by fingerprint before it is returned. GGUF has
+ * user-defined pieces as tokens of type 4, behind which llama.cpp puts a dummy space.
+ */
 export function serializeTokenizer(tokenizer: Tokenizer, format: VocabularyFormat): Map<string, Uint8Array> {
   if (!(tokenizer instanceof SentencePieceTokenizer) && !(tokenizer instanceof ByteLevelTokenizer)) {
     throw failure(OP, 'this tokenizer is not one of this package', 'load it with loadTokenizer');
@@ -30,7 +34,8 @@ export function serializeTokenizer(tokenizer: Tokenizer, format: VocabularyForma
     ...(config === undefined ? {} : { config: new TextDecoder().decode(config) }),
     ...(format === 'tiktoken' ? { specialTokens: specialNames(tokenizer) } : {}),
   });
-  if (back.fingerprint !== tokenizer.fingerprint) {
+  const wanted = format === 'gguf' ? withSymbolsAsTokens(tokenizer) : tokenizer;
+  if (back.fingerprint !== wanted.fingerprint) {
     throw failure(
       OP,
       `a file of format ${format} would not give the same ids`,
