@@ -1,7 +1,7 @@
 /** What of a vocabulary a GGUF file cannot say, and the vocabulary that is left of it there. */
 import type { AddedToken } from '../added-tokens.ts';
-import { ByteLevelTokenizer } from '../byte-level/tokenizer.ts';
-import { type PieceList, USER_DEFINED } from '../sentencepiece/piece-list.ts';
+import type { ByteLevelTokenizer } from '../byte-level/tokenizer.ts';
+import { USER_DEFINED, type PieceList } from '../sentencepiece/piece-list.ts';
 import { SentencePieceTokenizer } from '../sentencepiece/tokenizer.ts';
 import type { NormalizerStep } from '../text/normalizers.ts';
 
