@@ -1,6 +1,11 @@
 export { Engine, type EngineOptions, type TextEmbedRequest } from './text/engine.ts';
 export { EngineCore, type EngineStats } from './engine/engine-core.ts';
-export { type EngineCoreOptions, engineCoreOptions, type EngineLimits } from './engine/options.ts';
+export {
+  type EngineCoreOptions,
+  engineCoreOptions,
+  type EngineLimits,
+  type Speculation,
+} from './engine/options.ts';
 export { collect, generate, type GeneratedText, type GenerateOptions } from './text/generate.ts';
 export { type FinishReason, type GenerationChunk, Output } from './text/output.ts';
 export { RequestError, type RequestErrorCode } from './request-error.ts';
@@ -32,6 +37,7 @@ export { BlockCache } from './cache/block-cache.ts';
 export { PrefixIndex } from './cache/prefix-index.ts';
 export { Scheduler, type SchedulerOptions, type Turn } from './schedule/scheduler.ts';
 export { WaitingQueue } from './schedule/queue.ts';
+export { NgramProposer, type Proposer } from './speculate/proposer.ts';
 export { Sequence, type SequenceOptions } from './sequence/sequence.ts';
 export { encodePrompt, type EncodedPrompt, LONG_PROMPT, PromptReader } from './text/prompt.ts';
 export { StopStrings, stopLimits } from './text/stop-strings.ts';

@@ -13,6 +13,8 @@ import {
   type EngineOptions,
   type GeneratedText,
   type GenerationRequest,
+  encodePrompt,
+  type Proposer,
 } from '../src/index.ts';
 import { byteTokenizer } from '../../../scripts/support/byte-tokenizer.ts';
 import { tinyModel } from './tiny-model.ts';
@@ -38,6 +40,7 @@ const limits = fc.record({
   prefillChunk: fc.constantFrom(1, 5, 256),
   maxSequences: fc.constantFrom(1, 3, 8, 32),
   prefixCache: fc.boolean(),
+  speculate: fc.constantFrom('no', 'ngram', 'known'),
   /** Contexts that the cache holds. */
   contexts: fc.constantFrom(1, 1, 2, 40),
 });
@@ -54,12 +57,28 @@ type Coming = typeof coming extends fc.Arbitrary<infer T> ? T : never;
 
 const CONTEXT = 64;
 
-/** What counts as the same: all but what was found in the cache. */
-function bits({ text, ids, finishReason }: GeneratedText, probabilities: unknown): unknown {
-  return { text, ids, finishReason, probabilities };
+/** What must be the same: all but what was found in the cache. */
+interface Bits extends Pick<GeneratedText, 'text' | 'ids' | 'finishReason'> {
+  readonly probabilities: unknown;
 }
 
-async function read(engine: Engine, request: GenerationRequest): Promise<unknown> {
+/** Knows what comes, but for every fourth id. */
+function knowing(texts: readonly Bits[]): Proposer {
+  const known = texts.map(({ ids }, i) => {
+    const prompt = encodePrompt(byteTokenizer, requests[i]!.prompt as string);
+    return [...prompt, ...ids];
+  });
+  return {
+    propose: (ids, most) => {
+      const text = known.find((each) => ids.every((id, i) => id === each[i])) ?? [];
+      return text
+        .slice(ids.length, ids.length + most)
+        .map((id, i) => ((ids.length + i) % 4 === 0 ? 257 : id));
+    },
+  };
+}
+
+async function read(engine: Engine, request: GenerationRequest): Promise<Bits> {
   const own: unknown[] = [];
   const ofPrompt: unknown[] = [];
   const chunks = engine.generate(request);
@@ -70,11 +89,12 @@ async function read(engine: Engine, request: GenerationRequest): Promise<unknown
       yield chunk;
     }
   }
-  return bits(await collect(watched()), [own, ofPrompt]);
+  const { text, ids, finishReason } = await collect(watched());
+  return { text, ids, finishReason, probabilities: [own, ofPrompt] };
 }
 
-async function alone(model: Llama): Promise<unknown[]> {
-  const all: unknown[] = [];
+async function alone(model: Llama): Promise<Bits[]> {
+  const all: Bits[] = [];
   for (const request of requests) {
     await using engine = new Engine({ model, tokenizer: byteTokenizer, prefixCache: false });
     all.push(await read(engine, request));
@@ -85,6 +105,7 @@ async function alone(model: Llama): Promise<unknown[]> {
 interface Figures {
   preemptions: number;
   cachedTokens: number;
+  acceptedTokens: number;
 }
 
 async function together(
@@ -107,6 +128,7 @@ async function together(
   expect(stats).toMatchObject({ running: 0, waiting: 0, freeBlocks: stats.blocks });
   figures.preemptions += stats.preemptions;
   figures.cachedTokens += stats.cachedTokens;
+  figures.acceptedTokens += stats.acceptedTokens;
   return all;
 }
 
@@ -120,10 +142,13 @@ describe.each(native ? (['reference', 'cpu'] as const) : (['reference'] as const
     const model = tinyModel(device);
     const expected = await alone(model);
     expect(new Set(expected.map((each) => JSON.stringify(each))).size).toBe(requests.length);
-    const figures = { preemptions: 0, cachedTokens: 0 };
+    const known = knowing(expected);
+    const figures = { preemptions: 0, cachedTokens: 0, acceptedTokens: 0 };
     const schedules = fc.array(coming, { minLength: 32, maxLength: 32 });
     await fc.assert(
-      fc.asyncProperty(limits, schedules, async ({ contexts, ...chosen }, schedule) => {
+      fc.asyncProperty(limits, schedules, async ({ contexts, speculate, ...rest }, schedule) => {
+        const proposer = speculate === 'known' ? { proposer: known } : {};
+        const chosen = { ...rest, ...(speculate !== 'no' && { speculate: { tokens: 5, ...proposer } }) };
         const blocks = (contexts * CONTEXT) / chosen.blockSize;
         const texts = await together(model, { ...chosen, blocks }, schedule, figures);
         texts.forEach((text, i) => {
@@ -135,5 +160,6 @@ describe.each(native ? (['reference', 'cpu'] as const) : (['reference'] as const
     );
     expect(figures.preemptions).toBeGreaterThan(0);
     expect(figures.cachedTokens).toBeGreaterThan(300);
+    expect(figures.acceptedTokens).toBeGreaterThan(50);
   });
 });

@@ -20,7 +20,8 @@ import {
 import { IdText, type RowShape } from '../sequence/id-text.ts';
 import type { Embedding, IdChunk, Reader } from '../sequence/results.ts';
 import type { SequenceOptions } from '../sequence/sequence.ts';
-import { type EngineCoreOptions, type ResolvedLimits, resolveLimits } from './options.ts';
+import { type DraftFigures, Drafting } from '../speculate/drafting.ts';
+import { type EngineCoreOptions, type ResolvedLimits, resolveLimits, resolveSpeculation } from './options.ts';
 import { Passes, type TurnResult, type Work } from './step.ts';
 
 export interface EngineStats {
@@ -42,6 +43,9 @@ export interface EngineStats {
   readonly cachedTokens: number;
   /** How often a sequence lost its blocks, to be computed again. */
   readonly preemptions: number;
+  /** Ids that were tried on a guess, and those of them that were right. */
+  readonly draftedTokens: number;
+  readonly acceptedTokens: number;
 }
 
 /** Logits that one step reads at most for the log-probabilities of one prompt: 16 MiB. */
@@ -69,6 +73,8 @@ export class EngineCore implements AsyncDisposable {
   readonly #cache: KeyValueBlocks;
   readonly #passes: Passes;
   readonly #sampler: Sampler;
+  readonly #speculation: ReturnType<typeof resolveSpeculation>;
+  readonly #drafts: DraftFigures = { drafted: 0, accepted: 0 };
   #computedTokens = 0;
   #loop: Promise<void> | undefined;
   #closed: { readonly cause?: unknown } | undefined;
@@ -91,6 +97,7 @@ export class EngineCore implements AsyncDisposable {
       fail('engine', `a cache of ${blocks} blocks.`, hint);
     }
     this.#limits = limits;
+    this.#speculation = resolveSpeculation('engine', options.speculate);
     this.#model = model;
     this.#eosIds = new Set(eosIds);
     this.#clock = clock;
@@ -124,6 +131,8 @@ export class EngineCore implements AsyncDisposable {
       computedTokens: this.#computedTokens,
       cachedTokens,
       preemptions,
+      draftedTokens: this.#drafts.drafted,
+      acceptedTokens: this.#drafts.accepted,
     };
   }
 
@@ -146,7 +155,7 @@ export class EngineCore implements AsyncDisposable {
       }),
     };
     const limited = { ...request, maxTokens: Math.min(request.maxTokens, room) };
-    const text = new IdText(limited, reader, this.#eosIds, options);
+    const text = new IdText(limited, reader, this.#eosIds, options, this.#newDrafting());
     if (!text.wantsNothing) return this.#start(text);
     text.finishEmpty();
     return () => {};
@@ -207,6 +216,11 @@ export class EngineCore implements AsyncDisposable {
     const { priority = 0, share, cacheSalt = '', waitSeconds = this.#limits.queueSeconds } = standing;
     const deadline = waitSeconds === Infinity ? Infinity : this.#clock() + waitSeconds;
     return { priority, salt: cacheSalt, deadline, ...(share !== undefined && { share }) };
+  }
+
+  #newDrafting(): Drafting | undefined {
+    const speculation = this.#speculation;
+    return speculation && new Drafting(speculation.proposer, speculation.tokens, this.#drafts);
   }
 
   #start(work: Work): () => void {

@@ -1,5 +1,6 @@
 import type { Llama } from '@cria/layers';
 import { checkOptions, type ComputeDType, fail } from '@cria/tensor';
+import { NgramProposer, type Proposer } from '../speculate/proposer.ts';
 import type { CacheDType } from '../cache/key-value-blocks.ts';
 
 /** Limits of an engine that are numbers. No limit changes a text: only when it comes, and whether it is taken. */
@@ -46,8 +47,22 @@ export interface EngineCoreOptions extends EngineLimits {
    * Default true where the device is `batchInvariant`, so that it changes no text; else false.
    */
   readonly prefixCache?: boolean;
+  /**
+   * Guess what comes next and try several ids in one pass. It changes no text (on devices that are
+   * `batchInvariant`), and pays where texts repeat what stands in them. Default no.
+   */
+  readonly speculate?: Speculation;
   /** Seconds of a clock that never goes back. Default that of `performance`. */
   readonly clock?: () => number;
+}
+
+export interface Speculation {
+  /** Most ids that are tried at once. Default 8. */
+  readonly tokens?: number;
+  /** The last ids, at most so many, are looked for in the text before. Default 3. Not with `proposer`. */
+  readonly ngram?: number;
+  /** Who guesses; default what followed the last ids in the text before. */
+  readonly proposer?: Proposer;
 }
 
 interface LimitRow {
@@ -70,7 +85,16 @@ const limits: { readonly [Name in keyof EngineLimits]-?: LimitRow } = {
   queueSeconds: { least: 0, continuous: true, default: Infinity },
 };
 
-const others = ['model', 'vocabSize', 'eosIds', 'dtype', 'cacheDType', 'prefixCache', 'clock'] as const;
+const others = [
+  'model',
+  'vocabSize',
+  'eosIds',
+  'dtype',
+  'cacheDType',
+  'prefixCache',
+  'speculate',
+  'clock',
+] as const;
 
 /** Names of all options of the core. */
 export const engineCoreOptions: readonly (keyof EngineCoreOptions)[] = [
@@ -97,4 +121,19 @@ export function resolveLimits(op: string, options: EngineCoreOptions): ResolvedL
   const found = Object.fromEntries(resolved) as unknown as Omit<ResolvedLimits, 'prefillChunk'> &
     EngineLimits;
   return { ...found, prefillChunk: found.prefillChunk ?? found.maxBatchRows };
+}
+
+/** Who guesses, and how much at once; undefined: nobody. @throws CriaError */
+export function resolveSpeculation(
+  op: string,
+  speculate: Speculation | undefined,
+): { readonly proposer: Proposer; readonly tokens: number } | undefined {
+  if (!speculate) return undefined;
+  checkOptions(op, speculate, ['tokens', 'ngram', 'proposer']);
+  const { tokens = 8, ngram = 3 } = speculate;
+  for (const [name, value] of Object.entries({ tokens, ngram })) {
+    if (!(Number.isSafeInteger(value) && value >= 1))
+      fail(op, `speculate.${name} is ${value}.`, 'give a whole number from 1 on');
+  }
+  return { proposer: speculate.proposer ?? new NgramProposer(ngram), tokens };
 }

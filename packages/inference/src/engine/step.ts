@@ -64,7 +64,9 @@ export class Passes {
     let row = 0;
     for (const { sequence, rows: count } of turns) {
       const { computed } = sequence;
-      ids.set(sequence.ids.subarray(computed, computed + count), row);
+      const known = count - sequence.draft.length;
+      ids.set(sequence.ids.subarray(computed, computed + known), row);
+      ids.set(sequence.draft, row + known);
       const first = sequence.firstWanted(count);
       const choices = sequence instanceof EmbedText ? 0 : sequence.choosesFrom(count);
       if (first < count)

@@ -13,7 +13,7 @@ export interface SchedulerOptions {
   readonly maxSequences: number;
 }
 
-/** What one sequence does in a step: its next `rows` tokens, from `computed` on, go through the model. */
+/** What one sequence does in a step: its next `rows` tokens, from `computed` on, go through the model, its draft the last of them. */
 export interface Turn<S extends Sequence = Sequence> {
   readonly sequence: S;
   readonly rows: number;
@@ -23,7 +23,8 @@ export interface Turn<S extends Sequence = Sequence> {
  * Decides which tokens go through the model together, by vLLM's rule: there is no prefill and no
  * decode phase, each sequence catches up with its own length under one budget a step.
  *
- * - Sequences with one token to go come first; what is left of the budget is spread over prompts.
+ * - Sequences with one token to go come first; what is left of the budget is spread over prompts,
+ *   and what they leave over drafts.
  * - A waiting sequence is admitted when there is a place for it and a block for each of its ids. It
  *   has them from then on, so nobody can count on them twice.
  * - One whose beginning is just being computed by another waits for that, and then shares it.
@@ -103,6 +104,8 @@ export class Scheduler<S extends Sequence = Sequence> {
   schedule(): Turn<S>[] {
     const before = this.#preemptions;
     this.#decoding.clear();
+    // A draft is of one step: whoever was sent away meanwhile reads what it has, and no guesses.
+    for (const sequence of this.#running) sequence.propose(0);
     this.#growDecoding();
     if (this.#preemptions === before) this.#admit();
     const room = this.#options.maxBatchRows - this.#decoding.size;
@@ -110,8 +113,9 @@ export class Scheduler<S extends Sequence = Sequence> {
     const { prefillChunk } = this.#options;
     const needs = reading.map(({ pending, mostRows }) => Math.min(pending, mostRows, prefillChunk));
     const rows = spreadRows(room, needs);
+    const left = room - rows.reduce((sum, each) => sum + each, 0);
     const turns = [
-      ...[...this.#decoding].map((sequence) => ({ sequence, rows: 1 })),
+      ...this.#draft(left),
       ...reading.map((sequence, i) => ({ sequence, rows: rows[i] ?? 0 })),
     ].filter((turn) => turn.rows > 0);
     for (const sequence of this.#decoding) this.waiting.serve(sequence, 1);
@@ -122,7 +126,8 @@ export class Scheduler<S extends Sequence = Sequence> {
   complete(turns: readonly Turn<S>[]): void {
     for (const { sequence, rows } of turns) {
       if (sequence.state !== 'running') continue;
-      sequence.computed += rows;
+      // Whether the ids of a draft are those that come is not known yet.
+      sequence.computed += rows - sequence.draft.length;
       this.cache.seal(sequence);
     }
   }
@@ -140,6 +145,18 @@ export class Scheduler<S extends Sequence = Sequence> {
         this.#preempt(this.#running.at(-1));
       if (sequence.state === 'running') this.#decoding.add(sequence);
     }
+  }
+
+  /** The next token of each sequence that decodes, and drafts in rows and blocks that nobody else wants now. */
+  #draft(left: number): Turn<S>[] {
+    let room = left;
+    return [...this.#decoding].map((sequence) => {
+      sequence.propose(room);
+      const { length } = sequence.draft;
+      if (length > 0 && !this.cache.grow(sequence, sequence.length + length)) sequence.propose(0);
+      room -= sequence.draft.length;
+      return { sequence, rows: 1 + sequence.draft.length };
+    });
   }
 
   /** Admits who is next while there is room: a row, a place and blocks. */

@@ -1,4 +1,5 @@
 import type { IdBits } from '../sample/allowed-ids.ts';
+import type { Drafting } from '../speculate/drafting.ts';
 import type { IdRequest } from './id-request.ts';
 import { logProbabilitiesOf, type TokenLogProbability } from './log-probabilities.ts';
 import type { IdChunk, IdFinish, Reader } from './results.ts';
@@ -12,12 +13,19 @@ export interface RowShape {
   readonly width: number;
 }
 
+interface Chosen {
+  readonly ids: readonly number[];
+  readonly probabilities: readonly TokenLogProbability[];
+  readonly finish: IdFinish | undefined;
+}
+
 /** A text being continued: from the rows that the model gives to ids, and to the reason why they end. */
 export class IdText extends Sequence {
   readonly request: IdRequest;
   readonly reader: Reader<IdChunk>;
   /** Ids that end it. */
   readonly stopIds: ReadonlySet<number>;
+  readonly #drafting: Drafting | undefined;
   #bits: IdBits | undefined;
   /** Length of the text that the bits belong to. */
   #bitsOf = -1;
@@ -29,11 +37,13 @@ export class IdText extends Sequence {
     reader: Reader<IdChunk>,
     stopIds: ReadonlySet<number>,
     options: SequenceOptions,
+    drafting?: Drafting,
   ) {
     super(request.ids, { ...options, fresh: request.promptLogProbabilities !== undefined });
     this.request = request;
     this.reader = reader;
     this.stopIds = request.stopIds ?? stopIds;
+    this.#drafting = drafting;
   }
 
   /** Neither ids nor anything of the prompt. */
@@ -46,10 +56,18 @@ export class IdText extends Sequence {
     this.#tell({ ids: [], finishReason: 'length' });
   }
 
+  /** At most so many that the last of them is not the last of the text. */
+  override propose(most: number): void {
+    const room = Math.min(most, this.request.maxTokens - this.generated - 1);
+    if (this.#drafting && room > 0) this.draft = this.#drafting.draft(this.ids, room);
+    else super.propose(0);
+  }
+
   /** First of the next `rows` rows whose logits are wanted: the last one, or all of a prompt. */
   firstWanted(rows: number): number {
     if (this.request.promptLogProbabilities !== undefined && this.computed < this.promptLength) return 0;
-    return this.pending === rows ? rows - 1 : rows;
+    const known = rows - this.draft.length;
+    return this.pending === known ? known - 1 : rows;
   }
 
   /**
@@ -73,11 +91,11 @@ export class IdText extends Sequence {
       this.#tell({ ids: [], ...prompt, finishReason: 'length' });
       return true;
     }
-    const { ids, probabilities, finish } = this.#choose(rowOf(this.length - 1), choose);
+    const { ids, probabilities, finish } = this.#chooseAll(rowOf, choose);
     this.#tell({
       ids,
       ...prompt,
-      ...(probabilities.length > 0 && { logProbabilities: probabilities }),
+      ...(this.request.logProbabilities !== undefined && { logProbabilities: probabilities }),
       ...(finish && { finishReason: finish }),
     });
     return finish !== undefined;
@@ -95,7 +113,8 @@ export class IdText extends Sequence {
 
   /** How many of the next `rows` rows an id is chosen from: those behind the text, which come last. */
   choosesFrom(rows: number): number {
-    return this.pending === rows && this.request.maxTokens > 0 ? 1 : 0;
+    const { length } = this.draft;
+    return this.pending + length === rows && this.request.maxTokens > 0 ? 1 + length : 0;
   }
 
   /** Whether logits themselves are wanted, not only what is chosen from them. */
@@ -104,16 +123,41 @@ export class IdText extends Sequence {
     return logProbabilities !== undefined || promptLogProbabilities !== undefined;
   }
 
-  /** One more id. Log-probabilities are the model's own, before any mask. */
+  /**
+   * The id that follows, and then one more for each id of the draft that turned out right: its row
+   * is what the model says after it. A draft that is wrong from somewhere on leaves no trace, since
+   * what the cache holds beyond `computed` is written again.
+   */
+  #chooseAll(rowOf: (position: number) => Float32Array, choose: ChooseId): Chosen {
+    const ids: number[] = [];
+    const probabilities: TokenLogProbability[] = [];
+    let finish: IdFinish | undefined;
+    let right: boolean;
+    do {
+      const { id, probability } = this.#choose(rowOf(this.length - 1), choose);
+      right = id === this.draft[ids.length];
+      ids.push(id);
+      if (probability) probabilities.push(probability);
+      finish = this.#accept(id);
+      if (right && !finish) this.computed++;
+    } while (right && !finish);
+    this.#drafting?.learn(this.draft.length, ids.length - 1);
+    return { ids, probabilities, finish };
+  }
+
+  /** The id of one row. Log-probabilities are the model's own, before any mask. */
   #choose(row: Float32Array, choose: ChooseId) {
-    const { constraint, logProbabilities: top } = this.request;
+    const top = this.request.logProbabilities;
     const id = choose(row, this);
-    const probabilities = top === undefined ? [] : [logProbabilitiesOf(row, id, top)];
+    return { id, probability: top === undefined ? undefined : logProbabilitiesOf(row, id, top) };
+  }
+
+  /** One more id. One that ends texts is no part of what a constraint speaks of. */
+  #accept(id: number): IdFinish | undefined {
     this.append(id);
-    // An id that ends texts is no part of what a constraint speaks of.
     const stopped = this.stopIds.has(id);
-    if (!stopped) constraint?.accept(id);
-    return { ids: [id], probabilities, finish: this.#finish(stopped) };
+    if (!stopped) this.request.constraint?.accept(id);
+    return this.#finish(stopped);
   }
 
   #finish(stopped: boolean): IdFinish | undefined {

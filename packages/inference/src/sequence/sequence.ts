@@ -14,6 +14,8 @@ export interface SequenceOptions {
   readonly deadline?: number;
 }
 
+const NO_IDS = new Int32Array(0);
+
 /**
  * Ids being continued, as the scheduler sees them: those so far, how many of them the cache holds,
  * and the blocks that hold them. The rule of the whole engine: each step, `computed` catches up
@@ -38,6 +40,8 @@ export class Sequence {
   /** Tokens that were in the cache when it was first admitted; undefined before. */
   cached: number | undefined;
   state: 'waiting' | 'running' | 'finished' = 'waiting';
+  /** Ids that may follow, and go through the model in this step on trial. */
+  draft: Int32Array = NO_IDS;
   #ids: Int32Array;
   #length: number;
 
@@ -71,6 +75,11 @@ export class Sequence {
   /** A view of all ids, valid until the next `append`. */
   get ids(): Int32Array {
     return this.#ids.subarray(0, this.#length);
+  }
+
+  /** Makes a draft of up to `most` ids; none, unless a kind of sequence knows how. */
+  propose(_most: number): void {
+    this.draft = NO_IDS;
   }
 
   append(id: number): void {
