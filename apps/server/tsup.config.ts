@@ -9,6 +9,7 @@ export default defineConfig(
       'src/engine-worker.ts',
       'src/prompt-worker.ts',
       'src/desk-worker.ts',
+      'src/grammar-worker.ts',
     ],
   }),
 );

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { type IdChunk, type Output, RequestError, type TextReader } from '@cria/inference';
+import { GrammarCompiler } from './grammar/grammar-compiler.ts';
 import { loadModelTokenizer } from './load-model.ts';
 import { PromptEncoder } from './prompt-encoder.ts';
 import {
@@ -37,10 +38,11 @@ export class EngineClient {
   #settings: EngineSettings;
   #facts: ModelFacts | undefined;
   #side: TextSide | undefined;
+  #grammars: GrammarCompiler;
   /** By the number of their first text. */
   #starting = new Map<number, Starting>();
   #texts = new Map<number, TextReader>();
-  /** Texts whose prompts are still encoded. */
+  /** Texts whose prompts are still encoded, or whose grammars are compiled. */
   #encoding = 0;
   #whenIdle: (() => void)[] = [];
   #nextId = 0;
@@ -67,10 +69,11 @@ export class EngineClient {
 
   private constructor(
     settings: EngineSettings,
-    { url, execArgv }: EngineFile,
+    { url, execArgv, grammars = ownThread('grammar-worker') }: EngineFile,
     ready: (facts: ModelFacts) => void,
   ) {
     this.#settings = settings;
+    this.#grammars = new GrammarCompiler(grammars);
     const worker = new Worker(url, { workerData: settings, ...(execArgv && { execArgv: [...execArgv] }) });
     const { promise, resolve } = deferred<EngineFailure>();
     const fail = (message: string) => resolve(this.#fail(new EngineFailure(message)));
@@ -106,9 +109,12 @@ export class EngineClient {
     const side = this.#openSide();
     const coming = request.prompts.length * request.n;
     const long = side.isLong(request);
-    if (long) this.#refuseMoreThanMay(coming);
+    if (long || request.grammar) this.#refuseMoreThanMay(coming);
     this.#encoding += coming;
-    const prepared = await side.prepare(request, long).finally(() => (this.#encoding -= coming));
+    const [prepared, grammar] = await Promise.all([
+      side.prepare(request, long),
+      request.grammar && this.#grammars.compile(request.grammar),
+    ]).finally(() => (this.#encoding -= coming));
     this.#openSide();
     const first = this.#nextId;
     this.#nextId += coming;
@@ -117,7 +123,8 @@ export class EngineClient {
       this.#starting.set(first, { texts: coming, accept, refuse });
       // Its texts are one party among those that want something, unless it says who asks.
       const options = { share: `request ${first}`, ...prepared.request.options };
-      this.#say({ type: 'generate', first, request: { ...prepared.request, options } });
+      const asked = { ...prepared.request, options, ...(grammar && { grammar }) };
+      this.#say({ type: 'generate', first, request: asked });
     });
     return outputsOf(prepared);
   }
@@ -137,6 +144,7 @@ export class EngineClient {
 
   async #shutDown(): Promise<void> {
     await this.#side?.close();
+    await this.#grammars.close();
     if (this.#failure) return void (await this.#worker.terminate());
     const gone = new Promise((resolve) => this.#worker.once('exit', resolve));
     this.#say({ type: 'close' });

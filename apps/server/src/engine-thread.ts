@@ -2,6 +2,7 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { EngineCore, type IdChunk, type Reader, RequestError } from '@cria/inference';
 import { countParameters } from '@cria/layers';
 import { engineOptionsOf } from './engine-options.ts';
+import { Matchers } from './grammar/matchers.ts';
 import type { LoadedModel } from './load-model.ts';
 import type { EngineSettings, FromEngine, ModelFacts, PlainError, ToEngine } from './protocol.ts';
 
@@ -31,6 +32,7 @@ class Service {
   readonly #port: MessagePort;
   readonly #engine: EngineCore;
   readonly #loaded: LoadedModel;
+  readonly #matchers: Matchers;
   /** What cancels each text that runs or waits. */
   readonly #running = new Map<number, () => void>();
   /** What came since the last message. */
@@ -41,6 +43,7 @@ class Service {
     this.#port = port;
     this.#engine = engine;
     this.#loaded = loaded;
+    this.#matchers = new Matchers(loaded.tokenizer, loaded.eosIds);
     port.on('message', (message: ToEngine) => {
       if (message.type === 'generate') this.#start(message);
       else if (message.type === 'cancel') this.#cancel(message.id);
@@ -53,14 +56,16 @@ class Service {
   }
 
   #start({ first, request }: Extract<ToEngine, { type: 'generate' }>): void {
-    const { prompts, n, options } = request;
+    const { prompts, n, options, grammar } = request;
     try {
       this.#engine.checkQueue('engine.generate', prompts.length * n, total(prompts) * n);
       prompts.forEach((ids, p) => {
         for (let stream = 0; stream < n; stream++) {
           const id = first + p * n + stream;
           const sampling = { ...options.sampling, stream };
-          this.#running.set(id, this.#engine.generate({ ...options, sampling, ids }, this.#readerOf(id)));
+          const constraint = grammar && this.#matchers.start(grammar);
+          const asked = { ...options, sampling, ids, ...(constraint && { constraint }) };
+          this.#running.set(id, this.#engine.generate(asked, this.#readerOf(id)));
         }
       });
     } catch (error) {

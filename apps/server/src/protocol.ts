@@ -2,6 +2,8 @@ import type { DeviceChoice } from '@cria/devices';
 import type { GenerationOptions, IdChunk, IdRequest, RequestErrorCode } from '@cria/inference';
 import type { Tokenizer } from '@cria/tokenizer';
 import type { EngineLimits } from './engine-options.ts';
+import type { KeyedGrammar } from './grammar/grammar-compiler.ts';
+import type { GrammarSpec } from './grammar/spec.ts';
 
 /*
  * What the HTTP thread and the engine's thread say to each other. Plain data only, and ids only:
@@ -29,6 +31,8 @@ export interface EngineFile extends ThreadFile {
   readonly tokenizer?: (settings: EngineSettings) => Promise<Tokenizer>;
   /** Where long prompts are encoded. */
   readonly prompts?: ThreadFile;
+  /** Where grammars are compiled. */
+  readonly grammars?: ThreadFile;
 }
 
 /** What the engine's thread needs to know to start. */
@@ -74,6 +78,8 @@ export interface TextsRequest {
   /** The texts of one prompt differ by their stream, so the first is what n = 1 gives. */
   readonly n: number;
   readonly options: Omit<GenerationOptions, 'signal' | 'stream' | 'constraint'>;
+  /** What each text must be. */
+  readonly grammar?: GrammarSpec;
 }
 
 /** The same in ids. A prompt crosses once, however many texts continue it. */
@@ -82,6 +88,8 @@ export interface IdsRequest {
   readonly n: number;
   /** What all of them share, of the first stream. */
   readonly options: Omit<IdRequest, 'ids' | 'constraint'>;
+  /** What each text must be, compiled. */
+  readonly grammar?: KeyedGrammar;
 }
 
 export type ToEngine =

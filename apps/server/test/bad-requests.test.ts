@@ -34,7 +34,7 @@ describe('a wrong request gets 400, with the field and what to give instead', ()
     [{ prompt: 'x', logprobs: 5 }, 'logprobs', 'logprobs is 5, which this route does not honour'],
     [{ prompt: 'x', temprature: 1 }, 'temprature', 'did you mean "temperature"'],
     [{ prompt: 'x', maxTokens: 1 }, 'maxTokens', 'did you mean "max_tokens"'],
-    [{ prompt: 'x', grammar: 'root ::= "a"' }, 'grammar', 'hint: leave grammar out'],
+    [{ prompt: 'x', tools: [{ type: 'function' }] }, 'tools', 'hint: leave tools out'],
     [{ prompt: 'x', best_of: 4, n: 2 }, 'best_of', 'ranks no texts'],
     [{ prompt: 'x', stream_options: {} }, 'stream_options', 'add "stream": true'],
     [{ prompt: 'x', max_tokens: 4, max_completion_tokens: 5 }, 'max_completion_tokens', 'give one of them'],

@@ -14,6 +14,7 @@ export const tinyThread: EngineThread = {
   execArgv: sourceArgv,
   tokenizer: tinyTokenizer,
   prompts: { url: new URL('./tiny-prompts.ts', import.meta.url), execArgv: sourceArgv },
+  grammars: { url: new URL('../src/grammar-worker.ts', import.meta.url), execArgv: sourceArgv },
 };
 
 export const tinyDesk: EngineThread = {

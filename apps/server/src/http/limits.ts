@@ -24,5 +24,8 @@ export const MAX_TOOLS = 128;
 /** Milliseconds that a chat template has to write a prompt; a template is a program from a model's file. */
 export const TEMPLATE_DEADLINE = 5000;
 
+/** Milliseconds that a grammar has to be compiled. */
+export const GRAMMAR_DEADLINE = 5000;
+
 /** Milliseconds of silence in a stream before a comment is sent, so that proxies do not take it for dead. */
 export const PING_INTERVAL = 10_000;

@@ -6,6 +6,7 @@ import { dataEvent, DONE, sendEvents } from '../http/sse.ts';
 import { engineOf } from '../http/state.ts';
 import type { TextsRequest } from '../protocol.ts';
 import { CompletionBody } from '../schema/completion.ts';
+import { grammarSpec } from '../schema/grammar.ts';
 import { given, samplingOptions } from '../schema/sampling.ts';
 import { Texts } from '../texts.ts';
 
@@ -81,11 +82,13 @@ function choice(
 function toRequest(body: CompletionBody): TextsRequest {
   const n = body.n ?? 1;
   checkBestOf(body.best_of ?? n, n);
+  const grammar = grammarSpec(body);
   const maxTokens = oneOf(body, ['max_tokens', 'max_completion_tokens']) ?? DEFAULT_MAX_TOKENS;
   return {
     prompts: listPrompts(body.prompt),
     n,
     options: { ...samplingOptions(body), ...given({ maxTokens, stop: body.stop, echo: body.echo }) },
+    ...(grammar && { grammar }),
   };
 }
 

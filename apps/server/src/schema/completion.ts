@@ -1,6 +1,7 @@
 import Type, { type Static } from 'typebox';
 import { MAX_CHOICES, MAX_PROMPTS } from '../http/limits.ts';
 import { flag, integer, optional, text, tokenIds } from './fields.ts';
+import { grammarFields } from './grammar.ts';
 import { samplingFields, stopField } from './sampling.ts';
 
 /** What a stream tells besides its text. */
@@ -31,6 +32,7 @@ export const CompletionBody = Type.Object(
     max_completion_tokens: integer(0, Number.MAX_SAFE_INTEGER),
     ...samplingFields,
     stop: stopField,
+    ...grammarFields,
     echo: flag(),
     n: integer(1, MAX_CHOICES),
     best_of: optional(
