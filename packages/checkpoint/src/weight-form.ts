@@ -110,7 +110,7 @@ function isInFile(weight: TensorInfo): weight is WeightInFile {
   return offset !== undefined && isFloat(dtype) && dtype !== 'f64';
 }
 
-/** Blocks that can be made; q2_k and q3_k are only copied. */
+/** Blocks that can be made; q2_k, q3_k, iq4_nl and iq4_xs are only copied. */
 function isQuantizable(dtype: NumericDType): dtype is QuantizableDType {
   return (quantizable as readonly NumericDType[]).includes(dtype);
 }

@@ -13,6 +13,9 @@ type Decode = (bytes: Uint8Array, at: number, out: Float32Array, to: number) => 
 
 const { fround } = Math;
 
+/** What the four bits of IQ4_NL and IQ4_XS stand for: dense about zero, where most weights are. */
+const uneven = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113] as const;
+
 const decoders: Partial<Record<DType, Decode>> = {
   q8_0(b, at, out, to) {
     const d = half(b, at);
@@ -89,6 +92,26 @@ const decoders: Partial<Record<DType, Decode>> = {
           const scale = (b[at + 192 + 8 * n + 2 * k + (l >> 4)] << 24) >> 24;
           out[to + 128 * n + 32 * k + l] = fround(d * scale) * ((low | (high << 4)) - 32);
         }
+      }
+    }
+  },
+  iq4_nl(b, at, out, to) {
+    const d = half(b, at);
+    for (let j = 0; j < 16; j++) {
+      out[to + j] = d * uneven[b[at + 2 + j] & 15];
+      out[to + j + 16] = d * uneven[b[at + 2 + j] >> 4];
+    }
+  },
+  iq4_xs(b, at, out, to) {
+    const d = half(b, at);
+    const high = b[at + 2] | (b[at + 3] << 8);
+    for (let j = 0; j < 8; j++) {
+      const low = (b[at + 4 + (j >> 1)] >> (4 * (j & 1))) & 15;
+      const dl = fround(d * ((low | (((high >> (2 * j)) & 3) << 4)) - 32));
+      for (let l = 0; l < 16; l++) {
+        const q = b[at + 8 + 16 * j + l];
+        out[to + 32 * j + l] = dl * uneven[q & 15];
+        out[to + 32 * j + l + 16] = dl * uneven[q >> 4];
       }
     }
   },

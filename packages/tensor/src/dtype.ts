@@ -32,6 +32,8 @@ export const dtypes = {
   q4_k: { blockSize: 256, blockBytes: 144, ggml: 12, float: false },
   q5_k: { blockSize: 256, blockBytes: 176, ggml: 13, float: false },
   q6_k: { blockSize: 256, blockBytes: 210, ggml: 14, float: false },
+  iq4_nl: { blockSize: 32, blockBytes: 18, ggml: 20, float: false },
+  iq4_xs: { blockSize: 256, blockBytes: 136, ggml: 23, float: false },
 } as const satisfies Record<string, DTypeInfo>;
 
 export type DType = keyof typeof dtypes;

@@ -25,12 +25,11 @@ export const otherTypes: ReadonlyMap<number, string> = new Map([
   [17, 'IQ2_XS'],
   [18, 'IQ3_XXS'],
   [19, 'IQ1_S'],
-  [20, 'IQ4_NL'],
   [21, 'IQ3_S'],
   [22, 'IQ2_S'],
-  [23, 'IQ4_XS'],
   [29, 'IQ1_M'],
   [34, 'TQ1_0'],
   [35, 'TQ2_0'],
   [39, 'MXFP4'],
+  [40, 'NVFP4'],
 ]);

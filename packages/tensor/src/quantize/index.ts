@@ -3,7 +3,7 @@ import { fail } from '../errors.ts';
 import { q45_k, q6_k } from './k-blocks.ts';
 import { affine, q8_0, symmetric, weightedRow } from './simple.ts';
 
-/** Block formats that can be written; Q2_K and Q3_K are read only. */
+/** Block formats that can be written; Q2_K, Q3_K, IQ4_NL and IQ4_XS are read only. */
 export const quantizable = ['q8_0', 'q4_0', 'q4_1', 'q5_0', 'q5_1', 'q4_k', 'q5_k', 'q6_k'] as const;
 export type QuantizableDType = (typeof quantizable)[number];
 
