@@ -64,29 +64,35 @@ static inline void tileOf(const Results& results, const Queries& queries, const 
   forwardTile<FloatWords>(results, queries, tile, shape, s, source);
 }
 
-/**
- * out and lse of one tile of lanes
- *     out, q, k, v are bf16 where `half`
- */
-static inline void forwardUnit(int64_t unit, void* scratch, void* out, float* lse, const void* q,
-                               const void* k, const void* v, bool half, const int32_t* segments,
+/** Of the forward pass; all but lse are bf16 where `half`. */
+struct ForwardArrays {
+  void* out;
+  float* lse;
+  const void *q, *k, *v;
+  bool half;
+  const int32_t* segments;
+};
+
+/** out and lse of one tile of lanes. */
+static inline void forwardUnit(int64_t unit, void* scratch, const ForwardArrays& arrays,
                                const Shape& shape) {
   int32_t s;
   int64_t flat;
+  const int32_t* segments = arrays.segments;
   unit = forwardUnits(shape) - 1 - unit;  // late tiles see more keys: they go first
   const int head = static_cast<int>(unit % shape.K);
   if (!findPiece(unit / shape.K, segments, shape.S, shape.H / shape.K, LANES, &s, &flat)) return;
-  const Stored stored = half ? Stored::bf16 : Stored::f32;
+  const Stored stored = arrays.half ? Stored::bf16 : Stored::f32;
   const int64_t step = bytesOf(stored, static_cast<int64_t>(shape.K) * shape.E),
                 start = segments[s] * step + bytesOf(stored, static_cast<int64_t>(head) * shape.E);
-  const Source source{static_cast<const char*>(k) + start,
-                      static_cast<const char*>(v) + start,
+  const Source source{static_cast<const char*>(arrays.k) + start,
+                      static_cast<const char*>(arrays.v) + start,
                       step,
                       nullptr,
                       0,
                       stored};
-  tileOf({out, lse, half}, {q, half}, makeTile(segments, s, flat, 0, head, shape), shape, source,
-         scratch);
+  tileOf({arrays.out, arrays.lse, arrays.half}, {arrays.q, arrays.half},
+         makeTile(segments, s, flat, 0, head, shape), shape, source, scratch);
 }
 
 /**
@@ -119,67 +125,101 @@ static inline size_t backwardScratchBytes(bool half, const int32_t* segments, co
   return BackwardScratch::bytes(shape.E, summedKeys(half, segments, shape));
 }
 
+/** Of the backward pass; all but lse are bf16 where `half`. dq, dk and dv are overwritten. */
+struct BackwardArrays {
+  void *dq, *dk, *dv;
+  const void *dout, *q, *k, *v, *out;
+  const float* lse;
+  bool half;
+  const int32_t* segments;
+};
+
 /**
- * dq, dk, dv (overwritten) of one unit
- *     all but lse are bf16 where `half`
+ * What a unit of the backward pass works on: one head of a segment, its keys `begin` to `end` against
+ * its lanes `flat` to `flatEnd`, and whose gradients it gives.
  */
-static inline void backwardUnit(int64_t unit, void* scratch, void* dq, void* dk, void* dv,
-                                const void* dout, const void* q, const void* k, const void* v,
-                                const void* out, const float* lse, bool half,
-                                const int32_t* segments, const Shape& shape) {
-  const int G = shape.H / shape.K, head = static_cast<int>(unit % shape.K), E = shape.E;
-  const int64_t step = static_cast<int64_t>(shape.K) * E, tiles = forwardUnits(shape);
+struct BackwardPiece {
+  int32_t segment;
+  int head;
+  bool queries, keys;
+  int64_t begin, end, flat, flatEnd;
+  /** First element of the segment and head in k and v; elements from key to key. */
+  int64_t start, step;
+};
+
+/** False where there is no such unit. */
+static inline bool findBackwardPiece(int64_t unit, const int32_t* segments, const Shape& shape,
+                                     BackwardPiece* piece) {
+  const int G = shape.H / shape.K;
+  const int64_t tiles = forwardUnits(shape);
   int32_t s;
-  int64_t begin, end, flat = 0;
+  int64_t begin = 0, flat = 0;
   bool queries = true, keys = true;
   if (gradBySegment(shape)) {
     s = static_cast<int32_t>(unit / shape.K);
-    begin = 0;
   } else if (unit < tiles) {
-    if (!findPiece(unit / shape.K, segments, shape.S, G, LANES, &s, &flat)) return;
-    begin = 0;
+    if (!findPiece(unit / shape.K, segments, shape.S, G, LANES, &s, &flat)) return false;
     keys = false;
   } else {
-    if (!findPiece((unit - tiles) / shape.K, segments, shape.S, 1, KEYS, &s, &begin)) return;
+    if (!findPiece((unit - tiles) / shape.K, segments, shape.S, 1, KEYS, &s, &begin)) return false;
     flat = begin * G / LANES * LANES;  // the first tile that sees key `begin`
     queries = false;
   }
+  const int head = static_cast<int>(unit % shape.K);
   const int64_t length = static_cast<int64_t>(segments[s + 1]) - segments[s],
-                start = segments[s] * step + static_cast<int64_t>(head) * E;
-  end = queries ? length : min64(length, begin + KEYS);
-  const int64_t flatEnd = keys ? min64(length, end - 1 + shape.window) * G
-                               : min64(length * G, flat + LANES),
-                first = start + begin * step;
-  const BackwardScratch memory(scratch, E, summedKeys(half, segments, shape));
-  const Stored stored = half ? Stored::bf16 : Stored::f32;
-  KeyRows rows{{static_cast<const char*>(k) + bytesOf(stored, start),
-                static_cast<const char*>(v) + bytesOf(stored, start), bytesOf(stored, step),
-                nullptr, 0, stored},
-               memory.dk,
-               memory.dv,
-               E,
-               begin};
-  if (!half) {
-    rows.dk = static_cast<float*>(dk) + first;
-    rows.dv = static_cast<float*>(dv) + first;
-    rows.step = step;
-  }
-  for (int64_t j = 0; keys && j < end - begin; j++) {
+                step = static_cast<int64_t>(shape.K) * shape.E,
+                end = queries ? length : min64(length, begin + KEYS);
+  const int64_t flatEnd =
+      keys ? min64(length, end - 1 + shape.window) * G : min64(length * G, flat + LANES);
+  const int64_t start = segments[s] * step + static_cast<int64_t>(head) * shape.E;
+  *piece = {s, head, queries, keys, begin, end, flat, flatEnd, start, step};
+  return true;
+}
+
+/** Where the gradients of a piece's keys are summed: in place, or in scratch before rounding. */
+static inline KeyRows summedRows(const BackwardArrays& arrays, const BackwardPiece& piece,
+                                 const BackwardScratch& memory, int E) {
+  const Stored stored = arrays.half ? Stored::bf16 : Stored::f32;
+  const int64_t from = bytesOf(stored, piece.start), first = piece.start + piece.begin * piece.step;
+  const Source source{static_cast<const char*>(arrays.k) + from,
+                      static_cast<const char*>(arrays.v) + from,
+                      bytesOf(stored, piece.step),
+                      nullptr,
+                      0,
+                      stored};
+  if (arrays.half) return {source, memory.dk, memory.dv, E, piece.begin};
+  return {source, static_cast<float*>(arrays.dk) + first, static_cast<float*>(arrays.dv) + first,
+          piece.step, piece.begin};
+}
+
+/** dq, dk, dv of one unit. */
+static inline void backwardUnit(int64_t unit, void* scratch, const BackwardArrays& arrays,
+                                const Shape& shape) {
+  BackwardPiece piece;
+  if (!findBackwardPiece(unit, arrays.segments, shape, &piece)) return;
+  const int E = shape.E;
+  const bool half = arrays.half;
+  const int64_t count = piece.end - piece.begin, step = piece.step,
+                first = piece.start + piece.begin * step;
+  const BackwardScratch memory(scratch, E, summedKeys(half, arrays.segments, shape));
+  const KeyRows rows = summedRows(arrays, piece, memory, E);
+  for (int64_t j = 0; piece.keys && j < count; j++) {
     __builtin_memset(rows.dk + j * rows.step, 0, E * sizeof(float));
     __builtin_memset(rows.dv + j * rows.step, 0, E * sizeof(float));
   }
-  const Gradients gradients{dq, dout, q, out, lse, half, queries, keys};
-  for (; flat < flatEnd; flat += LANES) {
-    const Tile tile = makeTile(segments, s, flat, 0, head, shape);
+  const Gradients gradients{arrays.dq,  arrays.dout, arrays.q,      arrays.out,
+                            arrays.lse, half,        piece.queries, piece.keys};
+  for (int64_t flat = piece.flat; flat < piece.flatEnd; flat += LANES) {
+    const Tile tile = makeTile(arrays.segments, piece.segment, flat, 0, piece.head, shape);
     if (half && BackwardWords::STEP == 2 && E % 2 == 0) {
-      backwardTile<BackwardWords>(gradients, rows, tile, begin, end, shape, memory);
+      backwardTile<BackwardWords>(gradients, rows, tile, piece.begin, piece.end, shape, memory);
     } else {
-      backwardTile<FloatWords>(gradients, rows, tile, begin, end, shape, memory);
+      backwardTile<FloatWords>(gradients, rows, tile, piece.begin, piece.end, shape, memory);
     }
   }
-  for (int64_t j = 0; half && keys && j < end - begin; j++) {
-    roundRow(static_cast<Bf16*>(dk) + first + j * step, rows.dk + j * E, E);
-    roundRow(static_cast<Bf16*>(dv) + first + j * step, rows.dv + j * E, E);
+  for (int64_t j = 0; half && piece.keys && j < count; j++) {
+    roundRow(static_cast<Bf16*>(arrays.dk) + first + j * step, rows.dk + j * E, E);
+    roundRow(static_cast<Bf16*>(arrays.dv) + first + j * step, rows.dv + j * E, E);
   }
 }
 

@@ -154,32 +154,40 @@ static inline void wordsOfKeys(float* words, const float* panel, int keys) {
   (void)words, (void)panel, (void)keys;
 }
 
+/** Keys of a block against W lanes from `lane` on: which of them the lanes see. */
+struct PanelKeys {
+  /** The first key in its segment. */
+  int64_t first;
+  /** All lanes see `full` of them, some see `seen`; p and ds of the rest, to `end`, are zero. */
+  int full, seen, end;
+  int lane;
+};
+
 /**
  * One panel: scores -> p, dp -> ds; both zero where a lane does not see a key.
  *     lse in s.max, delta in s.sum
  */
-static inline void gradientPanel(float* weights, float* dweights, int full, int keys, int zeroes,
-                                 int64_t first, int lane, const Tile& tile,
-                                 const BackwardScratch& s, float scale) {
-  const bool windowed = tile.hides(first);
-  const V lse = load(s.max + lane), delta = load(s.sum + lane), factor = set1(scale);
-  for (int j = 0; j < keys; j++) {
+static inline void gradientPanel(float* weights, float* dweights, const PanelKeys& keys,
+                                 const Tile& tile, const BackwardScratch& s, float scale) {
+  const bool windowed = tile.hides(keys.first);
+  const V lse = load(s.max + keys.lane), delta = load(s.sum + keys.lane), factor = set1(scale);
+  for (int j = 0; j < keys.seen; j++) {
     V p = exp(sub(load(weights + j * W), lse)),
       ds = mul(mul(p, sub(load(dweights + j * W), delta)), factor);
-    if (j >= full) {
-      const int hidden = tile.firstLane(first + j) - lane;
+    if (j >= keys.full) {
+      const int hidden = tile.firstLane(keys.first + j) - keys.lane;
       p = select(hidden, zero(), p);
       ds = select(hidden, zero(), ds);
     }
     if (windowed) {
-      const int seeing = tile.endLane(first + j) - lane;
+      const int seeing = tile.endLane(keys.first + j) - keys.lane;
       p = select(seeing, p, zero());
       ds = select(seeing, ds, zero());
     }
     store(weights + j * W, p);
     store(dweights + j * W, ds);
   }
-  for (int j = keys; j < zeroes; j++) {
+  for (int j = keys.seen; j < keys.end; j++) {
     store(weights + j * W, zero());
     store(dweights + j * W, zero());
   }
@@ -298,7 +306,7 @@ static void backwardTile(const Gradients& g, const KeyRows& rows, const Tile& ti
       // zero.
       const int zeroes = seen + ROWS < n ? seen + ROWS : n;
       float* dweights = s.dweights + lane / W * PANEL;
-      gradientPanel(s.weights + lane / W * PANEL, dweights, full, seen, zeroes, first, lane, tile,
+      gradientPanel(s.weights + lane / W * PANEL, dweights, {first, full, seen, zeroes, lane}, tile,
                     s, shape.scale);
       if (!g.queries) continue;
       const float* weights = STEP == 1 ? dweights : s.keyWords;

@@ -125,6 +125,116 @@ void runExp(size_t count) {
   x.write();
 }
 
+/** A problem as it comes: what `op` asks for, shape, and how arrays are stored. */
+struct Problem {
+  Op op;
+  Shape shape;
+  int32_t blockSize, maxBlocks, blocks;
+  bool reverse, half;
+  Stored stored;
+
+  size_t queries() const { return static_cast<size_t>(shape.T) * shape.H * shape.E * bytes(); }
+  size_t keys() const { return static_cast<size_t>(shape.T) * shape.K * shape.E * bytes(); }
+  size_t heads() const { return static_cast<size_t>(shape.T) * shape.H; }
+
+ private:
+  size_t bytes() const { return half ? 2 : 4; }
+};
+
+/** Memory of one unit. NaN everywhere: nothing may be read before it is written. */
+struct UnitMemory : Array<char> {
+  explicit UnitMemory(size_t bytes) : Array<char>(bytes) { fill(-1); }
+};
+
+/** Times `run` where a bench is asked for; else runs it and says true: its results are wanted. */
+template <class Run>
+bool wanted(const Problem& problem, Op bench, Run run) {
+  if (problem.op == bench) {
+    timeBest(run);
+    return false;
+  }
+  run();
+  return true;
+}
+
+/** q k v segments -> out lse */
+void runForward(const Problem& of) {
+  Array<char> q(of.queries()), k(of.keys()), v(of.keys()), out(of.queries());
+  Array<float> lse(of.heads());
+  Array<int32_t> segments(of.shape.S + 1);
+  q.read(), k.read(), v.read(), segments.read();
+  out.fill(-1), lse.fill(NAN);
+  UnitMemory scratch(scratchBytes(of.shape.E));
+  const ForwardArrays arrays{out.data, lse.data, q.data, k.data, v.data, of.half, segments.data};
+  const bool write = wanted(of, BENCH_FORWARD, [&] {
+    each(forwardUnits(of.shape), of.reverse,
+         [&](int64_t u) { forwardUnit(u, scratch.data, arrays, of.shape); });
+  });
+  if (write) out.write(), lse.write();
+}
+
+/** dout q k v out lse segments -> dq dk dv */
+void runBackward(const Problem& of) {
+  Array<char> dout(of.queries()), q(of.queries()), k(of.keys()), v(of.keys()), out(of.queries()),
+      dq(of.queries()), dk(of.keys()), dv(of.keys());
+  Array<float> lse(of.heads());
+  Array<int32_t> segments(of.shape.S + 1);
+  dout.read(), q.read(), k.read(), v.read(), out.read(), lse.read(), segments.read();
+  dq.fill(-1), dk.fill(-1), dv.fill(-1);
+  UnitMemory scratch(backwardScratchBytes(of.half, segments.data, of.shape));
+  const BackwardArrays arrays{dq.data, dk.data,  dv.data,  dout.data, q.data,       k.data,
+                              v.data,  out.data, lse.data, of.half,   segments.data};
+  const bool write = wanted(of, BENCH_BACKWARD, [&] {
+    each(backwardUnits(of.shape), of.reverse,
+         [&](int64_t u) { backwardUnit(u, scratch.data, arrays, of.shape); });
+  });
+  if (write) dq.write(), dk.write(), dv.write();
+}
+
+/** q keyCache valueCache blockTable queryStarts lengths -> out */
+void runPaged(const Problem& of) {
+  const Shape& shape = of.shape;
+  const size_t cache = static_cast<size_t>(
+      bytesOf(of.stored, static_cast<int64_t>(of.blocks) * of.blockSize * shape.K * shape.E));
+  Array<char> q(of.queries()), keys(cache), values(cache), out(of.queries());
+  Array<int32_t> table(static_cast<size_t>(shape.S) * of.maxBlocks), starts(shape.S + 1),
+      lengths(shape.S);
+  q.read(), keys.read(), values.read(), table.read(), starts.read(), lengths.read();
+  out.fill(-1);
+  UnitMemory scratch(scratchBytes(shape.E));
+  const PagedCache paged{keys.data,    values.data,  table.data,   starts.data,
+                         lengths.data, of.blockSize, of.maxBlocks, of.stored};
+  size_t parts = 0;
+  for (int32_t s = 0; s < shape.S; s++) parts += static_cast<size_t>(partialsOf(s, paged, shape));
+  Array<float> partials(parts);
+  partials.fill(NAN);
+  const bool write = wanted(of, BENCH_PAGED, [&] {
+    each(pagedUnits(paged, shape), of.reverse, [&](int64_t u) {
+      pagedUnit(u, scratch.data, out.data, partials.data, q.data, of.half, paged, shape);
+    });
+    each(joinUnits(paged, shape), of.reverse, [&](int64_t u) {
+      joinUnit(u, scratch.data, out.data, partials.data, of.half, paged, shape);
+    });
+  });
+  if (write) out.write();
+}
+
+/** False where there is no such operation. */
+bool run(const Problem& problem) {
+  switch (problem.op) {
+    case PEAK: peak(); return true;
+    case READ: readRate(); return true;
+    case EXP: runExp(static_cast<size_t>(problem.shape.T)); return true;
+    case FORWARD:
+    case BENCH_FORWARD: runForward(problem); return true;
+    case BACKWARD:
+    case BENCH_BACKWARD: runBackward(problem); return true;
+    case PAGED:
+    case BENCH_PAGED: runPaged(problem); return true;
+    default: return false;
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -135,86 +245,9 @@ int main() {
     const auto [op, T, S, H, K, E, blockSize, maxBlocks, blocks, reverse, half, stored, window] =
         header;
     const Shape shape{T, S, H, K, E, scale, window == 0 ? NO_WINDOW : window};
-    const size_t wide = static_cast<size_t>(T) * H * E, narrow = static_cast<size_t>(T) * K * E,
-                 heads = static_cast<size_t>(T) * H;
-    Array<char> scratch(scratchBytes(E));
-    scratch.fill(-1);  // NaN everywhere: nothing may be read before it is written
-    if (op == PEAK) {
-      peak();
-    } else if (op == READ) {
-      readRate();
-    } else if (op == EXP) {
-      runExp(T);
-    } else if (op == FORWARD || op == BENCH_FORWARD) {  // q k v segments -> out lse
-      const size_t bytes = half ? 2 : 4;
-      Array<char> q(wide * bytes), k(narrow * bytes), v(narrow * bytes), out(wide * bytes);
-      Array<float> lse(heads);
-      Array<int32_t> segments(S + 1);
-      q.read(), k.read(), v.read(), segments.read();
-      out.fill(-1), lse.fill(NAN);
-      const auto run = [&, reverse = reverse, half = half] {
-        each(forwardUnits(shape), reverse, [&](int64_t u) {
-          forwardUnit(u, scratch.data, out.data, lse.data, q.data, k.data, v.data, half,
-                      segments.data, shape);
-        });
-      };
-      if (op == BENCH_FORWARD) {
-        timeBest(run);
-      } else {
-        run(), out.write(), lse.write();
-      }
-    } else if (op == BACKWARD || op == BENCH_BACKWARD) {  // dout q k v out lse segments -> dq dk dv
-      const size_t bytes = half ? 2 : 4;
-      Array<char> dout(wide * bytes), q(wide * bytes), k(narrow * bytes), v(narrow * bytes),
-          out(wide * bytes), dq(wide * bytes), dk(narrow * bytes), dv(narrow * bytes);
-      Array<float> lse(heads);
-      Array<int32_t> segments(S + 1);
-      dout.read(), q.read(), k.read(), v.read(), out.read(), lse.read(), segments.read();
-      dq.fill(-1), dk.fill(-1), dv.fill(-1);
-      Array<char> memory(backwardScratchBytes(half != 0, segments.data, shape));
-      memory.fill(-1);
-      const auto run = [&, reverse = reverse, half = half != 0] {
-        each(backwardUnits(shape), reverse, [&](int64_t u) {
-          backwardUnit(u, memory.data, dq.data, dk.data, dv.data, dout.data, q.data, k.data, v.data,
-                       out.data, lse.data, half, segments.data, shape);
-        });
-      };
-      if (op == BENCH_BACKWARD) {
-        timeBest(run);
-      } else {
-        run(), dq.write(), dk.write(), dv.write();
-      }
-      // q keyCache valueCache blockTable queryStarts lengths -> out
-    } else if (op == PAGED || op == BENCH_PAGED) {
-      const size_t cache = static_cast<size_t>(
-          bytesOf(static_cast<Stored>(stored), static_cast<int64_t>(blocks) * blockSize * K * E));
-      const size_t bytes = half ? 2 : 4;
-      Array<char> q(wide * bytes), keys(cache), values(cache), out(wide * bytes);
-      Array<int32_t> table(static_cast<size_t>(S) * maxBlocks), starts(S + 1), lengths(S);
-      q.read(), keys.read(), values.read(), table.read(), starts.read(), lengths.read();
-      out.fill(-1);
-      const PagedCache paged{keys.data,    values.data, table.data, starts.data,
-                             lengths.data, blockSize,   maxBlocks,  static_cast<Stored>(stored)};
-      size_t parts = 0;
-      for (int32_t s = 0; s < S; s++) parts += static_cast<size_t>(partialsOf(s, paged, shape));
-      Array<float> partials(parts);
-      partials.fill(NAN);
-      const auto run = [&, reverse = reverse, half = half] {
-        each(pagedUnits(paged, shape), reverse, [&](int64_t u) {
-          pagedUnit(u, scratch.data, out.data, partials.data, q.data, half, paged, shape);
-        });
-        each(joinUnits(paged, shape), reverse, [&](int64_t u) {
-          joinUnit(u, scratch.data, out.data, partials.data, half, paged, shape);
-        });
-      };
-      if (op == BENCH_PAGED) {
-        timeBest(run);
-      } else {
-        run(), out.write();
-      }
-    } else {
+    if (!run({static_cast<Op>(op), shape, blockSize, maxBlocks, blocks, reverse != 0, half != 0,
+              static_cast<Stored>(stored)}))
       return 2;
-    }
   }
   return ferror(stdin) ? 3 : 0;
 }

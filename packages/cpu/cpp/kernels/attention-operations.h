@@ -33,8 +33,8 @@ struct Attention : AttentionArguments {
   explicit Attention(Arguments& in) : AttentionArguments(in), shape(shapeOf(*this)) {}
   int64_t chunks() const { return shape.T == 0 ? 0 : attention::forwardUnits(shape); }
   void run(int64_t chunk, ThreadMemory& thread) const {
-    attention::forwardUnit(chunk, attentionMemory(thread, shape), out, lse, q, k, v, half, segments,
-                           shape);
+    attention::forwardUnit(chunk, attentionMemory(thread, shape),
+                           {out, lse, q, k, v, half, segments}, shape);
   }
 };
 
@@ -46,8 +46,12 @@ struct AttentionGrad : AttentionGradArguments {
   int64_t chunks() const { return shape.T == 0 ? 0 : attention::backwardUnits(shape); }
   void run(int64_t chunk, ThreadMemory& thread) const {
     void* scratch = thread.grow(thread, attention::backwardScratchBytes(half, segments, shape));
-    attention::backwardUnit(chunk, scratch, dq, dk, dv, dout, q, k, v, out, lse, half, segments,
-                            shape);
+    attention::backwardUnit(chunk, scratch, arrays(), shape);
+  }
+
+ protected:
+  attention::BackwardArrays arrays() const {
+    return {dq, dk, dv, dout, q, k, v, out, lse, half, segments};
   }
 };
 

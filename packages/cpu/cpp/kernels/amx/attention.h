@@ -11,11 +11,8 @@ struct TileAttentionGrad : AttentionGrad {
   void run(int64_t chunk, ThreadMemory& thread) const {
     if (!half || shape.windowed() || !attention::inPairs(attention::Stored::bf16, shape.E))
       return AttentionGrad::run(chunk, thread);
-    const auto in = [](const void* p) { return static_cast<const Bf16*>(p); };
-    const auto to = [](void* p) { return static_cast<Bf16*>(p); };
     void* scratch = thread.grow(thread, attention::tileBackwardBytes(segments, shape));
-    attention::tileBackwardUnit(chunk, scratch, to(dq), to(dk), to(dv), in(dout), in(q), in(k),
-                                in(v), in(out), lse, segments, shape);
+    attention::tileBackwardUnit(chunk, scratch, arrays(), shape);
   }
 };
 

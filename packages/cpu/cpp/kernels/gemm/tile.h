@@ -26,11 +26,10 @@ struct GemmTile {
   int64_t aheadStep;
 };
 
-/** C[M, columns] = (from +) A·B (+ residual)           a: [k][MR] packed     b: [k][NR] packed */
+/** What a tile's sums begin with. */
 template <class Unit, int M>
-__attribute__((noinline)) void tile(const GemmTile<Unit>& t) {
-  V sum[M][NV];
-  const bool whole = t.columns == NR;
+__attribute__((always_inline)) inline void beginTile(const GemmTile<Unit>& t, bool whole,
+                                                     V (&sum)[M][NV]) {
   if (t.from != nullptr) {
 #pragma GCC unroll 16
     for (int i = 0; i < M; i++) {
@@ -47,6 +46,39 @@ __attribute__((noinline)) void tile(const GemmTile<Unit>& t) {
       for (int v = 0; v < NV; v++) sum[i][v] = zero();
     }
   }
+}
+
+/** c = sum (+ residual) */
+template <class Unit, int M>
+__attribute__((always_inline)) inline void endTile(const GemmTile<Unit>& t, bool whole,
+                                                   V (&sum)[M][NV]) {
+  if (t.residual != nullptr) {
+#pragma GCC unroll 16
+    for (int i = 0; i < M; i++) {
+#pragma GCC unroll 4
+      for (int v = 0; v < NV; v++) {
+        const float* r = t.residual + i * t.strideResidual + v * W;
+        sum[i][v] = add(sum[i][v], whole ? load(r) : load(r, max(0, min(W, t.columns - v * W))));
+      }
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < M; i++) {
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; v++) {
+      float* c = t.c + i * t.strideC + v * W;
+      if (whole) store(c, sum[i][v]);
+      else store(c, sum[i][v], max(0, min(W, t.columns - v * W)));
+    }
+  }
+}
+
+/** C[M, columns] = (from +) A·B (+ residual)           a: [k][MR] packed     b: [k][NR] packed */
+template <class Unit, int M>
+__attribute__((noinline)) void tile(const GemmTile<Unit>& t) {
+  V sum[M][NV];
+  const bool whole = t.columns == NR;
+  beginTile<Unit, M>(t, whole, sum);
   const typename Unit::Left* a = t.a;
   const typename Unit::Right* b = t.b;
   const char* ahead = t.ahead;
@@ -74,25 +106,7 @@ __attribute__((noinline)) void tile(const GemmTile<Unit>& t) {
     a += MR;
     b += NR;
   }
-  if (t.residual != nullptr) {
-#pragma GCC unroll 16
-    for (int i = 0; i < M; i++) {
-#pragma GCC unroll 4
-      for (int v = 0; v < NV; v++) {
-        const float* r = t.residual + i * t.strideResidual + v * W;
-        sum[i][v] = add(sum[i][v], whole ? load(r) : load(r, max(0, min(W, t.columns - v * W))));
-      }
-    }
-  }
-#pragma GCC unroll 16
-  for (int i = 0; i < M; i++) {
-#pragma GCC unroll 4
-    for (int v = 0; v < NV; v++) {
-      float* c = t.c + i * t.strideC + v * W;
-      if (whole) store(c, sum[i][v]);
-      else store(c, sum[i][v], max(0, min(W, t.columns - v * W)));
-    }
-  }
+  endTile<Unit, M>(t, whole, sum);
 }
 
 /** The tile of `rows` rows, 1 to MR. */

@@ -132,19 +132,51 @@ inline F searchScaleAndMinimum(int nmax, const F (&x)[32], const F (&weights)[32
 
 constexpr Tries WEIGHTED_TRIES = {-0.9f, 0.05f, 36};
 
+/** Scales or minima of a block's groups, which are quantised together, and their largest level. */
+constexpr int SCALES = 8, MOST_LEVEL = 63;
+
+/** Σ w·x·level and Σ w·level², whose quotient is the scale that fits levels best. */
+struct Fit {
+  float sumlx = 0, suml2 = 0;
+};
+
+/** Moves one level after the other where that fits better, in at most five rounds. */
+inline void improveLevels(const float* x, uint8_t* levels, const float* weights, Fit& fit) {
+  for (int round = 0; round < 5; round++) {
+    bool changed = false;
+    for (int i = 0; i < SCALES; i++) {
+      const float w = weights[i], wx = w * x[i], f = static_cast<float>(levels[i]);
+      float slx = fit.sumlx - wx * f, sl2 = fit.suml2 - w * f * f;
+      if (!(slx > 0 && sl2 > 0)) continue;
+      int l = nearestInt(x[i] * sl2 / slx);
+      if (l > MOST_LEVEL) l = MOST_LEVEL;
+      if (l == levels[i]) continue;
+      const float g = static_cast<float>(l);
+      slx += wx * g;
+      sl2 += w * g * g;
+      if (slx * slx * fit.suml2 > fit.sumlx * fit.sumlx * sl2) {
+        levels[i] = static_cast<uint8_t>(l);
+        fit.sumlx = slx;
+        fit.suml2 = sl2;
+        changed = true;
+      }
+    }
+    if (!changed) break;
+  }
+}
+
 /** make_qp_quants over the 8 scales or minima of a block. */
 inline float searchPositive(const float* x, uint8_t* levels, const float* weights) {
-  constexpr int N = 8, NMAX = 63;
   float max = 0;
-  for (int i = 0; i < N; i++) max = x[i] > max ? x[i] : max;
+  for (int i = 0; i < SCALES; i++) max = x[i] > max ? x[i] : max;
   if (max < GROUP_MAX_EPS) {
-    for (int i = 0; i < N; i++) levels[i] = 0;
+    for (int i = 0; i < SCALES; i++) levels[i] = 0;
     return 0;
   }
   const auto squaredError = [&](float iscale, int most) {
     const float scale = 1 / iscale;
     float error = 0;
-    for (int i = 0; i < N; i++) {
+    for (int i = 0; i < SCALES; i++) {
       int l = nearestInt(iscale * x[i]);
       if (l > most) l = most;
       const float difference = x[i] - scale * static_cast<float>(l);
@@ -152,48 +184,28 @@ inline float searchPositive(const float* x, uint8_t* levels, const float* weight
     }
     return error;
   };
-  float iscale = NMAX / max;
+  float iscale = MOST_LEVEL / max;
   float least = squaredError(iscale, 1 << 30);
   for (int step = -4; step <= 4; step++) {
     if (step == 0) continue;
-    const float attempt = (0.1f * static_cast<float>(step) + NMAX) / max;
-    const float error = squaredError(attempt, NMAX);
+    const float attempt = (0.1f * static_cast<float>(step) + MOST_LEVEL) / max;
+    const float error = squaredError(attempt, MOST_LEVEL);
     if (error < least) {
       least = error;
       iscale = attempt;
     }
   }
-  float sumlx = 0, suml2 = 0;
-  for (int i = 0; i < N; i++) {
+  Fit fit;
+  for (int i = 0; i < SCALES; i++) {
     int l = nearestInt(iscale * x[i]);
-    if (l > NMAX) l = NMAX;
+    if (l > MOST_LEVEL) l = MOST_LEVEL;
     levels[i] = static_cast<uint8_t>(l);
     const float f = static_cast<float>(l);
-    sumlx += weights[i] * x[i] * f;
-    suml2 += weights[i] * f * f;
+    fit.sumlx += weights[i] * x[i] * f;
+    fit.suml2 += weights[i] * f * f;
   }
-  for (int round = 0; round < 5; round++) {
-    bool changed = false;
-    for (int i = 0; i < N; i++) {
-      const float w = weights[i], wx = w * x[i], f = static_cast<float>(levels[i]);
-      float slx = sumlx - wx * f, sl2 = suml2 - w * f * f;
-      if (!(slx > 0 && sl2 > 0)) continue;
-      int l = nearestInt(x[i] * sl2 / slx);
-      if (l > NMAX) l = NMAX;
-      if (l == levels[i]) continue;
-      const float g = static_cast<float>(l);
-      slx += wx * g;
-      sl2 += w * g * g;
-      if (slx * slx * suml2 > sumlx * sumlx * sl2) {
-        levels[i] = static_cast<uint8_t>(l);
-        sumlx = slx;
-        suml2 = sl2;
-        changed = true;
-      }
-    }
-    if (!changed) break;
-  }
-  return suml2 > 0.0f ? sumlx / suml2 : 0.0f;
+  improveLevels(x, levels, weights, fit);
+  return fit.suml2 > 0.0f ? fit.sumlx / fit.suml2 : 0.0f;
 }
 
 }  // namespace cria::CRIA_ISA::blocks
