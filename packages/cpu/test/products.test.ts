@@ -171,7 +171,7 @@ for (const [isa, full] of isasAndShapes) {
       expectBits(await split.toFloat32(), await whole.toFloat32());
     });
 
-    test('a weight packed for another panel width is refused', () => {
+    test.skipIf(isas.length < 2)('a weight packed for another panel width is refused', () => {
       const other = isas.find((name) => name !== isa)!;
       using second = cpu({ isa: other, threads: 1 });
       const foreign = second.pack(second.empty([8, 8], 'f32'));
