@@ -1,4 +1,6 @@
 import type { Route } from '../http/route.ts';
+import { applyTemplate } from './apply-template.ts';
+import { chatCompletions } from './chat-completions.ts';
 import { completions } from './completions.ts';
 import { health, ready } from './health.ts';
 import { metrics } from './metrics.ts';
@@ -11,6 +13,8 @@ import { detokenize, tokenize } from './tokenize.ts';
 /** Every endpoint but the page: a new one is a file here and an entry of this list. */
 export const routes: readonly Route[] = [
   completions,
+  chatCompletions,
+  applyTemplate,
   models,
   model,
   tokenize,
