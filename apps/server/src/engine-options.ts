@@ -8,6 +8,10 @@ export interface EngineLimits {
   readonly maxSequences: number;
   /** Texts that may wait for their turn; more are refused with 429. Default 256. */
   readonly maxWaiting: number;
+  /** Tokens of all texts that wait; a text beyond is refused with 429. Default any number. */
+  readonly maxWaitingTokens?: number;
+  /** Seconds that a text waits for its turn before it is given up with 503. Default any number. */
+  readonly queueSeconds?: number;
   /** Tokens in one pass through the model; default 256. */
   readonly maxBatchRows: number;
   /** Bytes of the key/value cache; default at most 1 GiB. */
@@ -53,6 +57,18 @@ const table: { readonly [Option in keyof EngineLimits]-?: Row<EngineLimits[Optio
     help: 'texts that may wait; more get 429',
     takes: { least: 0, most: 1_000_000 },
     default: 256,
+  },
+  maxWaitingTokens: {
+    flag: 'max-waiting-tokens',
+    help: 'tokens of texts that wait; more get 429',
+    otherwise: 'any number',
+    takes: { least: 1, most: 2 ** 31 },
+  },
+  queueSeconds: {
+    flag: 'queue-seconds',
+    help: 'seconds that a text may wait; then it gets 503',
+    otherwise: 'any number',
+    takes: { least: 1, most: 86_400 },
   },
   maxBatchRows: {
     flag: 'max-batch-rows',

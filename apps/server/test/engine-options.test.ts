@@ -10,7 +10,15 @@ import { helpText, parseFlags } from '../src/flags.ts';
 import { startServer } from '../src/index.ts';
 import { tinyThread } from './tiny-server.ts';
 
-const flagOf = ['max-sequences', 'max-waiting', 'max-batch-rows', 'cache-mib', 'cache-dtype'];
+const flagOf = [
+  'max-sequences',
+  'max-waiting',
+  'max-waiting-tokens',
+  'queue-seconds',
+  'max-batch-rows',
+  'cache-mib',
+  'cache-dtype',
+];
 
 describe('the options of the engine', () => {
   it('are flags, options of startServer and options of the engine at once', () => {
@@ -20,6 +28,8 @@ describe('the options of the engine', () => {
     const expected = {
       maxSequences: 3,
       maxWaiting: 3,
+      maxWaitingTokens: 3,
+      queueSeconds: 3,
       maxBatchRows: 3,
       memory: 3 * 2 ** 20,
       cacheDType: 'q8_0',

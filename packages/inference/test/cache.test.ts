@@ -85,6 +85,8 @@ describe('PrefixIndex', () => {
     index.add(1, content([3, 4], first));
     expect(index.find(content([1, 2]))).toBe(-1);
     expect(index.find(content([3, 4], first))).toBe(1);
+    expect(index.find(content([3, 4]))).toBe(-1);
+    expect(index.find(content([3, 4], first, 'x'))).toBe(-1);
     expect([index.nodeOf(0), index.size]).toEqual([0, 1]);
   });
 
