@@ -79,14 +79,13 @@ function install(/** @type {boolean} */ docs) {
 
 /** @param {string} pinned @param {string} output @param {number | null} status @returns {never} */
 function failedInstall(pinned, output, status) {
-  if (
-    /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ERR_SOCKET|META_FETCH|audit endpoint|ERR_PNPM_FETCH/.test(
-      output,
-    )
-  ) {
+  const unreachable =
+    /ENOTFOUND|EAI_AGAIN|ECONN(REFUSED|RESET)|ETIMEDOUT|ENETUNREACH|ERR_SOCKET|(META|PNPM)_FETCH|audit endpoint/;
+  if (unreachable.test(output)) {
     fail(
       `the npm registry ${registry()} could not be reached`,
-      'check the network, the proxy (npm config get proxy) and the registry (npm config get registry), then run this again',
+      'check the network, the proxy (npm config get proxy) and the registry (npm config get registry), ' +
+        'then run this again',
     );
   }
   if (/OUTDATED_LOCKFILE/.test(output)) {

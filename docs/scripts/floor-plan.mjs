@@ -53,7 +53,8 @@ function arrow(from, to) {
   const middle = box.width / 2;
   const [x1, y1, x2, y2] = [a.x + middle, a.y + box.height, b.x + middle, b.y - 3];
   const bend = Math.max(20, (y2 - y1) / 2);
-  return `<path class="arrow" d="M${x1} ${y1} C${x1} ${y1 + bend} ${x2} ${y2 - bend} ${x2} ${y2}" marker-end="url(#head)"/>`;
+  const curve = `M${x1} ${y1} C${x1} ${y1 + bend} ${x2} ${y2 - bend} ${x2} ${y2}`;
+  return `<path class="arrow" d="${curve}" marker-end="url(#head)"/>`;
 }
 
 const parts = [
@@ -70,7 +71,8 @@ const parts = [
     );
   }),
 ];
-const svg = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" aria-label="The packages by floor, each with arrows to those it imports">
+const svg = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img"
+  aria-label="The packages by floor, each with arrows to those it imports">
 <style>
   text { font: 15px system-ui, sans-serif; fill: #1f2933; }
   .name { text-anchor: middle; }
@@ -79,7 +81,8 @@ const svg = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${hei
   rect.apps { fill: #dbe7f3; }
   .arrow { fill: none; stroke: #9aa5b1; stroke-width: 1.4; }
 </style>
-<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0 L8 4 L0 8 z" fill="#9aa5b1"/></marker></defs>
+<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
+<path d="M0 0 L8 4 L0 8 z" fill="#9aa5b1"/></marker></defs>
 ${parts.join('\n')}
 </svg>
 `;

@@ -1,4 +1,5 @@
-// The floor plan: a package imports packages of lower floors, never one above it or beside it. docs/architecture.md draws it.
+// The floor plan: a package imports packages of lower floors, never one above it or beside it.
+// docs/architecture.md draws it.
 
 /** Floor of every package; apps stand above them all. */
 export const floors = /** @type {const} */ ({

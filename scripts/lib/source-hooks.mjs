@@ -25,7 +25,8 @@ export async function resolve(specifier, context, nextResolve) {
   const resolved = await nextResolve(specifier, context);
   if (programs.has(context.parentURL ?? '') && isSource(resolved.url)) {
     throw new Error(
-      `[run-source] ${context.parentURL} imports ${resolved.url} by a computed name, which would load its modules twice. ` +
+      `[run-source] ${context.parentURL} imports ${resolved.url} by a computed name, which would load ` +
+        'its modules twice. ' +
         'hint: import it by a literal one',
     );
   }

@@ -161,6 +161,7 @@ export function report(figures, limits) {
   const exceptions = Object.keys(limits.files).length;
   return [
     ...rows,
-    `${all.length} files, ${lines} lines, ${((100 * wide) / lines).toFixed(1)} % over ${usualColumns} columns, ${exceptions} files with exceptions`,
+    `${all.length} files, ${lines} lines, ${((100 * wide) / lines).toFixed(1)} % over ${usualColumns} ` +
+      `columns, ${exceptions} files with exceptions`,
   ];
 }

@@ -81,7 +81,8 @@ test('what tests and benches share is a problem in sources only', () => {
     ]),
   );
   const leaves = (place: string, file: string) =>
-    `packages/attention/${place}: "../../../scripts/${file}" leaves the package. hint: import the other package by its name`;
+    `packages/attention/${place}: "../../../scripts/${file}" leaves the package. hint: import the other ` +
+    'package by its name';
   expect(problemsOf({ 'packages/attention': { files } })).toEqual([
     leaves('src/a.ts:1', 'support/report.ts'),
     ...['src', 'test', 'bench'].map((folder) => leaves(`${folder}/a.ts:2`, 'bench.mjs')),
@@ -98,9 +99,12 @@ test('undeclared, unused, wrongly pinned and escaping imports are problems', () 
     devDependencies: { typebox: '1.0.0' },
   };
   expect(problemsOf({ 'packages/attention': attention, 'packages/tensor': tensor })).toEqual([
-    'packages/tensor/src/index.ts:1: left-pad is not declared. hint: add it to "dependencies" of packages/tensor/package.json',
-    'packages/tensor/src/index.ts:2: "../../attention/src/index.ts" leaves the package. hint: import the other package by its name',
-    'packages/tensor/test/a.test.ts:1: fast-check is not declared. hint: add it to "devDependencies" of packages/tensor/package.json',
+    'packages/tensor/src/index.ts:1: left-pad is not declared. hint: add it to "dependencies" of ' +
+      'packages/tensor/package.json',
+    'packages/tensor/src/index.ts:2: "../../attention/src/index.ts" leaves the package. hint: import the ' +
+      'other package by its name',
+    'packages/tensor/test/a.test.ts:1: fast-check is not declared. hint: add it to "devDependencies" of ' +
+      'packages/tensor/package.json',
     'packages/tensor/package.json: @cria/attention is declared and never used',
     'packages/tensor/package.json: typebox is declared and never used',
     'packages/tensor/package.json: @cria/attention is "^1.0.0". hint: use "workspace:^"',
@@ -119,7 +123,8 @@ test('imports are found in every form, and comments and strings are not imports'
   const file = join(root, 'a.ts');
   writeFileSync(
     file,
-    `// import 'no';\nconst s = "import 'no'";\nimport a from 'one';\nexport * from "two";\nawait import('three');\ntype T = import('four').T;\n`,
+    `// import 'no';\nconst s = "import 'no'";\nimport a from 'one';\nexport * from "two";\nawait ` +
+      `import('three');\ntype T = import('four').T;\n`,
   );
   expect(importsOf(file).map(({ line, specifier }) => [line, specifier])).toEqual([
     [3, 'one'],
@@ -151,7 +156,8 @@ test("C++ includes lower floors and the vectors beside it, from below the other 
   };
   expect(problemsOf({ 'packages/simd': simd, 'packages/cpu': cpu, 'packages/attention': upward })).toEqual([
     'packages/attention/cpp/attention.h:2: "command.h" of cpu is on floor 2, above attention on floor 0',
-    'packages/attention/cpp/deep/tile.h:1: "../../../simd/cpp/vec.h" leaves the room. hint: include it as it lies below packages/simd/cpp',
+    'packages/attention/cpp/deep/tile.h:1: "../../../simd/cpp/vec.h" leaves the room. hint: include it ' +
+      'as it lies below packages/simd/cpp',
   ]);
   const sideways = { files: { 'cpp/vec.h': '#include "attention.h"\n' } };
   expect(problemsOf({ 'packages/simd': sideways, 'packages/attention': fine })).toEqual([

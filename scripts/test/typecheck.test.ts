@@ -15,7 +15,8 @@ beforeAll(() => {
   mkdirSync(join(folder, 'theirs'));
   for (const [name, text] of Object.entries({
     'tsconfig.json':
-      '{ "compilerOptions": { "strict": true, "module": "NodeNext", "types": [], "noEmit": true, "allowImportingTsExtensions": true }, "include": ["ours"] }',
+      '{ "compilerOptions": { "strict": true, "module": "NodeNext", "types": [], "noEmit": true, ' +
+      '"allowImportingTsExtensions": true }, "include": ["ours"] }',
     'broken.json': '{ "compilerOptions": { "strict": true, "target": "ES1066" }, "include": ["ours"] }',
     'ours/a.ts': `import { b } from '../theirs/b.ts';\nexport const a: { readonly x: number } = { x: b };\nexport const c: number = 'no';\n`,
     'theirs/b.ts': `export const b: string = 1;\n`,

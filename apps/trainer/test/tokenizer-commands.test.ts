@@ -30,7 +30,8 @@ beforeAll(async () => {
   const lines = Array.from(
     { length: 900 },
     (_, i) =>
-      `The ${names[i % 6]} number ${i} met the ${names[(i * 5 + 1) % 6]} near the ${['river', 'mountain', 'village'][i % 3]}, and ${['sang', 'slept', 'wandered'][(i * 7) % 3]}.`,
+      `The ${names[i % 6]} number ${i} met the ${names[(i * 5 + 1) % 6]} near the ` +
+      `${['river', 'mountain', 'village'][i % 3]}, and ${['sang', 'slept', 'wandered'][(i * 7) % 3]}.`,
   );
   writeFileSync(path('text.txt'), lines.join('\n'));
   const args = ['--data', path('text.txt'), '--vocab-size', '330', '--out', path('a.model')];

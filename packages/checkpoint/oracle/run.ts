@@ -43,7 +43,8 @@ function run(program: string, args: readonly string[], environment = {}): string
   });
   if (result.status === 0) return result.stdout;
   throw new Error(
-    `[oracle] ${program} ${args[0]} ended with ${result.status ?? result.error}: ${result.stderr.slice(-2000)}${result.stdout.slice(-2000)}`,
+    `[oracle] ${program} ${args[0]} ended with ${result.status ?? result.error}: ` +
+      `${result.stderr.slice(-2000)}${result.stdout.slice(-2000)}`,
   );
 }
 

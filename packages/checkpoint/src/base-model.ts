@@ -47,7 +47,8 @@ export function checkBase(op: string, folder: string, saved?: BaseModel, given?:
   if (saved?.hash === given?.hash) return;
   const named = ({ path, hash }: BaseModel) => `${path} (${hash.slice(0, 12)})`;
   if (!saved)
-    fail(op, `${folder} is a whole state, and the base ${named(given!)} was given.`, 'leave the base out'); // one of the two is there
+    // one of the two is there
+    fail(op, `${folder} is a whole state, and the base ${named(given!)} was given.`, 'leave the base out');
   fail(
     op,
     `${folder} was trained over the base ${named(saved)}, not over ${given ? named(given) : 'none'}.`,

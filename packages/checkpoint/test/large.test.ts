@@ -40,7 +40,8 @@ it(`a 65B checkpoint is converted in bounded memory${large ? '' : ' (small form)
       expect(hash.digest('hex')).toHaveLength(32);
     }
     console.log(
-      `${to}: ${(bytes / 1e9).toFixed(1)} GB, highest resident memory ${(highest / 2 ** 20).toFixed(0)} MiB, ${((performance.now() - began) / 1000).toFixed(0)} s`,
+      `${to}: ${(bytes / 1e9).toFixed(1)} GB, highest resident memory ${(highest / 2 ** 20).toFixed(0)} ` +
+        `MiB, ${((performance.now() - began) / 1000).toFixed(0)} s`,
     );
     expect(highest).toBeLessThan(LIMIT);
     const elements = shapesOf(config).reduce((sum, [, shape]) => sum + shape.reduce((a, b) => a * b, 1), 0);

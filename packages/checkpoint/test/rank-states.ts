@@ -8,7 +8,11 @@ export function groupsOf(ranks: number): { groups: RankGroup[]; lose: (error: Er
   let lose: (error: Error) => void = () => {};
   const lost = new Promise<never>((_, reject) => (lose = reject));
   lost.catch(() => undefined);
-  const rounds: { given: Map<number, Json>; whole: Promise<readonly Json[]>; done: (all: readonly Json[]) => void }[] = []; // prettier-ignore
+  const rounds: {
+    given: Map<number, Json>;
+    whole: Promise<readonly Json[]>;
+    done: (all: readonly Json[]) => void;
+  }[] = [];
   const round = (number: number, members: number) => {
     if (!rounds[number]) {
       let done: (all: readonly Json[]) => void = () => {};

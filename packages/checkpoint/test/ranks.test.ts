@@ -107,14 +107,22 @@ describe('a state by ranks', () => {
       expect(readdirSync(root)).toEqual(['step-00000001']);
       return reasons[0];
     };
-    expect(await attempt((rank) => (rank === 1 ? { begin: 64 } : {}))).toMatch(/elements 64 to \d+ are in two ranks/); // prettier-ignore
+    expect(await attempt((rank) => (rank === 1 ? { begin: 64 } : {}))).toMatch(
+      /elements 64 to \d+ are in two ranks/,
+    );
     expect(await attempt((rank) => (rank === 2 ? { begin: 1e9 } : {}))).toMatch(
       /rank 2 has elements 1000000000/,
     );
     expect(await attempt((rank) => (rank === 1 ? { counters: NaN } : {}))).toMatch(/counters is NaN/);
     const short = await cut(space.masters, [0, 64]);
-    expect(await attempt((rank) => (rank === 2 ? { states: { exp_avg: short, exp_avg_sq: short } } : {}))).toMatch(/64 elements of exp_avg/); // prettier-ignore
-    expect(await attempt((rank) => (rank === 0 ? { values: short, states: { exp_avg: short, exp_avg_sq: short } } : {}))).toMatch(/nobody’s/); // prettier-ignore
+    expect(
+      await attempt((rank) => (rank === 2 ? { states: { exp_avg: short, exp_avg_sq: short } } : {})),
+    ).toMatch(/64 elements of exp_avg/);
+    expect(
+      await attempt((rank) =>
+        rank === 0 ? { values: short, states: { exp_avg: short, exp_avg_sq: short } } : {},
+      ),
+    ).toMatch(/nobody’s/);
   });
 
   it('with a damaged or missing file of a rank names it, and the one before it is taken', async () => {
@@ -149,10 +157,18 @@ async function expectRanges(
       [5, 7],
       [space.size - 1, space.size],
     ] as const) {
-      const [values, first, second] = [0, 1, 2].map(() => device.empty([end - begin], 'f32')) as [Tensor, Tensor, Tensor]; // prettier-ignore
+      const [values, first, second] = [0, 1, 2].map(() => device.empty([end - begin], 'f32')) as [
+        Tensor,
+        Tensor,
+        Tensor,
+      ];
       for (const each of [values, first, second]) if (each.size > 0) device.kernels.fill(each, 7);
       await state.loadRange({ parameters, begin, values, states: { exp_avg: first, exp_avg_sq: second } });
-      const pairs = [[values, space.masters], [first, space.states.get('exp_avg').whole], [second, space.states.get('exp_avg_sq').whole]] as const; // prettier-ignore
+      const pairs = [
+        [values, space.masters],
+        [first, space.states.get('exp_avg').whole],
+        [second, space.states.get('exp_avg_sq').whole],
+      ] as const;
       for (const [loaded, flat] of pairs)
         expect(await bytesOf(loaded)).toEqual((await bytesOf(flat)).subarray(begin * 4, end * 4));
     }

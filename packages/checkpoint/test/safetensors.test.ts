@@ -43,7 +43,8 @@ describe('reading safetensors', () => {
     ],
     [
       'a duplicate spelled with an escape',
-      '{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"\\u0061" : {"dtype":"U8","shape":[0],"data_offsets":[4,4]}}',
+      '{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"\\u0061" : ' +
+        '{"dtype":"U8","shape":[0],"data_offsets":[4,4]}}',
       four,
       '"a" twice',
     ],

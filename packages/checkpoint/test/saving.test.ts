@@ -210,7 +210,7 @@ async function readOnly(folder: string, action: () => Promise<void>): Promise<bo
 }
 
 describe('a folder that has become read-only', () => {
-  it('leaves the earlier state whole and loadable, and says so once; the next save works when it is writable again', async () => {
+  it('leaves the earlier state whole, says so once, and the next save works when it is writable again', async () => {
     const root = temporaryFolder();
     const parameters = spaceOf(tiny, full);
     fillWithBits(parameters, 7);

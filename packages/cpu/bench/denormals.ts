@@ -48,7 +48,15 @@ function kernels(scale: number): Record<string, () => void> {
   const [q, key, value] = [tensor([T, C]), tensor([T, C]), tensor([T, C])];
   const [attended, lse] = [device.empty([T, C], 'f32'), device.empty([T, H], 'f32')];
   // Moments shrink by less than half in all the rounds: what is denormal stays so.
-  const settings = { learningRate: 1e-9, beta1: 0.99, beta2: 0.99, epsilon: 1e-8, weightDecay: 0, gradientScale: 1, step: 9 }; // prettier-ignore
+  const settings = {
+    learningRate: 1e-9,
+    beta1: 0.99,
+    beta2: 0.99,
+    epsilon: 1e-8,
+    weightDecay: 0,
+    gradientScale: 1,
+    step: 9,
+  };
   return {
     'linear f32': () => k.linear(y, x, w),
     'linear bf16': () => k.linear(y, x, halves),

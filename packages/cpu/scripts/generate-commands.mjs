@@ -258,7 +258,8 @@ function fuzzHeader() {
   const calls = random.map((name) => [name, randomCall(name)]);
   const cases = calls.map(
     ([name = '', text]) =>
-      `    case Op::${name}_: ${functionOf(name)}(list${text?.includes('int64_t panel)') ? ', panel' : ''}); return true;`,
+      `    case Op::${name}_: ` +
+      `${functionOf(name)}(list${text?.includes('int64_t panel)') ? ', panel' : ''}); return true;`,
   );
   return `${NOTICE}
 // Random calls of the commands whose own numbers say what is allowed.

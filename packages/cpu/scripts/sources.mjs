@@ -27,8 +27,10 @@ const forms = {
   native: { folders: [], without: /^cpp\/generated\/fuzz/ },
   wasm: {
     folders: ['wasm'],
-    without:
-      /^(cpp\/(isa|features|addon|generated\/fuzz|pool|park|storage\.cc|kernels\/amx)|(simd|attention)\/(vec-avx|vec-neon|vec-x86|tiles|amx))/,
+    without: new RegExp(
+      '^(cpp/(isa|features|addon|generated/fuzz|pool|park|storage\\.cc|kernels/amx)' +
+        '|(simd|attention)/(vec-avx|vec-neon|vec-x86|tiles|amx))',
+    ),
   },
 };
 

@@ -19,7 +19,8 @@ export function checkSources(form: 'native' | 'wasm', native: Native, file: stri
   if (native.layout !== LAYOUT)
     fail(
       'cpu',
-      `${file} reads commands in another layout (${native.layout ?? 'unknown'}) than this TypeScript writes (${LAYOUT}).`,
+      `${file} reads commands in another layout (${native.layout ?? 'unknown'}) than this TypeScript ` +
+        `writes (${LAYOUT}).`,
       'node packages/cpu/scripts/generate-commands.mjs, then rebuild',
     );
 }

@@ -101,7 +101,7 @@ describe.each(formats)('weights in %s', (format) => {
 
   test('have room in whole numbers for the largest weights by the largest activations', async () => {
     const full = Uint8Array.from(bytes, (byte, i) =>
-      factors[format].some((at) => (i % dtypes[format].blockBytes) - at === 0 || (i % dtypes[format].blockBytes) - at === 1)
+      factors[format].some((at) => [0, 1].includes((i % dtypes[format].blockBytes) - at))
         ? byte
         : format === 'q8_0' ? 128 : 255,
     ); // prettier-ignore

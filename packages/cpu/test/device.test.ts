@@ -114,7 +114,11 @@ describe.skipIf(!available)('device', () => {
     expect(giving).toBeUndefined();
     expect(recording.valid).toBe(false);
     // Weights that are packed by the way need scratch, which grows once.
-    const [a, w, b] = [[3, 64], [200, 64], [3, 200]].map((shape) => device.empty(shape, 'f32')) as [Tensor, Tensor, Tensor]; // prettier-ignore
+    const [a, w, b] = [
+      [3, 64],
+      [200, 64],
+      [3, 200],
+    ].map((shape) => device.empty(shape, 'f32')) as [Tensor, Tensor, Tensor];
     const bf16 = device.empty([200, 64], 'bf16');
     kernels.cast(bf16, w);
     expect(device.record(() => kernels.linear(b, a, bf16))).toBeUndefined();

@@ -41,10 +41,14 @@ function transposed(a: Float32Array, rows: number, columns: number): Float32Arra
   return Float32Array.from({ length: a.length }, (_, i) => a[(i % rows) * columns + Math.floor(i / rows)]!);
 }
 
-/** T, N, C around the edges of tiles (4, 6, 14 rows; 8, 16, 32 columns), blocks (112 rows, 192 and 384 columns), pieces of k (384) and ways to pack (64, 512 rows). */
+/**
+ * T, N, C around the edges of tiles (4, 6, 14 rows; 8, 16, 32 columns), blocks (112 rows, 192 and
+ * 384 columns), pieces of k (384) and ways to pack (64, 512 rows).
+ */
 const shapes = [
-  [1, 1, 1], [2, 33, 5], [3, 31, 17], [7, 100, 64], [8, 32, 300], [9, 65, 31], [13, 3, 257], [14, 32, 256], [15, 34, 255],
-  [63, 17, 513], [64, 40, 20], [65, 96, 33], [113, 33, 12], [130, 520, 9], [29, 1030, 3], [70, 200, 769], [512, 30, 385], [513, 21, 400],
+  [1, 1, 1], [2, 33, 5], [3, 31, 17], [7, 100, 64], [8, 32, 300], [9, 65, 31], [13, 3, 257], [14, 32, 256],
+  [15, 34, 255], [63, 17, 513], [64, 40, 20], [65, 96, 33], [113, 33, 12], [130, 520, 9], [29, 1030, 3],
+  [70, 200, 769], [512, 30, 385], [513, 21, 400],
 ] as const; // prettier-ignore
 
 /** Results of the plain loops, made once for all instruction sets. */

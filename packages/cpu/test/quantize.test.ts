@@ -76,7 +76,7 @@ describe.skipIf(!cpuAvailability().available).each(cpuAvailability().isas)('quan
     }
   });
 
-  test('numbers in a file, of each type and in either order of rows: the bits of the same numbers in memory', async () => {
+  test('numbers in a file, of each type and in either order of rows: the bits of those in memory', async () => {
     using quantizer = nativeQuantizer({ isa, threads: 2 })!;
     const file = join(mkdtempSync(join(tmpdir(), 'cria-quantize-')), 'weights');
     const HEAD = 6;

@@ -18,6 +18,7 @@ export interface CleanDocument {
   readonly filters: Required<FilterOptions>;
 }
 
+/** A file is held in memory as a whole. */
 const DEFAULT_MAX_FILE_BYTES = 64 * 2 ** 20;
 
 /** The documents of a source that pass its filters and were not seen before, in any source that shares `seen`. */
@@ -32,6 +33,7 @@ export class Cleaner {
     this.report = report;
   }
 
+  /** What is left of a file; what is not, the report counts by its reason. */
   async *documents(file: FoundFile): AsyncGenerator<CleanDocument> {
     const { maxFileBytes = DEFAULT_MAX_FILE_BYTES, textField = 'text', filters: wished } = this.#source;
     const filters = { ...(isCode(file.relative) ? defaultFilters.code : defaultFilters.text), ...wished };
@@ -48,6 +50,7 @@ export class Cleaner {
     if (cleaned.trim() === '') return void this.report.drop('empty', bytes);
     const failed = failedFilter(cleaned, filters);
     if (failed) return void this.report.drop(failed, bytes);
+    // Hashed after cleaning, so that copies with other licence headers are one text.
     const hash = contentHash(cleaned);
     if (this.#seen.has(hash)) return void this.report.drop('duplicate', bytes);
     this.#seen.add(hash);

@@ -157,6 +157,29 @@ function weightsOf(
   return prepared.length > 0 ? new Map(prepared) : undefined;
 }
 
+/** A shard is what its manifest says, or the folder is of two datasets. */
+function checkShard(shard: ShardReader, entry: Manifest['shards'][number], manifest: Manifest): void {
+  const { tokens, documents, tokenizerFingerprint } = shard.header;
+  if (tokens !== entry.tokens || documents !== entry.documents || shardBytes(shard.header) !== entry.bytes)
+    fail(
+      op,
+      `${shard.path} holds ${documents} documents, ${tokens} tokens; the manifest says ` +
+        `${entry.documents}, ${entry.tokens}.`,
+      'the folder mixes two datasets; prepare the data again',
+    );
+  if (tokenizerFingerprint !== manifest.tokenizerFingerprint)
+    fail(
+      op,
+      `${shard.path} was made by tokenizer ${tokenizerFingerprint}, the dataset by ` +
+        `${manifest.tokenizerFingerprint}.`,
+      'prepare the data again',
+    );
+}
+
+/**
+ * A pool of windows a source where the mixture has weights, else one of all sources. Shards are
+ * opened here, and closed again where one of them is not what it should be.
+ */
 function openPools(
   folder: string,
   manifest: Manifest,
@@ -171,25 +194,7 @@ function openPools(
       .map((entry) => {
         const shard = new ShardReader(join(folder, entry.file));
         opened.push(shard);
-        const { tokens, documents, tokenizerFingerprint } = shard.header;
-        if (
-          tokens !== entry.tokens ||
-          documents !== entry.documents ||
-          shardBytes(shard.header) !== entry.bytes
-        ) {
-          fail(
-            op,
-            `${shard.path} holds ${documents} documents, ${tokens} tokens; the manifest says ${entry.documents}, ${entry.tokens}.`,
-            'the folder mixes two datasets; prepare the data again',
-          );
-        }
-        if (tokenizerFingerprint !== manifest.tokenizerFingerprint) {
-          fail(
-            op,
-            `${shard.path} was made by tokenizer ${tokenizerFingerprint}, the dataset by ${manifest.tokenizerFingerprint}.`,
-            'prepare the data again',
-          );
-        }
+        checkShard(shard, entry, manifest);
         return shard;
       });
     return readers;

@@ -1,8 +1,9 @@
 const text = 'txt text md mdx markdown rst tex adoc org jsonl jsonl.gz';
 const code =
-  'ts tsx mts cts js jsx mjs cjs vue svelte py pyi rb php pl pm lua r jl c h cc cpp cxx hpp hh cu cuh wgsl glsl m mm swift java kt kts ' +
-  'scala groovy go rs zig nim d cs fs fsx vb hs ml mli elm erl hrl ex exs clj cljs lisp scm rkt sh bash zsh fish ps1 bat sql html htm css ' +
-  'scss less xml yaml yml toml ini cfg json proto graphql dockerfile makefile cmake asm s f90 f pas v sv vhd';
+  'ts tsx mts cts js jsx mjs cjs vue svelte py pyi rb php pl pm lua r jl c h cc cpp cxx hpp hh cu cuh ' +
+  'wgsl glsl m mm swift java kt kts scala groovy go rs zig nim d cs fs fsx vb hs ml mli elm erl hrl ex ' +
+  'exs clj cljs lisp scm rkt sh bash zsh fish ps1 bat sql html htm css scss less xml yaml yml toml ini ' +
+  'cfg json proto graphql dockerfile makefile cmake asm s f90 f pas v sv vhd';
 
 const codeExtensions = new Set(code.split(' '));
 

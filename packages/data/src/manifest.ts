@@ -9,6 +9,7 @@ export const MANIFEST_FILE = 'manifest.json';
 const FORMAT = 'cria-dataset';
 const VERSION = 1;
 
+/** One shard of a dataset. */
 export interface ShardEntry extends WrittenShard {
   readonly file: string;
   readonly source: string;
@@ -26,11 +27,13 @@ export interface Manifest {
   readonly shards: readonly ShardEntry[];
 }
 
+/** Of the bytes of all shards, and where they belong; names of folders are not in it. */
 export function datasetFingerprint(shards: readonly ShardEntry[]): string {
   const list = shards.map(({ file, source, split, sha256 }) => [file, source, split, sha256]);
   return createHash('sha256').update(JSON.stringify(list)).digest('hex').slice(0, 32);
 }
 
+/** JSON with a hash of itself, so that a changed byte is seen. */
 export function encodeManifest(manifest: Manifest): string {
   const body = { format: FORMAT, version: VERSION, ...manifest };
   return `${JSON.stringify({ ...body, sha256: hashOf(body) }, null, 2)}\n`;

@@ -11,6 +11,7 @@ export class Progress {
   #bytes = 0;
   #documents = 0;
   #tokens = 0;
+  /** Calls of `tick` until the event loop gets its turn. */
   #untilPause = 0;
 
   constructor(options: PrepareOptions, found: readonly { readonly files: readonly FoundFile[] }[]) {
@@ -20,6 +21,7 @@ export class Progress {
     this.#totalBytes = files.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
+  /** A file is begun. Both limits hold where one is read again, for its head. */
   async file(source: string, { bytes }: FoundFile): Promise<void> {
     this.#source = source;
     this.#files = Math.min(this.#files + 1, this.#totalFiles);
@@ -32,6 +34,7 @@ export class Progress {
     this.#tokens += tokens;
   }
 
+  /** Between documents: a pause at each would cost more than most of them. */
   async tick(): Promise<void> {
     if (this.#untilPause-- > 0) return;
     this.#untilPause = 16;

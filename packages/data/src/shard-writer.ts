@@ -29,9 +29,13 @@ export class ShardWriter {
   readonly #hash = createHash('sha256');
   readonly #tokenBytes: 2 | 4;
   readonly #block = Buffer.alloc(BLOCK_BYTES);
+  /** Bytes of the block that wait for the rest of it. */
   #filled = 0;
+  /** End of the file so far; room for the header is left. */
   #written = SHARD_HEADER_BYTES;
+  /** First token of each document. */
   #starts: number[] = [];
+  /** CRC-32 of each block, so that a reader checks only what it reads. */
   #checksums: number[] = [];
 
   constructor(path: string, settings: ShardSettings) {
@@ -54,7 +58,9 @@ export class ShardWriter {
     this.#append(this.#tokenBytes === 2 ? Uint16Array.from(ids) : Uint32Array.from(ids));
   }
 
+  /** Tokens, starts of documents, checksums of the blocks, and the header that makes a shard of them. */
   finish(): WrittenShard {
+    // Starts are 32-bit numbers: an odd number of 16-bit tokens is filled up.
     if ((this.tokens * this.#tokenBytes) % 4 !== 0) this.#append(new Uint16Array(1));
     this.#append(Uint32Array.from(this.#starts));
     this.#flushBlock();
@@ -82,6 +88,7 @@ export class ShardWriter {
     closeSync(this.#file);
   }
 
+  /** Into blocks of one size, whatever the pieces. */
   #append(array: Uint16Array | Uint32Array): void {
     const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
     for (let at = 0; at < bytes.length;) {

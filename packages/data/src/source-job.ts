@@ -48,10 +48,12 @@ export class SourceJob {
     );
   }
 
+  /** Shards written so far, those to train on first. */
   get shards(): readonly ShardEntry[] {
     return [...this.#writers.train.entries, ...this.#writers.validation.entries];
   }
 
+  /** All files of the source, in the order given. What was written goes where one of them fails. */
   async run({ files, unreadable }: FoundFiles): Promise<PreparedSource> {
     for (const _ of unreadable) this.#report.drop('unreadable', 0);
     try {
@@ -81,6 +83,7 @@ export class SourceJob {
     };
   }
 
+  /** Says what the documents fell to, since nothing is left of them. */
   #refuseEmpty(report: CleaningReport): never {
     const { name, textField = 'text' } = this.#source;
     const { otherFields } = report;
@@ -98,6 +101,7 @@ export class SourceJob {
     if (!cut) this.#report.files++;
     const { maxBytes = Infinity } = this.#source;
     const full = this.#report.keptBytes >= FULL * maxBytes;
+    // What such a file holds is not its size: its documents are counted one by one.
     const compressed = file.relative.endsWith('.gz') || file.relative.endsWith('.jsonl');
     if (!cut && (full || (!compressed && file.bytes > maxBytes - this.#report.keptBytes)))
       return this.#report.drop('over the byte limit', file.bytes);
@@ -108,6 +112,7 @@ export class SourceJob {
     }
   }
 
+  /** `room`: bytes that the source still takes; a text that does not fit is left out, or cut. */
   #addDocument({ text, filters }: CleanDocument, room: number, cut: boolean): void {
     const kept = cut ? headOf(text, room) : text;
     const bytes = Buffer.byteLength(kept);

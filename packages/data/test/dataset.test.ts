@@ -51,7 +51,7 @@ describe('samples', () => {
     expect([dataset.samples, dataset.tokens, dataset.textBytes]).toEqual([3, 14, 8]);
   });
 
-  it('hold every token of every document exactly once an epoch, and every target is the next token of the same document', async () => {
+  it('hold every token exactly once an epoch, and every target is the next one of its document', async () => {
     const text = fc.oneof(
       fc.string({ maxLength: 12 }),
       fc.string({ unit: 'binary', maxLength: 40 }),

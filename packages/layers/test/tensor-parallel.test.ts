@@ -131,7 +131,8 @@ describe('two ranks are one', () => {
 
   const file = cpuAvailability().available ? nativeCallsFile() : undefined;
   test.skipIf(file === undefined).each([false, true])(
-    'on the cpu, reducing inside lists over storages of both; steps that generate are recorded with their calls; vocabulary shared: %s',
+    'on the cpu, reducing inside lists over storages of both; steps that generate are recorded with ' +
+      'their calls; vocabulary shared: %s',
     async (vocabulary) => {
       const context = loadNativeCalls(file!).group(RANKS);
       const native = { file: file!, context };

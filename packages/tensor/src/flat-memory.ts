@@ -30,7 +30,8 @@ export class FlatMemory {
     if (only && !second) return only;
     return fail(
       'flatMemory',
-      `the space lies in ${this.#tensors.length} segments, as ${this.device.name} has storages of ${this.device.abilities.storageLimit} bytes.`,
+      `the space lies in ${this.#tensors.length} segments, as ${this.device.name} has storages of ` +
+        `${this.device.abilities.storageLimit} bytes.`,
       'go through it segment by segment: space.segments, memory.slice',
     );
   }

@@ -139,7 +139,8 @@ function checkCache(cache: PagedCache, rows: number): void {
     if (!(length >= queries && length <= cache.blocksPerSequence * blockSize)) {
       fail(
         'device.step',
-        `sequence ${s} has ${queries} new rows and length ${length}, with ${cache.blocksPerSequence} blocks of ${blockSize}.`,
+        `sequence ${s} has ${queries} new rows and length ${length}, with ${cache.blocksPerSequence} ` +
+          `blocks of ${blockSize}.`,
       );
     }
     for (let b = 0; b * blockSize < length; b++) {

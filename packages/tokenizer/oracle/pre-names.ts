@@ -33,9 +33,12 @@ const SPACES =
     '|',
   );
 const PARTS = (
-  "a the Hello worldWide XMLHttp it's I'LL we've ' 's 'RE l'eau é ñandú Straße привет МИР λόγος שלום مرحبا नमस्ते हिन्दी বাংলা ไทย ລາວ ខ្មែរ " +
-  'မြန်မာ ꩠ 中文字 漢 㐀 𠀀 豈 \ufa00 日本語 カタカナ ｶﾀ ひら 한국어 ㄱ ㄅ ꀀ \ue000 1 12 123 1234 12345 1234567 ٣ ² ½ Ⅷ 一 ! ... ?! - — “q” 、 。 ！ … ( ) ' +
-  '[x] { $ + € © 😀 👨‍👩‍👧 \u0301 e\u0301 \u093e <sentinel:12> IMGIMGABZ <sentinel:x> # @a _ __init__ ` ~ ^ | \\ / http://a.b/c?d=1 ǅ ʰ 𐐀 𝐀 ฿ ﷼ ﹏ 〰 〿 ‘ ‟ \u206a'
+  "a the Hello worldWide XMLHttp it's I'LL we've ' 's 'RE l'eau é ñandú Straße привет МИР λόγος שלום " +
+  'مرحبا नमस्ते हिन्दी বাংলা ไทย ລາວ ខ្មែរ ' +
+  'မြန်မာ ꩠ 中文字 漢 㐀 𠀀 豈 \ufa00 日本語 カタカナ ｶﾀ ひら 한국어 ㄱ ㄅ ꀀ \ue000 1 12 123 1234 12345 1234567 ٣ ² ½ Ⅷ 一 ! ' +
+  '... ?! - — “q” 、 。 ！ … ( ) ' +
+  '[x] { $ + € © 😀 👨‍👩‍👧 \u0301 e\u0301 \u093e <sentinel:12> IMGIMGABZ <sentinel:x> # @a _ __init__ ` ~ ' +
+  '^ | \\ / http://a.b/c?d=1 ǅ ʰ 𐐀 𝐀 ฿ ﷼ ﹏ 〰 〿 ‘ ‟ \u206a'
 ).split(' ');
 
 function randomText(random: Random): string {

@@ -131,7 +131,8 @@ async function compareEncoding(peers: Peers, folder: string): Promise<number> {
     differences.set(name, count);
     if (count <= 5)
       console.log(
-        `DIFFERS ${name}: ${JSON.stringify(text.slice(0, 200))}\n  ours   ${Array.from(own).slice(0, 40).join(' ')}\n  theirs ${Array.from(theirs).slice(0, 40).join(' ')}`,
+        `DIFFERS ${name}: ${JSON.stringify(text.slice(0, 200))}\n  ours   ` +
+          `${Array.from(own).slice(0, 40).join(' ')}\n  theirs ${Array.from(theirs).slice(0, 40).join(' ')}`,
       );
   };
   for (let done = 0; done < total; done += ROUND) {
@@ -192,7 +193,8 @@ async function compareEncoding(peers: Peers, folder: string): Promise<number> {
     console.log(`${Math.min(done + ROUND, total)} of ${total} strings`);
   }
   console.log(
-    `${trapped} strings not given to @huggingface/tokenizers: U+FEFF, U+0085 or 'ſ, which it splits otherwise than Rust does`,
+    `${trapped} strings not given to @huggingface/tokenizers: U+FEFF, U+0085 or 'ſ, which it splits ` +
+      'otherwise than Rust does',
   );
   for (const [name, count] of compared)
     console.log(`${name.padEnd(34)} ${count} compared, ${differences.get(name) ?? 0} differ`);

@@ -98,7 +98,8 @@ async function byteLevelCase(
   const theirs = reply?.['done'] === 'train' ? (JSON.parse(readFileSync(out, 'utf8')) as string[]) : [];
   const share = commonSubsequence(ours, theirs) / size;
   console.log(
-    `byte-level  ${corpus.padEnd(24)} ${String(size).padStart(5)}  tokens ${same(ours, theirs)}/${size} in place, ${(100 * share).toFixed(2)} % in order ${String(reply?.['why'] ?? '')}`,
+    `byte-level  ${corpus.padEnd(24)} ${String(size).padStart(5)}  tokens ${same(ours, theirs)}/${size} ` +
+      `in place, ${(100 * share).toFixed(2)} % in order ${String(reply?.['why'] ?? '')}`,
   );
   return share >= 0.999;
 }

@@ -40,7 +40,8 @@ describe('Llama 3', () => {
   it('writes headers and turns', () => {
     expect(llama3Chat.render([system('Be brief.\n'), user('Hi'), assistant('Hello!'), user(' Who?')])).toBe(
       '<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nBe brief.<|eot_id|>' +
-        '<|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nHello!<|eot_id|>' +
+        '<|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|><|start_header_id|>assistant<|end_header' +
+        '_id|>\n\nHello!<|eot_id|>' +
         '<|start_header_id|>user<|end_header_id|>\n\nWho?<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n',
     );
     const parts = [
@@ -65,14 +66,18 @@ describe('Llama 3.1', () => {
     function: { name: 'now', parameters: { zone: ['a', 1, null], none: {} } },
   };
   const toolJson =
-    '{\n    "type": "function",\n    "function": {\n        "name": "now",\n        "parameters": {\n            "zone": [\n' +
-    '                "a",\n                1,\n                null\n            ],\n            "none": {}\n        }\n    }\n}\n\n';
+    '{\n    "type": "function",\n    "function": {\n        "name": "now",\n        "parameters": {\n    ' +
+    '        "zone": [\n' +
+    '                "a",\n                1,\n                null\n            ],\n            "none": ' +
+    '{}\n        }\n    }\n}\n\n';
   const form =
-    'Respond in the format {"name": function name, "parameters": dictionary of argument name and its value}.Do not use variables.\n\n';
+    'Respond in the format {"name": function name, "parameters": dictionary of argument name and its ' +
+    'value}.Do not use variables.\n\n';
 
   it('begins with a system message in any case', () => {
     expect(llama31Chat.render([user('Hi')])).toBe(
-      `${start}${date}<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n`,
+      `${start}${date}<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|><|start_header_id` +
+        `|>assistant<|end_header_id|>\n\n`,
     );
     expect(
       llama31Chat.render([system(' Be brief. ')], { dateString: '1 Jan 2025', addGenerationPrompt: false }),
@@ -81,7 +86,9 @@ describe('Llama 3.1', () => {
 
   it('describes tools in the first question or in the system message', () => {
     expect(llama31Chat.render([user('Time?')], { tools: [tool], addGenerationPrompt: false })).toBe(
-      `${start}Environment: ipython\n${date}<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nGiven the following functions, please respond with a JSON for a function call with its proper arguments that best answers the given prompt.\n\n${form}${toolJson}Time?<|eot_id|>`,
+      `${start}Environment: ipython\n${date}<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nGiven ` +
+        'the following functions, please respond with a JSON for a function call with its proper arguments ' +
+        `that best answers the given prompt.\n\n${form}${toolJson}Time?<|eot_id|>`,
     );
     expect(
       llama31Chat.render([user('Time?')], {
@@ -90,7 +97,9 @@ describe('Llama 3.1', () => {
         addGenerationPrompt: false,
       }),
     ).toBe(
-      `${start}Environment: ipython\n${date}You have access to the following functions. To call a function, please respond with JSON for a function call.${form}${toolJson}<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nTime?<|eot_id|>`,
+      `${start}Environment: ipython\n${date}You have access to the following functions. To call a ` +
+        'function, please respond with JSON for a function ' +
+        `call.${form}${toolJson}<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nTime?<|eot_id|>`,
     );
     expect(() => llama31Chat.render([system('x')], { tools: [tool] })).toThrow('no first user message');
   });
@@ -113,7 +122,8 @@ describe('Llama 3.1', () => {
     const results =
       '<|start_header_id|>ipython<|end_header_id|>\n\n"12:00"<|eot_id|><|start_header_id|>ipython<|end_header_id|>\n\n[{"type": "x"}]<|eot_id|>';
     expect(rest({})).toBe(
-      `<|start_header_id|>assistant<|end_header_id|>\n\n{"name": "now", "parameters": {"zone": "CET", "n": 1}}<|eot_id|>${results}`,
+      `<|start_header_id|>assistant<|end_header_id|>\n\n{"name": "now", "parameters": {"zone": "CET", ` +
+        `"n": 1}}<|eot_id|>${results}`,
     );
     expect(rest({ builtinTools: ['now', 'code_interpreter'] })).toBe(
       `<|start_header_id|>assistant<|end_header_id|>\n\n<|python_tag|>now.call(zone="CET", n="1")<|eom_id|>${results}`,
@@ -162,7 +172,8 @@ describe.each(vocabularies)('ids of %s', (_, make) => {
     expect(count(llama3Chat.encode(llama3, evil))).toBe(1);
     expect(llama3.decode(llama3Chat.encode(llama3, evil))).toBe(llama3Chat.render(evil));
     const source =
-      "{{ bos_token }}{% for m in messages %}<|start_header_id|>{{ m.role }}<|end_header_id|>\n\n{{ m['content'] | trim }}<|eot_id|>{% endfor %}" +
+      '{{ bos_token }}{% for m in messages %}<|start_header_id|>{{ m.role }}<|end_header_id|>\n\n{{ ' +
+      "m['content'] | trim }}<|eot_id|>{% endfor %}" +
       '{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}';
     const jinja = await jinjaChat(source, { bosToken: '<|begin_of_text|>' });
     expect(jinja.render(evil)).toBe(llama3Chat.render(evil));
@@ -208,7 +219,8 @@ it.skipIf(!haveShared(vectors, LLAMA3))('gives the vectors of Meta for every cha
 describe('any template', () => {
   it('gets messages, tools, variables and a date that it is given', async () => {
     const source =
-      "{% if strftime_now is defined %}{{ strftime_now('%d %b %Y') }}{% else %}no date{% endif %}|{{ tools[0] | tojson }}|{{ extra }}|{{ messages | length }}";
+      "{% if strftime_now is defined %}{{ strftime_now('%d %b %Y') }}{% else %}no date{% endif %}|{{ " +
+      'tools[0] | tojson }}|{{ extra }}|{{ messages | length }}';
     const options = { tools: [{ a: [1, 'ü'] }], variables: { extra: 7 } };
     expect((await jinjaChat(source)).render([user('x')], options)).toBe('no date|{"a": [1, "ü"]}|7|1');
     const dated = await jinjaChat(source, { date: new Date(Date.UTC(2024, 6, 4)) });

@@ -33,7 +33,8 @@ const large: Shape = { preset: '110m', batch: 8, seq: 512 };
 
 /** glibc keeps freed memory, on huge pages: worth more to PyTorch than any other setting. */
 const tunables =
-  'glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=16000000000:glibc.malloc.top_pad=1000000000';
+  'glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=16000000000:glibc.malloc.to' +
+  'p_pad=1000000000';
 
 const { values } = parseArgs({
   options: {
@@ -132,7 +133,8 @@ function reportProfile(label: string, threads: number, { profile }: StepTimes): 
       console.log(JSON.stringify({ name, threads, value: 1e6 * seconds, unit: 'µs', commands }));
     else
       console.log(
-        `${name.padEnd(64)} ${threads}T ${(1e6 * seconds).toFixed(0).padStart(9)} µs ${share.toFixed(1).padStart(5)} % ${String(commands).padStart(5)} commands`,
+        `${name.padEnd(64)} ${threads}T ${(1e6 * seconds).toFixed(0).padStart(9)} µs ` +
+          `${share.toFixed(1).padStart(5)} % ${String(commands).padStart(5)} commands`,
       );
   }
 }

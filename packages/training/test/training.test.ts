@@ -128,7 +128,9 @@ describe.each(cases)('training in $dtype on $name', ({ open, dtype }) => {
       const message = `[llama.${list}] id ${id} of row 70 is outside a vocabulary of 31.`;
       await expect(trainer.update()).rejects.toThrow(message);
       expect(await trainer.model.parameters.values.read()).toEqual(before);
-      using other = await Trainer.open(tinyOptions({ device, dtype, validation: { ...spoilt(list, id), length: 2 } })); // prettier-ignore
+      using other = await Trainer.open(
+        tinyOptions({ device, dtype, validation: { ...spoilt(list, id), length: 2 } }),
+      );
       await expect(other.evaluate()).rejects.toThrow(message);
     }
   });

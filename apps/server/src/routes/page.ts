@@ -13,7 +13,8 @@ export const pagePaths: readonly string[] = Object.keys(files);
 // Whatever text a model writes, the browser runs and fetches nothing but these files, and shows
 // them in no other site's frame.
 const policy =
-  "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+  "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; base-uri " +
+  "'none'; form-action 'none'; frame-ancestors 'none'";
 
 /** The page where one tries the model. */
 export function addPage(app: FastifyInstance): void {

@@ -1,8 +1,8 @@
 import Type, { type TSchema } from 'typebox';
 
 /*
- * How the fields of bodies are written. Descriptions say what a field takes and are part of the error when it is given something
- * else. `null` is the same as leaving a field out.
+ * How the fields of bodies are written. Descriptions say what a field takes and are part of the
+ * error when it is given something else. `null` is the same as leaving a field out.
  */
 
 export const optional = <T extends TSchema>(schema: T, description: string) =>

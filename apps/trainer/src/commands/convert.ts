@@ -64,6 +64,7 @@ export const convert = command({
     const began = now();
     const { source, model } = await openSource(input, values, (line) => errors.write(`${line}\n`));
     const { to, threads, shards } = values;
+    // Threads are started only where there is something to quantise.
     using quantizer =
       values.quantize === undefined ? undefined : nativeQuantizer(threads === undefined ? {} : { threads });
     const reports: WeightReport[] = [];
@@ -84,6 +85,7 @@ export const convert = command({
         if (report.largest > 0) out.write(`${weightLine(report)}\n`);
       },
     });
+    // After all weights, since the shards of one are summed.
     for (const line of lossLines(reports)) errors.write(`${line}\n`);
     out.write(`${summary(source, output, reports)}  ${duration(now() - began)}\n`);
     if (values.perplexity !== undefined) {
@@ -91,6 +93,7 @@ export const convert = command({
         fail('cria convert', `${values.perplexity} does not exist.`, 'name a text file for --perplexity');
       if (!model) fail('cria convert', '--perplexity needs a vocabulary.', 'give --tokenizer');
       const text = readFileSync(values.perplexity, 'utf8');
+      // The same device for both: the difference is that of the weights alone.
       using device = await openRunDevice({ device: 'auto', threads: 0 }, (line) => errors.write(`${line}\n`));
       const { tokenizer } = model;
       const measure = async (checkpoint: Checkpoint) => {
@@ -138,6 +141,7 @@ async function openSource(
 
 /** One weight: its types, and how far the stored numbers are from those that were read. */
 function weightLine({ name, from, to, rmse, largest }: WeightReport): string {
+  // As wide as the longest name of a type that files hold often.
   const types = `${from.padStart(4)} → ${to.padEnd(4)}`;
   const errors = `rmse ${rmse.toExponential(3)}  largest ${largest.toExponential(3)}`;
   return `  ${name.padEnd(40)} ${types}  ${errors}`;

@@ -63,6 +63,7 @@ export const sample = command({
       onNotFinite: (report) => errors.write(`warning: ${describeNotFinite(report)}\n`),
     });
     await using engine = new Engine({ model, tokenizer, eosIds, maxSequences: 1, cacheDType });
+    // What is not the text goes to stderr, so that a pipe gets the text alone.
     errors.write(`(a cache of ${(engine.stats.cacheBytes / 2 ** 20).toFixed(1)} MiB)\n`);
     // One after another: a person reads them so, and each shows the speed of one text.
     for (let i = 0; i < values.count; i++) {
@@ -71,6 +72,7 @@ export const sample = command({
       out.write(request.prompt); // the text goes on from it
       for await (const chunk of engine.generate({
         ...request,
+        // The engine refuses more than fits, where a person only meant a long text.
         maxTokens: Math.min(request.maxTokens, engine.contextLength),
         seed: seed + i,
       })) {

@@ -77,6 +77,8 @@ function describeSource({ name, train, validation, report }: PreparedSource): st
   const dropped = Object.entries(report.dropped)
     .filter(([reason]) => reason !== 'over the byte limit')
     .map(([reason, tally]) => `${tally?.count} ${reason}`);
-  const kept = `${count(train.tokens)} tokens to train on, ${count(validation.tokens)} held out, from ${bytes(report.kept.bytes)}`;
+  const kept =
+    `${count(train.tokens)} tokens to train on, ${count(validation.tokens)} held out, ` +
+    `from ${bytes(report.kept.bytes)}`;
   return `data       ${name}: ${kept}${dropped.length > 0 ? `; left out ${dropped.join(', ')}` : ''}`;
 }

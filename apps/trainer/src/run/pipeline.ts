@@ -148,14 +148,17 @@ function describeStage({ config, device, dtype, peak, model, train }: Stage, { o
     `device     ${device.description}${peak === undefined ? '' : `, ${dtype} peak ${peak.toFixed(0)} GFLOP/s`}\n`,
   );
   out.write(
-    `numbers    ${dtype}${dtype === 'f32' ? '' : ' with f32 masters'}${config.training.dtype === 'auto' ? ', the fastest of this device' : ''}\n`,
+    `numbers    ${dtype}${dtype === 'f32' ? '' : ' with f32 masters'}` +
+      `${config.training.dtype === 'auto' ? ', the fastest of this device' : ''}\n`,
   );
   out.write(
-    `model      ${count(countParameters(model))} parameters: width ${dim}, ${nLayers} layers, ${nHeads}/${nKvHeads} heads, ${vocabSize} pieces\n`,
+    `model      ${count(countParameters(model))} parameters: width ${dim}, ${nLayers} layers, ` +
+      `${nHeads}/${nKvHeads} heads, ${vocabSize} pieces\n`,
   );
   const copy = 12 * countParameters(model); // f32 weights and both moments
   out.write(
-    `memory     ${bytes(plan.total)} planned, ${bytes(plan.arena)} of it for activations and gradients; ${bytes(copy)} more for the copy that is saved\n`,
+    `memory     ${bytes(plan.total)} planned, ${bytes(plan.arena)} of it for activations and gradients; ` +
+      `${bytes(copy)} more for the copy that is saved\n`,
   );
 }
 

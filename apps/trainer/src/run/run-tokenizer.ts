@@ -62,7 +62,8 @@ export async function keepTokenizer(folder: string, tokenizer: Tokenizer, given?
   fail(
     'run',
     `tokenizer.path: a run cannot keep ${given ?? 'this tokenizer'}; ${reasons.join('; ')}.`,
-    'give a tokenizer.model, a tokenizer.json, a tokenizer.bin of llama2.c, or a GGUF file whose vocabulary one of them can hold',
+    'give a tokenizer.model, a tokenizer.json, a tokenizer.bin of llama2.c, or a GGUF file whose ' +
+      'vocabulary one of them can hold',
   );
 }
 

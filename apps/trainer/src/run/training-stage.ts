@@ -186,7 +186,8 @@ function show(event: TrainingEvent, progress: Progress, peak: number | undefined
     );
   } else if (event.type === 'evaluation') {
     progress.say(
-      `step ${event.step}: held-out loss ${event.loss.toFixed(4)} (${count(event.tokens)} tokens, ${duration(event.seconds)})`,
+      `step ${event.step}: held-out loss ${event.loss.toFixed(4)} (${count(event.tokens)} tokens, ` +
+        `${duration(event.seconds)})`,
     );
   } else if (event.type === 'resumed') {
     for (const { folder, reason } of event.damaged) progress.say(`left out ${folder}: ${reason}`);

@@ -45,7 +45,8 @@ export function terminalCurve(history: LossHistory, width = 72, height = 12): st
       index === 0 || index === height - 1 || index === height >> 1
         ? high - ((high - low) * index) / (height - 1)
         : undefined;
-    return `${label === undefined ? '      ' : label.toFixed(2).padStart(6)} ┤${row.map((bits) => String.fromCharCode(0x2800 + bits)).join('')}`;
+    const left = label === undefined ? '      ' : label.toFixed(2).padStart(6);
+    return `${left} ┤${row.map((bits) => String.fromCharCode(0x2800 + bits)).join('')}`;
   });
   const axis = `${' '.repeat(7)}╰${'─'.repeat(columns)}`;
   const steps = `${' '.repeat(8)}${String(first).padEnd(columns - String(last).length)}${last}`;

@@ -45,7 +45,8 @@ export class Progress {
     this.#last = time;
     const elapsed = time - this.#start;
     const left = remaining ?? (share > 0 ? (elapsed / share) * (1 - share) : Infinity);
-    const tail = `${String(Math.floor(share * 100)).padStart(3)} %  ${facts}  ${Number.isFinite(left) ? `${duration(left)} left` : ''}`;
+    const rest = Number.isFinite(left) ? `${duration(left)} left` : '';
+    const tail = `${String(Math.floor(share * 100)).padStart(3)} %  ${facts}  ${rest}`;
     if (!this.#out.isTTY) {
       this.#out.write(`${this.#title} ${tail.trim()}\n`);
       return;

@@ -31,7 +31,8 @@ export function summary(
     );
     if (unigramLoss !== undefined) {
       lines.push(
-        `a unigram model of the same tokens: ${unigramLoss.toFixed(3)} (perplexity ${Math.exp(unigramLoss).toFixed(0)})`,
+        `a unigram model of the same tokens: ${unigramLoss.toFixed(3)} (perplexity ` +
+          `${Math.exp(unigramLoss).toFixed(0)})`,
       );
     }
     lines.push(`${count(totalTokens)} tokens in ${duration(seconds)}`);

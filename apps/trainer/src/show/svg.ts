@@ -32,7 +32,8 @@ export function lossCurveSvg(history: LossHistory, title: string, unigramLoss?: 
   ];
   if (unigramLoss !== undefined) {
     parts.push(
-      `<line class="unigram" x1="${box.left}" x2="${width - box.right}" y1="${y(unigramLoss)}" y2="${y(unigramLoss)}"/>`,
+      `<line class="unigram" x1="${box.left}" x2="${width - box.right}" y1="${y(unigramLoss)}" ` +
+        `y2="${y(unigramLoss)}"/>`,
     );
     parts.push(
       text(width - box.right, y(unigramLoss) - 6, `unigram ${unigramLoss.toFixed(2)}`, 'end', 'axis'),
@@ -61,7 +62,7 @@ function legend(train: StepMetric | undefined, held: StepMetric | undefined): st
   ];
 }
 
-/** A line with its label. */
+/** A line from (x1, y1) to (x2, y2), with its label at (tx, ty). */
 function grid(
   x1: number,
   y1: number,
@@ -72,7 +73,8 @@ function grid(
   ty: number,
   anchor: string,
 ): string {
-  return `<line class="grid" x1="${x1}" y1="${y1.toFixed(1)}" x2="${x2}" y2="${y2.toFixed(1)}"/>${text(tx, ty, label, anchor, 'axis')}`;
+  const line = `<line class="grid" x1="${x1}" y1="${y1.toFixed(1)}" x2="${x2}" y2="${y2.toFixed(1)}"/>`;
+  return line + text(tx, ty, label, anchor, 'axis');
 }
 
 /** Titles hold names of a user, so they are escaped. */
@@ -104,7 +106,8 @@ function picture(parts: readonly string[]): string {
   .unigram { stroke: #8a8a8a; stroke-dasharray: 5 5; }
   @media (prefers-color-scheme: dark) {
     svg { background: #16181c; } .title { fill: #ededed; } .axis { fill: #9a9a9a; } .grid { stroke: #2c2f36; }
-    .train { stroke: #6ea0ff; } .label-train { fill: #6ea0ff; } .held { stroke: #f0935a; } .label-held, .dot { fill: #f0935a; }
+    .train { stroke: #6ea0ff; } .label-train { fill: #6ea0ff; } .held { stroke: #f0935a; }
+    .label-held, .dot { fill: #f0935a; }
   }
 </style>
 ${parts.join('\n')}

@@ -56,10 +56,18 @@ export function halvesTests(driver: () => Driver, full: boolean): void {
     inputs.dout.fill(NaN, row * 32, (row + 1) * 32);
     const after = backward(driver(), inputs, shape, segments, { half: true });
     for (const name of ['dk', 'dv'] as const) {
-      expect(bits(after[name].subarray((row + 1) * 32)).equals(bits(before[name].subarray((row + 1) * 32))), name).toBe(true); // prettier-ignore
+      expect(
+        bits(after[name].subarray((row + 1) * 32)).equals(bits(before[name].subarray((row + 1) * 32))),
+        name,
+      ).toBe(true);
       expect(after[name].subarray(0, (row + 1) * 32).every(Number.isNaN), name).toBe(true);
     }
-    for (const [from, to] of [[0, row], [row + 1, 100]] as const) // prettier-ignore
-      expect(bits(after.dq.subarray(from * 32, to * 32)).equals(bits(before.dq.subarray(from * 32, to * 32)))).toBe(true); // prettier-ignore
+    for (const [from, to] of [
+      [0, row],
+      [row + 1, 100],
+    ] as const)
+      expect(
+        bits(after.dq.subarray(from * 32, to * 32)).equals(bits(before.dq.subarray(from * 32, to * 32))),
+      ).toBe(true);
   });
 }

@@ -65,7 +65,8 @@ export function stateOf(path: string, states: StoredStates, name: string): Reado
     states.get(name) ??
     fail(
       op,
-      `${path} was saved without ${name}, which the optimizer needs; it has ${[...states.keys()].join(', ') || 'no state'}.`,
+      `${path} was saved without ${name}, which the optimizer needs; it has ` +
+        `${[...states.keys()].join(', ') || 'no state'}.`,
       'start a new optimizer from its weights, with openCheckpoint',
     )
   );

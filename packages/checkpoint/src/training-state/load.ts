@@ -26,8 +26,9 @@ export async function isTrainingState(path: string): Promise<boolean> {
 }
 
 /**
- * The training state in a folder, or the newest one below a root. Every file is compared with the hash in the manifest first. A damaged
- * newest state is an error that names the damage, unless `fallback` says to go on from the newest whole one before it.
+ * The training state in a folder, or the newest one below a root. Every file is compared with the
+ * hash in the manifest first. A damaged newest state is an error that names the damage, unless
+ * `fallback` says to go on from the newest whole one before it.
  */
 export async function loadTrainingState(
   path: string,

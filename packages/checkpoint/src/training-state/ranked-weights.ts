@@ -26,7 +26,10 @@ export async function rankedWeights(
   parts.forEach((part, i) => {
     const elements = (ranks[i]?.end ?? 0) - (ranks[i]?.begin ?? 0);
     if (part.dtype !== dtype || part.end - part.begin !== bytesOf(elements))
-      fail(op, `${files[i]?.path}: "${range}" is ${part.dtype}[${part.shape.join(', ')}], not ${dtype}[${elements}].`); // prettier-ignore
+      fail(
+        op,
+        `${files[i]?.path}: "${range}" is ${part.dtype}[${part.shape.join(', ')}], not ${dtype}[${elements}].`,
+      );
   });
   const places = ranks.map(({ begin, end }) => [bytesOf(begin), bytesOf(end)] as const);
   const weights = layout.parameters.map(({ name, shape, offset }): TensorInfo => {

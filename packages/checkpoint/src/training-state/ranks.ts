@@ -156,10 +156,20 @@ function collect({ size }: ParameterSpace, answers: readonly Json[]) {
   let covered = 0;
   for (const { begin, end } of ranks) {
     if (begin !== covered)
-      fail(op, `elements ${Math.min(begin, covered)} to ${Math.max(begin, covered)} are ${begin > covered ? 'nobody’s' : 'in two ranks'}.`, 'every element of the space belongs to one rank'); // prettier-ignore
+      fail(
+        op,
+        `elements ${Math.min(begin, covered)} to ${Math.max(begin, covered)} are ` +
+          `${begin > covered ? 'nobody’s' : 'in two ranks'}.`,
+        'every element of the space belongs to one rank',
+      );
     covered = end;
   }
-  if (covered !== size) fail(op, `elements ${covered} to ${size} are nobody’s.`, 'every element of the space belongs to one rank'); // prettier-ignore
+  if (covered !== size)
+    fail(
+      op,
+      `elements ${covered} to ${size} are nobody’s.`,
+      'every element of the space belongs to one rank',
+    );
   const kind = ({ dtype, states }: Written) =>
     `values of ${dtype} and states ${states.join(', ') || '(none)'}`;
   for (const each of written)

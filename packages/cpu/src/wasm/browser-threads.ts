@@ -35,7 +35,8 @@ export class BrowserThreads {
       });
       worker.addEventListener('error', ({ message }) => {
         const error = new Error(
-          `[openWasm] thread ${start.thread} ended: ${message ?? 'the worker did not start'}. hint: the page's security policy must allow worker-src blob:`,
+          `[openWasm] thread ${start.thread} ended: ${message ?? 'the worker did not start'}. hint: the ` +
+            `page's security policy must allow worker-src blob:`,
         );
         reject(error);
         this.#waiting?.reject(error);

@@ -36,7 +36,8 @@ export interface OpenedWasm {
 const PAGE = 65536;
 const LEAST_PAGES = 64;
 const HEADERS =
-  'serve the page with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp';
+  'serve the page with the headers Cross-Origin-Opener-Policy: same-origin and ' +
+  'Cross-Origin-Embedder-Policy: require-corp';
 
 /** The kernels in a browser, and on how many threads they run. */
 export interface BrowserNative {

@@ -11,11 +11,12 @@ interface Share<S> {
 
 /**
  * Sequences that wait, by priority, and among equals by what their share has: the next one is of a
- * share that has none running, else of the one that fewest tokens were computed for, the earliest of
- * those that are equal. So parties that always want more get the same number of tokens each, however long their texts are and
- * however many they send (fair queueing as in Sheng et al. 2024, "Fairness in serving large language
- * models", whose counters are the deficits of a round robin in tokens). A party that comes new, or
- * again, has no credit for the time before: it starts where the least served one stands.
+ * share that has none running, else of the one that fewest tokens were computed for, the earliest
+ * of those that are equal. So parties that always want more get the same number of tokens each,
+ * however long their texts are and however many they send (fair queueing as in Sheng et al. 2024,
+ * "Fairness in serving large language models", whose counters are the deficits of a round robin in
+ * tokens). A party that comes new, or again, has no credit for the time before: it starts where the
+ * least served one stands.
  */
 export class WaitingQueue<S extends Sequence = Sequence> {
   readonly #shares = new Map<unknown, Share<S>>();

@@ -13,7 +13,10 @@ export interface SchedulerOptions {
   readonly maxSequences: number;
 }
 
-/** What one sequence does in a step: its next `rows` tokens, from `computed` on, go through the model, its draft the last of them. */
+/**
+ * What one sequence does in a step: its next `rows` tokens, from `computed` on, go through the
+ * model, its draft the last of them.
+ */
 export interface Turn<S extends Sequence = Sequence> {
   readonly sequence: S;
   readonly rows: number;

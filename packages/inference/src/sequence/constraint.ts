@@ -3,7 +3,10 @@
  * engine asks before each id and tells what came of it. Whatever it throws ends its text alone.
  */
 export interface Constraint {
-  /** Sets bit `id % 32` of word `id / 32` for every id that may come next, and clears the others.      bits: [⌈V / 32⌉] */
+  /**
+   * Sets bit `id % 32` of word `id / 32` for every id that may come next, and clears the others.
+   * bits: [⌈V / 32⌉]
+   */
   mask(bits: Uint32Array): void;
   /** `id` was chosen, one of those that may come. */
   accept(id: number): void;

@@ -62,8 +62,9 @@ export class Engine implements AsyncDisposable {
   }
 
   /**
-   * Queues a request and returns its text as it comes. The work starts at once, whether or not anyone reads; leaving the loop or
-   * `return()` cancels it. @throws RequestError at the call for anything wrong with the request, or with a full queue
+   * Queues a request and returns its text as it comes. The work starts at once, whether or not
+   * anyone reads; leaving the loop or `return()` cancels it. @throws RequestError at the call for
+   * anything wrong with the request, or with a full queue
    */
   generate(request: GenerationRequest): AsyncIterableIterator<GenerationChunk> {
     const op = 'engine.generate';
@@ -75,14 +76,18 @@ export class Engine implements AsyncDisposable {
     return reader.output;
   }
 
-  /** The vector of a text. @throws RequestError for anything wrong with the request; rejects with the signal's reason */
+  /**
+   * The vector of a text. @throws RequestError for anything wrong with the request; rejects with
+   * the signal's reason
+   */
   async embed({ prompt, ...rest }: TextEmbedRequest): Promise<Embedding> {
     const { ids } = this.#prompts.read('engine.embed', prompt, this.contextLength);
     return new Promise((take, fail) => this.core.embed({ ...rest, ids }, { take, fail }));
   }
 
   /**
-   * Refuses a text that cannot fit the context, whatever its ids are, in little time: for those who encode long prompts elsewhere.
+   * Refuses a text that cannot fit the context, whatever its ids are, in little time: for those who
+   * encode long prompts elsewhere.
    * @throws RequestError as `generate` would
    */
   checkLength(text: string): void {

@@ -21,7 +21,8 @@ export interface GenerateOptions extends GenerationOptions {
 }
 
 /**
- * One prompt, one text; for more, and for requests that come while others run, keep an `Engine`. Takes a cache of one context.
+ * One prompt, one text; for more, and for requests that come while others run, keep an `Engine`.
+ * Takes a cache of one context.
  * @throws RequestError for anything wrong with the options, the signal's reason when it aborts
  */
 export async function generate(

@@ -50,15 +50,18 @@ const LLAMA3_MERGED = plain(LLAMA3_PATTERN);
  * Letters of scripts with case, as DeepSeek-LLM's tokenizer.json lists them (an older Unicode's).
  */
 const CASED =
-  'A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-\u1f7dᾀ-ᾴᾶ-ᾼ\u1fbe' +
-  'ῂ-ῄῆ-ῌῐ-\u1fd3ῖ-\u1fdbῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤ\u2126ℨ\u212a-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃';
+  'A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚ' +
+  'Ḁ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-\u1f7dᾀ-ᾴᾶ-ᾼ\u1fbe' +
+  'ῂ-ῄῆ-ῌῐ-\u1fd3ῖ-\u1fdbῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤ\u2126ℨ\u212a-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄ' +
+  'Ⰰ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃';
 const CJK = '[一-龥ࠀ-一가-퟿]+';
 /** The same without the spaces between U+0800 and U+4E00, which llama.cpp takes for a vertical tab. */
 const CJK_NO_SPACES =
   '[一-龥ࠀ-\\u167f\\u1681-\\u1fff\\u200b-\\u2027\\u202a-\\u202e\\u2030-\\u205e\\u2060-\\u2fff\\u3001-一가-퟿]+';
 /** CJK, Thai, Lao, Khmer, Myanmar and Hangul as llama.cpp lists them; its U+8C48 was U+F900 once. */
 const ASIAN =
-  '[一-\\u9fff㐀-\\u4dbf\\u8c48-\\ufaff\\u3040-ゟ゠-ヿ･-ﾟ⼀-\\u2fdf\\u0e40-\\u0e7f\\u0e80-\\u0eff\\u1780-\\u17ff\\u1000-႟ꩠ-ꩿꧠ-\\ua9ff가-\\ud7af\\u1100-ᇿ]+';
+  '[一-\\u9fff㐀-\\u4dbf\\u8c48-\\ufaff\\u3040-ゟ゠-ヿ･-ﾟ⼀-\\u2fdf' +
+  '\\u0e40-\\u0e7f\\u0e80-\\u0eff\\u1780-\\u17ff\\u1000-႟ꩠ-ꩿꧠ-\\ua9ff가-\\ud7af\\u1100-ᇿ]+';
 const HAN =
   '[\\u3400-\\u4dbf\\u4e00-\\u9fff\\uf900-\\ufaff\\u{20000}-\\u{2a6df}\\u{2a700}-\\u{2ebef}\\u{2f800}-\\u{2fa1f}]';
 const HAN_KANA = '[一-龥぀-ゟ゠-ヿ]+';
@@ -86,7 +89,8 @@ const WIDE_SPACES = [512, 256, 128, 64, 32, 16, 8, 4].map((n) => `\\s{${n}}(?!\\
 const TABLE: readonly (readonly [names: string, PreTokenizer])[] = [
   ['llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral midm-2.0 lfm2 jina-v5-nano', LLAMA3],
   [
-    'gpt-2 mpt olmo jais phi-2 trillion granite-docling exaone4 gigachat mellum a.x-4.0 jina-es jina-de jina-v2-es jina-v2-de modern-bert',
+    'gpt-2 mpt olmo jais phi-2 trillion granite-docling exaone4 gigachat mellum a.x-4.0 ' +
+      'jina-es jina-de jina-v2-es jina-v2-de modern-bert',
     GPT2,
   ],
   ['smollm starcoder refact command-r codeshell exaone minerva-7b mellum2', DIGITS_GPT2],
@@ -143,8 +147,8 @@ const TABLE: readonly (readonly [names: string, PreTokenizer])[] = [
   [
     'exaone-moe',
     plain(
-      `${CONTRACTIONS}|[^\\r\\n\\p{L}\\p{N}]?(?:\\p{L}\\p{M}*(?: \\p{L}\\p{M}*)*)+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]?|` +
-        '\\s*[\\r\\n]|\\s+(?!\\S)|\\s+',
+      `${CONTRACTIONS}|[^\\r\\n\\p{L}\\p{N}]?(?:\\p{L}\\p{M}*(?: \\p{L}\\p{M}*)*)+|\\p{N}|` +
+        ' ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]?|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+',
     ),
   ],
   ['minicpm5', whole(steps('\\p{N}{1,3}', LLAMA3_PATTERN.replace('{1,3}', '+')))],

@@ -116,7 +116,8 @@ function requireSameTokens(model: AnyTokenizer, json: AnyTokenizer): void {
 function differs(id: number, model: AnyTokenizer, json: AnyTokenizer): Error {
   return failure(
     OP,
-    `the id ${id} is ${shown(model.idToPiece(id))} in tokenizer.model and ${shown(json.idToPiece(id))} in tokenizer.json`,
+    `the id ${id} is ${shown(model.idToPiece(id))} in tokenizer.model and ${shown(json.idToPiece(id))} ` +
+      'in tokenizer.json',
     'the files contradict each other: remove the one that does not belong to the model',
   );
 }

@@ -129,7 +129,8 @@ function scoreMerges(tokenizer: SentencePieceTokenizer, skip: Uint8Array): Merge
     const [a, b] = [order[i - 1], order[i]];
     if (score(a) === score(b) && triples[a + 2] !== triples[b + 2] && !(spaces(a) && spaces(b))) {
       throw cannot(
-        `the pieces '${names[triples[a + 2]]}' and '${names[triples[b + 2]]}' have the same score, which a merge list cannot say`,
+        `the pieces '${names[triples[a + 2]]}' and '${names[triples[b + 2]]}' have the same score, which ` +
+          'a merge list cannot say',
       );
     }
   }

@@ -15,6 +15,7 @@ export const tokenizerDecode = command({
   async run({ values, words }, { out }) {
     const tokenizer = await loadTokenizer(values.tokenizer);
     const source = words.length > 0 ? words.join(' ') : readFileSync(0, 'utf8');
+    // As `encode` prints them, or a list in JSON.
     const ids = source
       .split(/[\s,[\]]+/)
       .filter(Boolean)

@@ -21,6 +21,7 @@ export const tokenizerEncode = command({
       addEos: values.eos ?? false,
       allowedSpecial: values.special ? 'all' : 'none',
     } as const;
+    // A line a text in every form, so that outputs can be joined.
     for (const { text } of textsOf('tokenizer encode', values.text, words)) {
       if (values.pieces) {
         const { ids, byteStart, byteEnd } = tokenizer.encodeWithOffsets(text, options);

@@ -101,11 +101,16 @@ export function formOf(tokenizer: AnyTokenizer): string {
 export const sampleTexts: readonly NamedText[] = [
   {
     name: 'English',
-    text: 'The llama lifted its head, looked at the two travellers for a while, and went on grazing. “It has seen stranger things than us,” said the older one; he wasn’t wrong.',
+    text:
+      'The llama lifted its head, looked at the two travellers for a while, and went on ' +
+      'grazing. “It has seen stranger things than us,” said the older one; he wasn’t wrong.',
   },
   {
     name: 'Code',
-    text: 'export function softmax(scores: Float32Array): Float32Array {\n  const max = Math.max(...scores);\n  const exp = scores.map((s) => Math.exp(s - max)); // stable\n  const sum = exp.reduce((a, b) => a + b, 0);\n  return exp.map((e) => e / sum);\n}',
+    text:
+      'export function softmax(scores: Float32Array): Float32Array {\n' +
+      '  const max = Math.max(...scores);\n  const exp = scores.map((s) => Math.exp(s - max)); // stable\n' +
+      '  const sum = exp.reduce((a, b) => a + b, 0);\n  return exp.map((e) => e / sum);\n}',
   },
   {
     name: 'German',

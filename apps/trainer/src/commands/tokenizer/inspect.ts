@@ -23,6 +23,7 @@ export const tokenizerInspect = command({
   async run({ values, words }, { out }) {
     const tokenizer = await loadTokenizer(values.tokenizer);
     const other = values.against === undefined ? undefined : await loadTokenizer(values.against);
+    // Without texts of the user's: some of several kinds, which show what a vocabulary is good at.
     const own = values.text !== undefined || words.length > 0;
     const texts = own ? textsOf(VERB, values.text, words) : sampleTexts;
     const named = [
@@ -49,6 +50,7 @@ export const tokenizerInspect = command({
       );
       out.write(`  fingerprint   ${each.fingerprint}\n`);
     }
+    // A row a text, a column a tokenizer.
     const figures = named.map(({ tokenizer: each }) => figuresOf(each, texts));
     const width = Math.max(5, ...texts.map(({ name }) => name.length));
     const row = (name: string, cells: readonly number[]): string =>

@@ -43,7 +43,8 @@ ${tokenizers.map((entry, i) => factsLine(entry, figures[i] ?? [], i)).join('\n')
 <main>
 <section>
 <h2>Texts in tokens</h2>
-<p class="note">Every coloured piece is one token; point at it or use the arrow keys to see its id and bytes. A dotted edge marks a character of several tokens.</p>
+<p class="note">Every coloured piece is one token; point at it or use the arrow keys to see its id and bytes.
+A dotted edge marks a character of several tokens.</p>
 ${tokenizers.length > 1 ? tabs(tokenizers) : ''}
 ${tokenizers.map((entry, i) => panel(entry, texts, figures[i] ?? [], i)).join('\n')}
 </section>
@@ -77,7 +78,8 @@ function factsLine(
     `${bytesPerToken(figures).toFixed(2)} bytes per token`,
   ];
   const lead = index === 0 ? '' : `<b>against ${escapeHtml(name)}</b> · `;
-  return `<p class="facts">${lead}${facts.map(escapeHtml).join(' · ')} · <code>${tokenizer.fingerprint.slice(0, 12)}</code></p>`;
+  const code = `<code>${tokenizer.fingerprint.slice(0, 12)}</code>`;
+  return `<p class="facts">${lead}${facts.map(escapeHtml).join(' · ')} · ${code}</p>`;
 }
 
 /** Which tokenizer cuts the texts that are shown. */
@@ -101,7 +103,8 @@ function panel(
     const { bytes, tokens } = figures[i] ?? { bytes: 0, tokens: 0 };
     const cut =
       shown.length < text.length ? `, the first ${shown.length.toLocaleString('en')} characters shown` : '';
-    return `<article><h3>${escapeHtml(name)} <small>${tokens.toLocaleString('en')} tokens, ${bytes.toLocaleString('en')} bytes${cut}</small></h3>
+    const size = `${tokens.toLocaleString('en')} tokens, ${bytes.toLocaleString('en')} bytes${cut}`;
+    return `<article><h3>${escapeHtml(name)} <small>${size}</small></h3>
 <div class="text" dir="auto">${colouredText(tokenizer, shown)}</div></article>`;
   });
   return `<div id="panel-${index}" role="tabpanel"${index === 0 ? '' : ' hidden'}>${blocks.join('\n')}</div>`;
@@ -126,7 +129,9 @@ function histogram({ name, tokenizer }: NamedTokenizer): string {
   const width = LEFT + columns * (BAR + GAP) + GAP;
   const lines = Array.from({ length: Math.round(top / step) + 1 }, (_, i) => i * step).map(
     (value) =>
-      `<line class="grid" x1="${LEFT}" x2="${width}" y1="${y(value)}" y2="${y(value)}"/><text class="axis" x="${LEFT - 8}" y="${y(value) + 4}" text-anchor="end">${value.toLocaleString('en')}</text>`,
+      `<line class="grid" x1="${LEFT}" x2="${width}" y1="${y(value)}" y2="${y(value)}"/><text ` +
+      `class="axis" x="${LEFT - 8}" y="${y(value) + 4}" ` +
+      `text-anchor="end">${value.toLocaleString('en')}</text>`,
   );
   const bars = totals.map((total, i) => {
     const x = LEFT + GAP + i * (BAR + GAP);
@@ -136,9 +141,15 @@ function histogram({ name, tokenizer }: NamedTokenizer): string {
       if (count === 0) return '';
       const from = y(below);
       below += count;
-      return `<rect class="${classOf(kind)}" x="${x}" width="${BAR}" y="${y(below)}" height="${from - y(below)}"><title>${lengthName(i, columns)}: ${count.toLocaleString('en')} ${kind}, ${total.toLocaleString('en')} in all</title></rect>`;
+      const [some, all] = [count.toLocaleString('en'), total.toLocaleString('en')];
+      return (
+        `<rect class="${classOf(kind)}" x="${x}" width="${BAR}" y="${y(below)}" height="${from - y(below)}">` +
+        `<title>${lengthName(i, columns)}: ${some} ${kind}, ${all} in all</title></rect>`
+      );
     });
-    return `${parts.join('')}<text class="axis" x="${x + BAR / 2}" y="${HEIGHT + 18}" text-anchor="middle">${i + 1 === columns ? `${columns}+` : i + 1}</text>`;
+    const label = i + 1 === columns ? `${columns}+` : i + 1;
+    const place = `x="${x + BAR / 2}" y="${HEIGHT + 18}" text-anchor="middle"`;
+    return `${parts.join('')}<text class="axis" ${place}>${label}</text>`;
   });
   const legend = pieceKinds
     .map((kind) => [kind, counts.get(kind)?.reduce((sum, n) => sum + n, 0) ?? 0] as const)
@@ -147,10 +158,12 @@ function histogram({ name, tokenizer }: NamedTokenizer): string {
       ([kind, count]) =>
         `<li><i class="${classOf(kind)}"></i>${kind} <b>${count.toLocaleString('en')}</b></li>`,
     );
+  const pieces = longest.map((piece) => `<code>${escapeHtml(piece.replaceAll(' ', '␣'))}</code>`);
   return `<figure><figcaption>${escapeHtml(name)}: pieces by length in bytes</figcaption>
-<svg viewBox="0 -10 ${width} ${HEIGHT + 38}" role="img" aria-label="Histogram of piece lengths">${lines.join('')}${bars.join('')}</svg>
+<svg viewBox="0 -10 ${width} ${HEIGHT + 38}" role="img" aria-label="Histogram of piece lengths">
+${lines.join('')}${bars.join('')}</svg>
 <ul class="legend">${legend.join('')}</ul>
-<p class="note">Longest: ${longest.map((piece) => `<code>${escapeHtml(piece.replaceAll(' ', '␣'))}</code>`).join(' ')}</p></figure>`;
+<p class="note">Longest: ${pieces.join(' ')}</p></figure>`;
 }
 
 /** Bytes per token of each text and of all together, with the gain where there are two tokenizers. */
@@ -167,17 +180,21 @@ function comparison(
   const rows = names.map((name, row) => {
     const cells = (values[row] ?? []).map(
       (value, i) =>
-        `<div class="bar by-${i}" style="width:${((value / most) * 100).toFixed(2)}%"></div><span class="value">${value.toFixed(2)}</span>`,
+        `<div class="bar by-${i}" style="width:${((value / most) * 100).toFixed(2)}%"></div><span ` +
+        `class="value">${value.toFixed(2)}</span>`,
     );
     const [mine = 0, theirs] = values[row] ?? [];
     const gain =
       theirs === undefined
         ? ''
         : `<td class="gain">${mine >= theirs ? '+' : '−'}${Math.abs((mine / theirs - 1) * 100).toFixed(0)} %</td>`;
-    return `<tr${row >= own.length ? ' class="total"' : ''}><th scope="row">${escapeHtml(name)}</th><td class="bars">${cells.map((cell) => `<div class="line">${cell}</div>`).join('')}</td>${gain}</tr>`;
+    const kind = row >= own.length ? ' class="total"' : '';
+    const bars = cells.map((cell) => `<div class="line">${cell}</div>`).join('');
+    return `<tr${kind}><th scope="row">${escapeHtml(name)}</th><td class="bars">${bars}</td>${gain}</tr>`;
   });
   const legend = tokenizers.map(({ name }, i) => `<li><i class="by-${i}"></i>${escapeHtml(name)}</li>`);
-  return `${tokenizers.length > 1 ? `<ul class="legend">${legend.join('')}</ul>` : ''}<table>${rows.join('\n')}</table>`;
+  const key = tokenizers.length > 1 ? `<ul class="legend">${legend.join('')}</ul>` : '';
+  return `${key}<table>${rows.join('\n')}</table>`;
 }
 
 /** `whole word` is the class kind-whole-word. */

@@ -43,7 +43,7 @@ export const tokenizerTrain = command({
     using stop = stopSignal(out, 'stopping; nothing was written');
     const progress = new Progress(out, 'tokenizer', now);
     const start = now();
-    let read = 0;
+    let read = 0; // characters, near enough to bytes for a bar
     async function* texts(): AsyncGenerator<string> {
       for await (const text of readTexts(sourcesOf(settings), { seed: settings.run.seed, maxBytes: most })) {
         stop.signal.throwIfAborted();
