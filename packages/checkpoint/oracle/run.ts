@@ -12,9 +12,10 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { convertCheckpoint, openCheckpoint, readImportance } from '@cria/checkpoint';
+import { convertCheckpoint, openCheckpoint, readImportance, type Vocabulary } from '@cria/checkpoint';
 import { GgufFile } from '@cria/checkpoint/formats';
 import { nativeQuantizer } from '@cria/cpu';
+import type { GgufEntry } from '@cria/tokenizer';
 import { configs, divergence, ids, logitsOf, mixNames, writeModels } from './models.ts';
 
 const { values } = parseArgs({
@@ -104,8 +105,10 @@ for (const [name, config] of Object.entries(configs)) {
 }
 
 await compareFamilies();
-if (values['llama-cpp'] !== undefined) await compareLlamaCpp(values['llama-cpp']);
-else console.log('skipped: llama.cpp (--llama-cpp BUILD --llama-cpp-source SOURCE)');
+if (values['llama-cpp'] !== undefined) {
+  await compareFamiliesInLlamaCpp(values['llama-cpp']);
+  await compareLlamaCpp(values['llama-cpp']);
+} else console.log('skipped: llama.cpp (--llama-cpp BUILD --llama-cpp-source SOURCE)');
 if (values.keep === undefined) rmSync(folder, { recursive: true });
 console.log(failed === 0 ? 'all checks passed' : `${failed} checks failed`);
 process.exitCode = failed === 0 ? 0 : 1;
@@ -184,31 +187,72 @@ async function compareLlamaCpp(build: string): Promise<void> {
     }
     if (existsSync(join(bin, 'llama-imatrix'))) await compareImportance(name, root, bin, environment);
     else console.log('skipped: importance (build the target llama-imatrix too)');
-    const source = values['llama-cpp-source'];
-    if (source === undefined) continue;
-    const program = join(folder, 'logits');
-    const includes = [`-I${join(source, 'include')}`, `-I${join(source, 'ggml/include')}`];
-    if (!existsSync(program))
-      run('g++', [
-        '-O2',
-        '-std=c++17',
-        ...includes,
-        join(here, 'logits.cc'),
-        '-o',
-        program,
-        `-L${bin}`,
-        '-lllama',
-        '-lggml',
-        '-lggml-base',
-        '-lggml-cpu',
-        `-Wl,-rpath,${bin}`,
-      ]);
+    const program = logitsProgram(bin);
+    if (program === undefined) continue;
     const ours = await logitsOf(join(root, 'f32.gguf'));
     const out = join(root, 'llama-cpp.logits');
     run(program, [join(root, 'f32.gguf'), out, ...ids.map(String)], environment);
     const kl = divergence(floats(out), ours, config.vocabSize);
     check(`${name}: logits of f32.gguf by llama.cpp`, Math.abs(kl) < 1e-9, `KL ${kl.toExponential(1)}`);
   }
+}
+
+/** `logits.cc`, built beside this llama.cpp; undefined where its source is not named. */
+function logitsProgram(bin: string): string | undefined {
+  const source = values['llama-cpp-source'];
+  if (source === undefined) return undefined;
+  const program = join(folder, 'logits');
+  if (existsSync(program)) return program;
+  const includes = [`-I${join(source, 'include')}`, `-I${join(source, 'ggml/include')}`];
+  const libraries = ['-lllama', '-lggml', '-lggml-base', '-lggml-cpu', `-L${bin}`, `-Wl,-rpath,${bin}`];
+  run('g++', ['-O2', '-std=c++17', ...includes, join(here, 'logits.cc'), '-o', program, ...libraries]);
+  return program;
+}
+
+/**
+ * The relatives as GGUF files of this converter: llama.cpp's logits of them beside ours, and so
+ * beside those of transformers. It shows that scaled RoPE, biases and widths of heads are written as
+ * llama.cpp reads them. Its llama architecture has no windows: such files must be told apart.
+ */
+async function compareFamiliesInLlamaCpp(build: string): Promise<void> {
+  const bin = join(build, 'bin');
+  const program = logitsProgram(bin);
+  if (program === undefined)
+    return console.log('skipped: relatives in llama.cpp (--llama-cpp-source SOURCE)');
+  const families = join(folder, 'families');
+  const tokens = JSON.parse(readFileSync(join(families, 'ids.json'), 'utf8')) as number[];
+  for (const { name } of readdirSync(families, { withFileTypes: true }).filter((each) =>
+    each.isDirectory(),
+  )) {
+    if (/\.(hf|meta)$/.test(name)) continue;
+    const source = await openCheckpoint(join(families, name));
+    const { vocabSize, slidingWindow } = source.config;
+    const path = join(families, `${name}.llama-cpp.gguf`);
+    try {
+      await convertCheckpoint(source, path, { to: 'gguf', vocabulary: plainVocabulary(vocabSize) });
+    } catch (error) {
+      console.log(`none ${name}: llama.cpp: ${(error as Error).message}`);
+      continue;
+    }
+    const out = join(families, `${name}.llama-cpp.logits`);
+    run(program, [path, out, ...tokens.map(String)], { LD_LIBRARY_PATH: bin });
+    const kl = divergence(floats(out), await logitsOf(path, tokens), vocabSize);
+    const shown = `KL ${kl.toExponential(1)}`;
+    if (slidingWindow === undefined) check(`${name}: logits by llama.cpp`, Math.abs(kl) < 1e-9, shown);
+    else check(`${name}: llama.cpp has no window in this architecture`, kl > 1e-9, shown);
+  }
+}
+
+/** So many pieces that mean nothing: llama.cpp loads no model without a vocabulary. */
+function plainVocabulary(size: number): Vocabulary {
+  const ids = Array.from({ length: size }, (_, id) => id);
+  const gguf = new Map<string, GgufEntry>([
+    ['tokenizer.ggml.model', { type: 'string', value: 'llama' }],
+    ['tokenizer.ggml.tokens', { type: 'array', of: 'string', value: ids.map((id) => `<piece ${id}>`) }],
+    ['tokenizer.ggml.scores', { type: 'array', of: 'f32', value: ids.map((id) => -id) }],
+    ['tokenizer.ggml.token_type', { type: 'array', of: 'i32', value: ids.map((id) => (id === 0 ? 2 : 1)) }],
+  ]);
+  return { files: new Map(), gguf };
 }
 
 /** Statistics by llama-imatrix in both of its forms, and blocks weighed by them as llama-quantize weighs them. */
