@@ -2,7 +2,9 @@ import type { Kernels, SampleRow } from '@cria/tensor';
 import { computeCode, type Encoder, f32, integers } from './encoder.ts';
 import * as commands from './generated/commands.ts';
 
-/** What chooses tokens: only ids and the log-probabilities that were asked for are read by the host. */
+/**
+ * What chooses tokens: only ids and the log-probabilities that were asked for are read by the host.
+ */
 export function sampleKernels(encoder: Encoder): Pick<Kernels, 'sample' | 'logProbabilities'> {
   return {
     sample(ids, logits, rows, { seen, times, masks, vocabulary = logits.columns } = {}) {

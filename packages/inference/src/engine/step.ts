@@ -16,11 +16,14 @@ export interface TurnResult {
   /** Position of the first wanted row. */
   readonly from: number;
   /**
-   * Logits [R · V], none where the device chose and nobody wants them; or hidden states [R · D] of what is embedded. Valid until the
-   * next step.
+   * Logits [R · V], none where the device chose and nobody wants them; or hidden states [R · D] of
+   * what is embedded. Valid until the next step.
    */
   readonly values: Float32Array;
-  /** What the device chose from the last rows, one id each, or a fault (`checkChosen`); undefined: the host chooses. */
+  /**
+   * What the device chose from the last rows, one id each, or a fault (`checkChosen`); undefined:
+   * the host chooses.
+   */
   readonly chosen?: Int32Array | undefined;
 }
 
@@ -56,7 +59,9 @@ export class Passes {
     return this.#count;
   }
 
-  /** One pass. Nothing is recorded in the sequences: that is the caller's, once it has succeeded. */
+  /**
+   * One pass. Nothing is recorded in the sequences: that is the caller's, once it has succeeded.
+   */
   async run(turns: readonly Turn<Work>[]): Promise<TurnResult[]> {
     const rows = turns.reduce((sum, turn) => sum + turn.rows, 0);
     const ids = new Int32Array(rows);
@@ -101,7 +106,9 @@ export class Passes {
     return vectors;
   }
 
-  /** Ids where the device can choose them; logits where it cannot, or where they are wanted.       logits: [R, V] */
+  /**
+   * Ids where the device can choose them; logits where it cannot, or where they are wanted.       logits: [R, V]
+   */
   async #results(texts: readonly Wanted<IdText>[], logits: Tensor, step: Step): Promise<TurnResult[]> {
     const chosen = await this.#chosen(texts, logits, step);
     const read = texts.map(({ sequence }, i) => sequence.wantsLogits || !chosen[i]);
@@ -123,7 +130,10 @@ export class Passes {
     return results;
   }
 
-  /** By text: ids for the last of its rows, which it chooses from; undefined where the host must choose. */
+  /**
+   * By text: ids for the last of its rows, which it chooses from; undefined where the host must
+   * choose.
+   */
   async #chosen(
     texts: readonly Wanted<IdText>[],
     logits: Tensor,
@@ -155,7 +165,9 @@ export class Passes {
     }
   }
 
-  /** Logits on the host, in memory that is used again.                    result: at least [R · V] */
+  /**
+   * Logits on the host, in memory that is used again.                    result: at least [R · V]
+   */
   async #read(logits: Tensor): Promise<Float32Array> {
     if (logits.dtype !== 'f32') return await logits.toFloat32();
     if (this.#logits.length < logits.size) this.#logits = new Float32Array(logits.size);

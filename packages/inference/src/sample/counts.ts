@@ -7,8 +7,8 @@ export interface CountRule {
 }
 
 /**
- * How often ids occurred in a text, kept from token to token: each id that occurred has a slot, in no order, and the slots are typed
- * arrays that go to a device as they are.
+ * How often ids occurred in a text, kept from token to token: each id that occurred has a slot, in
+ * no order, and the slots are typed arrays that go to a device as they are.
  */
 export class Counts {
   readonly #rule: CountRule;

@@ -24,7 +24,8 @@ const UNASKED: DeviceSettings = {
 };
 
 /**
- * Encodes the choice of an id for every row; of what it gives only the rows that were asked for say anything, and `checkChosen` what.
+ * Encodes the choice of an id for every row; of what it gives only the rows that were asked for say
+ * anything, and `checkChosen` what.
  *                                                                  result: i32 [R]   logits: [R, V]   rows: R
  */
 export function encodeSample(

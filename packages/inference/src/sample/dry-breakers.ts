@@ -4,7 +4,10 @@ import { invalidField, RequestError } from '../request-error.ts';
 /** llama.cpp's. */
 export const DEFAULT_BREAKERS: readonly string[] = ['\n', ':', '"', '*'];
 
-/** Of a request's sequence breakers: how many, of how many characters all texts, and of how many ids each list. */
+/**
+ * Of a request's sequence breakers: how many, of how many characters all texts, and of how many ids
+ * each list.
+ */
 export const breakerLimits = { breakers: 32, characters: 64, ids: 20 } as const;
 
 type Breakers = readonly (string | readonly number[])[];
@@ -36,7 +39,10 @@ export function checkBreakers(op: string, breakers: Breakers, textsToo: boolean)
 const known = new WeakMap<Tokenizer, Map<string, readonly (readonly number[])[]>>();
 const MOST_KNOWN = 256;
 
-/** Sequences of ids that break repetitions: lists as they are, and every way in which ids can spell a text. */
+/**
+ * Sequences of ids that break repetitions: lists as they are, and every way in which ids can spell
+ * a text.
+ */
 export function breakersOf(breakers: Breakers, tokenizer: Tokenizer | undefined): (readonly number[])[] {
   return breakers.flatMap((each) => {
     if (typeof each !== 'string') return [each];
@@ -53,8 +59,8 @@ function sequencesOf(text: string, tokenizer: Tokenizer): readonly (readonly num
 }
 
 /**
- * Each id whose bytes hold the text, alone; each id that ends with a beginning of it, followed by the ids of the rest. That is what
- * llama.cpp looks for.
+ * Each id whose bytes hold the text, alone; each id that ends with a beginning of it, followed by
+ * the ids of the rest. That is what llama.cpp looks for.
  */
 function search(text: string, tokenizer: Tokenizer): (readonly number[])[] {
   const pieces = piecesOf(tokenizer);
@@ -75,7 +81,10 @@ const SEPARATOR = '\u0100';
 
 const latin1 = (bytes: Uint8Array) => String.fromCharCode(...bytes);
 
-/** The bytes of every id in one string, to be searched by the engine's own `indexOf`: a millisecond for a hundred thousand ids. */
+/**
+ * The bytes of every id in one string, to be searched by the engine's own `indexOf`: a millisecond
+ * for a hundred thousand ids.
+ */
 class Pieces {
   readonly #starts: Int32Array;
   readonly #all: string;

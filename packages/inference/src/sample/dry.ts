@@ -6,8 +6,9 @@ import type { Stage } from './stage.ts';
 const MOST_POWER = Math.log(3.4028234663852886e38);
 
 /**
- * DRY, "don't repeat yourself": an id that would continue a repetition of n ids loses multiplier · base^(n − allowed), for the longest n
- * there is, where n is at least `allowed`. Repetitions do not reach across sequence breakers.
+ * DRY, "don't repeat yourself": an id that would continue a repetition of n ids loses multiplier ·
+ * base^(n − allowed), for the longest n there is, where n is at least `allowed`. Repetitions do not
+ * reach across sequence breakers.
  */
 export function dry(sampling: Sampling): Stage | undefined {
   const { dryMultiplier: multiplier, dryBase: base, dryAllowedLength: allowed, dryLastN } = sampling;
@@ -29,7 +30,10 @@ export function dry(sampling: Sampling): Stage | undefined {
   };
 }
 
-/** Ids at the end of the last `count` that come after the last breaker; all of them where there is none. */
+/**
+ * Ids at the end of the last `count` that come after the last breaker; all of them where there is
+ * none.
+ */
 function lengthSinceBreaker(
   ids: ArrayLike<number>,
   count: number,
@@ -45,7 +49,10 @@ function lengthSinceBreaker(
   return count;
 }
 
-/** Id → most ids, at most `limit`, of a repetition that it would continue; only those of at least `least`. */
+/**
+ * Id → most ids, at most `limit`, of a repetition that it would continue; only those of at least
+ * `least`.
+ */
 function continuations(
   ids: ArrayLike<number>,
   count: number,
@@ -63,8 +70,9 @@ function continuations(
 }
 
 /**
- * How many ids before a place `back` from the end, that place's own the last of them, are those at the end: the Z function of the last
- * `count` ids, read backwards. Each id is compared once or twice.
+ * How many ids before a place `back` from the end, that place's own the last of them, are those at
+ * the end: the Z function of the last `count` ids, read backwards. Each id is compared once or
+ * twice.
  */
 function repeatsOfEnd(ids: ArrayLike<number>, count: number): Int32Array {
   const last = ids.length - 1;

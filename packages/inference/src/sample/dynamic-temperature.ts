@@ -4,7 +4,8 @@ import { entropyOf, probabilitiesOf } from './probabilities.ts';
 import type { Stage } from './stage.ts';
 
 /**
- * A temperature from `temperature − range` to `temperature + range`, by the entropy of what is left as a share of that of as many equals:
+ * A temperature from `temperature − range` to `temperature + range`, by the entropy of what is left
+ * as a share of that of as many equals:
  * low where the model is sure.        T = low + (high − low) · (H / log n)^exponent
  */
 export function dynamicTemperature(temperature: number, range: number, exponent: number): Stage {

@@ -1,5 +1,6 @@
 /**
- * The least key such that the masses of all keys up to it reach `target`, or the largest one: what a sort would find, in a few passes.
+ * The least key such that the masses of all keys up to it reach `target`, or the largest one: what
+ * a sort would find, in a few passes.
  * Halves what is in question by a pivot, as quickselect does.               keys, masses: [n], masses ≥ 0
  */
 export function leastReaching(keys: Float64Array, masses: Float64Array, target: number): number {

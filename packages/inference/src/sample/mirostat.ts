@@ -3,8 +3,9 @@ import { probabilitiesOf } from './probabilities.ts';
 import type { Choose, Place } from './stage.ts';
 
 /*
- * Mirostat (Basu et al. 2021): truncation that keeps the surprise −log₂ p of the chosen tokens near a target. μ, the most surprise that
- * is let through, starts at twice the target and moves by `rate` times the error after each token.
+ * Mirostat (Basu et al. 2021): truncation that keeps the surprise −log₂ p of the chosen tokens near
+ * a target. μ, the most surprise that is let through, starts at twice the target and moves by
+ * `rate` times the error after each token.
  */
 
 interface Settings {
@@ -60,7 +61,8 @@ function chosen(scores: Float64Array, place: Place, bound: number, { target, rat
 }
 
 /**
- * k = ((s − 1) · 2^μ / (1 − N^−(s − 1)))^(1 / s), where s is the slope of log p over log rank among the most probable tokens; at least 1.
+ * k = ((s − 1) · 2^μ / (1 − N^−(s − 1)))^(1 / s), where s is the slope of log p over log rank among
+ * the most probable tokens; at least 1.
  */
 function tokensBelow(bound: number, probabilities: Float64Array): number {
   const best = probabilities.filter((p) => p > 0).sort();

@@ -4,27 +4,47 @@ import { breakersOf, checkBreakers, DEFAULT_BREAKERS } from './dry-breakers.ts';
 import { checkOrder, type SamplerName, type SamplerOrder } from './order.ts';
 
 /**
- * How the next token is chosen. Applied in Hugging Face's order unless `samplers` says otherwise: biases, penalties, temperature,
- * truncation, draw. What is left out does nothing.
+ * How the next token is chosen. Applied in Hugging Face's order unless `samplers` says otherwise:
+ * biases, penalties, temperature, truncation, draw. What is left out does nothing.
  */
 export interface SamplingOptions {
-  /** Divides the logits; below 1e-5 (so 0 too) the most probable token is taken, the lowest id of equals. Default 1. */
+  /**
+   * Divides the logits; below 1e-5 (so 0 too) the most probable token is taken, the lowest id of
+   * equals. Default 1.
+   */
   readonly temperature?: number;
-  /** The temperature lies so far around `temperature`, lower where the model is sure, higher where it is not; 0 = fixed. Default 0. */
+  /**
+   * The temperature lies so far around `temperature`, lower where the model is sure, higher where
+   * it is not; 0 = fixed. Default 0.
+   */
   readonly dynamicTemperatureRange?: number;
-  /** Power of the entropy, as a share of the most there could be, that decides where in that range. From 0 on; default 1. */
+  /**
+   * Power of the entropy, as a share of the most there could be, that decides where in that range.
+   * From 0 on; default 1.
+   */
   readonly dynamicTemperatureExponent?: number;
   /** Only the k most probable tokens, and all equal to the last of them; 0 = all. Default 0. */
   readonly topK?: number;
-  /** Only the most probable tokens that together reach this probability. 0 to 1, 1 = all. Default 1. */
+  /**
+   * Only the most probable tokens that together reach this probability. 0 to 1, 1 = all. Default 1.
+   */
   readonly topP?: number;
   /** Only tokens at least this many times as probable as the first. 0 to 1, 0 = all. Default 0. */
   readonly minP?: number;
-  /** Only the tokens whose surprise is nearest to the mean one, of this probability together. 0 to 1, 1 = all. Default 1. */
+  /**
+   * Only the tokens whose surprise is nearest to the mean one, of this probability together. 0 to
+   * 1, 1 = all. Default 1.
+   */
   readonly typicalP?: number;
-  /** Only tokens at most so many standard deviations of the scores below the best; 0 = all. Default 0. */
+  /**
+   * Only tokens at most so many standard deviations of the scores below the best; 0 = all. Default
+   * 0.
+   */
   readonly topNSigma?: number;
-  /** How often the most probable tokens are left out, all but the last that reaches `xtcThreshold`. 0 to 1; default 0. */
+  /**
+   * How often the most probable tokens are left out, all but the last that reaches `xtcThreshold`.
+   * 0 to 1; default 0.
+   */
   readonly xtcProbability?: number;
   /** 0 to 1; above 0.5 no two tokens can reach it, and nothing happens. Default 0.1. */
   readonly xtcThreshold?: number;
@@ -37,19 +57,34 @@ export interface SamplingOptions {
   readonly presencePenalty?: number;
   /** Subtracted from logits as often as their id was generated before. −2 to 2; default 0. */
   readonly frequencyPenalty?: number;
-  /** The three penalties look at the last n ids, the prompt's among them, as in llama.cpp; −1 = at all of them. Default as said above. */
+  /**
+   * The three penalties look at the last n ids, the prompt's among them, as in llama.cpp; −1 = at
+   * all of them. Default as said above.
+   */
   readonly penaltyLastN?: number;
-  /** Subtracted, times a power of `dryBase`, from logits of ids that would continue a repetition; 0 = off. From 0 on; default 0. */
+  /**
+   * Subtracted, times a power of `dryBase`, from logits of ids that would continue a repetition; 0
+   * = off. From 0 on; default 0.
+   */
   readonly dryMultiplier?: number;
   /** From 1 on; default 1.75. */
   readonly dryBase?: number;
-  /** Repetitions of so many ids cost `dryMultiplier`, and each further id `dryBase` times more; shorter ones nothing. Default 2. */
+  /**
+   * Repetitions of so many ids cost `dryMultiplier`, and each further id `dryBase` times more;
+   * shorter ones nothing. Default 2.
+   */
   readonly dryAllowedLength?: number;
   /** Repetitions are looked for among the last n ids; −1 = all, 0 = none. Default −1. */
   readonly dryLastN?: number;
-  /** Texts or id sequences that repetitions do not reach across. Default `\n`, `:`, `"` and `*`; none where no tokenizer is known. */
+  /**
+   * Texts or id sequences that repetitions do not reach across. Default `\n`, `:`, `"` and `*`;
+   * none where no tokenizer is known.
+   */
   readonly drySequenceBreakers?: readonly (string | readonly number[])[];
-  /** 1 or 2: keep the surprise of the text near `mirostatTau` instead of truncating (Basu et al. 2021); 0 = off. Default 0. */
+  /**
+   * 1 or 2: keep the surprise of the text near `mirostatTau` instead of truncating (Basu et al.
+   * 2021); 0 = off. Default 0.
+   */
   readonly mirostat?: number;
   /** Bits. 0 to 100; default 5. */
   readonly mirostatTau?: number;
@@ -63,7 +98,10 @@ export interface SamplingOptions {
   readonly allowedIds?: readonly number[];
   /** Ids that end the text are not chosen before so many others. Default 0. */
   readonly minTokens?: number;
-  /** `huggingface`, `llama.cpp`, or a list of samplers in the order wanted; what it leaves out is not applied. Default `huggingface`. */
+  /**
+   * `huggingface`, `llama.cpp`, or a list of samplers in the order wanted; what it leaves out is
+   * not applied. Default `huggingface`.
+   */
   readonly samplers?: SamplerOrder;
   /**
    * The draws are a function of (seed, stream, position) and the model alone. Whole, 0 to 2^53 − 1;

@@ -16,7 +16,10 @@ export const samplerNames = [
 export type SamplerName = (typeof samplerNames)[number];
 export type SamplerOrder = keyof typeof samplerOrders | readonly SamplerName[];
 
-/** Orders that have a name: they differ in what the truncating samplers see, scores before or after the temperature. */
+/**
+ * Orders that have a name: they differ in what the truncating samplers see, scores before or after
+ * the temperature.
+ */
 export const samplerOrders = {
   huggingface: samplerNames,
   'llama.cpp': ['penalties', 'dry', 'topNSigma', 'topK', 'typicalP', 'topP', 'minP', 'xtc', 'temperature'],

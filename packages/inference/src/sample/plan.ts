@@ -31,7 +31,9 @@ export interface Plan {
   readonly minTokens: number;
   /** What is counted, where penalties are asked for. */
   readonly counts: CountRule | undefined;
-  /** The same for a device's kernel; undefined where it has no such sampler, or not in this order. */
+  /**
+   * The same for a device's kernel; undefined where it has no such sampler, or not in this order.
+   */
   readonly device: DeviceSettings | undefined;
 }
 
@@ -64,7 +66,9 @@ const isGreedy = ({ temperature: value, dynamicTemperatureRange }: Sampling) =>
 /** What only changes how probable the best one is, never which it is. */
 const keepsBest: readonly SamplerName[] = ['topK', 'topP', 'minP', 'topNSigma'];
 
-/** Mirostat truncates by itself. Where the best one is taken, nothing after the temperature matters. */
+/**
+ * Mirostat truncates by itself. Where the best one is taken, nothing after the temperature matters.
+ */
 function planned(sampling: Sampling): readonly SamplerName[] {
   const { samplers } = sampling;
   if (isGreedy(sampling)) {

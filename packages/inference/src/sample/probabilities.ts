@@ -15,7 +15,10 @@ export function entropyOf(probabilities: Float64Array): number {
   return entropy;
 }
 
-/** Scores as differences to the best one, 0 or less; −Infinity where they lie further below than a double. */
+/**
+ * Scores as differences to the best one, 0 or less; −Infinity where they lie further below than a
+ * double.
+ */
 export function belowBest(scores: Float64Array): Float64Array {
   const best = maxOf(scores);
   return scores.map((score) => score - best);

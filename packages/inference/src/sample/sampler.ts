@@ -9,7 +9,10 @@ import { TextState } from './text-state.ts';
 
 /** What a text says of its next token besides its sampling options. */
 export interface Rules {
-  /** Ids that may come, as a constraint fills them in; default all. Looked at before everything else. */
+  /**
+   * Ids that may come, as a constraint fills them in; default all. Looked at before everything
+   * else.
+   */
   readonly mask?: IdBits | undefined;
   /** Ids that end the text, for `minTokens`. Default none. */
   readonly endIds?: Iterable<number> | undefined;
@@ -23,8 +26,8 @@ export interface Prepared {
 }
 
 /**
- * Chooses tokens, in plain TypeScript; holds the scratch for one row of scores, so one of them serves any number of texts in turn. What
- * it keeps of a text goes with the text's history.
+ * Chooses tokens, in plain TypeScript; holds the scratch for one row of scores, so one of them
+ * serves any number of texts in turn. What it keeps of a text goes with the text's history.
  */
 export class Sampler {
   /** Ids that are chosen from. */
@@ -40,7 +43,8 @@ export class Sampler {
 
   /**
    * The id that follows `history`, of which only the ids, their number and the request's seed matter.   logits: [V]
-   * @throws CriaError where the logits are NaN or infinite, or nothing may come; −Infinity is a token that never comes
+   * @throws CriaError where the logits are NaN or infinite, or nothing may come; −Infinity is a
+   * token that never comes
    */
   sample(logits: ArrayLike<number>, sampling: Sampling, history: History, rules: Rules = {}): number {
     const scores = this.#scores;
@@ -70,8 +74,8 @@ export class Sampler {
   }
 
   /**
-   * The same for a device's kernel: for the next place of a text and for those behind it, whatever ids will be between. Undefined where
-   * the kernel cannot do it, or where those ids would matter.
+   * The same for a device's kernel: for the next place of a text and for those behind it, whatever
+   * ids will be between. Undefined where the kernel cannot do it, or where those ids would matter.
    */
   deviceRows(sampling: Sampling, history: History, rules: Rules, count: number): DeviceRow[] | undefined {
     const { device: settings, counts: counted, minTokens } = this.#planOf(sampling);
@@ -105,7 +109,9 @@ function drawn({ seed, stream }: Sampling, name: string, position: number): numb
   return uniform({ seed, stream: (hashName(`inference.${name}`) ^ stream) >>> 0, start: position });
 }
 
-/** @throws CriaError for a row without an id to choose; `largest` of its logits, where that is why */
+/**
+ * @throws CriaError for a row without an id to choose; `largest` of its logits, where that is why
+ */
 function refuse(largest?: number): never {
   if (largest !== undefined)
     fail(

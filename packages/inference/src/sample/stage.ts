@@ -16,9 +16,10 @@ export interface Place {
 }
 
 /**
- * What one sampler does to the scores of the next token, in place, float64 [V]. A removed token has the score −Infinity; at least one
- * always stays. Every stage takes scores of which none is NaN or +Infinity and one at least is finite, and leaves such scores, whatever
- * its numbers are within their bounds: what would overflow stays the largest number there is.
+ * What one sampler does to the scores of the next token, in place, float64 [V]. A removed token has
+ * the score −Infinity; at least one always stays. Every stage takes scores of which none is NaN or
+ * +Infinity and one at least is finite, and leaves such scores, whatever its numbers are within
+ * their bounds: what would overflow stays the largest number there is.
  */
 export type Stage = (scores: Float64Array, place: Place) => void;
 

@@ -1,7 +1,10 @@
 import type { Counts } from './counts.ts';
 import type { History } from './stage.ts';
 
-/** What samplers keep of one text from token to token. Everything in it follows from the request and the ids so far. */
+/**
+ * What samplers keep of one text from token to token. Everything in it follows from the request and
+ * the ids so far.
+ */
 export class TextState {
   readonly counts: Counts | undefined;
   /** Mirostat's bound on surprise, before each generated token. */

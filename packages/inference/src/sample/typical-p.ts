@@ -3,8 +3,9 @@ import { entropyOf, probabilitiesOf } from './probabilities.ts';
 import type { Stage } from './stage.ts';
 
 /**
- * Locally typical sampling (Meister et al. 2023): the tokens whose surprise −log p lies nearest to its mean, the entropy, until their
- * mass reaches `mass`; all equals of the last one stay, as in Hugging Face's.
+ * Locally typical sampling (Meister et al. 2023): the tokens whose surprise −log p lies nearest to
+ * its mean, the entropy, until their mass reaches `mass`; all equals of the last one stay, as in
+ * Hugging Face's.
  */
 export function typicalP(mass: number): Stage | undefined {
   if (mass === 1) return undefined;

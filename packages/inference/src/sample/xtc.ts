@@ -2,8 +2,8 @@ import { probabilitiesOf } from './probabilities.ts';
 import type { Stage } from './stage.ts';
 
 /**
- * Exclude top choices: now and then (`probability`) all tokens that reach `threshold` go but the least probable of them, where there
- * are several. Equals of that one stay.
+ * Exclude top choices: now and then (`probability`) all tokens that reach `threshold` go but the
+ * least probable of them, where there are several. Equals of that one stay.
  */
 export function xtc(probability: number, threshold: number): Stage | undefined {
   if (probability === 0 || threshold > 0.5) return undefined;

@@ -38,7 +38,9 @@ export function exponentiate(scores: Float64Array): number {
   return sum;
 }
 
-/** The token whose share of [0, total) holds u · total.                     weights ≥ 0, u in [0, 1) */
+/**
+ * The token whose share of [0, total) holds u · total.                     weights ≥ 0, u in [0, 1)
+ */
 export function draw(weights: Float64Array, total: number, u: number): number {
   let left = u * total;
   let last = 0;
@@ -52,7 +54,9 @@ export function draw(weights: Float64Array, total: number, u: number): number {
   return last; // rounding of the sum
 }
 
-/** What became of a score; a finite one stays finite, so that a penalty alone never removes a token. */
+/**
+ * What became of a score; a finite one stays finite, so that a penalty alone never removes a token.
+ */
 export function bounded(score: number, changed: number): number {
   if (!Number.isFinite(score)) return score;
   return Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, changed));
