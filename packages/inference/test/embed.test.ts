@@ -43,6 +43,20 @@ describe.each(poolKinds)('the vector of a prompt, by %s', (pool) => {
   });
 });
 
+it('a prompt that is sent away half read is read anew', async () => {
+  const options = { maxSequences: 1, prefillChunk: 4, prefixCache: false };
+  for (const pool of poolKinds) {
+    await using engine = new Engine({ model, tokenizer: byteTokenizer, ...options });
+    const alone = await engine.embed({ prompt, pool });
+    const { steps } = engine.stats;
+    const disturbed = engine.embed({ prompt, pool });
+    while (engine.stats.steps < steps + 3) await new Promise((resolve) => setImmediate(resolve));
+    await collect(engine.generate({ prompt: 'x', priority: 1, maxTokens: 3 }));
+    expect((await disturbed).vector).toEqual(alone.vector);
+    expect(engine.stats.preemptions).toBe(1);
+  }
+});
+
 it('what cannot be embedded is refused', async () => {
   await using engine = new Engine({ model, tokenizer: byteTokenizer });
   await expect(engine.embed({ prompt: 'x', pool: 'max' as PoolKind })).rejects.toThrow('pool is "max"');
