@@ -8,69 +8,31 @@
 // for bytes in a layout of their own, and the name of a field for elements of the dtype whose code
 // it holds. Their sizes, in elements, are what a random call allocates.
 
-/**
- * @typedef {object} Field
- * @property {'tensor' | 'integer' | 'flag' | 'scalar' | 'wide' | 'numbers'} kind scalar: float, wide: double, numbers:
- *   as many as there are, at the end
- * @property {boolean} [writes]
- * @property {boolean} [optional] a tensor that may be left out
- * @property {string} [type] of a tensor: T, f32, f64, i32, u8, i8, raw, or the field that holds the code of its dtype
- * @property {string} [size] elements (bytes of raw, u8 and i8), over the integers of the command
- *   and cpp/driver/shapes.h
- * @property {string} [random] what a random call gives: an expression over other fields and what cpp/driver has; of a
- *   tensor of i32 the upper bound of its indices
- * @property {string} [made] the whole storage of a tensor, where its type and size do not say it
- */
+import {
+  activation,
+  attentionShape,
+  blockWidth,
+  code,
+  dtype,
+  elements,
+  flag,
+  integer,
+  made,
+  optional,
+  reads,
+  scalar,
+  wide,
+  writes,
+} from './command-fields.mjs';
 
-/** @param {string} type @param {string} [size] @param {string} [random] upper bound of indices @returns {Field} */
-const reads = (type, size, random) => ({
-  kind: 'tensor',
-  type,
-  ...(size && { size }),
-  ...(random && { random }),
-});
-/** @param {string} type @param {string} [size] @returns {Field} */
-const writes = (type, size) => ({ ...reads(type, size), writes: true });
-/** @param {Field} field @returns {Field} */
-const optional = (field) => ({ ...field, optional: true });
-/** @param {Field} field @param {string} storage how a random call makes it @returns {Field} */
-const made = (field, storage) => ({ ...field, made: storage });
-/** @param {string} [random] @returns {Field} */
-const integer = (random = 'extent()') => ({ kind: 'integer', random });
-/** Enough now and then for several chunks. */
-const elements = () => integer('extent() * extent()');
-/** One of so many codes. @param {number} count */
-const code = (count) => integer(`below(${count})`);
-/** @returns {Field} */
-const flag = () => ({ kind: 'flag', random: 'below(2)' });
-/** @param {number} example @returns {Field} */
-const scalar = (example) => ({ kind: 'scalar', random: String(example) });
-/** @param {number} example @returns {Field} */
-const wide = (example) => ({ kind: 'wide', random: String(example) });
+/** @typedef {import('./command-fields.mjs').Field} Field */
 
 /**
- * The rows that a table has of a larger one: from row `first` of that on, so many. Random ones begin before and behind the ids drawn and
- * are fewer than the nine rows of a random table.
+ * The rows that a table has of a larger one: from row `first` of that on, so many. Random ones
+ * begin before and behind the ids drawn and are fewer than the nine rows of a random table.
  */
 const partOfRows = { first: integer('below(12) - 2'), held: integer('below(10)') };
 
-/** Codes of `Dtype`: f32, bf16, f16. */
-const dtype = () => code(3);
-/** Of the dtypes that activations have: f32, bf16. */
-const activation = () => code(2);
-/** A width in blocks of 256 weights, as quantised rows have it. */
-const blockWidth = () => integer('256 * (1 + below(3))');
-
-/** T tokens in S segments or sequences, heads of queries, of keys, their width; a window of 0 is none. */
-const attentionShape = {
-  T: integer('1 + below(300)'),
-  S: integer('1 + below(12)'),
-  H: integer('K * (1 + below(3))'),
-  K: integer('1 + below(3)'),
-  E: integer('1 + below(70)'),
-  scale: scalar(0.3),
-  window: integer('below(2) ? 0 : 1 + below(200)'),
-};
 /** Rows of queries and of keys: `half` says whether they are bf16. */
 const queries = 'T * H * E * bytesOf(half)';
 const keys = 'T * K * E * bytesOf(half)';

@@ -46,9 +46,9 @@ export function keptParameters(
 export function checkBase(op: string, folder: string, saved?: BaseModel, given?: BaseModel): void {
   if (saved?.hash === given?.hash) return;
   const named = ({ path, hash }: BaseModel) => `${path} (${hash.slice(0, 12)})`;
-  if (!saved)
-    // one of the two is there
-    fail(op, `${folder} is a whole state, and the base ${named(given!)} was given.`, 'leave the base out');
+  if (!saved && given)
+    fail(op, `${folder} is a whole state, and the base ${named(given)} was given.`, 'leave it out');
+  if (!saved) return;
   fail(
     op,
     `${folder} was trained over the base ${named(saved)}, not over ${given ? named(given) : 'none'}.`,

@@ -3,8 +3,9 @@ import type { StoredPiece, TensorInfo } from './checkpoint.ts';
 import { weightBytes } from './dtypes.ts';
 
 /*
- * A rank's part of a stored weight, as a weight like any other: readers of every format, mapping and conversion take it without a word. Some of the
- * rows are a place in the file; some of the columns are gathered row by row.
+ * A rank's part of a stored weight, as a weight like any other: readers of every format, mapping
+ * and conversion take it without a word. Some of the rows are a place in the file; some of the
+ * columns are gathered row by row.
  */
 
 /** What wants a weight, or a part of one. */

@@ -23,8 +23,8 @@ import { bitsOf, fillWithBits, shapesOf, spaceOf, temporaryFolder } from './help
 import { groupsOf } from './rank-states.ts';
 
 /*
- * Ranks that have parts of the parameters: drawn, loaded from every format, saved and loaded again under any other cut, each part is what a
- * plain copy out of the whole says.
+ * Ranks that have parts of the parameters: drawn, loaded from every format, saved and loaded again
+ * under any other cut, each part is what a plain copy out of the whole says.
  */
 
 const model = llamaConfig({
@@ -130,7 +130,8 @@ async function expectParts(space: ParameterSpace, whole: ParameterSpace): Promis
   for (const parameter of space.parameters) {
     const { name, shape, part } = parameter;
     const other = whole.get(name)!;
-    expect((await bytesOf(space.master(parameter))).equals(await boxBytes(whole.master(other), shape, part)), name).toBe(true); // prettier-ignore
+    const box = await boxBytes(whole.master(other), shape, part);
+    expect((await bytesOf(space.master(parameter))).equals(box), name).toBe(true);
     for (const state of space.stateNames) {
       const own = await bytesOf(space.view(space.states.get(state), parameter));
       const all = whole.view(whole.states.get(state), other);
@@ -206,7 +207,10 @@ describe('a rank reads its part', () => {
     const { path } = await stored('safetensors');
     const checkpoint = await openCheckpoint(path);
     const read = countReads(checkpoint);
-    const half: Cut = (_, [rows = 1, ...rest]) => ({ shape: [rows >> 1, ...rest], begin: [rows >> 1, ...rest.map(() => 0)] }); // prettier-ignore
+    const half: Cut = (_, [rows = 1, ...rest]) => ({
+      shape: [rows >> 1, ...rest],
+      begin: [rows >> 1, ...rest.map(() => 0)],
+    });
     const space = partsOf(half);
     await checkpoint.load(space);
     expect(read()).toBe(4 * space.count);

@@ -6,8 +6,8 @@ import { fromColumn, type Matrix, matrix, type Numbers, packedBytes, rowsFrom } 
 import { liesPlain, madeType, unpack } from './unpack.ts';
 
 /**
- * A weight whose packed copies are larger than this is packed part by part for every block of rows: some hundredth of a training step, for
- * a scratch that does not grow with the model.
+ * A weight whose packed copies are larger than this is packed part by part for every block of rows:
+ * some hundredth of a training step, for a scratch that does not grow with the model.
  */
 const MOST_WHOLE = 40 << 20;
 export const MOST_PART = 16 << 20;
@@ -31,8 +31,9 @@ export interface WeightScratch {
 }
 
 /**
- * The output weight [V, D] of a loss as both products take it: logits = x·wᵀ and dx = p·w. A packed or quantised one is made numbers again on the way,
- * part by part, in the type that its plain form multiplies in: the bits are those of that.
+ * The output weight [V, D] of a loss as both products take it: logits = x·wᵀ and dx = p·w. A packed
+ * or quantised one is made numbers again on the way, part by part, in the type that its plain form
+ * multiplies in: the bits are those of that.
  */
 export class LossWeight {
   readonly scratch: WeightScratch;

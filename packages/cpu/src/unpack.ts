@@ -34,8 +34,8 @@ export function liesPlain(w: Tensor): boolean {
 }
 
 /**
- * What gradients of rows multiply a weight [N, C] in, however it is stored: the type that its plain form multiplies in, so that the bits are those of
- * that.
+ * What gradients of rows multiply a weight [N, C] in, however it is stored: the type that its plain
+ * form multiplies in, so that the bits are those of that.
  */
 export function unitOf(rows: Tensor, w: Tensor): Numbers {
   const blocks = isBlockFormat(w.dtype);
@@ -49,8 +49,8 @@ export function madeType(w: Tensor, unit: Numbers): Numbers {
 }
 
 /**
- * A weight [N, C] for `linearGradInput`. A plain one is one stripe. A packed or quantised one is made numbers again, some columns at a time,
- * so that the scratch does not grow with it.
+ * A weight [N, C] for `linearGradInput`. A plain one is one stripe. A packed or quantised one is
+ * made numbers again, some columns at a time, so that the scratch does not grow with it.
  */
 export function stripesOf(
   encoder: Encoder,

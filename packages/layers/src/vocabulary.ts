@@ -11,11 +11,15 @@ import { Linear } from './linear.ts';
 import type { LinearLayer, LinearOptions } from './linear-layer.ts';
 
 /*
- * Vocabulary-parallel ends of a model (Shoeybi et al. 2019): each of R ranks has some rows of the embedding and of the output matrix. What ranks
- * must know of each other is a sum of the embedded rows, three numbers a row of the softmax, and a sum of the gradients of the hidden states.
+ * Vocabulary-parallel ends of a model (Shoeybi et al. 2019): each of R ranks has some rows of the
+ * embedding and of the output matrix. What ranks must know of each other is a sum of the embedded
+ * rows, three numbers a row of the softmax, and a sum of the gradients of the hidden states.
  */
 
-/** What the ranks that share a vocabulary do together, encoded in the order of commands; all of them encode the same. */
+/**
+ * What the ranks that share a vocabulary do together, encoded in the order of commands; all of them
+ * encode the same.
+ */
 export interface VocabularyRanks {
   /** This rank's number, from 0. */
   readonly rank: number;
@@ -36,7 +40,10 @@ export function vocabularyShard(
   return { rows: end - first, shard: { of: [V, D], begin: [first, 0] } };
 }
 
-/** y[t] = table[tokens[t]], of a table whose rows the ranks share         tokens: i32 [T], of the whole vocabulary   y: [T, D] */
+/**
+ * y[t] = table[tokens[t]], of a table whose rows the ranks share
+ *     tokens: i32 [T], of the whole vocabulary   y: [T, D]
+ */
 export class VocabularyEmbedding implements EmbeddingLayer {
   readonly #own: Embedding;
   readonly #ranks: VocabularyRanks;

@@ -91,8 +91,9 @@ export interface LogProbabilityOptions {
 }
 
 /**
- * Rows of a vocabulary that a table or an output weight holds where ranks share them: ids `first` and on, of `of` in all. Any id below `of` may be
- * asked for; those of other parts are theirs to answer.
+ * Rows of a vocabulary that a table or an output weight holds where ranks share them: ids `first`
+ * and on, of `of` in all. Any id below `of` may be asked for; those of other parts are theirs to
+ * answer.
  */
 export interface VocabularyPart {
   readonly first: number;
@@ -127,7 +128,10 @@ export interface Kernels {
   /** dbias += Σ_T dy[t], one row after another                             dbias: [N]   dy: [T, N] */
   biasGrad(dbias: Tensor, dy: Tensor): void;
 
-  /** y[t] = table[tokens[t]], zeros where the token is another part's      y: [T, D]   tokens: i32 [T]   table: [V, D], or a part of it */
+  /**
+   * y[t] = table[tokens[t]], zeros where the token is another part's
+   *     y: [T, D]   tokens: i32 [T]   table: [V, D], or a part of it
+   */
   embedding(y: Tensor, tokens: Tensor, table: Tensor, part?: VocabularyPart): void;
   /** dtable[tokens[t]] += dy[t], in token order, of this part's tokens     dtable: [V, D], or a part of it */
   embeddingGrad(dtable: Tensor, dy: Tensor, tokens: Tensor, part?: VocabularyPart): void;
@@ -248,16 +252,19 @@ export interface Kernels {
     weights?: Tensor,
   ): void;
   /**
-   * What a part of the vocabulary has of the softmax of each row: share[t] = max z, Σ exp(z − max z), z[targets[t]] with z = x[t]·wᵀ; the last 0
-   * where the target is another part's or −100. Of logits that are all −∞ the sum is 0.
-   *                                                       share: [T, 3], f32 (f64 beside f64)   x: [T, D]   w: [V of the part, D]   targets: i32 [T]
+   * What a part of the vocabulary has of the softmax of each row: share[t] = max z, Σ exp(z − max
+   * z), z[targets[t]] with z = x[t]·wᵀ; the last 0 where the target is another part's or −100. Of
+   * logits that are all −∞ the sum is 0.
+   *     share: [T, 3], f32 (f64 beside f64)   x: [T, D]   w: [V of the part, D]   targets: i32 [T]
    */
   linearSoftmaxShare(share: Tensor, x: Tensor, w: Tensor, targets: Tensor, part: VocabularyPart): void;
   /**
-   * `linearCrossEntropy` over the whole vocabulary, by one of the ranks that have a part of it each: `shares` are those of all parts, in an order that
-   * is the same on all ranks. Losses are whole and have the same bits everywhere; dx is this part's term of a sum over the parts, dw += of its rows.
-   * One part that is the whole gives the bits of `linearCrossEntropy` where intermediate values have the dtype of the shares.
-   *                                                       shares: [R, T, 3]   losses, weights: [T]   x, dx: [T, D]   w, dw: [V of the part, D]
+   * `linearCrossEntropy` over the whole vocabulary, by one of the ranks that have a part of it
+   * each: `shares` are those of all parts, in an order that is the same on all ranks. Losses are
+   * whole and have the same bits everywhere; dx is this part's term of a sum over the parts, dw +=
+   * of its rows. One part that is the whole gives the bits of `linearCrossEntropy` where
+   * intermediate values have the dtype of the shares.
+   *     shares: [R, T, 3]   losses, weights: [T]   x, dx: [T, D]   w, dw: [V of the part, D]
    */
   linearCrossEntropyShare(
     losses: Tensor,

@@ -155,3 +155,10 @@ test('what is known follows every way of writing', () => {
   expect(() => look(stranger)).toThrow('hint: write them with tensor.write, device.tensor or step.integers');
   look(device.empty([4], 'i32')); // memory begins as zeros
 });
+
+test('ids of a vocabulary at both ends, of this part and of others, are taken', () => {
+  const part = { first: 9, of: 20 };
+  kernels.embedding(f32(4, 5), ints(0, 9, 15, 19), f32(7, 5), part);
+  kernels.embeddingGrad(f32(7, 5), f32(4, 5), ints(0, 9, 15, 19), part);
+  kernels.linearSoftmaxShare(f32(3, 3), f32(3, 5), f32(7, 5), ints(0, -100, 19), part);
+});

@@ -66,8 +66,9 @@ export interface TrainingOptions {
   /** Initialisation; default 0. */
   readonly seed?: number;
   /**
-   * Whose values the model's frozen parameters have (`baseModelOf` of their checkpoint): states then keep what is trained alone, and a run goes on over
-   * the same base only. Needed with `checkpoints` where frozen parameters are quantised or packed.
+   * Whose values the model's frozen parameters have (`baseModelOf` of their checkpoint): states
+   * then keep what is trained alone, and a run goes on over the same base only. Needed with
+   * `checkpoints` where frozen parameters are quantised or packed.
    */
   readonly base?: BaseModel;
   /** Folder of training states; without it nothing is saved and nothing resumed. */

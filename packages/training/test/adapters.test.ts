@@ -80,7 +80,10 @@ class LowRank implements LinearLayer {
 
 type Form = 'q8_0' | 'packed' | 'f32';
 
-/** A model whose blocks have adapters over a base of the same numbers, as blocks of Q8_0, packed or not, or as f32; the ends of the model too. */
+/**
+ * A model whose blocks have adapters over a base of the same numbers, as blocks of Q8_0, packed or
+ * not, or as f32; the ends of the model too.
+ */
 async function adapted(device: Device, form: Form, tiedEmbeddings: boolean): Promise<Llama> {
   const config = { ...model, tiedEmbeddings };
   const llama = new Llama(config, { device, factories: { linear: adapter } });
@@ -164,7 +167,7 @@ async function quantisedBase(seed: number): Promise<{ readonly path: string; rea
 }
 
 describe.each(devices)('a run over a quantised base on $name', ({ open }) => {
-  it('that was stopped goes on with the same bits; its states are the adapter alone, and belong to their base', async () => {
+  it('that was stopped goes on with the same bits, from an adapter alone that belongs to its base', async () => {
     using device = open();
     const { path, base } = await quantisedBase(3);
     const root = mkdtempSync(join(tmpdir(), 'cria-adapters-'));

@@ -11,8 +11,9 @@ import { type StateFile, writeTensorFile } from './tensor-file.ts';
 import { type Json, type TrainingState, VALUES } from './types.ts';
 
 /*
- * Ranks that have parameters of their own, or parts of them: each writes its boxes, and of those that several ranks have the first writes
- * them. So a state knows nothing of how a run was laid out, and any layout loads it.
+ * Ranks that have parameters of their own, or parts of them: each writes its boxes, and of those
+ * that several ranks have the first writes them. So a state knows nothing of how a run was laid
+ * out, and any layout loads it.
  */
 
 const op = 'saveTrainingStateByRanks';
@@ -77,7 +78,8 @@ async function writeBoxes(folder: string, file: string, boxes: readonly HeldBox[
   const [dtype = 'f32'] = dtypes;
   const states = new Set(boxes.flatMap((box) => Object.keys(box.states)));
   const stored = boxes.map(({ name, of, begin, shape }) => ({ name, of, begin, shape }));
-  return { file, boxes: stored, state, dtype: dtype as ComputeDType, states: [...states].sort() }; // seen to be one above
+  const own = dtype as ComputeDType; // seen to be a float type above
+  return { file, boxes: stored, state, dtype: own, states: [...states].sort() };
 }
 
 function collect(answers: readonly Json[]): Collected {

@@ -6,8 +6,9 @@ import { joinPieces } from '../cut-weight.ts';
 import { SafetensorsFile } from '../safetensors/reader.ts';
 
 /*
- * A state of which each rank has some parameters, or parts of them: boxes of the whole ones, whatever the cut. The state says where each
- * box lies; what is read of it are the whole parameters, or any other parts of them.
+ * A state of which each rank has some parameters, or parts of them: boxes of the whole ones,
+ * whatever the cut. The state says where each box lies; what is read of it are the whole
+ * parameters, or any other parts of them.
  */
 
 const op = 'loadTrainingState';
@@ -58,7 +59,10 @@ export function boxesOf(parameters: ParameterSpace, base: BaseModel | undefined)
   });
 }
 
-/** For every rank, the numbers of its boxes that it writes: of equal ones the first. Throws where the boxes of a name do not make the whole. */
+/**
+ * For every rank, the numbers of its boxes that it writes: of equal ones the first. Throws where
+ * the boxes of a name do not make the whole.
+ */
 export function shareOutBoxes(op: string, ranks: readonly (readonly StoredBox[])[]): number[][] {
   const seen = new Map<string, StoredBox[]>();
   const shares = ranks.map((boxes) =>

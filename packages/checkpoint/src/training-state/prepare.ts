@@ -113,7 +113,10 @@ function weightTensors(headDim: number, parameters: ParameterSpace, dtype: Compu
   });
 }
 
-/** What a state with a base keeps, by canonical names and in canonical row order: adapters are in no format of others. */
+/**
+ * What a state with a base keeps, by canonical names and in canonical row order: adapters are in no
+ * format of others.
+ */
 function trainedTensors(parameters: ParameterSpace, base: BaseModel, dtype: ComputeDType): StateTensor[] {
   return keptParameters(parameters, base).map((parameter) => {
     const { name, shape } = parameter;

@@ -12,8 +12,9 @@ import { type Json, type SaveTrainingStateOptions, type TrainingState, VALUES } 
 import { abandon, commit, openPlace, type SaveTrainingStateResult, writeFiles } from './write.ts';
 
 /*
- * A state that W ranks share: each writes what it has into a file of its own, a range of the flat spaces or its parts of the parameters
- * (box-ranks.ts), and rank 0 writes the rest and, last of all, the manifest. All ranks see one file system.
+ * A state that W ranks share: each writes what it has into a file of its own, a range of the flat
+ * spaces or its parts of the parameters (box-ranks.ts), and rank 0 writes the rest and, last of
+ * all, the manifest. All ranks see one file system.
  */
 
 const op = 'saveTrainingStateByRanks';
@@ -60,9 +61,10 @@ export interface RankWriter {
 }
 
 /**
- * Saves a state of which each rank has a part; every rank calls it. Like `saveTrainingState` otherwise: the state appears whole or not at
- * all, whichever rank fails or dies, and then every rank that is left throws. A rank gives a range of flat spaces that all of them share
- * (`begin`, `values`), or a space of parameters of its own, which know their part of the whole ones.
+ * Saves a state of which each rank has a part; every rank calls it. Like `saveTrainingState`
+ * otherwise: the state appears whole or not at all, whichever rank fails or dies, and then every
+ * rank that is left throws. A rank gives a range of flat spaces that all of them share (`begin`,
+ * `values`), or a space of parameters of its own, which know their part of the whole ones.
  */
 export async function saveTrainingStateByRanks(
   root: string,
@@ -128,7 +130,11 @@ async function writeRange(
   checkState(state);
   const part = state.parameters.placed.find((parameter) => parameter.part);
   if (part)
-    fail(op, `${part.name} is a part of a larger one, and ranges are of spaces that all ranks share.`, 'leave out begin and values'); // prettier-ignore
+    fail(
+      op,
+      `${part.name} is a part of a larger one, and ranges are of spaces that all ranks share.`,
+      'leave out begin and values',
+    );
   const { begin, values, states = {} } = state;
   const end = begin + values.size;
   if (!(Number.isSafeInteger(begin) && begin >= 0 && end <= state.parameters.size))

@@ -24,8 +24,8 @@ export interface TrainingState {
   /** For `config.json`. */
   readonly specialIds?: Partial<SpecialIds>;
   /**
-   * What the frozen parameters that were given their values are (`baseModelOf`). They are then not saved: the state is what is trained, an adapter
-   * for one, and says which base it belongs to.
+   * What the frozen parameters that were given their values are (`baseModelOf`). They are then not
+   * saved: the state is what is trained, an adapter for one, and says which base it belongs to.
    */
   readonly base?: BaseModel;
 }
@@ -81,8 +81,9 @@ export interface LoadedTrainingState extends SavedTrainingState {
   /** Its weights, those of a base left out. */
   readonly checkpoint: Checkpoint;
   /**
-   * Values, and every state of an optimizer that the space has, bit for bit. Of a state with a base the space has the base's values already, and `base`
-   * says whose they are: another one is refused.
+   * Values, and every state of an optimizer that the space has, bit for bit. Of a state with a base
+   * the space has the base's values already, and `base` says whose they are: another one is
+   * refused.
    */
   load(parameters: ParameterSpace, base?: BaseModel): Promise<void>;
   /** A range of the flat spaces, whatever the number of ranks that saved it. */

@@ -25,9 +25,11 @@ const split = {
 } as const;
 
 /**
- * Tensor parallelism through the factories alone (Megatron's cut: Shoeybi et al. 2019): heads and hidden width over ranks, one all-reduce behind
- * wo and w2 forward, one behind q k v and one behind gate, up backward; norms whole on every rank. Without biases. `vocabulary`: embedding, head and
- * loss are cut too, by rows, with one reduction behind the embedding and two in the loss; else they are whole.
+ * Tensor parallelism through the factories alone (Megatron's cut: Shoeybi et al. 2019): heads and
+ * hidden width over ranks, one all-reduce behind wo and w2 forward, one behind q k v and one behind
+ * gate, up backward; norms whole on every rank. Without biases. `vocabulary`: embedding, head and
+ * loss are cut too, by rows, with one reduction behind the embedding and two in the loss; else they
+ * are whole.
  */
 export function tensorParallel(group: RankGroup, vocabulary: boolean): Partial<Factories> {
   const linear = (options: LinearOptions): LinearLayer => {

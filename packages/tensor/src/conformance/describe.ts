@@ -5,7 +5,7 @@ import { commandChecks } from './commands.ts';
 import { invarianceChecks, splitChecks } from './invariance.ts';
 import { kernelChecks, threadChecks } from './kernel-checks.ts';
 import { packingChecks } from './packing.ts';
-import { specialValueChecks } from './special-values.ts';
+import { partValueChecks, specialValueChecks } from './special-values.ts';
 
 /**
  * The conformance suite, as vitest tests: every kernel against the reference device, in every dtype
@@ -59,6 +59,7 @@ function checksFor(device: Subject['device'], create: CreateDevice, options: Con
   const checks = [
     ...kernelChecks(subject),
     ...specialValueChecks(subject),
+    ...partValueChecks(subject),
     ...threadChecks(subject),
     ...invarianceChecks(subject),
     ...splitChecks(subject),

@@ -44,23 +44,6 @@ export function specialValueChecks(subject: Subject): Check[] {
       });
       return { losses, dx };
     }),
-    rowCheck(device, dtype, 'linearCrossEntropyShare', (b, bad) => {
-      const [x, w] = [b.float(bad(ROWS, WIDTH), [ROWS, WIDTH]), b.normal([65, WIDTH])];
-      const [losses, dx, shares] = [
-        b.wideOutput([ROWS]),
-        b.output([ROWS, WIDTH]),
-        b.wideOutput([2, ROWS, 3]),
-      ];
-      const [targets, ends] = [b.indices(ROWS, 65), [0, 33, 65]];
-      for (const rank of [0, 1]) {
-        const [part, share] = [{ first: ends[rank], of: 65 }, shares.slice(rank, rank + 1).reshape(ROWS, 3)];
-        b.kernels.linearSoftmaxShare(share, x, w.slice(ends[rank], ends[rank + 1]), targets, part);
-      }
-      const part = { first: 33, of: 65 };
-      const grads = { dx, dw: undefined };
-      b.kernels.linearCrossEntropyShare(losses, shares, x, w.slice(33, 65), targets, part, grads);
-      return { losses, dx };
-    }),
     elementCheck(device, dtype, 'swiglu', (b, bad) => {
       const [gate, y] = [b.float(bad(ROWS), [ROWS]), b.output([ROWS])];
       b.kernels.swiglu(y, gate, b.normal([ROWS]));
@@ -102,13 +85,38 @@ export function specialValueChecks(subject: Subject): Check[] {
       name: `rows that count nothing, ${dtype}`,
       run: () => checkIgnored(subject, dtype),
     },
-    {
-      group: 'special values',
-      name: `a part of the vocabulary whose logits are −∞ takes nothing, ${dtype}`,
-      run: () => checkEmptyPart(subject, dtype),
-    },
     { group: 'special values', name: `rope turns back, ${dtype}`, run: () => checkInverse(subject, dtype) },
   ]);
+}
+
+/** The same of a vocabulary in parts. */
+export function partValueChecks(subject: Subject): Check[] {
+  const { device, dtypes } = subject;
+  return dtypes.flatMap((dtype) => [partCheck(device, dtype), emptyPartCheck(subject, dtype)]);
+}
+
+function partCheck(device: Subject['device'], dtype: ComputeDType): Check {
+  return rowCheck(device, dtype, 'linearCrossEntropyShare', (b, bad) => {
+    const [x, w] = [b.float(bad(ROWS, WIDTH), [ROWS, WIDTH]), b.normal([65, WIDTH])];
+    const [losses, dx, shares] = [b.wideOutput([ROWS]), b.output([ROWS, WIDTH]), b.wideOutput([2, ROWS, 3])];
+    const [targets, ends] = [b.indices(ROWS, 65), [0, 33, 65]];
+    for (const rank of [0, 1]) {
+      const [part, share] = [{ first: ends[rank], of: 65 }, shares.slice(rank, rank + 1).reshape(ROWS, 3)];
+      b.kernels.linearSoftmaxShare(share, x, w.slice(ends[rank], ends[rank + 1]), targets, part);
+    }
+    const part = { first: 33, of: 65 };
+    const grads = { dx, dw: undefined };
+    b.kernels.linearCrossEntropyShare(losses, shares, x, w.slice(33, 65), targets, part, grads);
+    return { losses, dx };
+  });
+}
+
+function emptyPartCheck(subject: Subject, dtype: ComputeDType): Check {
+  return {
+    group: 'special values',
+    name: `a part of the vocabulary whose logits are −∞ takes nothing, ${dtype}`,
+    run: () => checkEmptyPart(subject, dtype),
+  };
 }
 
 /** NaN in row BAD makes all of that row NaN and leaves the others finite. */

@@ -3,7 +3,10 @@ import type { Tensor } from '../tensor.ts';
 import { columnsOf, multiply, rowsOf } from './matmul.ts';
 import type { Memory, Numbers } from './memory.ts';
 
-/** What a part of the vocabulary says of a row: its largest logit, the sum of exponentials beside it, the target's logit. */
+/**
+ * What a part of the vocabulary says of a row: its largest logit, the sum of exponentials beside
+ * it, the target's logit.
+ */
 const SHARE = 3;
 
 export function crossEntropyKernels(
@@ -60,7 +63,10 @@ export function crossEntropyKernels(
   };
 }
 
-/** Logits of every row, some rows at a time; `row` turns them into their gradients, from which dx and dw come where they are wanted. */
+/**
+ * Logits of every row, some rows at a time; `row` turns them into their gradients, from which dx
+ * and dw come where they are wanted.
+ */
 function forLogits(
   memory: Memory,
   rowChunk: number,
@@ -85,7 +91,10 @@ function forLogits(
   if (grads?.dw && dw) memory.store(grads.dw, dw);
 }
 
-/** One row's softmax over all parts: Σ of each part's sum, moved from beside its own largest logit to beside the largest of all. */
+/**
+ * One row's softmax over all parts: Σ of each part's sum, moved from beside its own largest logit
+ * to beside the largest of all.
+ */
 function joined(shares: Numbers, t: number, T: number, ranks: number) {
   const at = (rank: number) => SHARE * (rank * T + t);
   let [max, sum, atTarget] = [-Infinity, 0, 0];

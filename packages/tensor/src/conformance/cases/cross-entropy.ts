@@ -42,7 +42,10 @@ export function targetsOf(b: Bench, T: number, V: number) {
   return b.integers(Int32Array.from({ length: T }, (_, t) => (t % 7 === 5 ? IGNORE_TARGET : (t * 31) % V)));
 }
 
-/** An output of blocks, as it is stored and packed: the loss is that of its numbers, whatever `linear` does for speed. */
+/**
+ * An output of blocks, as it is stored and packed: the loss is that of its numbers, whatever
+ * `linear` does for speed.
+ */
 function quantisedCases(dtype: DType): Case[] {
   return [false, true].map((packed) => ({
     kernel: 'linearCrossEntropy',
