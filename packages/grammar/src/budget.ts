@@ -2,11 +2,20 @@ import { checkOptions, fail } from './errors.ts';
 
 /** What compiling one grammar may cost; whatever needs more is refused. */
 export interface Limits {
-  /** States of all automata together, those made on the way included. Default 200,000. */
+  /**
+   * States of all automata together, those made on the way included. Default
+   * 200,000.
+   */
   readonly states?: number;
-  /** Steps of work, a few nanoseconds each: the same grammar is refused on every machine. Default 30,000,000. */
+  /**
+   * Steps of work, a few nanoseconds each: the same grammar is refused on every
+   * machine. Default 30,000,000.
+   */
   readonly work?: number;
-  /** Brackets and braces open at once in the grammar's own text, a schema's nesting included. Default 128. */
+  /**
+   * Brackets and braces open at once in the grammar's own text, a schema's nesting
+   * included. Default 128.
+   */
   readonly nesting?: number;
   /** A moment of `now` after which compiling is given up. Default none. */
   readonly deadline?: number;

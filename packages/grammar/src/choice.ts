@@ -7,7 +7,9 @@ import { checkOptions, fail } from './errors.ts';
 import type { Grammar } from './grammar.ts';
 import type { CompileOptions } from './regex/compile.ts';
 
-/** One of these texts. @throws GrammarError where there is none, or one is no text */
+/**
+ * One of these texts. @throws GrammarError where there is none, or one is no text
+ */
 export function compileChoice(texts: readonly string[], options: CompileOptions = {}): Grammar {
   checkOptions('compileChoice', options, ['limits']);
   const budget = new Budget('compileChoice', options.limits);

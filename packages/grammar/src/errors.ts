@@ -5,7 +5,10 @@ export interface SchemaPlace {
   readonly keyword?: string;
 }
 
-/** Everything this package throws: a grammar that cannot be honoured, or a token that it does not allow. */
+/**
+ * Everything this package throws: a grammar that cannot be honoured, or a token
+ * that it does not allow.
+ */
 export class GrammarError extends Error {
   override readonly name = 'GrammarError';
   /** The function that refused. */

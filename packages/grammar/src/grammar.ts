@@ -1,9 +1,10 @@
 /**
- * A set of texts as a byte automaton with calls: plain arrays, so that it can be compiled in one thread and used in
- * another. States of all rules are numbered together.   S states
+ * A set of texts as a byte automaton with calls: plain arrays, so that it can be
+ * compiled in one thread and used in another. States of all rules are numbered
+ * together.   S states
  *
- * A frame is a state with two numbers: how often a counted repetition must, and may, still turn. Calls put a frame on
- * the stack, ends take it off.
+ * A frame is a state with two numbers: how often a counted repetition must, and
+ * may, still turn. Calls put a frame on the stack, ends take it off.
  */
 export interface Grammar {
   readonly kind: 'cria-grammar';
@@ -13,7 +14,10 @@ export interface Grammar {
   readonly starts: Uint8Array;
   /** What each state is: a sum of `flags`.   [S] */
   readonly flags: Uint8Array;
-  /** Byte arrows of a state s lie at `arrowAt[s]` to `arrowAt[s + 1]`: first and last class, and target. */
+  /**
+   * Byte arrows of a state s lie at `arrowAt[s]` to `arrowAt[s + 1]`: first and
+   * last class, and target.
+   */
   readonly arrowAt: Int32Array;
   readonly arrowLow: Uint8Array;
   readonly arrowHigh: Uint8Array;
@@ -21,7 +25,10 @@ export interface Grammar {
   /** Arrows without a byte. */
   readonly hopAt: Int32Array;
   readonly hopTo: Int32Array;
-  /** Calls: the state that the callee begins with, the counter it is given, and the state that follows. */
+  /**
+   * Calls: the state that the callee begins with, the counter it is given, and the
+   * state that follows.
+   */
   readonly callAt: Int32Array;
   readonly callTo: Int32Array;
   readonly callMin: Int32Array;
@@ -35,8 +42,8 @@ export const flags = {
   /** The rule may end here. */
   final: 1,
   /**
-   * A turn of a repetition begins: the rule may end where no more turns are due, and go on where one
-   * more is allowed.
+   * A turn of a repetition begins: the rule may end where no more turns are due,
+   * and go on where one more is allowed.
    */
   head: 2,
   /** A turn has ended: hops count it. */

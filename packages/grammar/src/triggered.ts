@@ -36,7 +36,9 @@ export interface TriggeredOptions extends SchemaOptions {
   readonly freeText?: boolean;
 }
 
-/** Free text in which values of a schema follow certain texts. @throws GrammarError */
+/**
+ * Free text in which values of a schema follow certain texts. @throws GrammarError
+ */
 export function compileTriggered(triggers: readonly Trigger[], options: TriggeredOptions = {}): Grammar {
   const op = 'compileTriggered';
   checkOptions(op, options, ['limits', 'whitespace', 'least', 'most', 'freeText']);

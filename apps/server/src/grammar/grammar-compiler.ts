@@ -23,8 +23,9 @@ const MOST_KEPT = 64;
 const MOST_WAITING = 128;
 
 /**
- * Compiles grammars on a thread of their own, so that neither the engine nor other requests wait; one that takes too long
- * is given up and its thread with it. The thread starts with the first of them.
+ * Compiles grammars on a thread of their own, so that neither the engine nor other requests wait;
+ * one that takes too long is given up and its thread with it. The thread starts with the first of
+ * them.
  */
 export class GrammarCompiler {
   readonly #file: ThreadFile;

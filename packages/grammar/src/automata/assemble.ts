@@ -36,7 +36,10 @@ export interface RuleSet {
   readonly nameOf: (rule: number) => string;
 }
 
-/** Rules as a grammar. @throws GrammarError for left recursion, and where there is no text at all */
+/**
+ * Rules as a grammar. @throws GrammarError for left recursion, and where there is
+ * no text at all
+ */
 export function assemble({ rules, start, nameOf }: RuleSet, budget: Budget): Grammar {
   const assembler = new Assembler(rules, budget);
   const { parts, entries } = assembler.finish();

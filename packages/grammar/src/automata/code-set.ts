@@ -1,5 +1,6 @@
 /**
- * A set of Unicode characters: first and last of each range in turn, ranges ascending and apart.   [2 · ranges]
+ * A set of Unicode characters: first and last of each range in turn, ranges
+ * ascending and apart.   [2 · ranges]
  * Surrogates are in none: text is UTF-8.
  */
 export type CodeSet = readonly number[];
@@ -82,7 +83,10 @@ export function utf8(code: number): number[] {
   return [0xf0 | (code >> 18), 0x80 | ((code >> 12) & 63), 0x80 | ((code >> 6) & 63), 0x80 | (code & 63)];
 }
 
-/** How characters become bytes: as they are, or as `JSON.stringify` writes them inside quotes. */
+/**
+ * How characters become bytes: as they are, or as `JSON.stringify` writes them
+ * inside quotes.
+ */
 export type Encoding = 'utf8' | 'json';
 
 const encoder = new TextEncoder();
@@ -106,5 +110,8 @@ export function encodeSet(set: CodeSet, encoding: Encoding): ByteRanges[] {
   });
 }
 
-/** Characters that JSON strings must escape: controls, the quote and the backslash; ascending. */
+/**
+ * Characters that JSON strings must escape: controls, the quote and the backslash;
+ * ascending.
+ */
 const escaped: readonly number[] = [...Array.from({ length: 0x20 }, (_, code) => code), 0x22, 0x5c];

@@ -4,8 +4,8 @@ import type { Budget } from '../budget.ts';
 export const DEAD = -1;
 
 /**
- * A set of byte strings as a deterministic automaton; state 0 begins. Bytes that no state tells apart are one class,
- * and each class is an interval.   S states, C classes
+ * A set of byte strings as a deterministic automaton; state 0 begins. Bytes that no
+ * state tells apart are one class, and each class is an interval.   S states, C classes
  */
 export interface Dfa {
   /** First byte of each class, ascending from 0.   [C] */
@@ -86,7 +86,10 @@ export function combine(a: Dfa, b: Dfa, how: Combination, budget: Budget): Dfa {
   return minimise({ starts, next: Int32Array.from(next), accept: Uint8Array.from(accept) }, budget);
 }
 
-/** Arrows of a complete automaton backwards: those into `to` of class `c` lie at `at[to · C + c]` and on. */
+/**
+ * Arrows of a complete automaton backwards: those into `to` of class `c` lie at
+ * `at[to · C + c]` and on.
+ */
 interface Arrows {
   readonly at: Int32Array;
   readonly from: Int32Array;
@@ -140,7 +143,10 @@ class Partition {
     return this.#marked[block]!++ === 0;
   }
 
-  /** Cuts the marked members off into a new block, which is given; undefined where all were marked. */
+  /**
+   * Cuts the marked members off into a new block, which is given; undefined where
+   * all were marked.
+   */
   split(block: number): number | undefined {
     const middle = this.begin[block]! + this.#marked[block]!;
     this.#marked[block] = 0;
@@ -158,7 +164,10 @@ class Partition {
   }
 }
 
-/** The automaton of the same set with the fewest states; those that lead nowhere are DEAD. */
+/**
+ * The automaton of the same set with the fewest states; those that lead nowhere are
+ * DEAD.
+ */
 export function minimise(dfa: Dfa, budget: Budget): Dfa {
   const C = dfa.starts.length;
   const dead = dfa.accept.length;
@@ -214,7 +223,10 @@ function refine(
   }
 }
 
-/** A state a block, in the order in which they are reached; classes that no state tells apart become one. */
+/**
+ * A state a block, in the order in which they are reached; classes that no state
+ * tells apart become one.
+ */
 function quotient(dfa: Dfa, partition: Partition, deadBlock: number): Dfa {
   const C = dfa.starts.length;
   const order: number[] = [];

@@ -3,8 +3,9 @@ import type { CodeSet } from './code-set.ts';
 import type { Dfa } from './dfa.ts';
 
 /**
- * What every front end compiles to: a set of texts. Without `rule` it is regular. Anchors occur in regular
- * expressions only, which become an automaton before they meet anything else.
+ * What every front end compiles to: a set of texts. Without `rule` it is regular.
+ * Anchors occur in regular expressions only, which become an automaton before they
+ * meet anything else.
  */
 export type Expression =
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }

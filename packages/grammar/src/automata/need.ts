@@ -3,8 +3,9 @@ import { flags } from '../grammar.ts';
 import type { Parts } from './assemble.ts';
 
 /**
- * Frames that each state must put on the stack before its rule can end, the least; Infinity where it never can. The
- * least solution of: 0 at ends, the need of what follows an arrow, and 1 more than the callee's at a call.   [S]
+ * Frames that each state must put on the stack before its rule can end, the least;
+ * Infinity where it never can. The least solution of: 0 at ends, the need of what
+ * follows an arrow, and 1 more than the callee's at a call.   [S]
  */
 export function needOf({ states, arrows, hops, calls, flags: marks }: Parts, budget: Budget): Float64Array {
   const need = new Float64Array(states).fill(Infinity);

@@ -3,10 +3,16 @@ import { encodeSet, type Encoding } from './code-set.ts';
 import { classesOf, DEAD, type Dfa, minimise } from './dfa.ts';
 import type { Expression } from './expression.ts';
 
-/** Iterations of a repetition that are written out rather than counted, where a counter is possible. */
+/**
+ * Iterations of a repetition that are written out rather than counted, where a
+ * counter is possible.
+ */
 const UNROLLED = 3;
 
-/** Says how a builder makes what is not regular. Without it rules are refused and repetitions written out. */
+/**
+ * Says how a builder makes what is not regular. Without it rules are refused and
+ * repetitions written out.
+ */
 export interface CallMaker {
   /** Goes on at `to` after a text of the rule. */
   callRule(from: number, rule: number, to: number): void;
@@ -15,13 +21,17 @@ export interface CallMaker {
 }
 
 /**
- * Expressions as a nondeterministic automaton over bytes (Thompson 1968). `build(x, from, to)` adds ways from `from`
- * to `to`: never an arrow into `from` or out of `to`, so that alternatives may share both.
+ * Expressions as a nondeterministic automaton over bytes (Thompson 1968). `build(x,
+ * from, to)` adds ways from `from` to `to`: never an arrow into `from` or out of
+ * `to`, so that alternatives may share both.
  */
 export class NfaBuilder {
   /** Byte arrows: from, first byte, last byte, to.   [4 · arrows] */
   readonly arrows: number[] = [];
-  /** Arrows without a byte: from, to; and those passable at the start, or at the end, of the text only.   [2 · each] */
+  /**
+   * Arrows without a byte: from, to; and those passable at the start, or at the
+   * end, of the text only.   [2 · each]
+   */
   readonly hops: number[] = [];
   readonly startHops: number[] = [];
   readonly endHops: number[] = [];
@@ -144,7 +154,10 @@ function grouped(flat: readonly number[], stride: number, states: number): numbe
   return lists;
 }
 
-/** The regular set of an expression, anchors understood, as the automaton of least size. */
+/**
+ * The regular set of an expression, anchors understood, as the automaton of least
+ * size.
+ */
 export function determinise(x: Expression, encoding: Encoding, budget: Budget): Dfa {
   const nfa = new NfaBuilder(budget, encoding);
   const [from, to] = [nfa.state(), nfa.state()];

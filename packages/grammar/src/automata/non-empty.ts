@@ -14,8 +14,8 @@ import {
 const emptyText: Dfa = { starts: Uint8Array.of(0), next: Int32Array.of(-1), accept: Uint8Array.of(1) };
 
 /**
- * Takes the empty text out of expressions, so that every turn of a counted repetition is at least a byte. Rules get a
- * twin without it.
+ * Takes the empty text out of expressions, so that every turn of a counted
+ * repetition is at least a byte. Rules get a twin without it.
  */
 export class NonEmpty {
   #rules: Expression[];
@@ -51,7 +51,10 @@ export class NonEmpty {
     }
   }
 
-  /** The first part that is not empty, and what follows: ab = a'b | b' where a may be empty. */
+  /**
+   * The first part that is not empty, and what follows: ab = a'b | b' where a may
+   * be empty.
+   */
   #sequence([first, ...rest]: readonly Expression[]): Expression {
     if (first === undefined) return never;
     const tail: Expression = { kind: 'sequence', parts: rest };

@@ -14,7 +14,8 @@ export interface GbnfOptions extends CompileOptions {
 
 /**
  * Texts of a grammar in llama.cpp's notation (GBNF).
- * @throws GrammarError for wrong notation, rules that are missing or begin with themselves, and what is too large
+ * @throws GrammarError for wrong notation, rules that are missing or begin with
+ * themselves, and what is too large
  */
 export function compileGrammar(source: string, options: GbnfOptions = {}): Grammar {
   checkOptions('compileGrammar', options, ['limits', 'root']);
@@ -28,18 +29,23 @@ export function compileGrammar(source: string, options: GbnfOptions = {}): Gramm
   return assemble({ rules: flat, start, nameOf: (index) => `"${names[index] ?? root}"` }, budget);
 }
 
-/** States and work up to which a rule without recursion becomes one deterministic automaton. */
+/**
+ * States and work up to which a rule without recursion becomes one deterministic
+ * automaton.
+ */
 const SMALL = { states: 2_000, work: 300_000 };
 
 /**
- * Puts rules that are regular and small into those that use them. A character is often a rule of its own;
- * called for each
- * one, no two places in a string would be alike.
+ * Puts rules that are regular and small into those that use them. A character is
+ * often a rule of its own; called for each one, no two places in a string would be
+ * alike.
  */
 class Inliner {
   #rules: readonly Expression[];
   #budget: Budget;
-  /** Undefined while a rule is looked at: those that come back to it are recursive. */
+  /**
+   * Undefined while a rule is looked at: those that come back to it are recursive.
+   */
   #done = new Map<number, Expression | undefined>();
 
   constructor(rules: readonly Expression[], budget: Budget) {
@@ -54,7 +60,10 @@ class Inliner {
     });
   }
 
-  /** The rule without rules in it, deterministic; undefined where it is not regular, or large. */
+  /**
+   * The rule without rules in it, deterministic; undefined where it is not regular,
+   * or large.
+   */
   #inlined(index: number, depth: number): Expression | undefined {
     if (this.#done.has(index)) return this.#done.get(index);
     this.#done.set(index, undefined);

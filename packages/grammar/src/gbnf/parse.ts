@@ -12,7 +12,10 @@ export interface ParsedGbnf {
 /** Most turns of a counted repetition. */
 const MOST_TURNS = 100_000;
 
-/** llama.cpp's grammar notation: `root ::= "yes" | "no"`, with groups, classes, `* + ? {m,n}`, `.` and `# comments`. */
+/**
+ * llama.cpp's grammar notation: `root ::= "yes" | "no"`, with groups, classes, `* +
+ * ? {m,n}`, `.` and `# comments`.
+ */
 export function parseGbnf(source: string, budget: Budget): ParsedGbnf {
   return new GbnfParser(source, budget).parse();
 }

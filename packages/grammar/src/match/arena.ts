@@ -9,14 +9,17 @@ export const NOWHERE = -1;
 /** Stacks that one place of an ambiguous grammar may have at once. */
 const MOST_STACKS = 4096;
 
-/** What an arena may remember before a fresh one takes over: frames, and entries of step tables (4 bytes each). */
+/**
+ * What an arena may remember before a fresh one takes over: frames, and entries of
+ * step tables (4 bytes each).
+ */
 const MOST_FRAMES = 1 << 20;
 const MOST_STEPS = 1 << 23;
 
 /**
- * Everything that is known about a grammar's ways through text, found while it is used. A place is the set of
- * stacks that
- * the bytes so far lead to; places are numbered, and a step from one by a class of bytes is remembered.
+ * Everything that is known about a grammar's ways through text, found while it is
+ * used. A place is the set of stacks that the bytes so far lead to; places are
+ * numbered, and a step from one by a class of bytes is remembered.
  */
 export class Arena {
   readonly grammar: Grammar;
@@ -25,7 +28,10 @@ export class Arena {
   readonly tops: Int32Array[] = [];
   /** 1 where the text may end.   by place */
   readonly ends: number[] = [];
-  /** Frames that the stacks of a place had, or would have needed: what `maxDepth` is compared with. */
+  /**
+   * Frames that the stacks of a place had, or would have needed: what `maxDepth` is
+   * compared with.
+   */
   readonly reach: number[] = [];
   /** Following place by class; UNKNOWN where nobody asked yet.   by place: [C] */
   readonly steps: Int32Array[] = [];
@@ -64,7 +70,10 @@ export class Arena {
     return this.#close();
   }
 
-  /** The place after the rule of a top frame's caller went on: `frame` is what the call left on the stack. */
+  /**
+   * The place after the rule of a top frame's caller went on: `frame` is what the
+   * call left on the stack.
+   */
   returned(frame: number): number {
     this.#open();
     this.#visitFrame(frame);
@@ -149,7 +158,10 @@ export class Arena {
     this.#visit(state.at(frame), min.at(frame), max.at(frame), parent.at(frame));
   }
 
-  /** A stack to be taken in; those of a long chain of optional parts are too many for the language's own stack. */
+  /**
+   * A stack to be taken in; those of a long chain of optional parts are too many
+   * for the language's own stack.
+   */
   #visit(state: number, min: number, max: number, parent: number): void {
     this.#pending.push(state, min, max, parent);
   }

@@ -7,8 +7,9 @@ import type { TokenTrie } from './token-trie.ts';
 
 export interface MatcherOptions {
   /**
-   * Frames on the stack: how deep recursion may go. What would be deeper is never allowed, so that a text can always be
-   * finished. Values of JSON take two or three frames a level. Default 256.
+   * Frames on the stack: how deep recursion may go. What would be deeper is never
+   * allowed, so that a text can always be finished. Values of JSON take two or
+   * three frames a level. Default 256.
    */
   readonly maxDepth?: number;
 }
@@ -66,7 +67,10 @@ const KEPT_POSITIONS = 4096;
 /** What one text may go on with. */
 export class Constraint {
   #matcher: Matcher;
-  /** After each token, the last `KEPT_POSITIONS` of them; the first is the oldest that can be returned to. */
+  /**
+   * After each token, the last `KEPT_POSITIONS` of them; the first is the oldest
+   * that can be returned to.
+   */
   #positions: Position[];
 
   /** Made by `Matcher.start` and `clone`. */
@@ -92,9 +96,11 @@ export class Constraint {
   }
 
   /**
-   * Writes one bit an id that may follow, from the lowest bit of the first word on; ids that end the text where it may
-   * end. Words beyond the vocabulary become 0.   bits: [⌈V / 32⌉ or more]
-   * @returns whether there is any: a vocabulary without the bytes needed can leave none
+   * Writes one bit an id that may follow, from the lowest bit of the first word on;
+   * ids that end the text where it may end. Words beyond the vocabulary become 0.
+   *                                                       bits: [⌈V / 32⌉ or more]
+   * @returns whether there is any: a vocabulary without the bytes needed can leave
+   * none
    */
   mask(bits: Uint32Array): boolean {
     const { words } = this.#matcher.trie;
@@ -115,7 +121,10 @@ export class Constraint {
     return this.#after(id) !== undefined;
   }
 
-  /** Goes on by a token. @throws GrammarError where the grammar does not allow it; nothing has changed then */
+  /**
+   * Goes on by a token. @throws GrammarError where the grammar does not allow it;
+   * nothing has changed then
+   */
   accept(id: number): void {
     const next = this.#after(id);
     if (next === undefined)
@@ -138,7 +147,10 @@ export class Constraint {
     return new Constraint(this.#matcher, [...this.#positions]);
   }
 
-  /** The bytes that must come next whatever is chosen, up to the first choice or 4,096. */
+  /**
+   * The bytes that must come next whatever is chosen, up to the first choice or
+   * 4,096.
+   */
   forcedBytes(): Uint8Array {
     const { ended } = this.#now;
     const { starts } = this.#matcher.grammar;

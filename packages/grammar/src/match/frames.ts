@@ -2,8 +2,9 @@
 export const BOTTOM = -1;
 
 /**
- * Stacks as linked frames, equal ones stored once: a stack is the number of its top frame.
- * A frame is a state, the turns its repetition still must and may take, and the frame beneath.
+ * Stacks as linked frames, equal ones stored once: a stack is the number of its top
+ * frame. A frame is a state, the turns its repetition still must and may take, and
+ * the frame beneath.
  */
 export class Frames {
   readonly state: Ints = new Ints();

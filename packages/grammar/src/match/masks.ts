@@ -11,16 +11,19 @@ const KEPT_BYTES = 32 * 2 ** 20;
 interface Alone {
   /** Tokens that stay within the rule, or end where it may end.   [words] */
   readonly bits: Uint32Array;
-  /** Nodes of the trie at which the rule may end while tokens go on: those depend on the caller. */
+  /**
+   * Nodes of the trie at which the rule may end while tokens go on: those depend on
+   * the caller.
+   */
   readonly exits: Int32Array;
   /** Frames that any of its tokens put on top. */
   readonly reach: number;
 }
 
 /**
- * Masks of places. Most tokens stay within the rule on top of the stack, so what its state allows is found
- * once and shared
- * by all stacks; only tokens that go on after the rule's end are followed through each caller.
+ * Masks of places. Most tokens stay within the rule on top of the stack, so what
+ * its state allows is found once and shared by all stacks; only tokens that go on
+ * after the rule's end are followed through each caller.
  */
 export class Masks {
   #arena: Arena;
@@ -42,7 +45,10 @@ export class Masks {
     this.#path = new Int32Array(trie.longest + 2);
   }
 
-  /** One bit an id that may follow, ends of text included. The same array every time: not to be written. */
+  /**
+   * One bit an id that may follow, ends of text included. The same array every
+   * time: not to be written.
+   */
   of(place: number): Uint32Array {
     const known = this.#kept.get(place);
     if (known) return known;
@@ -56,7 +62,10 @@ export class Masks {
     return bits;
   }
 
-  /** False where a stack is so deep that what its state allows alone would be too much. */
+  /**
+   * False where a stack is so deep that what its state allows alone would be too
+   * much.
+   */
   #fromAlone(place: number, bits: Uint32Array): boolean {
     const { frames, tops } = this.#arena;
     for (const top of tops[place]!) {
@@ -91,8 +100,9 @@ export class Masks {
   }
 
   /**
-   * Sets the bits of all tokens at nodes `from` to `to`, siblings and what is below them, that `place` allows; the
-   * place is where their parent node led. Collects the nodes at which the text may end while tokens go on.
+   * Sets the bits of all tokens at nodes `from` to `to`, siblings and what is below
+   * them, that `place` allows; the place is where their parent node led. Collects
+   * the nodes at which the text may end while tokens go on.
    */
   #walk(place: number, from: number, to: number, bits: Uint32Array, exits?: number[]): number {
     const { byteOf, depthOf, skip, idAt, ids } = this.#trie;

@@ -1,19 +1,28 @@
 import { checkOptions, fail } from '../errors.ts';
 
 export interface TokenTrieOptions {
-  /** Ids that end the text: allowed exactly where it may end. Their bytes count for nothing. Default none. */
+  /**
+   * Ids that end the text: allowed exactly where it may end. Their bytes count for
+   * nothing. Default none.
+   */
   readonly endIds?: readonly number[];
-  /** Ids that are never allowed, such as control tokens. Default none; tokens without bytes never are. */
+  /**
+   * Ids that are never allowed, such as control tokens. Default none; tokens
+   * without bytes never are.
+   */
   readonly excluded?: Iterable<number>;
 }
 
 /**
- * A vocabulary as a tree of bytes, made once and used by every grammar. Nodes lie in preorder, so that a walk
- * reads memory
- * forwards and skips a subtree by one jump.   N nodes, V ids
+ * A vocabulary as a tree of bytes, made once and used by every grammar. Nodes lie
+ * in preorder, so that a walk reads memory forwards and skips a subtree by one
+ * jump.   N nodes, V ids
  */
 export class TokenTrie {
-  /** Bits of a mask are one an id, from the lowest of the first word on.   words = ⌈V / 32⌉ */
+  /**
+   * Bits of a mask are one an id, from the lowest of the first word on.   words =
+   * ⌈V / 32⌉
+   */
   readonly vocabSize: number;
   readonly words: number;
   readonly endIds: readonly number[];
@@ -22,7 +31,9 @@ export class TokenTrie {
   readonly depthOf: Uint16Array;
   /** The node after the subtree of each.   [N] */
   readonly skip: Int32Array;
-  /** Ids of a node n lie at `idAt[n]` to `idAt[n + 1]` of `ids`.   [N + 1], [tokens] */
+  /**
+   * Ids of a node n lie at `idAt[n]` to `idAt[n + 1]` of `ids`.   [N + 1], [tokens]
+   */
   readonly idAt: Int32Array;
   readonly ids: Int32Array;
   /** Bytes of the longest token. */
@@ -69,7 +80,10 @@ export class TokenTrie {
 /** Most bytes of a token: depths are 16 bits wide. */
 const LONGEST = 65_535;
 
-/** Preorder from the sorted tokens: each shares with the one before it what their beginnings have in common. */
+/**
+ * Preorder from the sorted tokens: each shares with the one before it what their
+ * beginnings have in common.
+ */
 class Nodes {
   readonly byteOf: number[] = [];
   readonly depthOf: number[] = [];
@@ -78,17 +92,21 @@ class Nodes {
   readonly ids: number[] = [];
 
   constructor(tokens: readonly (Uint8Array | undefined)[]) {
-    const sorted: { readonly key: string; readonly id: number }[] = [];
+    const idsOf = new Map<string, number[]>();
     for (const [id, bytes] of tokens.entries()) {
       if (bytes === undefined) continue;
       if (bytes.length > LONGEST)
         fail('TokenTrie', `token ${id} has ${bytes.length} bytes.`, `the most is ${LONGEST}`);
-      sorted.push({ key: latin1(bytes), id });
+      const key = latin1(bytes);
+      const same = idsOf.get(key);
+      if (same) same.push(id);
+      else idsOf.set(key, [id]);
     }
-    sorted.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : a.id - b.id));
+    // Without a comparison of ours: a third of the time, and units of one byte each are in the order of bytes.
+    const sorted = [...idsOf.keys()].sort();
     const open: number[] = [];
     let before = '';
-    for (const { key, id } of sorted) {
+    for (const key of sorted) {
       let shared = 0;
       while (shared < before.length && before.charCodeAt(shared) === key.charCodeAt(shared)) shared++;
       this.#close(open, shared);
@@ -97,7 +115,7 @@ class Nodes {
         this.depthOf.push(depth + 1);
         open.push(this.byteOf.push(key.charCodeAt(depth)) - 1);
       }
-      this.ids.push(id);
+      this.ids.push(...idsOf.get(key)!);
       before = key;
     }
     this.#close(open, 0);

@@ -44,10 +44,16 @@ export function classEscape(letter: string): CodeSet | undefined {
   return Object.hasOwn(escapes, letter) ? escapes[letter] : undefined;
 }
 
-/** Properties that were asked for: each takes some 50 ms to find out. A few hundred exist. */
+/**
+ * Properties that were asked for: each takes some 50 ms to find out. A few hundred
+ * exist.
+ */
 const properties = new Map<string, CodeSet>();
 
-/** The characters of a Unicode property such as `L` or `Script=Greek`, as this JavaScript engine knows them. */
+/**
+ * The characters of a Unicode property such as `L` or `Script=Greek`, as this
+ * JavaScript engine knows them.
+ */
 export function propertySet(name: string): CodeSet | undefined {
   const known = properties.get(name);
   if (known) return known;

@@ -11,7 +11,10 @@ export interface CompileOptions {
   readonly limits?: Limits;
 }
 
-/** States of the automaton up to which a regular expression is made deterministic beforehand. */
+/**
+ * States of the automaton up to which a regular expression is made deterministic
+ * beforehand.
+ */
 const EAGER_STATES = 20_000;
 
 /**
@@ -26,7 +29,10 @@ export function compileRegex(source: string, options: CompileOptions = {}): Gram
   return assemble({ rules: [small(whole, budget)], start: 0, nameOf: () => 'the pattern' }, budget);
 }
 
-/** Deterministic where that is small; else as it is, to be made so as far as texts need it. */
+/**
+ * Deterministic where that is small; else as it is, to be made so as far as texts
+ * need it.
+ */
 function small(whole: Expression, budget: Budget): Expression {
   if (hasAnchor(whole)) return automaton(determinise(whole, 'utf8', budget));
   const trial = new Budget(budget.op, { states: EAGER_STATES, work: 4_000_000 });

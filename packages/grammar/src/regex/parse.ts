@@ -8,9 +8,9 @@ import { classEscape, dot, propertySet } from './classes.ts';
 const MOST_TURNS = 100_000;
 
 /**
- * A regular expression of ECMA-262 with the flag `u`, as far as it is regular: no lookaround, no references
- * back, no word
- * boundaries. `^` and `$` are where the text begins and ends. Lazy and greedy are the same set of texts.
+ * A regular expression of ECMA-262 with the flag `u`, as far as it is regular: no
+ * lookaround, no references back, no word boundaries. `^` and `$` are where the
+ * text begins and ends. Lazy and greedy are the same set of texts.
  */
 export function parseRegex(source: string, budget: Budget): Expression {
   return new RegexParser(source, budget).parse();

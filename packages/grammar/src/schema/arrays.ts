@@ -99,8 +99,9 @@ function containedIn(nodes: Conjunction): Contained | undefined {
 }
 
 /**
- * Items of which some are counted: a rule for each number of items and of those contained, as far as either matters.
- * Where there is an upper limit, items that are not counted must not fit.
+ * Items of which some are counted: a rule for each number of items and of those
+ * contained, as far as either matters. Where there is an upper limit, items that
+ * are not counted must not fit.
  */
 function containing(
   items: Items,

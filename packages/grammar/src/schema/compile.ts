@@ -18,15 +18,17 @@ import type { ValueMaker } from './value-maker.ts';
 
 export interface SchemaOptions extends CompileOptions {
   /**
-   * `compact`: none, the least tokens. `flexible`: up to 62 blanks and line ends after `{ [ , :` and before `} ]`.
-   * Default compact.
+   * `compact`: none, the least tokens. `flexible`: up to 62 blanks and line ends
+   * after `{ [ , :` and before `} ]`. Default compact.
    */
   readonly whitespace?: Whitespace;
 }
 
 /**
- * JSON texts whose values fit a schema (draft 2020-12). Named properties come in the schema's order, others after them.
- * @throws GrammarError with the place of what cannot be honoured: nothing is passed over
+ * JSON texts whose values fit a schema (draft 2020-12). Named properties come in
+ * the schema's order, others after them.
+ * @throws GrammarError with the place of what cannot be honoured: nothing is passed
+ * over
  */
 export function compileSchema(schema: unknown, options: SchemaOptions = {}): Grammar {
   const { rules, start, budget } = schemaRules(schema, options);
@@ -88,7 +90,10 @@ class SchemaCompiler implements ValueMaker {
     return this.#conjunctions.not(node);
   }
 
-  /** A rule a conjunction; its body is made later, so that schemas may refer to themselves. */
+  /**
+   * A rule a conjunction; its body is made later, so that schemas may refer to
+   * themselves.
+   */
   value(nodes: Conjunction): Expression {
     const key = keyOf(nodes);
     let known = this.#values.get(key);
@@ -127,7 +132,9 @@ class SchemaCompiler implements ValueMaker {
     return known;
   }
 
-  /** Values of a conjunction of which nothing is left to take apart, type by type. */
+  /**
+   * Values of a conjunction of which nothing is left to take apart, type by type.
+   */
   #flat(flat: Conjunction): Expression {
     const listed = this.#listed(flat);
     if (listed) return choice(...listed.map((value) => this.#literal(value)));
@@ -144,7 +151,10 @@ class SchemaCompiler implements ValueMaker {
     return choice(...parts);
   }
 
-  /** Values that `const` or `enum` list and that fit the rest; undefined where nothing is listed. */
+  /**
+   * Values that `const` or `enum` list and that fit the rest; undefined where
+   * nothing is listed.
+   */
   #listed(flat: Conjunction): readonly unknown[] | undefined {
     const [fixed] = allOf(flat, 'const');
     const [list] = allOf<readonly unknown[]>(flat, 'enum');

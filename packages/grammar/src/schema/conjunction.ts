@@ -33,7 +33,10 @@ export function isNever(nodes: Conjunction): boolean {
   return nodes.some(({ schema }) => schema === false);
 }
 
-/** A node on the way from the conjunction's own to one that is applied to the same value. */
+/**
+ * A node on the way from the conjunction's own to one that is applied to the same
+ * value.
+ */
 interface Link {
   readonly node: SchemaNode;
   readonly up: Link | undefined;
@@ -48,8 +51,9 @@ interface Branch {
 const branching = ['anyOf', 'oneOf', 'if', 'not', 'dependentRequired', 'dependentSchemas'] as const;
 
 /**
- * Takes conjunctions apart into alternatives in which nothing is left but what a value itself must be: references are
- * followed, `allOf` is joined, `anyOf`, `oneOf`, `if`, `not` and dependencies are written out as alternatives.
+ * Takes conjunctions apart into alternatives in which nothing is left but what a
+ * value itself must be: references are followed, `allOf` is joined, `anyOf`,
+ * `oneOf`, `if`, `not` and dependencies are written out as alternatives.
  */
 export class Conjunctions {
   readonly #document: SchemaDocument;
@@ -119,7 +123,10 @@ export class Conjunctions {
     this.#checked.add(node.id);
   }
 
-  /** What else must hold of a value that a node is applied to: one of these lists, each wholly. */
+  /**
+   * What else must hold of a value that a node is applied to: one of these lists,
+   * each wholly.
+   */
   #ways(node: SchemaNode): SchemaNode[][] {
     const schema = node.schema as SchemaObject; // of an object
     const { path } = node;
@@ -210,7 +217,10 @@ export class Conjunctions {
     return [[holds, fails]];
   }
 
-  /** Branches of which no two can hold are plain alternatives; of others, the rest must not hold. */
+  /**
+   * Branches of which no two can hold are plain alternatives; of others, the rest
+   * must not hold.
+   */
   #oneOf(node: SchemaNode): SchemaNode[][] {
     const branches = this.#list(node, 'oneOf');
     for (const branch of branches) this.#check(branch);

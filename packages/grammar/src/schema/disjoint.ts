@@ -2,7 +2,9 @@ import { isObject, own, type SchemaNode, type SchemaObject } from './document.ts
 import { canonical } from './json.ts';
 import { typeNames } from './keywords.ts';
 
-/** What can be said of a schema's values at a glance: all of them have one of these. */
+/**
+ * What can be said of a schema's values at a glance: all of them have one of these.
+ */
 interface Outline {
   readonly types: ReadonlySet<string>;
   /** As canonical text; undefined where there are others. */
@@ -14,7 +16,10 @@ interface Outline {
 /** References that are followed for an outline. */
 const MOST_STEPS = 8;
 
-/** Whether it is plain that no value fits both: by type, by value, or by the value of a property that both need. */
+/**
+ * Whether it is plain that no value fits both: by type, by value, or by the value
+ * of a property that both need.
+ */
 export function areDisjoint(
   a: SchemaNode,
   b: SchemaNode,

@@ -4,7 +4,10 @@ import { refuse } from '../errors.ts';
 export type SchemaObject = Readonly<Record<string, unknown>>;
 export type Schema = boolean | SchemaObject;
 
-/** A schema with its place. Nodes of one schema object are one: conjunctions are compared by their nodes' numbers. */
+/**
+ * A schema with its place. Nodes of one schema object are one: conjunctions are
+ * compared by their nodes' numbers.
+ */
 export interface SchemaNode {
   readonly id: number;
   readonly schema: Schema;
@@ -39,7 +42,9 @@ export function isObject(value: unknown): value is SchemaObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Only what the object itself has: a schema may well name a property `constructor`. */
+/**
+ * Only what the object itself has: a schema may well name a property `constructor`.
+ */
 export function own(schema: SchemaObject, keyword: string): unknown {
   return Object.hasOwn(schema, keyword) ? schema[keyword] : undefined;
 }

@@ -1,6 +1,7 @@
 /*
- * Formats as regular expressions of whole strings. Each takes only what RFC and ajv-formats both take; rare forms that
- * are allowed too (leap seconds, quoted local parts of addresses, hosts of more than four labels) are never written.
+ * Formats as regular expressions of whole strings. Each takes only what RFC and
+ * ajv-formats both take; rare forms that are allowed too (leap seconds, quoted
+ * local parts of addresses, hosts of more than four labels) are never written.
  */
 
 /** Days of months, and the 29th of February in leap years. */
@@ -15,7 +16,10 @@ const time = `${clock}:[0-5][0-9](?:\\.[0-9]{1,9})?(?:Z|[+-]${clock})`;
 const octet = '(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])';
 const ipv4 = `${octet}(?:\\.${octet}){3}`;
 const word = '[0-9a-fA-F]{1,4}';
-/** With `::` after n words: up to 6 − n more follow, so that it stands for one or more of the eight. */
+/**
+ * With `::` after n words: up to 6 − n more follow, so that it stands for one or
+ * more of the eight.
+ */
 const shortened = [0, 1, 2, 3, 4, 5, 6].map((n) => {
   const before = n === 0 ? '' : `${word}(?::${word}){${n - 1}}`;
   const after = n === 6 ? `(?:${word})?` : `(?:${word}(?::${word}){0,${6 - n}})?`;
@@ -28,7 +32,10 @@ const ipv6 = [
   `::(?:[fF]{4}:)?${ipv4}`,
 ].join('|');
 
-/** Two hyphens in a row would begin an encoded label (`xn--`), which has rules of its own. */
+/**
+ * Two hyphens in a row would begin an encoded label (`xn--`), which has rules of
+ * its own.
+ */
 const label = '[a-zA-Z0-9](?:-?[a-zA-Z0-9]){0,30}';
 const hostname = `${label}(?:\\.${label}){0,3}`;
 const atom = "[a-zA-Z0-9!#$%&'*+/=?^_`\\{|\\}~-]";

@@ -21,7 +21,10 @@ export interface Decimal {
   readonly scale: number;
 }
 
-/** Exactly what the shortest text of a number says; without zeros at the end of the digits. */
+/**
+ * Exactly what the shortest text of a number says; without zeros at the end of the
+ * digits.
+ */
 export function decimalOf(value: number): Decimal {
   const [mantissa = '0', exponent = '0'] = String(value).split('e');
   const [whole = '0', fraction = ''] = mantissa.split('.');
@@ -35,7 +38,9 @@ export function decimalOf(value: number): Decimal {
   return scale < 0 ? { digits: digits * 10n ** BigInt(-scale), scale: 0 } : { digits, scale };
 }
 
-/** Whether a is a whole number of times b, in decimals and not in floating point. */
+/**
+ * Whether a is a whole number of times b, in decimals and not in floating point.
+ */
 export function isMultiple(value: number, of: number): boolean {
   const [a, b] = [decimalOf(value), decimalOf(of)];
   const scale = Math.max(a.scale, b.scale);

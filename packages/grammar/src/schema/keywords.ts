@@ -5,7 +5,10 @@ import { isObject, own, type SchemaNode, type SchemaObject } from './document.ts
 export const typeNames = ['null', 'boolean', 'number', 'string', 'array', 'object'] as const;
 export type TypeName = (typeof typeNames)[number];
 
-/** Keywords that this package makes itself while it takes schemas apart; no schema from outside may hold them. */
+/**
+ * Keywords that this package makes itself while it takes schemas apart; no schema
+ * from outside may hold them.
+ */
 export const made = {
   /** A number that is not whole. */
   fraction: '\0fraction',
@@ -107,7 +110,10 @@ const hints: Readonly<Record<string, string>> = {
   unevaluatedItems: 'write items: false where the prefixItems are',
 };
 
-/** Refuses what is not known, or not as it should be: a keyword that is passed over would not be honoured. */
+/**
+ * Refuses what is not known, or not as it should be: a keyword that is passed over
+ * would not be honoured.
+ */
 export function checkKeywords({ schema, path, isMade }: SchemaNode): void {
   if (!isObject(schema)) return;
   for (const keyword of Object.keys(schema)) {
@@ -139,7 +145,10 @@ export interface Found<T> {
   readonly place: SchemaPlace;
 }
 
-/** The values that nodes of a conjunction give a keyword. The type is what `checkKeywords` has seen. */
+/**
+ * The values that nodes of a conjunction give a keyword. The type is what
+ * `checkKeywords` has seen.
+ */
 export function allOf<T>(nodes: readonly SchemaNode[], keyword: string): Found<T>[] {
   return nodes.flatMap(({ schema, path }) => {
     const value = own(schema as SchemaObject, keyword);
@@ -155,7 +164,10 @@ export function atMost(nodes: readonly SchemaNode[], keyword: string): number {
   return allOf<number>(nodes, keyword).reduce((least, { value }) => Math.min(least, value), Infinity);
 }
 
-/** Types that every node of a conjunction allows; `integer` where numbers must be whole. */
+/**
+ * Types that every node of a conjunction allows; `integer` where numbers must be
+ * whole.
+ */
 export function typesOf(nodes: readonly SchemaNode[]): { types: Set<TypeName>; isInteger: boolean } {
   const types = new Set<TypeName>(typeNames);
   let isInteger = false;

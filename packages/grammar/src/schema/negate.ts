@@ -2,7 +2,9 @@ import { refuse } from '../errors.ts';
 import { below, isObject, own, type Schema, type SchemaNode, type SchemaObject } from './document.ts';
 import { made, typeNames } from './keywords.ts';
 
-/** How the opposite of one keyword is written; alternatives of which one must hold. */
+/**
+ * How the opposite of one keyword is written; alternatives of which one must hold.
+ */
 type Opposite = (value: never, schema: SchemaObject) => readonly Schema[];
 
 const not = (schema: Schema): Schema => (typeof schema === 'boolean' ? !schema : { not: schema });
@@ -26,7 +28,10 @@ function more(type: string, least: string): Opposite {
   return (most: number) => [{ type, [least]: most + 1 }];
 }
 
-/** An object whose property of that name is as the schema says; own property, whatever its name. */
+/**
+ * An object whose property of that name is as the schema says; own property,
+ * whatever its name.
+ */
 function withProperty(name: string, schema: Schema): SchemaObject {
   return Object.fromEntries([[name, schema]]);
 }
@@ -66,7 +71,10 @@ const opposites: Readonly<Record<string, Opposite>> = {
   $ref: (ref: string) => [{ not: { $ref: ref } }],
 };
 
-/** Keywords without which a value may be anything, so that nothing is their opposite. */
+/**
+ * Keywords without which a value may be anything, so that nothing is their
+ * opposite.
+ */
 const idle = new Set([
   'uniqueItems',
   'additionalProperties',
@@ -78,7 +86,10 @@ const idle = new Set([
   'if',
 ]);
 
-/** The schema that takes exactly what `node` does not; `resolve` finds what a reference names. */
+/**
+ * The schema that takes exactly what `node` does not; `resolve` finds what a
+ * reference names.
+ */
 export function negation(node: SchemaNode, resolve: (ref: string) => SchemaNode): Schema {
   const { schema, path } = node;
   if (!isObject(schema)) return !schema;

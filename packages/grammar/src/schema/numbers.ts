@@ -9,13 +9,16 @@ import { allOf, made, typesOf } from './keywords.ts';
 import { decimalOf } from './json.ts';
 
 /**
- * A number that nothing is said about: up to 20 digits before and after the point, two of an
- * exponent, so that it ends and is finite.
+ * A number that nothing is said about: up to 20 digits before and after the point,
+ * two of an exponent, so that it ends and is finite.
  */
 const FREE = '-?(?:0|[1-9][0-9]{0,19})(?:\\.[0-9]{1,20})?(?:[eE][+-]?[0-9]{1,2})?';
 const FREE_INTEGER = '-?(?:0|[1-9][0-9]{0,19})';
 
-/** Digits of a number that must be compared: any two such decimals are different doubles. */
+/**
+ * Digits of a number that must be compared: any two such decimals are different
+ * doubles.
+ */
 const DIGITS = 15;
 const PLAIN = `-?(?:0|[1-9][0-9]{0,${DIGITS - 1}})(?:\\.[0-9]{1,${DIGITS - 1}})?`;
 const PLAIN_INTEGER = `-?(?:0|[1-9][0-9]{0,${DIGITS - 1}})`;
@@ -38,7 +41,10 @@ const keywords = [
   made.fraction,
 ];
 
-/** The numbers of a conjunction, as text. Those that are compared are written without exponents, of up to 15 digits. */
+/**
+ * The numbers of a conjunction, as text. Those that are compared are written
+ * without exponents, of up to 15 digits.
+ */
 export function numberDfa(nodes: readonly SchemaNode[], budget: Budget): Dfa {
   const { isInteger } = typesOf(nodes);
   const regular = (source: string) => determinise(parseRegex(source, budget), 'utf8', budget);
@@ -116,8 +122,9 @@ function boundsOf(nodes: readonly SchemaNode[]): Bound[] {
 type Order = '<' | '=' | '>';
 
 /**
- * Texts of numbers on one side of a bound. A state is the sign, the phase, the digits read of it, and how they compare:
- * numbers of more digits before the point are larger, those of as many are as their first digit that differs.
+ * Texts of numbers on one side of a bound. A state is the sign, the phase, the
+ * digits read of it, and how they compare: numbers of more digits before the point
+ * are larger, those of as many are as their first digit that differs.
  */
 function comparison({ value, side, inclusive }: Bound, budget: Budget): Dfa {
   const { digits, scale } = decimalOf(value);
@@ -157,14 +164,20 @@ function withLength(count: number, wanted: number, order: Order): Order {
   return count < wanted ? '<' : '>';
 }
 
-/** How numbers compare whose sizes do. Zero has no sign here: −0 is no text of these numbers. */
+/**
+ * How numbers compare whose sizes do. Zero has no sign here: −0 is no text of these
+ * numbers.
+ */
 function signed(isNegative: boolean, boundIsNegative: boolean, magnitude: Order): Order {
   if (isNegative !== boundIsNegative) return isNegative ? '<' : '>';
   if (!isNegative || magnitude === '=') return magnitude;
   return magnitude === '<' ? '>' : '<';
 }
 
-/** Texts of whole multiples of step · 10^−scale: the digits as a number modulo the step. */
+/**
+ * Texts of whole multiples of step · 10^−scale: the digits as a number modulo the
+ * step.
+ */
 function multiples(step: number, scale: number, budget: Budget): Dfa {
   const next = (state: string, byte: number): string | undefined => {
     const [rest, places] = state.split(' ').map(Number) as [number, number]; // places: −1 before the point

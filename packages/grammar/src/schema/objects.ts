@@ -7,7 +7,10 @@ import { allOf, atLeast, atMost, made } from './keywords.ts';
 import { propertySchemas, refuseHalves } from './validate.ts';
 import type { ValueMaker } from './value-maker.ts';
 
-/** Patterns of property names on one object: each combination of them is a kind of property. */
+/**
+ * Patterns of property names on one object: each combination of them is a kind of
+ * property.
+ */
 const MOST_PATTERNS = 6;
 
 const encoder = new TextEncoder();
@@ -25,7 +28,10 @@ interface Others {
   readonly nodes: Conjunction;
 }
 
-/** Objects of a conjunction that was taken apart: named properties in the schema's order, then others. */
+/**
+ * Objects of a conjunction that was taken apart: named properties in the schema's
+ * order, then others.
+ */
 export function objectExpression(nodes: Conjunction, maker: ValueMaker): Expression {
   const names = nameRule(nodes, maker);
   const named = namedProperties(nodes, names, maker);
@@ -81,7 +87,10 @@ function namedProperties(nodes: Conjunction, names: Dfa | undefined, maker: Valu
   });
 }
 
-/** Each combination of patterns that a name may match, with what follows for its value. */
+/**
+ * Each combination of patterns that a name may match, with what follows for its
+ * value.
+ */
 function otherProperties(
   nodes: Conjunction,
   names: Dfa | undefined,
@@ -116,7 +125,10 @@ function otherProperties(
   return found;
 }
 
-/** What one node asks of properties whose names match these patterns and are not among its own. */
+/**
+ * What one node asks of properties whose names match these patterns and are not
+ * among its own.
+ */
 function schemasOf(node: SchemaNode, chosen: readonly string[], maker: ValueMaker): SchemaNode[] {
   const schema = node.schema as SchemaObject;
   const patterns = (own(schema, 'patternProperties') ?? {}) as SchemaObject;
@@ -135,7 +147,10 @@ function pairOf(others: readonly Others[], maker: ValueMaker): Expression {
   return pairs.length === 0 ? never : rules.add(choice(...pairs));
 }
 
-/** A rule for each named property and number of properties before it, as far as the number matters. */
+/**
+ * A rule for each named property and number of properties before it, as far as the
+ * number matters.
+ */
 class Properties {
   #named: readonly Named[];
   #pair: Expression;

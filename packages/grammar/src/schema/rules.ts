@@ -5,7 +5,10 @@ import type { Budget } from '../budget.ts';
 /** White space between the parts of a JSON text. */
 export type Whitespace = 'compact' | 'flexible';
 
-/** Blanks and line ends in a row, where they may be: enough for a line end and indents of 30 levels. */
+/**
+ * Blanks and line ends in a row, where they may be: enough for a line end and
+ * indents of 30 levels.
+ */
 const MOST_BLANKS = 62;
 
 const blank = set(

@@ -9,14 +9,18 @@ import type { SchemaNode } from './document.ts';
 import { formats } from './formats.ts';
 import { allOf, atLeast, atMost, type Found, made } from './keywords.ts';
 
-/** `maxLength` up to which a length can be joined with a pattern: a state a character. */
+/**
+ * `maxLength` up to which a length can be joined with a pattern: a state a
+ * character.
+ */
 const MOST_COUNTED = 4_000;
 
 const quote = text('"');
 
 /**
- * Strings of a conjunction. Where nothing but a length is asked for, every escape of JSON may be used. Otherwise
- * characters are written as `JSON.stringify` does, each in one way, so that sets can be joined and subtracted.
+ * Strings of a conjunction. Where nothing but a length is asked for, every escape
+ * of JSON may be used. Otherwise characters are written as `JSON.stringify` does,
+ * each in one way, so that sets can be joined and subtracted.
  */
 export class Strings {
   #budget: Budget;
@@ -129,7 +133,9 @@ export class Strings {
   }
 }
 
-/** One character in any of the ways that JSON has; halves of pairs only together. */
+/**
+ * One character in any of the ways that JSON has; halves of pairs only together.
+ */
 function freeCharacter(): Expression {
   const among = (...ranges: (readonly [string, string])[]) =>
     set(codeSet(ranges.map(([low, high]) => [low.codePointAt(0)!, high.codePointAt(0)!] as const)));

@@ -17,7 +17,10 @@ import type { Strings } from './strings.ts';
 
 const encoder = new TextEncoder();
 
-/** Says whether a value that a schema lists fits everything else that the schema says: lists need no automaton then. */
+/**
+ * Says whether a value that a schema lists fits everything else that the schema
+ * says: lists need no automaton then.
+ */
 export class Validator {
   #document: SchemaDocument;
   #conjunctions: Conjunctions;
@@ -150,7 +153,10 @@ function fitsNumber(value: number, nodes: Conjunction): boolean {
   );
 }
 
-/** What one node asks of the value of a property: its own schema, those of patterns, or else that of the others. */
+/**
+ * What one node asks of the value of a property: its own schema, those of patterns,
+ * or else that of the others.
+ */
 export function propertySchemas(
   node: SchemaNode,
   name: string,
