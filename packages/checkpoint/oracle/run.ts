@@ -7,7 +7,7 @@
  * llama-quantize are compared too.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,7 +15,7 @@ import { parseArgs } from 'node:util';
 import { convertCheckpoint, openCheckpoint, readImportance, type Vocabulary } from '@cria/checkpoint';
 import { GgufFile } from '@cria/checkpoint/formats';
 import { nativeQuantizer } from '@cria/cpu';
-import type { GgufEntry } from '@cria/tokenizer';
+import { type GgufEntry, PieceList, SentencePieceTokenizer, serializeTokenizer } from '@cria/tokenizer';
 import { configs, divergence, ids, logitsOf, mixNames, writeModels } from './models.ts';
 
 const { values } = parseArgs({
@@ -28,6 +28,8 @@ const { values } = parseArgs({
 });
 const here = fileURLToPath(new URL('.', import.meta.url));
 const vocabulary = fileURLToPath(new URL('../../../../shared/data/models/tok512.bin', import.meta.url));
+/** What the converter of llama.cpp has no line for in a LLaMA, where ours gives the logits of transformers. */
+const lostByConverter: Readonly<Record<string, string>> = { 'yarn-mscale': 'mscale and the betas of yarn' };
 const folder = values.keep ?? mkdtempSync(join(tmpdir(), 'cria-oracle-'));
 let failed = 0;
 
@@ -224,7 +226,7 @@ async function compareFamiliesInLlamaCpp(build: string): Promise<void> {
   for (const { name } of readdirSync(families, { withFileTypes: true }).filter((each) =>
     each.isDirectory(),
   )) {
-    if (/\.(hf|meta)$/.test(name)) continue;
+    if (/\.(hf|meta|converter)$/.test(name)) continue;
     const source = await openCheckpoint(join(families, name));
     const { vocabSize, slidingWindow } = source.config;
     const path = join(families, `${name}.llama-cpp.gguf`);
@@ -238,9 +240,56 @@ async function compareFamiliesInLlamaCpp(build: string): Promise<void> {
     run(program, [path, out, ...tokens.map(String)], { LD_LIBRARY_PATH: bin });
     const kl = divergence(floats(out), await logitsOf(path, tokens), vocabSize);
     const shown = `KL ${kl.toExponential(1)}`;
+    await compareConverter(name, join(families, name), tokens, floats(out));
     if (slidingWindow === undefined) check(`${name}: logits by llama.cpp`, Math.abs(kl) < 1e-9, shown);
     else check(`${name}: llama.cpp has no window in this architecture`, kl > 1e-9, shown);
   }
+}
+
+/** The same folder through llama.cpp's own converter: both programs give the file what `theirs` are for ours. */
+async function compareConverter(
+  name: string,
+  from: string,
+  tokens: readonly number[],
+  theirs: Float32Array,
+): Promise<void> {
+  const source = values['llama-cpp-source'] ?? '';
+  const [copy, path] = [`${from}.converter`, `${from}.converter.gguf`];
+  cpSync(from, copy, { recursive: true });
+  const { vocabSize, slidingWindow } = (await openCheckpoint(from)).config;
+  for (const [file, bytes] of serializeTokenizer(plainPieces(vocabSize), 'sentencepiece'))
+    writeFileSync(join(copy, file), bytes);
+  const environment = { PYTHONPATH: join(source, 'gguf-py'), PYTHONDONTWRITEBYTECODE: '1' };
+  try {
+    const given = [copy, '--outfile', path, '--outtype', 'f32'];
+    run(findPython(), [join(source, 'convert_hf_to_gguf.py'), ...given], environment);
+  } catch (error) {
+    return console.log(`none ${name}: convert_hf_to_gguf.py: ${(error as Error).message.slice(-300)}`);
+  }
+  const bin = join(values['llama-cpp'] ?? '', 'bin');
+  const out = `${from}.converter.logits`;
+  run(join(folder, 'logits'), [path, out, ...tokens.map(String)], { LD_LIBRARY_PATH: bin });
+  const same = divergence(theirs, floats(out), vocabSize);
+  const ours = divergence(floats(out), await logitsOf(path, tokens), vocabSize);
+  const shown = `KL ${same.toExponential(1)}, ${ours.toExponential(1)}`;
+  const read = slidingWindow !== undefined || Math.abs(ours) < 1e-9;
+  const told = lostByConverter[name];
+  if (told !== undefined)
+    check(`${name}: convert_hf_to_gguf.py leaves out ${told}`, read && same > 1e-9, shown);
+  else {
+    const good = read && Math.abs(same) < 1e-9;
+    check(`${name}: convert_hf_to_gguf.py gives a file of the same logits, there and here`, good, shown);
+  }
+}
+
+function plainPieces(size: number): SentencePieceTokenizer {
+  const special = ['<unk>', '<s>', '</s>'];
+  const pieces = Array.from({ length: size }, (_, id) => {
+    const type = id === 0 ? 2 : id < special.length ? 3 : 1;
+    return { piece: special[id] ?? String.fromCodePoint(0x4e00 + id), score: -id, type };
+  });
+  const settings = { byteFallback: false, unkId: 0, bosId: 1, eosId: 2 };
+  return SentencePieceTokenizer.fromPieces(PieceList.from(pieces), settings);
 }
 
 /** So many pieces that mean nothing: llama.cpp loads no model without a vocabulary. */
