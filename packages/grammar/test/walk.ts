@@ -23,7 +23,7 @@ export function takes(matcher: Matcher, text: string): boolean {
   return constraint.mayEnd;
 }
 
-/** A vocabulary of all bytes, pieces of JSON, and pieces that cut characters in two. The last id ends the text. */
+/** All bytes, pieces of JSON, and pieces that cut characters in two. */
 export function jsonVocabulary(random: Random): Uint8Array[] {
   const pieces = [
     '{"',
@@ -81,7 +81,7 @@ export function allowed(constraint: Constraint, size: number): number[] {
 /** Bytes that bring a text to its end. */
 const closers = encoder.encode('"]},:0');
 
-/** A text by a model that chooses at random, after a while what ends it; undefined where it did not end. */
+/** A text chosen at random, after a while by what ends it; undefined where it did not end. */
 export function walk(
   matcher: Matcher,
   random: Random,

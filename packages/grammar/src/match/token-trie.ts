@@ -102,7 +102,8 @@ class Nodes {
       if (same) same.push(id);
       else idsOf.set(key, [id]);
     }
-    // Without a comparison of ours: a third of the time, and units of one byte each are in the order of bytes.
+    // Without a comparison of ours: a third less time for all. Units of one byte each are in the
+    // order of bytes.
     const sorted = [...idsOf.keys()].sort();
     const open: number[] = [];
     let before = '';
