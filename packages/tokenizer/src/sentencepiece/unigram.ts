@@ -6,7 +6,7 @@
  */
 import { ByteTrie } from '../bytes/byte-trie.ts';
 import { decodeUtf8, encodeUtf8, sequenceLength } from '../bytes/utf8.ts';
-import type { SentencePieceEncoder } from './text-encoder.ts';
+import { ListEncoder, type MeasuredToken } from './list-encoder.ts';
 import { NORMAL, UNUSED, USER_DEFINED, type PieceList } from './piece-list.ts';
 import type { SentencePieceRules } from './rules.ts';
 
@@ -20,10 +20,8 @@ interface Cut {
   readonly id: number;
 }
 
-export class UnigramEncoder implements SentencePieceEncoder {
+export class UnigramEncoder extends ListEncoder {
   readonly #pieces: PieceList;
-  readonly #rules: SentencePieceRules;
-  readonly #byteFallback: boolean;
   readonly #normalize: (text: string, prefix: boolean) => string;
   readonly #trie = new ByteTrie();
   readonly #unknownScore: number;
@@ -32,7 +30,6 @@ export class UnigramEncoder implements SentencePieceEncoder {
    * (sentencepiece 0.2.3).
    */
   readonly #scores: Float64Array;
-  #ids: number[] = [];
 
   /** @param found ids of added tokens, which are cut out of a text before it comes here. */
   constructor(
@@ -42,9 +39,8 @@ export class UnigramEncoder implements SentencePieceEncoder {
     normalize: (text: string, prefix: boolean) => string,
     found: ReadonlySet<number>,
   ) {
+    super(rules, byteFallback);
     this.#pieces = pieces;
-    this.#rules = rules;
-    this.#byteFallback = byteFallback;
     this.#normalize = normalize;
     let lowest = Infinity;
     for (let id = 0; id < pieces.size; id++) {
@@ -60,46 +56,12 @@ export class UnigramEncoder implements SentencePieceEncoder {
     );
   }
 
-  get count(): number {
-    return this.#ids.length;
-  }
-
-  append(id: number): void {
-    this.#ids.push(id);
-  }
-
-  take(): Int32Array {
-    const ids = Int32Array.from(this.#ids);
-    this.#ids = [];
-    return ids;
-  }
-
-  clear(): void {
-    this.#ids = [];
-  }
-
-  encode(text: string, prefix: boolean): void {
-    for (const { id } of this.#tokens(text, prefix)) this.#ids.push(id);
-  }
-
-  measure(text: string, prefix: boolean): { ids: number[]; lengths: number[] } {
-    const tokens = this.#tokens(text, prefix);
-    return { ids: tokens.map(({ id }) => id), lengths: tokens.map(({ length }) => length) };
-  }
-
-  #tokens(text: string, prefix: boolean): { id: number; length: number }[] {
+  override tokens(text: string, prefix: boolean): MeasuredToken[] {
     const bytes = encodeUtf8(this.#normalize(text, prefix).replaceAll('▁', ' '));
-    const tokens: { id: number; length: number }[] = [];
+    const tokens: MeasuredToken[] = [];
     for (const { start, end, id } of this.#best(bytes)) {
-      const last = tokens.at(-1);
       if (id >= 0) tokens.push({ id, length: end - start });
-      else if (!this.#byteFallback && last?.id === this.#rules.unkId)
-        last.length += end - start; // a run of unknown characters is one token
-      else {
-        const spelled = this.#rules.spellText(decodeUtf8(bytes.subarray(start, end)));
-        const each = spelled.length === end - start;
-        spelled.forEach((one, i) => tokens.push({ id: one, length: each ? 1 : i === 0 ? end - start : 0 }));
-      }
+      else this.addUnknown(tokens, decodeUtf8(bytes.subarray(start, end)), end - start);
     }
     return tokens;
   }
