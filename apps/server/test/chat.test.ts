@@ -98,7 +98,8 @@ describe('POST /v1/chat/completions', () => {
       { role: 'tool', tool_call_id: 'c', content: '12' },
     ];
     expect((await template({ messages, tools: [tool('time')] })).prompt).toBe(
-      '<|system|>You may call: [{"type": "function", "function": {"name": "time", "parameters": {"type": "object", "properties": {}}}}]' +
+      '<|system|>You may call: [{"type": "function", "function": {"name": "time", "parameters": {"type": ' +
+        '"object", "properties": {}}}}]' +
         ' as <tool_call>{"name": n, "arguments": a}</tool_call>\n<|system|>a\nb<|user|>now?' +
         '<|assistant|><tool_call>{"name": "time", "arguments": {"zone": "x"}}</tool_call><|tool|>12<|assistant|>',
     );

@@ -12,7 +12,10 @@ export function toolReader(style: CallStyle, names: ReadonlySet<string>): PieceR
   return style === 'hermes' ? new HermesReader(knows) : new Llama3Reader(knows);
 }
 
-/** `text <tool_call>{…}</tool_call>`, as often as the model likes. What is between tags and no call of a known tool is text. */
+/**
+ * `text <tool_call>{…}</tool_call>`, as often as the model likes. What is between tags and no call
+ * of a known tool is text.
+ */
 class HermesReader implements PieceReader {
   readonly #knows: (name: string) => boolean;
   #held = '';
