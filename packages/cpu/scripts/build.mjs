@@ -10,7 +10,15 @@
 // why.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -82,10 +90,21 @@ function chosenIsas(compiler) {
   return process.argv.includes('--runnable') ? runnableIsas(compiler) : isasOf(process.arch);
 }
 
+/** The headers of Node-API: those of npm's package, which a checkout has, or those that came with this Node. */
+function nodeHeaders() {
+  const own = join(dirname(realpathSync(process.execPath)), '../include/node');
+  try {
+    return join(dirname(require.resolve('node-api-headers/package.json')), 'include');
+  } catch {
+    return existsSync(join(own, 'node_api.h')) ? own : undefined;
+  }
+}
+
 /** @param {import('./compile.mjs').Compiler} compiler */
 async function buildNative(compiler) {
   const native = isasOf(process.arch);
-  const headers = join(dirname(require.resolve('node-api-headers/package.json')), 'include');
+  const headers = nodeHeaders();
+  if (headers === undefined) return withoutNative('the headers of Node-API are not installed');
   const hash = createHash('sha256');
   const sources = fingerprint('native');
   for (const text of [

@@ -6,3 +6,5 @@ export const fixedSources: import('esbuild').Plugin;
 export function sources(form: 'native' | 'wasm', root?: string): Record<string, string>;
 /** Folders that includes are looked up in. */
 export const includeFolders: readonly string[];
+/** Rooms whose headers the kernels include. */
+export const neighbours: readonly string[];

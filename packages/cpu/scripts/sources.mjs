@@ -8,11 +8,18 @@ import { fileURLToPath } from 'node:url';
 
 const here = fileURLToPath(new URL('..', import.meta.url));
 
+/** Rooms whose headers these kernels include: the vectors, and attention over them. */
+export const neighbours = ['attention', 'simd'];
+
 /**
- * Rooms whose headers these kernels include: the vectors, and attention over them. In the workspace
- * they lie beside this package.
+ * Where a neighbour's headers lie: in the workspace beside this package, in the published one
+ * below it, where neighbours.mjs puts them.
+ * @param {string} name @param {string} root
  */
-const neighbours = ['attention', 'simd'];
+function neighbourFolder(name, root) {
+  const packed = join(root, 'neighbours', name);
+  return existsSync(packed) ? packed : join(root, '..', name, 'cpp');
+}
 
 /** Folders below cpp, as includes name them: a new room of kernels is one by being there. @param {string} root */
 function ownFolders(root) {
@@ -40,12 +47,12 @@ function foldersOf(form, root) {
     join('cpp', name),
     join(root, 'cpp', name),
   ]);
-  const beside = neighbours.map((name) => [name, join(root, '..', name, 'cpp')]);
+  const beside = neighbours.map((name) => [name, neighbourFolder(name, root)]);
   return [...inside, ...beside].filter(([, folder = '']) => existsSync(folder));
 }
 
 /** Folders that includes are looked up in, from this package's sources on. */
-export const includeFolders = [join(here, 'cpp'), ...neighbours.map((name) => join(here, '..', name, 'cpp'))];
+export const includeFolders = [join(here, 'cpp'), ...neighbours.map((name) => neighbourFolder(name, here))];
 
 /**
  * Name → path of every header and source that a form of the kernels is compiled from.
