@@ -98,8 +98,8 @@ describe('POST /v1/chat/completions', () => {
       { role: 'tool', tool_call_id: 'c', content: '12' },
     ];
     expect((await template({ messages, tools: [tool('time')] })).prompt).toBe(
-      '<|system|>You may call: [{"type": "function", "function": {"name": "time", "parameters": {"type": ' +
-        '"object", "properties": {}}}}]' +
+      '<|system|>You may call: [{"type": "function", "function": {"name": "time", ' +
+        '"parameters": {"type": "object", "properties": {}}}}]' +
         ' as <tool_call>{"name": n, "arguments": a}</tool_call>\n<|system|>a\nb<|user|>now?' +
         '<|assistant|><tool_call>{"name": "time", "arguments": {"zone": "x"}}</tool_call><|tool|>12<|assistant|>',
     );
@@ -132,7 +132,6 @@ describe('POST /v1/chat/completions', () => {
       'messages',
     ],
     ['a forced call', { messages: [user('a')], tools: [tool('a')], tool_choice: 'required' }, 'tool_choice'],
-    ['a format', { messages: [user('a')], response_format: { type: 'json_object' } }, 'response_format'],
     ['a template', { messages: [user('a')], chat_template: 'x' }, 'chat_template'],
     [
       'begin and go on',
@@ -156,6 +155,25 @@ describe('POST /v1/chat/completions', () => {
     await expect(wrong).rejects.toMatchObject({ status: 404, code: 'model_not_found', param: 'model' });
     await expect(wrong).rejects.toBeInstanceOf(APIError);
   });
+});
+
+it('holds an answer to a schema, and not together with tools', async () => {
+  const response_format = {
+    type: 'json_schema' as const,
+    json_schema: {
+      name: 'a',
+      schema: {
+        type: 'object',
+        properties: { yes: { type: 'boolean' } },
+        required: ['yes'],
+        additionalProperties: false,
+      },
+    },
+  };
+  const request = { model: 'tiny', messages: [user('x')], response_format, max_tokens: 100, seed: 5 };
+  const answer = await client.chat.completions.create(request);
+  expect(JSON.parse(answer.choices[0]!.message.content!)).toEqual({ yes: expect.any(Boolean) });
+  expect((await chat({ ...request, tools: [tool('a')] })).body.error.param).toBe('tools');
 });
 
 describe('templates', () => {

@@ -42,6 +42,7 @@ export class CallScanner {
     return { taken, pieces };
   }
 
+  /** Outside strings brackets count levels; on the first, keys and values are told apart. */
   #take(character: string, pieces: Piece[]): void {
     this.raw += character;
     if (this.#depth === 0) {
@@ -65,6 +66,7 @@ export class CallScanner {
     this.#collect(character);
   }
 
+  /** Nothing inside a string ends anything but the string. */
   #takeInString(character: string): void {
     if (this.#escaped) this.#escaped = false;
     else if (character === '\\') this.#escaped = true;
@@ -78,10 +80,12 @@ export class CallScanner {
     this.#collect(character);
   }
 
+  /** Keeps the arguments, and nothing else, to be told. */
   #collect(character: string): void {
     if (this.#valueStart >= 0 && ARGUMENTS.has(this.#key ?? '')) this.#waiting += character;
   }
 
+  /** A comma or the last bracket ends a value, which is looked at by its key. */
   #endValue(character: string, pieces: Piece[]): void {
     if (this.#key === 'name') {
       const name = parse(this.raw.slice(this.#valueStart, -1));
@@ -108,6 +112,7 @@ export class CallScanner {
   }
 }
 
+/** The value, or undefined where it is no JSON: a model wrote it. */
 function parse(json: string): unknown {
   try {
     return JSON.parse(json);

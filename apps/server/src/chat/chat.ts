@@ -28,6 +28,8 @@ export interface ChatPromptRequest {
 export interface ChatRequest extends ChatPromptRequest {
   readonly n: number;
   readonly options: TextsRequest['options'];
+  /** What the answer must be, thoughts and calls excluded. */
+  readonly grammar?: NonNullable<TextsRequest['grammar']>;
   /** Leave thoughts in the text. */
   readonly keepThoughts?: boolean;
 }
@@ -77,13 +79,23 @@ export class Chat {
 
   /** @throws ApiError, RequestError, EngineFailure */
   static async start(call: Call, request: ChatRequest): Promise<Chat> {
+    const { n, options, tools, keepThoughts, grammar } = request;
+    if (grammar && tools.length > 0) {
+      const message = 'an answer that must have a form cannot call tools. hint: give the form or tools';
+      throw new ApiError(400, message, { code: 'unsupported_field', param: 'tools' });
+    }
     const { prompt, family } = await chatPrompt(call, request);
-    const { n, options, tools, keepThoughts } = request;
-    const texts = await Texts.start(call, { prompts: [[...prompt.ids]], n, options });
+    const texts = await Texts.start(call, {
+      prompts: [[...prompt.ids]],
+      n,
+      options,
+      ...(grammar && { grammar }),
+    });
     const names = new Set(tools.map((tool) => tool.function.name));
     const reader = () => {
       const answer = family.calls && names.size > 0 ? toolReader(family.calls, names) : plainReader();
-      if (!family.thinks || keepThoughts) return answer;
+      // A text that is held to a form has no thoughts before it.
+      if (!family.thinks || keepThoughts || grammar) return answer;
       return new ReasoningReader(answer, /<think>\s*$/.test(prompt.text));
     };
     return new Chat(

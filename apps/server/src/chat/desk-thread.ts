@@ -107,6 +107,7 @@ class Desk {
     return Int32Array.from(ids);
   }
 
+  /** Special tokens inside messages stay text: only those that the template writes become ids. */
   async #chat({ messages, options, limit }: Extract<DeskJob, { kind: 'chat' }>): Promise<ChatPrompt> {
     const template = this.#template;
     if (template === undefined) {
@@ -136,6 +137,7 @@ class Desk {
     return this.#longest;
   }
 
+  /** @throws Refusal for an id that the vocabulary does not have */
   #checked(ids: readonly number[]): readonly number[] {
     const wrong = ids.find((id) => !(Number.isInteger(id) && id >= 0 && id < this.#tokenizer.vocabSize));
     if (wrong === undefined) return ids;

@@ -59,6 +59,7 @@ export class TextDesk {
     await this.#worker?.terminate();
   }
 
+  /** Starts the next job where none runs; the clock runs from here, not while a thread starts. */
   #next(): void {
     const worker = (this.#worker ??= this.#start());
     if (!this.#ready || this.#running) return;
@@ -74,6 +75,7 @@ export class TextDesk {
     }
   }
 
+  /** A template in a loop hears no message: its thread is ended. */
   #giveUp(): void {
     const what = this.#running?.job.kind === 'chat' ? 'the chat template' : 'the text';
     const message = `${what} took longer than ${this.#deadline} ms. hint: send less at a time`;

@@ -33,6 +33,7 @@ export class ReasoningReader implements PieceReader {
     return [...rest, ...this.#answer.end()];
   }
 
+  /** Nothing is told until it is certain whether the answer begins with the tag. */
   #begin(): Piece[] {
     const text = this.#held.trimStart();
     if (text.startsWith(OPEN)) {
@@ -44,6 +45,7 @@ export class ReasoningReader implements PieceReader {
     return this.#hand();
   }
 
+  /** Thoughts up to the closing tag, or up to what may become one; white space at their end is held back. */
   #think(): Piece[] {
     if (!this.#thought) this.#held = this.#held.trimStart();
     const found = findTag(this.#held, CLOSE);

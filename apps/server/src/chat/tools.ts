@@ -14,7 +14,7 @@ export function toolReader(style: CallStyle, names: ReadonlySet<string>): PieceR
 
 /**
  * `text <tool_call>{…}</tool_call>`, as often as the model likes. What is between tags and no call
- * of a known tool is text.
+ * of a known tool is text, and so is a tag that never comes to anything.
  */
 class HermesReader implements PieceReader {
   readonly #knows: (name: string) => boolean;
@@ -62,6 +62,7 @@ class HermesReader implements PieceReader {
     return pieces;
   }
 
+  /** The closing tag says nothing that the object's end did not say; models leave it out at times. */
   #close(): Piece[] {
     const text = this.#held.trimStart();
     if (text !== CLOSE && CLOSE.startsWith(text)) return [];
@@ -70,6 +71,7 @@ class HermesReader implements PieceReader {
     return [];
   }
 
+  /** Text up to the next tag, or up to what may become one. */
   #text(): Piece[] {
     const found = findTag(this.#held, OPEN);
     if ('at' in found) {
@@ -87,7 +89,10 @@ class HermesReader implements PieceReader {
   }
 }
 
-/** The whole answer is one object, or several with `;` between; an answer that begins otherwise is text. */
+/**
+ * The whole answer is one object, or several with `;` between, with or without the token for code
+ * before them; an answer that begins otherwise is text, objects in it included.
+ */
 class Llama3Reader implements PieceReader {
   readonly #knows: (name: string) => boolean;
   #state: 'start' | 'call' | 'between' | 'text' = 'start';
@@ -134,6 +139,7 @@ class Llama3Reader implements PieceReader {
     return [];
   }
 
+  /** An object that turns out to be no call is text, and so is all behind it. */
   #call(): Piece[] {
     const scanner = this.#scanner;
     if (!scanner || this.#held === '') return [];

@@ -102,6 +102,7 @@ export function takePlaces(keys: KeyRing | undefined, request: FastifyRequest, t
   return keys && owner ? keys.take(owner, texts) : () => {};
 }
 
+/** As OpenAI's clients send it, or Anthropic's. */
 function shownKey({ headers }: FastifyRequest): string | undefined {
   const bearer = /^bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1];
   const other = headers['x-api-key'];
@@ -116,6 +117,7 @@ function readKeys(path: string): readonly Key[] {
   return keys;
 }
 
+/** @throws CriaError that names the line, never what is on it */
 function readKey(path: string, line: string, number: number): Key {
   const [, key, texts = 'Infinity'] = /^(\S+)(?:\s+texts=([1-9]\d{0,5}))?$/.exec(line) ?? [];
   if (key === undefined)

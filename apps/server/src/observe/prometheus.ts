@@ -19,6 +19,7 @@ export function prometheusText(metrics: Metrics, gauges: Gauges): string {
     .concat('\n');
 }
 
+/** One number with its two lines of description. */
 function sample(kind: 'counter' | 'gauge', name: string, help: string, value: number, labels = ''): string[] {
   const at = labels === '' ? '' : `{${labels}}`;
   return [`# HELP ${name} ${help}`, `# TYPE ${name} ${kind}`, `${name}${at} ${value}`];
@@ -51,6 +52,7 @@ function ownLines(metrics: Metrics, { running, waiting }: Gauges, labels: string
   ];
 }
 
+/** llama.cpp has no labels. */
 function llamaLines(metrics: Metrics, { running, waiting }: Gauges): string[] {
   const { promptTokens, promptSeconds, tokens, textSeconds, cachedTokens } = metrics;
   const computed = promptTokens - cachedTokens;
@@ -81,6 +83,7 @@ function llamaLines(metrics: Metrics, { running, waiting }: Gauges): string[] {
   ];
 }
 
+/** vLLM names the model in every line. */
 function vllmLines(metrics: Metrics, { running, waiting }: Gauges, labels: string): string[] {
   const at = (name: string) => `vllm:${name}`;
   const ended = Object.entries(metrics.ended).map(

@@ -8,6 +8,7 @@ import { type Call, postRoute } from '../http/route.ts';
 import { dataEvent, DONE, sendEvents } from '../http/sse.ts';
 import { engineOf } from '../http/state.ts';
 import { ChatBody, type TemplateBody } from '../schema/chat.ts';
+import { grammarSpec } from '../schema/grammar.ts';
 import { given, samplingOptions } from '../schema/sampling.ts';
 
 /** Answers a chat, whole or streamed. */
@@ -28,6 +29,7 @@ export const chatCompletions = postRoute({
   },
 });
 
+/** The whole answer as one object. */
 async function whole(chat: Chat, head: Head<'chat.completion'>, n: number): Promise<object> {
   const answers = Array.from({ length: n }, () => new Answer());
   const reasons: ChatStep['finishReason'][] = [];
@@ -44,6 +46,7 @@ async function whole(chat: Chat, head: Head<'chat.completion'>, n: number): Prom
   return { ...head, choices, usage: usageOf(chat.texts.totals) };
 }
 
+/** An answer as OpenAI's message; `content` is null where the model only calls. */
 function messageOf({ content, reasoning, calls }: Answer): object {
   return {
     role: 'assistant',
@@ -87,6 +90,7 @@ async function* events(
   }
 }
 
+/** What one piece adds to a message. Name and id of a call come once, with its beginning. */
 function deltaOf(piece: Piece): object {
   if (piece.kind === 'content') return { content: piece.text };
   if (piece.kind === 'reasoning') return { reasoning_content: piece.text };
@@ -98,10 +102,12 @@ function deltaOf(piece: Piece): object {
 
 function toChatRequest(body: ChatBody): ChatRequest {
   const maxTokens = oneOf(body, ['max_tokens', 'max_completion_tokens']);
+  const grammar = grammarSpec(body);
   return {
     ...toPromptRequest(body, body.tool_choice !== 'none'),
     n: body.n ?? 1,
     options: { ...samplingOptions(body), ...given({ maxTokens, stop: body.stop }) },
+    ...(grammar && { grammar }),
     keepThoughts: body.reasoning_format === 'none',
   };
 }

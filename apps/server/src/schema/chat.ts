@@ -2,10 +2,13 @@ import Type, { type Static } from 'typebox';
 import { MAX_CHOICES, MAX_MESSAGES, MAX_TOOLS } from '../http/limits.ts';
 import { streamOptions } from './completion.ts';
 import { flag, integer, optional, text } from './fields.ts';
+import { grammarFields } from './grammar.ts';
 import { samplingFields, stopField } from './sampling.ts';
 
+/** A part of a message's content; what is no text is refused where the prompt is made, with the message's number. */
 const part = Type.Object({ type: Type.String(), text: Type.Optional(Type.String()) });
 
+/** A call that the model made before; OpenAI's clients send its arguments as the text of JSON. */
 const toolCall = Type.Object({
   id: text(),
   type: Type.Optional(Type.Literal('function')),
@@ -72,6 +75,7 @@ export const ChatBody = Type.Object(
     max_tokens: integer(0, Number.MAX_SAFE_INTEGER),
     max_completion_tokens: integer(0, Number.MAX_SAFE_INTEGER),
     ...samplingFields,
+    ...grammarFields,
     stop: stopField,
     n: integer(1, MAX_CHOICES),
     stream: flag(),
