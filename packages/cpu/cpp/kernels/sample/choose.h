@@ -176,7 +176,8 @@ class Choice {
     const double total = exponentiate(weights_, scores_, count_, most_);
     const double negligible = ((1 - p) * total) / static_cast<double>(vocabulary_);
     Cut cut;
-    if (!cutByBuckets(weights_, count_, p * total, negligible, sorted_, buckets_, cut))
+    if (count_ <= FEW) cut = cutOfFew(weights_, count_, p * total, negligible, sorted_);
+    else if (!cutByBuckets(weights_, count_, p * total, negligible, sorted_, buckets_, cut))
       cut = cutInOrder(weights_, count_, p * total, negligible, sorted_, counts());
     keep(true, [&](int64_t i) {
       return weights_[i] > cut.least || (weights_[i] == cut.least && cut.ties-- > 0);

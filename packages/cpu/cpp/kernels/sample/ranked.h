@@ -64,9 +64,17 @@ inline void sortDescending(double* a, int64_t n) {
   }
 }
 
+/** So many are put in order at once: clearing and walking the buckets would take longer. */
+constexpr int64_t FEW = 2048;
+
 /** The k-th largest of n > k ≥ 1 scores, `most` the largest.                 sorted: n   counts: BUCKETS */
 inline double kthLargest(const double* scores, int64_t n, double most, int64_t k, double* sorted,
                          int32_t* counts) {
+  if (n <= FEW) {
+    __builtin_memcpy(sorted, scores, static_cast<size_t>(n) * sizeof(double));
+    sortDescending(sorted, n);
+    return sorted[k - 1];
+  }
   __builtin_memset(counts, 0, BUCKETS * sizeof(int32_t));
   for (int64_t i = 0; i < n; i++) counts[bucketOfScore(scores[i], most)]++;
   int64_t bucket = 0;
@@ -90,6 +98,20 @@ inline Cut cutAt(const double* sorted, int64_t at) {
   Cut cut = {sorted[at - 1], 0};
   while (at > 0 && sorted[at - 1] == cut.least) at--, cut.ties++;
   return cut;
+}
+
+/** The largest weights that together reach `target`, summed from the largest on; of few. */
+inline Cut cutOfFew(const double* weights, int64_t n, double target, double negligible,
+                    double* sorted) {
+  int64_t found = 0, at = 0;
+  for (int64_t i = 0; i < n; i++) {
+    if (weights[i] >= negligible) sorted[found++] = weights[i];
+  }
+  sortDescending(sorted, found);
+  double before = 0;
+  do before += sorted[at++];  // a target of 0 keeps the first
+  while (at < found && before < target);
+  return cutAt(sorted, at);
 }
 
 /**
