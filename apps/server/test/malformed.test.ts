@@ -8,7 +8,7 @@ import { errorShape, getJson, post, sendRaw, tinyServer } from './tiny-server.ts
 const runs = process.env['CRIA_HEAVY'] ? 5000 : 100;
 
 let server: RunningServer;
-beforeAll(async () => void (server = await tinyServer({ untilClosed: true })));
+beforeAll(async () => void (server = await tinyServer({ untilClosed: true, strict: true })));
 afterAll(() => server.close());
 const json = { 'content-type': 'application/json' };
 
@@ -40,10 +40,13 @@ const notPenalty = fc.oneof(
   fc.double({ max: -2.01, noNaN: true, noDefaultInfinity: true }),
 );
 
+/** What no field takes, for those without values of their own below. */
+const nobodys = fc.constantFrom([{ no: 1 }], [[[]]]);
+
 /** Values that a field cannot have. */
 const wrong: Record<string, fc.Arbitrary<unknown>> = {
   prompt: fc.oneof(
-    fc.constantFrom(null, [], [[]], [1, 'a'], ['a', ['b']], [[1], 'a'], [-1], [1.5], [258], [2 ** 53]),
+    fc.constantFrom(null, [], [[]], [1, 'a'], ['a', ['b']], [-1], [1.5], [258], [2 ** 53]),
     fc.integer(),
     fc.boolean(),
     object,
@@ -63,7 +66,7 @@ const wrong: Record<string, fc.Arbitrary<unknown>> = {
   repetition_penalty: fc.oneof(notNumber, negative, fc.constant(0)),
   presence_penalty: notPenalty,
   frequency_penalty: notPenalty,
-  seed: notWhole,
+  seed: fc.oneof(notNumber, fraction, fc.constant(2 ** 64)),
   stop: fc.oneof(
     fc.constantFrom('', [''], ['a', 7], '\ud800', Array.from({ length: 33 }, String)),
     fc.integer(),
@@ -80,11 +83,7 @@ const wrong: Record<string, fc.Arbitrary<unknown>> = {
     fc.array(fc.jsonValue(), { minLength: 1, maxLength: 3 }),
     fc.constantFrom({ usage: true }, { include_usage: 1 }),
   ),
-  user: fc.oneof(fc.integer(), fc.boolean(), object, list),
-  best_of: fc.oneof(notWhole, fc.integer({ min: 2 }), fc.constant(0)),
-  logprobs: fc.oneof(fc.integer(), fc.boolean(), text, object, list),
-  logit_bias: fc.oneof(fc.integer(), fc.boolean(), text, object, list),
-  suffix: fc.oneof(fc.integer(), fc.boolean(), text, object, list),
+  best_of: fc.oneof(notWhole, fc.integer({ min: 2 })),
 };
 
 /** JSON with Infinity as a number that is too large. */
@@ -102,9 +101,11 @@ describe('requests that nobody can answer get a 4xx that says why, and the serve
       expect((await post(server.url, { prompt: 'still there', max_tokens: 1 })).status).toBe(200);
     });
 
-  it('covers every field', () => expect(Object.keys(wrong).toSorted()).toEqual(known.toSorted()));
+  it('knows no field that is gone', () => expect(known).toEqual(expect.arrayContaining(Object.keys(wrong))));
 
-  const wrongField = fc.constantFrom(...known).chain((name) => fc.tuple(fc.constant(name), wrong[name]!));
+  const wrongField = fc
+    .constantFrom(...known)
+    .chain((name) => fc.tuple(fc.constant(name), wrong[name] ?? nobodys));
   check('a field with a wrong value', wrongField, ([name, value]) =>
     refused(write({ prompt: 'x', max_tokens: 1, [name]: value })),
   );
