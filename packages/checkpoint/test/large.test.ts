@@ -56,7 +56,7 @@ function writeSparse(folder: string): void {
   for (const [name, shape] of shapesOf(config)) {
     const begin = end;
     end += 2 * shape.reduce((a, b) => a * b, 1);
-    header[toHuggingFaceName(name)!] = { dtype: 'bf16', shape, data_offsets: [begin, end] };
+    header[toHuggingFaceName(name)!] = { dtype: 'BF16', shape, data_offsets: [begin, end] };
   }
   const json = Buffer.from(JSON.stringify(header));
   const length = Buffer.alloc(8);
