@@ -115,7 +115,7 @@ describe('what a run computes in', () => {
   it('is refused by name where it is none', async () => {
     const { code, errors } = await cria('train', '--data', texts(), ...small, '--dtype', 'fp8');
     expect(code).toBe(1);
-    expect(errors).toMatch(/training\.dtype is "fp8"/);
+    expect(errors).toMatch(/--dtype is "fp8"\. hint: .*give auto, f32, bf16/);
   });
 });
 
