@@ -1,4 +1,5 @@
-// Puts the headers of other rooms into this package for the time of its packing, so that the published one compiles by itself.
+// Puts the headers of other rooms into this package for the time of its packing, so that the
+// published one compiles by itself.
 //   node scripts/neighbours.mjs            before: copies them to neighbours/
 //   node scripts/neighbours.mjs --remove   after
 import { copyFileSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
