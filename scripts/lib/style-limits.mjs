@@ -101,8 +101,8 @@ export function checkStyle(figures, limits) {
   return problems;
 }
 
-/** Shares are kept with one digit, so that an edit of a line changes no limit. */
-const up = (/** @type {number} */ share) => Math.ceil(share * 10 - 1e-9) / 10;
+/** Wide lines are kept in whole points and comments with one digit, so that an edit of a line changes no limit. */
+const up = (/** @type {number} */ share) => Math.ceil(share - 1e-9);
 const down = (/** @type {number} */ share) => Math.floor(share * 10 + 1e-9) / 10;
 
 /**

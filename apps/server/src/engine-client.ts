@@ -20,6 +20,14 @@ export class EngineFailure extends Error {
   override readonly name = 'EngineFailure';
 }
 
+/** Texts that the engine has taken. */
+export interface TakenTexts {
+  /** Those of the first prompt first. */
+  readonly outputs: readonly Output[];
+  /** Ids of each prompt. */
+  readonly prompts: readonly ArrayLike<number>[];
+}
+
 /** Texts that the engine has not said a word about yet. */
 interface Starting {
   readonly texts: number;
@@ -105,7 +113,7 @@ export class EngineClient {
    * come, those of the first prompt first, and `return()` cancels one. @throws RequestError for a
    * fault of the request, EngineFailure
    */
-  async generate(request: TextsRequest): Promise<readonly Output[]> {
+  async generate(request: TextsRequest): Promise<TakenTexts> {
     const side = this.#openSide();
     const coming = request.prompts.length * request.n;
     const long = side.isLong(request);
@@ -126,7 +134,7 @@ export class EngineClient {
       const asked = { ...prepared.request, options, ...(grammar && { grammar }) };
       this.#say({ type: 'generate', first, request: asked });
     });
-    return outputsOf(prepared);
+    return { outputs: outputsOf(prepared), prompts: prepared.request.prompts };
   }
 
   /** Resolves when no text is being made or waits. */

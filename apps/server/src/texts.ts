@@ -1,4 +1,5 @@
 import type { GenerationChunk, Output, Usage } from '@cria/inference';
+import type { TakenTexts } from './engine-client.ts';
 import { takePlaces } from './http/auth.ts';
 import { ApiError } from './http/errors.ts';
 import { MAX_CHOICES } from './http/limits.ts';
@@ -32,6 +33,7 @@ export class Texts {
   readonly count: number;
   readonly progress: readonly Progress[];
   readonly #outputs: readonly Output[];
+  readonly #prompts: readonly ArrayLike<number>[];
   readonly #n: number;
   readonly #begun: number;
   readonly #metrics: Metrics;
@@ -52,16 +54,17 @@ export class Texts {
     const giveBack = takePlaces(state.keys, http, count);
     reply.raw.once('close', giveBack);
     const begun = performance.now();
-    const outputs = await engine.generate(request);
-    const texts = new Texts(outputs, request.n, begun, call);
+    const taken = await engine.generate(request);
+    const texts = new Texts(taken, request.n, begun, call);
     // After a normal end there is nothing left to cancel.
     reply.raw.once('close', () => texts.cancel());
     if (reply.raw.destroyed) texts.cancel();
     return texts;
   }
 
-  private constructor(outputs: readonly Output[], n: number, begun: number, { state, request }: Call) {
+  private constructor({ outputs, prompts }: TakenTexts, n: number, begun: number, { state, request }: Call) {
     this.#outputs = outputs;
+    this.#prompts = prompts;
     this.#n = n;
     this.#begun = begun;
     this.#metrics = state.metrics;
@@ -72,6 +75,11 @@ export class Texts {
       state.metrics.begin();
       output.onEnd(() => state.metrics.leave());
     }
+  }
+
+  /** The ids that a text continues. */
+  promptOf(index: number): ArrayLike<number> {
+    return this.#prompts[Math.floor(index / this.#n)] ?? [];
   }
 
   /** Stops what still runs. Harmless afterwards. */

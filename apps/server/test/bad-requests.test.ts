@@ -31,7 +31,7 @@ describe('a wrong request gets 400, with the field and what to give instead', ()
     [{ prompt: 'x', stop: '\ud800' }, 'stop', 'without half characters'],
     [{ prompt: 'x', stream: 1 }, 'stream', 'stream is 1. hint: give true or false'],
     [{ prompt: 'x', stream_options: { usage: true } }, 'stream_options', 'include_usage'],
-    [{ prompt: 'x', logprobs: 5 }, 'logprobs', 'logprobs is 5, which this route does not honour'],
+    [{ prompt: 'x', logprobs: 21 }, 'logprobs', 'logprobs is 21. hint: give a whole number from 0 to 20'],
     [{ prompt: 'x', temprature: 1 }, 'temprature', 'did you mean "temperature"'],
     [{ prompt: 'x', maxTokens: 1 }, 'maxTokens', 'did you mean "max_tokens"'],
     [{ prompt: 'x', tools: [{ type: 'function' }] }, 'tools', 'hint: leave tools out'],

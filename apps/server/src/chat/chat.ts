@@ -1,4 +1,4 @@
-import type { FinishReason } from '@cria/inference';
+import type { FinishReason, TokenLogProbability } from '@cria/inference';
 import { ApiError } from '../http/errors.ts';
 import type { Call } from '../http/route.ts';
 import { engineOf } from '../http/state.ts';
@@ -38,6 +38,8 @@ export interface ChatRequest extends ChatPromptRequest {
 export interface ChatStep {
   readonly index: number;
   readonly pieces: readonly Piece[];
+  /** Of the tokens since the step before, where they were asked for. */
+  readonly logProbabilities?: readonly TokenLogProbability[];
   /** In the last step of an answer. */
   readonly finishReason?: FinishReason | 'tool_calls';
 }
@@ -118,10 +120,11 @@ export class Chat {
       const pieces = reader.push(chunk.text);
       if (chunk.finishReason) pieces.push(...reader.end());
       if (pieces.some(({ kind }) => kind === 'call')) calling.add(index);
+      const likely = chunk.logProbabilities && { logProbabilities: chunk.logProbabilities };
       if (chunk.finishReason) {
         const called = chunk.finishReason === 'stop' && calling.has(index);
-        yield { index, pieces, finishReason: called ? 'tool_calls' : chunk.finishReason };
-      } else if (pieces.length > 0) yield { index, pieces };
+        yield { index, pieces, ...likely, finishReason: called ? 'tool_calls' : chunk.finishReason };
+      } else if (pieces.length > 0 || chunk.logProbabilities) yield { index, pieces, ...likely };
     }
   }
 }

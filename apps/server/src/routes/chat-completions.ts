@@ -1,6 +1,7 @@
 import { Answer } from '../chat/answer.ts';
 import { Chat, type ChatRequest, type ChatStep } from '../chat/chat.ts';
 import type { Piece } from '../chat/pieces.ts';
+import { type ChatLogProbability, ChatReader } from '../compat/log-probabilities.ts';
 import { checkModel, checkStreamOptions, type Head, newHead, oneOf, usageOf } from '../compat/openai.ts';
 import { ApiError, isOwnFault, toApiError } from '../http/errors.ts';
 import { newId } from '../http/request-id.ts';
@@ -23,24 +24,31 @@ export const chatCompletions = postRoute({
     checkModel(body.model, facts.id);
     checkStreamOptions(body);
     const chat = await Chat.start(call, toChatRequest(body));
-    if (body.stream !== true) return whole(chat, newHead('chatcmpl-', 'chat.completion', facts), body.n ?? 1);
+    if (body.stream !== true) return whole(chat, newHead('chatcmpl-', 'chat.completion', facts), call);
     const head = newHead('chatcmpl-', 'chat.completion.chunk', facts);
     return sendEvents(reply, events(chat, head, call), state.pingInterval);
   },
 });
 
 /** The whole answer as one object. */
-async function whole(chat: Chat, head: Head<'chat.completion'>, n: number): Promise<object> {
-  const answers = Array.from({ length: n }, () => new Answer());
+async function whole(
+  chat: Chat,
+  head: Head<'chat.completion'>,
+  { body, state }: Call<ChatBody>,
+): Promise<object> {
+  const answers = Array.from({ length: body.n ?? 1 }, () => new Answer());
+  const likely = answers.map((): ChatLogProbability[] => []);
+  const reader = new ChatReader(state.desk);
   const reasons: ChatStep['finishReason'][] = [];
-  for await (const { index, pieces, finishReason } of chat.steps()) {
+  for await (const { index, pieces, logProbabilities = [], finishReason } of chat.steps()) {
     for (const piece of pieces) answers[index]?.add(piece);
+    likely[index]?.push(...(await reader.read(logProbabilities)));
     reasons[index] = finishReason;
   }
   const choices = answers.map((answer, index) => ({
     index,
     message: messageOf(answer),
-    logprobs: null,
+    logprobs: body.logprobs ? { content: likely[index], refusal: null } : null,
     finish_reason: reasons[index],
   }));
   return { ...head, choices, usage: usageOf(chat.texts.totals) };
@@ -70,16 +78,23 @@ async function* events(
   { body, state }: Call<ChatBody>,
 ): AsyncGenerator<string> {
   const { include_usage: atEnd, continuous_usage_stats: always } = body.stream_options ?? {};
+  const reader = new ChatReader(state.desk);
+  /** Told with the next event of an answer. */
+  let likely: ChatLogProbability[] = [];
   const chunk = (index: number, delta: object, finishReason: ChatStep['finishReason'] | null = null) => {
     const usage = always ? { usage: usageOf(chat.texts.totals) } : atEnd ? { usage: null } : {};
-    const choice = { index, delta, logprobs: null, finish_reason: finishReason };
+    const logprobs = likely.length > 0 ? { content: likely, refusal: null } : null;
+    likely = [];
+    const choice = { index, delta, logprobs, finish_reason: finishReason };
     return dataEvent({ ...head, choices: [choice], ...usage });
   };
   try {
     for (let index = 0; index < chat.texts.count; index++)
       yield chunk(index, { role: 'assistant', content: '' });
-    for await (const { index, pieces, finishReason } of chat.steps()) {
+    for await (const { index, pieces, logProbabilities = [], finishReason } of chat.steps()) {
+      likely = await reader.read(logProbabilities);
       for (const piece of pieces) yield chunk(index, deltaOf(piece));
+      if (likely.length > 0 && !finishReason) yield chunk(index, {});
       if (finishReason) yield chunk(index, {}, finishReason);
     }
     if (atEnd) yield dataEvent({ ...head, choices: [], usage: usageOf(chat.texts.totals) });
@@ -106,10 +121,21 @@ function toChatRequest(body: ChatBody): ChatRequest {
   return {
     ...toPromptRequest(body, body.tool_choice !== 'none'),
     n: body.n ?? 1,
-    options: { ...samplingOptions(body), ...given({ maxTokens, stop: body.stop }) },
+    options: {
+      ...samplingOptions(body),
+      ...given({ maxTokens, stop: body.stop, logProbabilities: topOf(body) }),
+    },
     ...(grammar && { grammar }),
     keepThoughts: body.reasoning_format === 'none',
   };
+}
+
+/** How many likeliest tokens are told at each place; none where log-probabilities are not. @throws ApiError */
+function topOf({ logprobs, top_logprobs: top }: ChatBody): number | undefined {
+  if (logprobs === true) return top ?? 0;
+  if ((top ?? 0) === 0) return undefined;
+  const message = `top_logprobs is ${top}, and logprobs is not true. hint: give logprobs: true`;
+  throw new ApiError(400, message, { code: 'invalid_value', param: 'top_logprobs' });
 }
 
 /** The part of a body that makes the prompt. @throws ApiError for two ends of it that exclude each other */

@@ -1,4 +1,9 @@
 import type { FinishReason, GenerationChunk } from '@cria/inference';
+import {
+  type CompletionLogProbabilities,
+  CompletionReader,
+  joinLogProbabilities,
+} from '../compat/log-probabilities.ts';
 import { checkModel, checkStreamOptions, type Head, newHead, oneOf, usageOf } from '../compat/openai.ts';
 import { ApiError, isOwnFault, toApiError } from '../http/errors.ts';
 import { type Call, postRoute } from '../http/route.ts';
@@ -27,7 +32,7 @@ export const completions = postRoute({
     checkStreamOptions(body);
     const texts = await Texts.start(call, toRequest(body));
     const head = newHead('cmpl-', 'text_completion', facts);
-    if (body.stream !== true) return whole(texts, head);
+    if (body.stream !== true) return whole(texts, head, call);
     return sendEvents(reply, events(texts, head, call), state.pingInterval);
   },
 });
@@ -37,16 +42,18 @@ type CompletionHead = Head<'text_completion'>;
 interface Choice {
   readonly index: number;
   readonly text: string;
-  readonly logprobs: null;
+  readonly logprobs: CompletionLogProbabilities | null;
   readonly finish_reason: FinishReason | null;
 }
 
 /** The whole answer as one object. */
-async function whole(texts: Texts, head: CompletionHead): Promise<object> {
-  const choices = Array.from({ length: texts.count }, (_, index) => choice(index, { text: '' }));
+async function whole(texts: Texts, head: CompletionHead, call: Call<CompletionBody>): Promise<object> {
+  const choices = Array.from({ length: texts.count }, (_, index) => choice(index, { text: '' }, null));
+  const logProbabilities = logProbabilityReader(texts, call);
   for await (const { index, value: chunk } of texts.chunks()) {
-    const text = (choices[index]?.text ?? '') + chunk.text;
-    choices[index] = choice(index, { ...chunk, text });
+    const before = choices[index] ?? choice(index, { text: '' }, null);
+    const likely = joinLogProbabilities(before.logprobs, await logProbabilities(index, chunk));
+    choices[index] = choice(index, { ...chunk, text: before.text + chunk.text }, likely);
   }
   return { ...head, choices, usage: usageOf(texts.totals) };
 }
@@ -55,14 +62,17 @@ async function whole(texts: Texts, head: CompletionHead): Promise<object> {
 async function* events(
   texts: Texts,
   head: CompletionHead,
-  { body, state }: Call<CompletionBody>,
+  call: Call<CompletionBody>,
 ): AsyncGenerator<string> {
+  const { body, state } = call;
+  const logProbabilities = logProbabilityReader(texts, call);
   // vLLM's `continuous_usage_stats`: the totals so far in every event.
   const { include_usage: atEnd, continuous_usage_stats: always } = body.stream_options ?? {};
   try {
     for await (const { index, value: chunk } of texts.chunks()) {
       const usage = always ? { usage: usageOf(texts.totals) } : atEnd ? { usage: null } : {};
-      yield dataEvent({ ...head, choices: [choice(index, chunk)], ...usage });
+      const likely = await logProbabilities(index, chunk);
+      yield dataEvent({ ...head, choices: [choice(index, chunk, likely)], ...usage });
     }
     if (atEnd) yield dataEvent({ ...head, choices: [], usage: usageOf(texts.totals) });
     yield DONE;
@@ -75,8 +85,21 @@ async function* events(
 function choice(
   index: number,
   { text, finishReason }: Pick<GenerationChunk, 'text' | 'finishReason'>,
+  logprobs: CompletionLogProbabilities | null,
 ): Choice {
-  return { index, text, logprobs: null, finish_reason: finishReason ?? null };
+  return { index, text, logprobs, finish_reason: finishReason ?? null };
+}
+
+/** What reads the log-probabilities of chunks, a reader for each choice; null where none are asked for. */
+function logProbabilityReader(texts: Texts, { body, state }: Call<CompletionBody>) {
+  const readers = new Map<number, CompletionReader>();
+  return (index: number, chunk: GenerationChunk): Promise<CompletionLogProbabilities> | null => {
+    if (body.logprobs == null) return null;
+    const reader =
+      readers.get(index) ?? new CompletionReader(state.desk, body.echo ? texts.promptOf(index) : undefined);
+    readers.set(index, reader);
+    return reader.read(chunk);
+  };
 }
 
 function toRequest(body: CompletionBody): TextsRequest {
@@ -87,7 +110,16 @@ function toRequest(body: CompletionBody): TextsRequest {
   return {
     prompts: listPrompts(body.prompt),
     n,
-    options: { ...samplingOptions(body), ...given({ maxTokens, stop: body.stop, echo: body.echo }) },
+    options: {
+      ...samplingOptions(body),
+      ...given({
+        maxTokens,
+        stop: body.stop,
+        echo: body.echo,
+        logProbabilities: body.logprobs,
+        promptLogProbabilities: body.echo ? body.logprobs : null,
+      }),
+    },
     ...(grammar && { grammar }),
   };
 }

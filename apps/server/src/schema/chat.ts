@@ -1,4 +1,5 @@
 import Type, { type Static } from 'typebox';
+import { MOST_TOP } from '../compat/log-probabilities.ts';
 import { MAX_CHOICES, MAX_MESSAGES, MAX_TOOLS } from '../http/limits.ts';
 import { streamOptions } from './completion.ts';
 import { flag, integer, optional, text } from './fields.ts';
@@ -77,6 +78,8 @@ export const ChatBody = Type.Object(
     ...samplingFields,
     ...grammarFields,
     stop: stopField,
+    logprobs: flag(),
+    top_logprobs: integer(0, MOST_TOP),
     n: integer(1, MAX_CHOICES),
     stream: flag(),
     stream_options: streamOptions,

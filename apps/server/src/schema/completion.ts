@@ -1,4 +1,5 @@
 import Type, { type Static } from 'typebox';
+import { MOST_TOP } from '../compat/log-probabilities.ts';
 import { MAX_CHOICES, MAX_PROMPTS } from '../http/limits.ts';
 import { flag, integer, optional, text, tokenIds } from './fields.ts';
 import { grammarFields } from './grammar.ts';
@@ -34,6 +35,7 @@ export const CompletionBody = Type.Object(
     stop: stopField,
     ...grammarFields,
     echo: flag(),
+    logprobs: integer(0, MOST_TOP),
     n: integer(1, MAX_CHOICES),
     best_of: optional(
       Type.Integer({ minimum: 0, maximum: MAX_CHOICES }),
