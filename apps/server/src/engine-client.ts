@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { type IdChunk, type Output, RequestError, type TextReader } from '@cria/inference';
+import { type Embedding, type IdChunk, type Output, RequestError, type TextReader } from '@cria/inference';
 import { GrammarCompiler } from './grammar/grammar-compiler.ts';
 import { loadModelTokenizer } from './load-model.ts';
 import { PromptEncoder } from './prompt-encoder.ts';
@@ -12,6 +12,7 @@ import {
   type PlainError,
   type TextsRequest,
   type ToEngine,
+  type VectorsRequest,
 } from './protocol.ts';
 import { outputsOf, TextSide } from './text-side.ts';
 
@@ -26,6 +27,14 @@ export interface TakenTexts {
   readonly outputs: readonly Output[];
   /** Ids of each prompt. */
   readonly prompts: readonly ArrayLike<number>[];
+}
+
+/** Who waits for a vector. */
+interface VectorReader {
+  /** It came, which is the end. */
+  take(embedding: Embedding): void;
+  /** It does not come: the engine broke, refused it, or nobody wants it any more. */
+  fail(error: unknown): void;
 }
 
 /** Texts that the engine has not said a word about yet. */
@@ -50,6 +59,8 @@ export class EngineClient {
   /** By the number of their first text. */
   #starting = new Map<number, Starting>();
   #texts = new Map<number, TextReader>();
+  /** Prompts whose vectors are awaited. */
+  #vectors = new Map<number, VectorReader>();
   /** Texts whose prompts are still encoded, or whose grammars are compiled. */
   #encoding = 0;
   #whenIdle: (() => void)[] = [];
@@ -105,7 +116,7 @@ export class EngineClient {
 
   /** Texts that are being made or wait. */
   get active(): number {
-    return this.#texts.size;
+    return this.#texts.size + this.#vectors.size;
   }
 
   /**
@@ -124,17 +135,69 @@ export class EngineClient {
       request.grammar && this.#grammars.compile(request.grammar),
     ]).finally(() => (this.#encoding -= coming));
     this.#openSide();
-    const first = this.#nextId;
-    this.#nextId += coming;
+    const first = this.#number(coming);
     prepared.readers.forEach((reader, i) => this.#add(first + i, reader));
-    await new Promise<void>((accept, refuse) => {
-      this.#starting.set(first, { texts: coming, accept, refuse });
-      // Its texts are one party among those that want something, unless it says who asks.
-      const options = { share: `request ${first}`, ...prepared.request.options };
-      const asked = { ...prepared.request, options, ...(grammar && { grammar }) };
-      this.#say({ type: 'generate', first, request: asked });
-    });
+    // Its texts are one party among those that want something, unless it says who asks.
+    const options = { share: `request ${first}`, ...prepared.request.options };
+    const asked = { ...prepared.request, options, ...(grammar && { grammar }) };
+    await this.#started(coming, { type: 'generate', first, request: asked });
     return { outputs: outputsOf(prepared), prompts: prepared.request.prompts };
+  }
+
+  /** The vectors of the prompts, in their order; `signal` gives up. @throws RequestError, EngineFailure */
+  async embed(request: VectorsRequest, signal: AbortSignal): Promise<readonly Embedding[]> {
+    const side = this.#openSide();
+    const coming = request.prompts.length;
+    const long = side.isLong(request);
+    if (long) this.#refuseMoreThanMay(coming);
+    this.#encoding += coming;
+    const prepared = await side.prepareVectors(request, long).finally(() => (this.#encoding -= coming));
+    this.#openSide();
+    signal.throwIfAborted();
+    const first = this.#number(coming);
+    const vectors = Promise.all(prepared.prompts.map((_, i) => this.#awaitVector(first + i)));
+    vectors.catch(() => {}); // a refusal is told below
+    const giveUp = () => this.#giveUp(first, coming, signal.reason);
+    signal.addEventListener('abort', giveUp);
+    try {
+      const options = { share: `request ${first}`, ...prepared.options };
+      await this.#started(coming, { type: 'embed', first, request: { ...prepared, options } });
+      return await vectors;
+    } catch (error) {
+      this.#giveUp(first, coming, error); // where one fails, nobody waits for the others
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', giveUp);
+    }
+  }
+
+  /** The vector of one prompt, when the engine has it. */
+  #awaitVector(id: number): Promise<Embedding> {
+    return new Promise((take, fail) => this.#vectors.set(id, { take, fail }));
+  }
+
+  /** Ends the waiting for so many vectors, here and in the engine; those that came are left alone. */
+  #giveUp(first: number, count: number, reason: unknown): void {
+    for (let id = first; id < first + count; id++) {
+      const reader = this.#vectors.get(id);
+      if (!this.#forget(id)) continue;
+      this.#say({ type: 'cancel', id });
+      reader?.fail(reason);
+    }
+  }
+
+  /** The number of the first of so many. */
+  #number(count: number): number {
+    this.#nextId += count;
+    return this.#nextId - count;
+  }
+
+  /** Resolves when the engine has taken what it is asked for. @throws RequestError, EngineFailure */
+  #started(texts: number, message: Extract<ToEngine, { first: number }>): Promise<void> {
+    return new Promise((accept, refuse) => {
+      this.#starting.set(message.first, { texts, accept, refuse });
+      this.#say(message);
+    });
   }
 
   /** Resolves when no text is being made or waits. */
@@ -170,7 +233,7 @@ export class EngineClient {
 
   /** Who waits for the encoder is not in the engine's queue yet, but takes a place in it. */
   #refuseMoreThanMay(coming: number): void {
-    const active = this.#texts.size + this.#encoding;
+    const active = this.active + this.#encoding;
     const { maxSequences, maxWaiting } = this.#settings;
     if (active + coming <= maxSequences + maxWaiting) return;
     const what = `${active} texts are running or waiting, and ${coming} more are too many.`;
@@ -195,8 +258,13 @@ export class EngineClient {
       if (chunk.finishReason) this.#forget(id); // it is over there too: nothing to cancel
       if (reader) this.#take(reader, chunk);
     }
+    for (const [id, embedding] of message.vectors) {
+      const reader = this.#vectors.get(id);
+      this.#forget(id);
+      reader?.take(embedding);
+    }
     for (const [id, error] of message.broken) {
-      const reader = this.#texts.get(id);
+      const reader = this.#texts.get(id) ?? this.#vectors.get(id);
       this.#forget(id);
       reader?.fail(fromPlain(error));
     }
@@ -229,22 +297,24 @@ export class EngineClient {
   }
 
   #endAll(error: unknown): void {
-    const [starting, texts] = [[...this.#starting.values()], [...this.#texts.values()]];
+    const starting = [...this.#starting.values()];
+    const readers = [...this.#texts.values(), ...this.#vectors.values()];
     this.#starting.clear();
     this.#texts.clear();
+    this.#vectors.clear();
     for (const { refuse } of starting) refuse(error);
-    for (const reader of texts) reader.fail(error);
+    for (const reader of readers) reader.fail(error);
     this.#noticeIdle();
   }
 
   #forget(id: number): boolean {
-    const known = this.#texts.delete(id);
+    const known = this.#texts.delete(id) || this.#vectors.delete(id);
     this.#noticeIdle();
     return known;
   }
 
   #noticeIdle(): void {
-    if (this.#texts.size === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
+    if (this.active === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 }
 

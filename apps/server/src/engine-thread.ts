@@ -1,5 +1,5 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { EngineCore, type IdChunk, type Reader, RequestError } from '@cria/inference';
+import { type Embedding, EngineCore, type IdChunk, type Reader, RequestError } from '@cria/inference';
 import { countParameters } from '@cria/layers';
 import { engineOptionsOf } from './engine-options.ts';
 import { Matchers } from './grammar/matchers.ts';
@@ -37,6 +37,7 @@ class Service {
   readonly #running = new Map<number, () => void>();
   /** What came since the last message. */
   #chunks: Step['chunks'][number][] = [];
+  #vectors: Step['vectors'][number][] = [];
   #broken: Step['broken'][number][] = [];
 
   constructor(port: MessagePort, engine: EngineCore, loaded: LoadedModel) {
@@ -46,6 +47,7 @@ class Service {
     this.#matchers = new Matchers(loaded.tokenizer, loaded.eosIds);
     port.on('message', (message: ToEngine) => {
       if (message.type === 'generate') this.#start(message);
+      else if (message.type === 'embed') this.#embed(message);
       else if (message.type === 'cancel') this.#cancel(message.id);
       else void this.#close();
     });
@@ -69,10 +71,30 @@ class Service {
         }
       });
     } catch (error) {
-      for (let id = first; id < first + prompts.length * n; id++) this.#cancel(id);
-      return this.say({ type: 'refused', first, error: toPlain(error) });
+      return this.#refuse(first, prompts.length * n, error);
     }
     this.say({ type: 'accepted', first });
+  }
+
+  /** Prompts are read beside texts, under the same rules of queue and budget; each is told when it is done. */
+  #embed({ first, request }: Extract<ToEngine, { type: 'embed' }>): void {
+    const { prompts, options } = request;
+    try {
+      this.#engine.checkQueue('engine.embed', prompts.length, total(prompts));
+      for (const [p, ids] of prompts.entries()) {
+        const id = first + p;
+        this.#running.set(id, this.#engine.embed({ ...options, ids }, this.#vectorReaderOf(id)));
+      }
+    } catch (error) {
+      return this.#refuse(first, prompts.length, error);
+    }
+    this.say({ type: 'accepted', first });
+  }
+
+  /** All of a request or none of it. */
+  #refuse(first: number, count: number, error: unknown): void {
+    for (let id = first; id < first + count; id++) this.#cancel(id);
+    this.say({ type: 'refused', first, error: toPlain(error) });
   }
 
   #readerOf(id: number): Reader<IdChunk> {
@@ -82,12 +104,27 @@ class Service {
         this.#chunks.push([id, chunk]);
         if (chunk.finishReason) this.#running.delete(id);
       },
-      fail: (error) => {
+      fail: (error) => this.#fail(id, error),
+    };
+  }
+
+  /** Unlike a text, a vector comes whole. */
+  #vectorReaderOf(id: number): Reader<Embedding> {
+    return {
+      take: (embedding) => {
         this.#soon();
-        this.#broken.push([id, toPlain(error)]);
+        this.#vectors.push([id, embedding]);
         this.#running.delete(id);
       },
+      fail: (error) => this.#fail(id, error),
     };
+  }
+
+  /** Ends one piece of work, and no other. */
+  #fail(id: number, error: unknown): void {
+    this.#soon();
+    this.#broken.push([id, toPlain(error)]);
+    this.#running.delete(id);
   }
 
   #cancel(id: number): void {
@@ -97,15 +134,16 @@ class Service {
 
   /** Everything that one step brings is told at once, and so in one message. */
   #soon(): void {
-    if (this.#chunks.length === 0 && this.#broken.length === 0) queueMicrotask(() => this.#flush());
+    const told = this.#chunks.length + this.#vectors.length + this.#broken.length;
+    if (told === 0) queueMicrotask(() => this.#flush());
   }
 
   #flush(): void {
     const { failure } = this.#engine;
     if (failure !== undefined) return giveUp(this.#port, failure);
-    const [chunks, broken] = [this.#chunks, this.#broken];
-    [this.#chunks, this.#broken] = [[], []];
-    this.say({ type: 'step', chunks, broken });
+    const [chunks, vectors, broken] = [this.#chunks, this.#vectors, this.#broken];
+    [this.#chunks, this.#vectors, this.#broken] = [[], [], []];
+    this.say({ type: 'step', chunks, vectors, broken });
   }
 
   async #close(): Promise<void> {

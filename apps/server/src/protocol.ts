@@ -1,5 +1,12 @@
 import type { DeviceChoice } from '@cria/devices';
-import type { GenerationOptions, IdChunk, IdRequest, RequestErrorCode } from '@cria/inference';
+import type {
+  Embedding,
+  EmbedRequest,
+  GenerationOptions,
+  IdChunk,
+  IdRequest,
+  RequestErrorCode,
+} from '@cria/inference';
 import type { Tokenizer } from '@cria/tokenizer';
 import type { EngineLimits } from './engine-options.ts';
 import type { KeyedGrammar } from './grammar/grammar-compiler.ts';
@@ -92,7 +99,20 @@ export interface IdsRequest {
   readonly grammar?: KeyedGrammar;
 }
 
+/** Prompts whose vectors are wanted. */
+export interface VectorsRequest {
+  readonly prompts: readonly (string | readonly number[])[];
+  readonly options: Omit<EmbedRequest, 'ids'>;
+}
+
+/** The same in ids. */
+export interface IdVectorsRequest {
+  readonly prompts: readonly ArrayLike<number>[];
+  readonly options: Omit<EmbedRequest, 'ids'>;
+}
+
 export type ToEngine =
+  | { readonly type: 'embed'; readonly first: number; readonly request: IdVectorsRequest }
   | { readonly type: 'generate'; readonly first: number; readonly request: IdsRequest }
   | { readonly type: 'cancel'; readonly id: number }
   | { readonly type: 'close' };
@@ -116,6 +136,8 @@ export type FromEngine =
       readonly type: 'step';
       /** Number of a text, and what came of it. */
       readonly chunks: readonly (readonly [number, IdChunk])[];
+      /** Number of a prompt, and its vector, which is its end. */
+      readonly vectors: readonly (readonly [number, Embedding])[];
       /** Texts that were begun and end without being complete. */
       readonly broken: readonly (readonly [number, PlainError])[];
     };

@@ -9,7 +9,7 @@ import {
 } from '@cria/inference';
 import type { Tokenizer } from '@cria/tokenizer';
 import type { PromptEncoder } from './prompt-encoder.ts';
-import type { IdsRequest, TextsRequest } from './protocol.ts';
+import type { IdsRequest, IdVectorsRequest, TextsRequest, VectorsRequest } from './protocol.ts';
 
 /** Texts on their way: what the engine is asked for, and what makes texts of its ids. */
 export interface PreparedTexts {
@@ -37,7 +37,7 @@ export class TextSide {
   }
 
   /** Whether the prompts are so long that another thread encodes them. @throws RequestError for one that cannot fit */
-  isLong({ prompts }: TextsRequest): boolean {
+  isLong({ prompts }: Pick<TextsRequest, 'prompts'>): boolean {
     const texts = prompts.filter((prompt) => typeof prompt === 'string');
     for (const text of texts) this.#prompts.weigh('engine.generate', text, this.#limit);
     return texts.reduce((sum, { length }) => sum + length, 0) >= LONG_PROMPT;
@@ -63,6 +63,13 @@ export class TextSide {
     if (!first) throw new Error('[text-side] a request without a prompt.');
     const { ids: _, constraint: __, ...options } = first.request;
     return { request: { prompts, n, options: { ...options, maxTokens } }, readers };
+  }
+
+  /** Prompts that are read, and no more. @throws RequestError */
+  async prepareVectors({ prompts, options }: VectorsRequest, long: boolean): Promise<IdVectorsRequest> {
+    const encoded = await Promise.all(prompts.map((prompt) => this.#encode(prompt, long)));
+    const read = encoded.map((prompt) => this.#prompts.read('engine.embed', prompt, this.#limit).ids);
+    return { prompts: read, options };
   }
 
   async close(): Promise<void> {

@@ -26,6 +26,7 @@ const value = fc.letrec((tie) => ({
 const good: Readonly<Record<string, object>> = {
   '/v1/completions': { prompt: 'x', max_tokens: 1 },
   '/v1/chat/completions': { messages: [{ role: 'user', content: 'x' }], max_tokens: 1 },
+  '/v1/embeddings': { input: 'x' },
   '/apply-template': { messages: [{ role: 'user', content: 'x' }] },
   '/tokenize': { content: 'x' },
   '/detokenize': { tokens: [65] },

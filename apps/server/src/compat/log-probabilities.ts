@@ -14,9 +14,11 @@ interface Piece {
 
 /** In the shape of OpenAI's completions: lists of one entry a token. */
 export interface CompletionLogProbabilities {
+  /** As `shown` writes them; '' for those that stand for no text, such as the beginning of it. */
   readonly tokens: string[];
   /** null: the first of an echoed prompt, before which there is nothing. */
   readonly token_logprobs: (number | null)[];
+  /** By text; the chosen one is always among them. */
   readonly top_logprobs: (Readonly<Record<string, number>> | null)[];
   /** Where each token begins in the text of the choice, in UTF-16 units. */
   readonly text_offset: number[];
@@ -26,7 +28,9 @@ export interface CompletionLogProbabilities {
 export interface ChatLogProbability {
   readonly token: string;
   readonly logprob: number;
+  /** UTF-8, so that characters which tokens cut can be put together. */
   readonly bytes: readonly number[];
+  /** The likeliest, best first: the chosen one only where it is one of them. */
   readonly top_logprobs: readonly Omit<ChatLogProbability, 'top_logprobs'>[];
 }
 
@@ -39,6 +43,7 @@ class Pieces {
     this.#desk = desk;
   }
 
+  /** Asks for those that are not known yet, all at once. */
   async learn(ids: Iterable<number>): Promise<void> {
     const fresh = [...new Set(ids)].filter((id) => !this.#known.has(id));
     if (fresh.length === 0) return;
@@ -49,6 +54,7 @@ class Pieces {
     }
   }
 
+  /** One that was learnt. */
   of(id: number): Piece {
     return this.#known.get(id) ?? { text: '', bytes: [] };
   }
@@ -89,6 +95,7 @@ export class CompletionReader {
     this.#first = echoed?.[0];
   }
 
+  /** What a chunk tells, the prompt's tokens first; the lists of chunks together are those of the text. */
   async read({ logProbabilities, promptLogProbabilities }: Shown): Promise<CompletionLogProbabilities> {
     const places = [...(promptLogProbabilities ?? []), ...(logProbabilities ?? [])];
     const first = this.#first;
@@ -116,6 +123,7 @@ export class CompletionReader {
     return Object.fromEntries(values);
   }
 
+  /** Adds one token to the lists. */
   #tell(
     told: CompletionLogProbabilities,
     id: number,

@@ -78,6 +78,7 @@ export const textFields: ReadonlyMap<string, Neutral> = new Map<string, Neutral>
   ['thinking_token_budget', isNull],
   ['chat_template', isEmpty],
   // What else is told of it
+  ['dimensions', isNull],
   ['logprobs', is(false)],
   ['top_logprobs', is(0)],
   ['prompt_logprobs', isNull],

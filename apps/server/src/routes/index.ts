@@ -2,6 +2,7 @@ import type { Route } from '../http/route.ts';
 import { applyTemplate } from './apply-template.ts';
 import { chatCompletions } from './chat-completions.ts';
 import { completions } from './completions.ts';
+import { embeddings } from './embeddings.ts';
 import { health, ready } from './health.ts';
 import { metrics } from './metrics.ts';
 import { model, models } from './models.ts';
@@ -14,6 +15,7 @@ import { detokenize, tokenize } from './tokenize.ts';
 export const routes: readonly Route[] = [
   completions,
   chatCompletions,
+  embeddings,
   applyTemplate,
   models,
   model,
