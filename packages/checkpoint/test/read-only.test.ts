@@ -30,11 +30,12 @@ it.skipIf(process.platform === 'win32')(
       ['hf', join(closed, 'new')],
       ['meta', join(closed, 'new')],
     ];
-    // The superuser may write anywhere.
-    const user = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
+    // The superuser may write anywhere, so the child becomes another; after its start, for node may lie
+    // in a folder of the superuser's.
+    const user = process.getuid?.() === 0 ? { CRIA_TEST_USER: String(NOBODY) } : {};
     const said = execFileSync(process.execPath, [script, source, ...wishes.flat()], {
       encoding: 'utf8',
-      ...user,
+      env: { ...process.env, ...user },
     });
     chmodSync(closed, 0o755);
     const lines = said.trimEnd().split('\n');
