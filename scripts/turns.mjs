@@ -2,7 +2,7 @@
 // that a run can be repeated.
 //   node scripts/turns.mjs          runs this commit's, after printing which
 //   node scripts/turns.mjs --list   says what there is
-import { spawnSync } from 'node:child_process';
+import { turn } from './lib/commit-turn.mjs';
 import { run } from './lib/run.mjs';
 import { root } from './lib/workspace.mjs';
 
@@ -14,20 +14,14 @@ const turns = {
   'npm run fuzz': ['scripts/heavy.mjs', 'fuzz'],
   'npm run test:node22': ['scripts/with-node.mjs', '22', suite, 'run'],
   'npm run test:node24': ['scripts/with-node.mjs', '24', suite, 'run'],
+  'npm run check:installs': ['scripts/check-installs.mjs', '--all'],
 };
 
-/** Which turn a commit has; without git, the day decides. */
-function turnOf() {
-  const { status, stdout } = spawnSync('git', ['rev-parse', 'HEAD'], { cwd: root, encoding: 'utf8' });
-  const number = status === 0 ? Number.parseInt(stdout.slice(0, 8), 16) : Math.floor(Date.now() / 86_400_000);
-  const names = Object.keys(turns);
-  return names[number % names.length] ?? '';
-}
-
-const name = turnOf();
+const names = Object.keys(turns);
+const name = names[turn() % names.length] ?? '';
 if (process.argv.includes('--list')) {
-  for (const each of Object.keys(turns)) console.log(`${each === name ? '→' : ' '} ${each}`);
+  for (const each of names) console.log(`${each === name ? '→' : ' '} ${each}`);
 } else {
-  console.log(`this commit's turn: ${name} (of ${Object.keys(turns).join(', ')})`);
+  console.log(`this commit's turn: ${name} (of ${names.join(', ')})`);
   process.exitCode = (await run(process.execPath, turns[name] ?? [], { cwd: root, live: true })).code;
 }

@@ -57,11 +57,13 @@ type Coming = typeof coming extends fc.Arbitrary<infer T> ? T : never;
 
 const CONTEXT = 64;
 
-/** Limits under which drafts come true, and under which texts are preempted; always among those that are tried. */
-const certain = [
-  { blockSize: 4, maxBatchRows: 32, maxSequences: 3, contexts: 40 },
-  { blockSize: 16, maxBatchRows: 256, maxSequences: 32, contexts: 2 },
-].map((each) => ({ ...each, prefillChunk: 256, prefixCache: true, speculate: 'known' as const }));
+type Limits = typeof limits extends fc.Arbitrary<infer T> ? T : never;
+const drafted = { prefillChunk: 256, prefixCache: true, speculate: 'known' } as const;
+/** Under the first drafts come true, under the second texts are preempted: always among those that are tried. */
+const certain: readonly Limits[] = [
+  { ...drafted, blockSize: 4, maxBatchRows: 32, maxSequences: 3, contexts: 40 },
+  { ...drafted, blockSize: 16, maxBatchRows: 256, maxSequences: 32, contexts: 2 },
+];
 const everyKind: readonly Coming[] = Array.from({ length: 32 }, (_, i) => ({
   kind: i % requests.length,
   after: i % 7,
@@ -157,6 +159,7 @@ describe.each(native ? (['reference', 'cpu'] as const) : (['reference'] as const
     expect(new Set(expected.map((each) => JSON.stringify(each))).size).toBe(requests.length);
     const known = knowing(expected);
     const figures = { preemptions: 0, cachedTokens: 0, acceptedTokens: 0 };
+    const examples = certain.map((each): [Limits, Coming[]] => [each, [...everyKind]]);
     const schedules = fc.array(coming, { minLength: 32, maxLength: 32 });
     await fc.assert(
       fc.asyncProperty(limits, schedules, async ({ contexts, speculate, ...rest }, schedule) => {
@@ -170,7 +173,7 @@ describe.each(native ? (['reference', 'cpu'] as const) : (['reference'] as const
         });
       }),
       // A run takes half a second: a smaller counterexample is not worth the wait.
-      { numRuns: 12, endOnFailure: true, examples: certain.map((each) => [each, [...everyKind]]) },
+      { numRuns: 12, endOnFailure: true, examples },
     );
     expect(figures.preemptions).toBeGreaterThan(0);
     expect(figures.cachedTokens).toBeGreaterThan(300);
