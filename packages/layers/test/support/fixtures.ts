@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { readVectorJson, vectors } from '../../../../scripts/support/vectors.ts';
-import { llamaConfig, type LlamaConfig } from '../../src/index.ts';
+import { llamaConfig, type LlamaConfig, type RopeScaling } from '../../src/index.ts';
 
 export const readJson = readVectorJson;
 
@@ -37,10 +37,7 @@ export function readConfig(path: string): LlamaConfig {
   const hf = readJson(path);
   // Newer files say all of it in one place, older ones have theta and the scaling beside each other.
   const rope = hf.rope_parameters ?? { rope_theta: hf.rope_theta, ...hf.rope_scaling };
-  const type = rope.rope_type ?? rope.type ?? 'default';
-  if (type !== 'default' && type !== 'llama3')
-    throw new Error(`${path}: rope scaling ${type} is not read here`);
-  const scaled = type === 'llama3';
+  const scaling = readScaling(path, rope, hf.max_position_embeddings);
   return llamaConfig({
     dim: hf.hidden_size,
     nLayers: hf.num_hidden_layers,
@@ -53,15 +50,43 @@ export function readConfig(path: string): LlamaConfig {
     normEps: hf.rms_norm_eps,
     ropeTheta: rope.rope_theta,
     tiedEmbeddings: hf.tie_word_embeddings,
-    ...(scaled && {
-      ropeScaling: {
-        factor: rope.factor,
-        lowFreqFactor: rope.low_freq_factor,
-        highFreqFactor: rope.high_freq_factor,
-        originalContextLength: rope.original_max_position_embeddings,
-      },
-    }),
+    ...(scaling && { ropeScaling: scaling }),
+    ...(hf.attention_bias && { attentionBias: 'all' as const }),
+    ...(hf.mlp_bias && { mlpBias: true }),
+    ...(hf.sliding_window && hf.use_sliding_window !== false && { slidingWindow: hf.sliding_window }),
   });
+}
+
+/** Every scaling that `layers` has; others are no case of these tests. */
+// oxlint-disable-next-line typescript/no-explicit-any -- a part of the file
+function readScaling(path: string, rope: any, contextLength: number): RopeScaling | undefined {
+  const type = rope.rope_type ?? rope.type ?? 'default';
+  const { factor } = rope;
+  const originalContextLength = rope.original_max_position_embeddings ?? contextLength;
+  switch (type) {
+    case 'default':
+      return undefined;
+    case 'llama3': {
+      const [lowFreqFactor, highFreqFactor] = [rope.low_freq_factor, rope.high_freq_factor];
+      return { factor, lowFreqFactor, highFreqFactor, originalContextLength };
+    }
+    case 'linear':
+      return { type, factor };
+    case 'dynamic':
+      return { type, factor, originalContextLength: contextLength };
+    case 'yarn':
+      return {
+        type,
+        factor,
+        originalContextLength,
+        ...(rope.attention_factor != null && { attentionFactor: rope.attention_factor }),
+        ...(rope.beta_fast != null && { betaFast: rope.beta_fast }),
+        ...(rope.beta_slow != null && { betaSlow: rope.beta_slow }),
+        ...(rope.truncate === false && { truncate: false }),
+      };
+    default:
+      throw new Error(`${path}: rope scaling ${type} is not read here`);
+  }
 }
 
 const META_NAMES: readonly [RegExp, string][] = [
