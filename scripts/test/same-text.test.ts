@@ -2,9 +2,13 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { loadForInference, openModel } from '../../packages/checkpoint/src/index.ts';
+import { loadForInference, openModel, saveHuggingFace } from '../../packages/checkpoint/src/index.ts';
 import { openDevice } from '../../packages/cpu/src/index.ts';
 import { collect, Engine } from '../../packages/inference/src/index.ts';
+import { Llama, llamaConfig } from '../../packages/layers/src/index.ts';
+import { reference } from '../../packages/tensor/src/index.ts';
+import { SentencePieceTrainer } from '../../packages/tokenizer/src/index.ts';
+import { saveTokenizer } from '../../packages/tokenizer/src/node.ts';
 import { afterAll, describe, expect, it } from 'vitest';
 import { main } from '../../apps/trainer/src/program.ts';
 import { startServer } from '../../apps/server/src/index.ts';
@@ -47,9 +51,24 @@ async function cria(...args: string[]): Promise<{ code: number; out: string; err
   return { code: await main(args, world), ...printed };
 }
 
+/** A model of a few random numbers, where there is no other: all ways must say the same nonsense. */
+async function randomModel(): Promise<string> {
+  const folder = join(converted, 'random');
+  using device = reference();
+  const config = llamaConfig({ dim: 32, nLayers: 2, nHeads: 4, vocabSize: 300, contextLength: 128 });
+  using model = new Llama(config, { device });
+  model.parameters.allocate();
+  model.parameters.initialize(1);
+  await saveHuggingFace(folder, config, model.parameters);
+  const trainer = new SentencePieceTrainer({ vocabSize: 300 });
+  trainer.add('once upon a time there was a llama, and hi said the llama to the other llama. '.repeat(9));
+  await saveTokenizer(join(folder, 'tokenizer.model'), trainer.finish());
+  return folder;
+}
+
 /** Every model of the shared folder, and one of them in every format that `cria convert` writes. */
 async function models(): Promise<[string, Asked][]> {
-  if (!existsSync(story)) return [];
+  if (!existsSync(story)) return [['a random model', { model: await randomModel() }]];
   const found: [string, Asked][] = [['stories260K.bin', { model: story, tokenizer }]];
   for (const to of ['hf', 'gguf', 'meta', 'llama2c']) {
     const path = join(converted, to === 'gguf' ? 'stories.gguf' : to === 'llama2c' ? 'stories.bin' : to);
