@@ -59,6 +59,7 @@ function train(texts: readonly string[], options: SentencePieceTrainerOptions) {
 }
 
 describe('training against spm_train', () => {
+  if (modelFolders().length === 0) it.skip('its models (no vectors)');
   for (const folder of modelFolders()) {
     it.skipIf(!haveShared(`${folder}/train.json`, 'data/text'))(
       `${folder}: the same pieces in the same order with the same scores`,
