@@ -6,7 +6,6 @@ import { loadForInference, openModel, saveHuggingFace } from '../../packages/che
 import { openDevice } from '../../packages/cpu/src/index.ts';
 import { collect, Engine } from '../../packages/inference/src/index.ts';
 import { Llama, llamaConfig } from '../../packages/layers/src/index.ts';
-import { reference } from '../../packages/tensor/src/index.ts';
 import { SentencePieceTrainer } from '../../packages/tokenizer/src/index.ts';
 import { saveTokenizer } from '../../packages/tokenizer/src/node.ts';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -54,7 +53,7 @@ async function cria(...args: string[]): Promise<{ code: number; out: string; err
 /** A model of a few random numbers, where there is no other: all ways must say the same nonsense. */
 async function randomModel(): Promise<string> {
   const folder = join(converted, 'random');
-  using device = reference();
+  using device = openDevice({ threads: 1 }).device;
   const config = llamaConfig({ dim: 32, nLayers: 2, nHeads: 4, vocabSize: 300, contextLength: 128 });
   using model = new Llama(config, { device });
   model.parameters.allocate();
