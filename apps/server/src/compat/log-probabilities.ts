@@ -1,5 +1,6 @@
 import type { GenerationChunk, TokenLogProbability } from '@cria/inference';
 import type { ServerState } from '../http/state.ts';
+import { utf8 } from './utf8.ts';
 
 /** As many likeliest tokens as one may ask for at each place; OpenAI's limit of chats. */
 export const MOST_TOP = 20;
@@ -60,15 +61,12 @@ class Pieces {
   }
 }
 
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-/** The text of a token; `bytes:\xe2\x82` where it is only part of a character, as OpenAI writes it. */
+/**
+ * The text of a token; `bytes:\xe2\x82` where it is only part of a character, as OpenAI writes it.
+ */
 function shown(bytes: Uint8Array): string {
-  try {
-    return decoder.decode(bytes);
-  } catch {
-    return `bytes:${[...bytes].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')}`;
-  }
+  const hex = (byte: number) => `\\x${byte.toString(16).padStart(2, '0')}`;
+  return utf8(bytes) ?? `bytes:${[...bytes].map(hex).join('')}`;
 }
 
 const finite = (value: number) => Math.max(value, IMPOSSIBLE);
@@ -164,16 +162,18 @@ export class ChatReader {
   }
 }
 
-/** Lists behind lists. */
-export function joinLogProbabilities(
-  first: CompletionLogProbabilities | null,
+/** Adds the lists of a later chunk to those before it; null where there are none. */
+export function appendLogProbabilities(
+  all: CompletionLogProbabilities | null,
   next: CompletionLogProbabilities | null,
 ): CompletionLogProbabilities | null {
-  if (!first || !next) return first ?? next;
-  return {
-    tokens: [...first.tokens, ...next.tokens],
-    token_logprobs: [...first.token_logprobs, ...next.token_logprobs],
-    top_logprobs: [...first.top_logprobs, ...next.top_logprobs],
-    text_offset: [...first.text_offset, ...next.text_offset],
-  };
+  if (!all || !next) return all ?? next;
+  // One by one: a chunk may be a whole prompt, more than a call takes arguments.
+  for (const [i, token] of next.tokens.entries()) {
+    all.tokens.push(token);
+    all.token_logprobs.push(next.token_logprobs[i] ?? null);
+    all.top_logprobs.push(next.top_logprobs[i] ?? null);
+    all.text_offset.push(next.text_offset[i] ?? 0);
+  }
+  return all;
 }

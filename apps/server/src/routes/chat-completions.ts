@@ -42,7 +42,7 @@ async function whole(
   const reasons: ChatStep['finishReason'][] = [];
   for await (const { index, pieces, logProbabilities = [], finishReason } of chat.steps()) {
     for (const piece of pieces) answers[index]?.add(piece);
-    likely[index]?.push(...(await reader.read(logProbabilities)));
+    for (const each of await reader.read(logProbabilities)) likely[index]?.push(each);
     reasons[index] = finishReason;
   }
   const choices = answers.map((answer, index) => ({

@@ -2,7 +2,7 @@ import type { FinishReason, GenerationChunk } from '@cria/inference';
 import {
   type CompletionLogProbabilities,
   CompletionReader,
-  joinLogProbabilities,
+  appendLogProbabilities,
 } from '../compat/log-probabilities.ts';
 import { checkModel, checkStreamOptions, type Head, newHead, oneOf, usageOf } from '../compat/openai.ts';
 import { ApiError, isOwnFault, toApiError } from '../http/errors.ts';
@@ -52,7 +52,7 @@ async function whole(texts: Texts, head: CompletionHead, call: Call<CompletionBo
   const logProbabilities = logProbabilityReader(texts, call);
   for await (const { index, value: chunk } of texts.chunks()) {
     const before = choices[index] ?? choice(index, { text: '' }, null);
-    const likely = joinLogProbabilities(before.logprobs, await logProbabilities(index, chunk));
+    const likely = appendLogProbabilities(before.logprobs, await logProbabilities(index, chunk));
     choices[index] = choice(index, { ...chunk, text: before.text + chunk.text }, likely);
   }
   return { ...head, choices, usage: usageOf(texts.totals) };

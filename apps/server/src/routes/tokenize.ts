@@ -1,4 +1,5 @@
 import { checkModel } from '../compat/openai.ts';
+import { utf8 } from '../compat/utf8.ts';
 import { ApiError } from '../http/errors.ts';
 import { type Call, postRoute } from '../http/route.ts';
 import { engineOf } from '../http/state.ts';
@@ -52,18 +53,5 @@ export const detokenize = postRoute({
 /** A piece as text; as a list of bytes where it is only part of a character. */
 async function piecesOf({ desk }: Call['state'], ids: readonly number[]): Promise<(string | number[])[]> {
   const pieces = await desk.do({ kind: 'pieces', ids });
-  return pieces.map((bytes) => {
-    const whole = utf8(bytes);
-    return whole ?? [...bytes];
-  });
-}
-
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-function utf8(bytes: Uint8Array): string | undefined {
-  try {
-    return decoder.decode(bytes);
-  } catch {
-    return undefined;
-  }
+  return pieces.map((bytes) => utf8(bytes) ?? [...bytes]);
 }

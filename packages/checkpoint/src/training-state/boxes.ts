@@ -3,6 +3,7 @@ import { fail, type ParameterSpace, sizeOf, type Tensor } from '@cria/tensor';
 import { type BaseModel, keptParameters } from '../base-model.ts';
 import type { StoredPiece, TensorInfo } from '../checkpoint.ts';
 import { joinPieces } from '../cut-weight.ts';
+import { infoOf } from '../safetensors/info.ts';
 import { SafetensorsFile } from '../safetensors/reader.ts';
 
 /*
@@ -132,18 +133,7 @@ function weightOf(
 ): TensorInfo | undefined {
   const tensor = file.tensors.get(storedName);
   if (!tensor) return undefined;
-  const { dtype, begin, end } = tensor;
   if (tensor.shape.join() !== shape.join())
     fail(op, `${file.path}: "${storedName}" is [${tensor.shape.join(', ')}], not [${shape.join(', ')}].`);
-  return {
-    name: storedName,
-    storedName,
-    file: file.path,
-    offset: file.dataStart + begin,
-    dtype,
-    shape,
-    bytes: end - begin,
-    halfSplit: undefined,
-    readBytes: (from, to) => file.read(storedName, from, to),
-  };
+  return infoOf(file, tensor);
 }

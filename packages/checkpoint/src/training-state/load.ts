@@ -6,6 +6,7 @@ import type { Checkpoint, TensorInfo } from '../checkpoint.ts';
 import { openHuggingFaceFolder, readConfig } from '../huggingface/folder.ts';
 import { readJson } from '../json-file.ts';
 import { RangeFile } from '../range-file.ts';
+import { infoOf } from '../safetensors/info.ts';
 import { SafetensorsFile } from '../safetensors/reader.ts';
 import { makeCheckpoint } from '../stored-checkpoint.ts';
 import { loadWeights } from '../weights.ts';
@@ -192,21 +193,10 @@ async function storedStates(
 /** Tensors of a file whose names begin so, by what follows. */
 function weightsBehind(file: SafetensorsFile, prefix: string): ReadonlyMap<string, TensorInfo> {
   const weights = new Map<string, TensorInfo>();
-  for (const { name: storedName, dtype, shape, begin, end } of file.tensors.values()) {
-    if (!storedName.startsWith(prefix)) continue;
-    const name = storedName.slice(prefix.length);
-    const readBytes = (from: number, to: number) => file.read(storedName, from, to);
-    weights.set(name, {
-      name,
-      storedName,
-      file: file.path,
-      offset: file.dataStart + begin,
-      dtype,
-      shape,
-      bytes: end - begin,
-      halfSplit: undefined,
-      readBytes,
-    });
+  for (const tensor of file.tensors.values()) {
+    if (!tensor.name.startsWith(prefix)) continue;
+    const name = tensor.name.slice(prefix.length);
+    weights.set(name, infoOf(file, tensor, name));
   }
   return weights;
 }
