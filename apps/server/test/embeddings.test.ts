@@ -5,7 +5,7 @@ import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { byteTokenizer } from '../../../scripts/support/byte-tokenizer.ts';
 import type { RunningServer } from '../src/index.ts';
-import { errorShape, getJson, postTo, tinyServer, waitFor } from './tiny-server.ts';
+import { errorShape, getJson, postTo, tinyServer, tinyThread, waitFor } from './tiny-server.ts';
 
 let server: RunningServer;
 let client: OpenAI;
@@ -75,19 +75,21 @@ describe('POST /v1/embeddings', () => {
   });
 
   it('whoever leaves takes the work along', async () => {
-    const slow = await tinyServer({ model: 'slow', maxSequences: 1, maxBatchRows: 8 });
+    const thread = { ...tinyThread, url: new URL('./counting-engine.ts', import.meta.url) };
+    const counting = await tinyServer({ model: 'counting', thread });
     const gone = new AbortController();
-    const left = Array.from({ length: 6 }, () =>
-      postTo(
-        `${slow.url}/v1/embeddings`,
-        { input: Array(20).fill('x'.repeat(250)) },
-        { signal: gone.signal },
-      ).catch(() => 'left'),
-    );
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    const left = fetch(`${counting.url}/v1/embeddings`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ input: [[7], [7, 7], [7]] }),
+      signal: gone.signal,
+    });
+    const active = async () => (await getJson(`${counting.url}/health`)).body.active;
+    await waitFor(async () => (await active()) === 3);
     gone.abort();
-    expect(await Promise.all(left)).toEqual(Array(6).fill('left'));
-    expect((await postTo(`${slow.url}/v1/embeddings`, { input: 'still there' })).status).toBe(200);
-    await waitFor(async () => (await getJson(`${slow.url}/health`)).body.status === 'ok');
+    await expect(left).rejects.toThrow('aborted');
+    await waitFor(async () => (await active()) === 0);
+    const { body } = await postTo(`${counting.url}/v1/embeddings`, { input: [1] });
+    expect(body.data[0].embedding).toEqual([0, 1, 2]);
   });
 });

@@ -1,5 +1,6 @@
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CompletionReader } from '../src/compat/log-probabilities.ts';
 import type { RunningServer } from '../src/index.ts';
 import { post, postTo, streamEvents, tinyServer } from './tiny-server.ts';
 
@@ -60,6 +61,17 @@ describe('log-probabilities of completions', () => {
     expect(made.logprobs.top_logprobs.slice(1).map((top: object) => Object.keys(top).length)).toEqual([
       1, 1, 1, 1, 1,
     ]);
+  });
+
+  it('of tokens with one text the likeliest is told, and the chosen one under its own number', async () => {
+    const desk = { do: ({ ids }: { ids: number[] }) => Promise.resolve(ids.map(() => Uint8Array.of(120))) };
+    const reader = new CompletionReader(desk as never);
+    const top = [
+      { id: 5, logProbability: -0.5 },
+      { id: 6, logProbability: -2 },
+    ];
+    const told = await reader.read({ logProbabilities: [{ id: 6, logProbability: -2, rank: 1, top }] });
+    expect(told).toMatchObject({ tokens: ['x'], token_logprobs: [-2], top_logprobs: [{ x: -0.5 }] });
   });
 
   it('streamed, they are the same lists in parts', async () => {
